@@ -1,0 +1,350 @@
+"""The run file: one netCDF-4 file per run, written block by block while the run goes on.
+
+While a run lasts, its file is `<path>.partial`; every finished block can be read from it, even after the process was
+killed. A complete run is moved to `<path>`. Files are read with `open_run`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from neuro_mpc import __version__
+from neuro_mpc.errors import RunError, RunFileError
+
+# A row per presentation is small and a sync is not: rows wait for whichever comes first.
+BLOCK_ROWS, BLOCK_SECONDS = 256, 2.0
+# With an unlimited dimension the default chunk is one row, which is slow to write and slower to read.
+CHUNK_ROWS, CHUNK_BYTES = 1024, 2**20
+PACKED = {"compression": "zlib", "complevel": 1, "shuffle": True}
+
+LEARNING = {
+    "free_energy": "free energy after inference, mean per trial",
+    "free_energy_hidden": "part of the free energy in the errors of the free populations, mean per trial",
+    "loss": "part of the free energy in the target population, mean per trial",
+    "free_energy_start": "free energy before inference, mean per trial",
+    "iterations": "iterations of inference",
+}
+TESTS = {
+    "test_loss": "loss of the prediction on the test trials, mean per trial",
+    "accuracy": "fraction of test trials that are predicted correctly",
+    "correct_letter_ratio": "fraction of generated transitions that the language allows",
+    "perplexity": "exponential of the mean cross-entropy per symbol",
+}
+NEURAL = {
+    "belief": "belief, the state of the value units",
+    "prediction": "prediction of the belief",
+    "error": "prediction error",
+    "rate": "firing rate",
+    "noise": "standard normal noise of the presentation",
+    "output": "output of the read-out",
+}
+LEARNED_BEFORE = "presentations learned before"
+
+
+class RunFile:
+    """Writes the run file of one run.
+
+    Numbers of presentations count those *learned before*: presentation 0 is the first, the snapshot of the initial state
+    has number 0, and the snapshots before and after presentation k have the numbers k and k + 1.
+
+    Used as a context manager, an exception leaves the readable `<path>.partial` with `complete = 0`.
+
+    Raises RunError, before anything is written, when the folder is missing or not writable, and when `<path>` or
+    `<path>.partial` is there and `overwrite` is false.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        circuit,
+        protocol,
+        seed: int,
+        backend: str,
+        threads: int,
+        overwrite: bool = False,
+        extra_attributes: Mapping[str, str | int | float] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = partial_path(self.path)
+        _check_target(self.path, self.partial, overwrite)
+        self._float = {"float32": "f4", "float64": "f8"}[protocol.precision]
+        self._rows: list[tuple] = []
+        self._flushed = time.monotonic()
+        try:
+            self._file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
+        except OSError as problem:
+            raise RunError(f"{self.partial} cannot be written: {problem}\n  try: another path") from problem
+        self._file.setncatts(
+            {
+                **_provenance(circuit, protocol),
+                "seed": seed,
+                "backend": backend,
+                "threads": threads,
+                **(extra_attributes or {}),
+                "complete": 0,
+            }
+        )
+        self._create_learning()
+        self._file.sync()
+
+    def learning(
+        self,
+        presentation: int,
+        free_energy: float,
+        free_energy_hidden: float,
+        loss: float,
+        free_energy_start: float,
+        iterations: int,
+    ) -> None:
+        """Keeps the energies of one presentation: means per trial, summed over steps and units."""
+        row = (presentation, free_energy, free_energy_hidden, loss, free_energy_start, iterations)
+        self._rows.append(row)
+        if len(self._rows) >= BLOCK_ROWS or time.monotonic() - self._flushed >= BLOCK_SECONDS:
+            self.flush()
+
+    def test(self, presentation: int, values: Mapping[str, float]) -> None:
+        """Writes what a test measured after `presentation` presentations: `{"test_loss": …, "accuracy": …}`."""
+        group = self._file["learning"]
+        row = _next_row(group, "test", ("test", "test_presentation"), presentation)
+        for name, value in values.items():
+            if name not in group.variables:
+                label = TESTS.get(name, name.replace("_", " "))
+                _variable(group, name, self._float, ("test",), (CHUNK_ROWS,), label)
+            group[name][row] = value
+        self.flush()
+
+    def snapshot(self, presentation: int, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Writes the parameters of every synapse: `{projection: {parameter: array (post, pre)}}`."""
+        for projection, arrays in parameters.items():
+            group = self._file.createGroup(f"synapses/{projection}")
+            row = _next_row(group, "snapshot", ("presentation",), presentation)
+            for name, array in arrays.items():
+                label = f"{name} of the synapses of the projection {projection}"
+                self._put(group, name, row, array, ("snapshot", "post", "pre"), label)
+        self.flush()
+
+    def sample(
+        self,
+        presentation: int,
+        stimulus: np.ndarray,
+        target: np.ndarray,
+        neural: Mapping[str, Mapping[str, np.ndarray]],
+        trials: np.ndarray,
+    ) -> None:
+        """Writes the neural traces of one presentation.
+
+        stimulus: (step, trial, unit); target: (step or 1, trial, unit of the target); trials: their numbers in the
+        data set (trial,); neural: `{population: {name: array (step, trial, unit)}}`, with `iteration` first where the
+        trajectory of inference is kept.
+        """
+        steps = len(stimulus)
+        group = self._file.createGroup("stimulus")
+        row = _next_row(group, "sample", ("presentation",), presentation)
+        shown = ("sample", "step", "trial", "unit")
+        expected = ("sample", "target_step", "trial", "target_unit")
+        self._put(group, "stimulus", row, stimulus, shown, "stimulus", steps)
+        self._put(group, "target", row, target, expected, "target", steps)
+        self._put(group, "trial_number", row, trials, ("sample", "trial"), "number of the trial in the data set")
+        for population, arrays in neural.items():
+            self._sample_population(population, presentation, arrays, steps)
+        self.flush()
+
+    def generated(
+        self,
+        presentation: int,
+        sequences: np.ndarray,
+        *,
+        symbols: Sequence[str] = (),
+        transitions: Sequence[int] = (),
+    ) -> None:
+        """Writes the sequences that a test generated: int (trial, position), the first symbol being the given one.
+
+        symbols: names of the target's units; transitions: steps from a symbol to the next that the language allows.
+        """
+        group = self._file.createGroup("generation")
+        if symbols:
+            group.symbols = "\n".join(symbols)
+        if len(transitions):
+            group.transitions = np.asarray(transitions, "i4")
+        row = _next_row(group, "test", ("test", "test_presentation"), presentation)
+        self._put(group, "sequence", row, sequences, ("test", "trial", "position"), "generated symbol")
+        self.flush()
+
+    def flush(self) -> None:
+        """Writes the rows that wait and makes everything so far readable, also after the process was killed."""
+        group = self._file["learning"]
+        rows = slice(start := len(group.dimensions["presentation"]), start + len(self._rows))
+        for name, column in zip(("presentation", *LEARNING), zip(*self._rows)):
+            group[name][rows] = column
+        self._rows.clear()
+        self._file.sync()
+        self._flushed = time.monotonic()
+
+    def close(self, complete: bool = True) -> None:
+        """Ends the file: a complete run moves to its path, any other stays `<path>.partial`."""
+        if not self._file.isopen():
+            return
+        try:
+            self.flush()
+            self._file.complete = int(complete)
+        finally:
+            self._file.close()
+        if complete:
+            os.replace(self.partial, self.path)
+
+    def __enter__(self) -> RunFile:
+        return self
+
+    def __exit__(self, exception_type, *_) -> None:
+        self.close(complete=exception_type is None)
+
+    def _create_learning(self) -> None:
+        group = self._file.createGroup("learning")
+        _create_rows(group, "presentation", ("presentation",))
+        _create_rows(group, "test", ("test", "test_presentation"))
+        for name, label in LEARNING.items():
+            kind = "i4" if name == "iterations" else self._float
+            _variable(group, name, kind, ("presentation",), (CHUNK_ROWS,), label)
+
+    def _sample_population(
+        self, population: str, presentation: int, arrays: Mapping[str, np.ndarray], steps: int
+    ) -> None:
+        group = self._file.createGroup(f"neural/{population}")
+        row = _next_row(group, "sample", ("presentation",), presentation)
+        for name, array in arrays.items():
+            trajectory = ("iteration",) if np.ndim(array) == 4 else ()
+            dimensions = ("sample", *trajectory, "step", "trial", "unit")
+            self._put(group, name, row, array, dimensions, NEURAL.get(name, name.replace("_", " ")), steps)
+
+    def _put(
+        self, group, name: str, row: int, array, dimensions: tuple[str, ...], label: str, steps: int = 0
+    ) -> None:
+        """Writes `array` as the row `row` of a variable along its first dimension, made where it is not there yet."""
+        array = np.asarray(array)
+        if name not in group.variables:
+            for dimension, size in zip(dimensions[1:], array.shape):
+                _create_dimension(group, dimension, size, steps)
+            kind = "i8" if array.dtype.kind in "iu" else self._float
+            _variable(group, name, kind, dimensions, (1, *_chunks(array)), label, **PACKED)
+        group[name][(row, *map(slice, array.shape))] = array
+
+
+def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
+    """Opens a run file lazily as an `xarray.DataTree`; `.close()` it, or use it in a `with` statement.
+
+    Raises RunFileError when the file is missing, cannot be read, or is no run file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RunFileError(_missing(path))
+    try:
+        run = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
+    except (OSError, ValueError) as problem:
+        hint = "a file that is still being written opens with HDF5_USE_FILE_LOCKING=FALSE in the environment"
+        raise RunFileError(f"{path} cannot be read as a run file: {problem}\n  try: {hint}") from problem
+    missing = [name for name in ("circuit", "protocol", "complete") if name not in run.attrs]
+    if missing:
+        run.close()
+        raise RunFileError(f"{path} is not a run file: it has no attribute {', '.join(missing)}")
+    return run
+
+
+def partial_path(path: Path) -> Path:
+    """The name that a run file has until its run is complete."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def _missing(path: Path) -> str:
+    partial = partial_path(path)
+    if partial.is_file():
+        return f"{path} is not there, but its unfinished run is\n  try: open {partial}"
+    return f"{path} is not there"
+
+
+def _check_target(path: Path, partial: Path, overwrite: bool) -> None:
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise RunError(f"{path}: the folder {folder} is not there\n  try: mkdir -p {folder}")
+    if path.is_dir():
+        raise RunError(f"{path} is a folder\n  try: a file name, such as {path / 'run.nc'}")
+    if not os.access(folder, os.W_OK):
+        raise RunError(f"{path}: the folder {folder} is not writable\n  try: another path")
+    if overwrite:
+        return
+    if path.exists():
+        raise RunError(f"{path} is already there\n  try: another path, or --overwrite to replace it")
+    if partial.exists():
+        raise RunError(f"{partial} is left from an unfinished run\n  try: move it away, or --overwrite to replace it")
+
+
+def _provenance(circuit, protocol) -> dict[str, str]:
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"neuro_mpc run of {circuit.name} on {protocol.name}",
+        "circuit": circuit.to_toml(),
+        "protocol": protocol.to_toml(),
+        "precision": protocol.precision,
+        "neuro_mpc_version": __version__,
+        "brian2_version": _brian2_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _brian2_version() -> str:
+    try:
+        return importlib.metadata.version("brian2")  # importing Brian2 only for its number takes seconds
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _create_rows(group, dimension: str, coordinates: Sequence[str]) -> None:
+    group.createDimension(dimension, None)
+    for name in coordinates:
+        _variable(group, name, "i8", (dimension,), (CHUNK_ROWS,), LEARNED_BEFORE)
+
+
+def _next_row(group, dimension: str, coordinates: Sequence[str], presentation: int) -> int:
+    """Adds a row to an unlimited dimension, with the number of its presentation, and returns its index."""
+    if dimension not in group.dimensions:
+        _create_rows(group, dimension, coordinates)
+    row = len(group.dimensions[dimension])
+    for name in coordinates:
+        group[name][row] = presentation
+    return row
+
+
+def _create_dimension(group, name: str, size: int, steps: int) -> None:
+    """Makes a dimension of a sample; a single step of a longer sequence is its last."""
+    if name in group.dimensions:
+        return
+    # Inference may take more iterations later on, and the last batch of an epoch may be smaller.
+    group.createDimension(name, None if name in ("iteration", "trial") else size)
+    if name.endswith("step"):
+        _variable(group, name, "i8", (name,), (size,), "step of the sequence")
+        group[name][:] = np.arange(steps - size, steps)
+
+
+def _variable(group, name: str, kind: str, dimensions, chunks, label: str, **packing) -> None:
+    # Rows that a test or a shorter inference leaves out read as missing, not as zero.
+    missing = np.nan if kind.startswith("f") else None
+    variable = group.createVariable(name, kind, dimensions, chunksizes=chunks, fill_value=missing, **packing)
+    variable.setncatts({"units": "1", "long_name": label})
+
+
+def _chunks(array: np.ndarray) -> tuple[int, ...]:
+    """The chunk of at most 1 MiB that is whole along the last dimensions of `array`."""
+    chunk = [max(size, 1) for size in array.shape]
+    for axis in range(array.ndim):
+        others = np.prod(chunk[axis + 1 :]) * 8
+        chunk[axis] = int(np.clip(CHUNK_BYTES // others, 1, chunk[axis]))
+    return tuple(chunk)

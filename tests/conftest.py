@@ -1,0 +1,166 @@
+"""Runs that no simulator made: what a run file holds, with the shape and the look of a real one."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+LETTERS = [chr(97 + k) for k in range(26)]
+
+
+def description(name: str, text: str, precision: str = "float32") -> SimpleNamespace:
+    """Stands for a circuit or a protocol: the run file asks for no more than this of either."""
+    return SimpleNamespace(name=name, precision=precision, to_toml=lambda: text)
+
+
+def circuit_text(hidden: list[str], width: int, classes: int, units: int) -> str:
+    chain = ["input", *hidden, "output"]
+    populations = [f'[population.input]\nrole = "stimulus"\nsize = {width}\n']
+    populations += [f'[population.{name}]\nsize = {units}\nactivation = "relu(r)"\n' for name in hidden]
+    populations += [f'[population.output]\nrole = "target"\nreadout = "softmax"\nsize = {classes}\n']
+    edges = [(f"{a}-{b}", a, b, 0) for a, b in zip(chain, chain[1:])] + [(f"{h}-again", h, h, 1) for h in hidden]
+    projections = [
+        f'[projection.{name}]\nfrom = "{a}"\nto = "{b}"\ndelay = {delay}\nsynapse = "spike-and-slab"\n'
+        for name, a, b, delay in edges
+    ]
+    synapse = '[synapse.spike-and-slab]\nmean = "m/n"\n' + "".join(
+        f'[synapse.spike-and-slab.parameter.{name}]\ninitial = 0.0\nsymbol = "{symbol}"\n'
+        for name, symbol in (("m", "m"), ("pi", r"\\pi"), ("Xi", r"\\Xi"))
+    )
+    return "\n".join(['name = "example"', *populations, *projections, synapse])
+
+
+def write_example(
+    path,
+    *,
+    measure: str | None = "correct_letter_ratio",
+    hidden: tuple[str, ...] = ("hidden",),
+    units: int = 60,
+    width: int = 26,
+    classes: int = 26,
+    steps: int = 10,
+    read: str = "every",
+    presentations: int = 2000,
+    snapshots: int = 9,
+    samples: bool = True,
+    trajectory: int = 0,
+    generation: bool = True,
+    complete: bool = True,
+):
+    """Writes a run that looks like learning: energies fall, π and Ξ pile up at 0, generation obeys the language."""
+    from neuro_mpc.record import RunFile
+
+    rng = np.random.default_rng(1)
+    circuit = description("example", circuit_text(list(hidden), width, classes, units))
+    protocol = description("toy-language", '[stimulus]\nsource = "toy-language"\ntransitions = [2, 4]\n')
+    moments = np.unique(np.linspace(0, presentations, max(snapshots, 1)).astype(int))
+    run = RunFile(path, circuit=circuit, protocol=protocol, seed=0, backend="cpp", threads=1)
+    for k in range(presentations + 1):
+        if snapshots and k in moments:
+            run.snapshot(k, _synapses(rng, hidden, width, classes, units, k / presentations))
+        if measure and k in moments:
+            run.test(k, _measures(rng, measure, k / presentations, classes))
+            if generation:
+                sequences = _strings(rng, 0.05 + 0.94 * k / presentations)
+                run.generated(k, sequences, symbols=LETTERS, transitions=[2, 4])
+        if k < presentations:
+            hidden_energy, loss = _energies(rng, k / presentations)
+            start = 1.6 * (hidden_energy + loss)
+            run.learning(k, hidden_energy + loss, hidden_energy, loss, start, 100)
+    if samples:
+        run.sample(presentations - 1, *_traces(rng, hidden, units, width, classes, steps, read, trajectory))
+    run.close(complete)
+    return path
+
+
+def _energies(rng, progress: float) -> tuple[float, float]:
+    hidden, loss = 6 * np.exp(-6 * progress) + 0.4, 28 * np.exp(-4 * progress) + 7
+    return hidden * rng.lognormal(0, 0.15), loss * rng.lognormal(0, 0.08)
+
+
+def _measures(rng, measure: str, progress: float, classes: int) -> dict[str, float]:
+    loss = 28 * np.exp(-4 * progress) + 7.5
+    chance = 2 / classes
+    learned = chance + (1 - chance) * (1 - np.exp(-5 * progress)) - 0.02 * rng.random() * progress
+    value = classes * np.exp(-2.5 * progress) if measure == "perplexity" else learned
+    return {"test_loss": loss, measure: value}
+
+
+def _synapses(rng, hidden, width, classes, units, progress) -> dict:
+    chain = [("input", width), *((name, units) for name in hidden), ("output", classes)]
+    shapes = {f"{a}-{b}": (post, pre) for (a, pre), (b, post) in zip(chain, chain[1:])}
+    shapes |= {f"{name}-again": (units, units) for name in hidden}
+    return {name: _parameters(np.random.default_rng(len(name)), shape, progress) for name, shape in shapes.items()}
+
+
+def _parameters(rng, shape, progress) -> dict[str, np.ndarray]:
+    shrink = np.exp(-6 * progress * rng.random(shape) ** 0.3)
+    return {
+        "m": rng.normal(0, 5, shape) + progress * rng.laplace(0, 15, shape),
+        "pi": rng.uniform(0, 0.5, shape) * shrink,
+        "Xi": rng.uniform(0, 0.1, shape) * shrink,
+    }
+
+
+def _strings(rng, allowed: float) -> np.ndarray:
+    steps = np.where(rng.random((26, 10)) < allowed, rng.choice([2, 4], (26, 10)), rng.integers(0, 26, (26, 10)))
+    start = np.arange(26)[:, None]
+    return np.concatenate([start, start + np.cumsum(steps, axis=1)], axis=1) % 26
+
+
+def _traces(rng, hidden, units, width, classes, steps, read, trajectory, trials: int = 4) -> tuple:
+    symbols = (rng.integers(0, classes, trials) + np.cumsum(rng.choice([2, 4], (steps + 1, trials)), 0)) % classes
+    stimulus = np.eye(width)[symbols[:-1] % width] if width > 1 else rng.random((steps, trials, 1))
+    target = np.eye(classes)[symbols[1:]][-1 if read == "last" else 0 :]
+    neural = {}
+    for name in hidden:
+        prediction = np.cumsum(rng.normal(0, 0.5, (steps, trials, units)), 0) * rng.gamma(1, 1, units)
+        error = rng.normal(0, 0.3, prediction.shape) * np.linspace(0.2, 1, steps)[:, None, None]
+        neural[name] = {
+            "belief": prediction + error,
+            "prediction": prediction,
+            "error": error,
+            "rate": np.maximum(prediction + error, 0),
+            "noise": rng.normal(size=prediction.shape),
+        }
+        for quantity in ("belief", "error") if trajectory else ():
+            fraction = np.linspace(0, 1, trajectory)[:, None, None, None]
+            neural[name][quantity] = fraction * neural[name][quantity]
+    scores = np.exp(2.5 * target + rng.normal(0, 0.5, target.shape))
+    output = scores / scores.sum(-1, keepdims=True)
+    neural["output"] = {"output": output, "error": target - output, "noise": rng.normal(size=output.shape)}
+    return stimulus, target, neural, np.arange(trials)
+
+
+@pytest.fixture(scope="session")
+def example_path(tmp_path_factory):
+    """A run file of the toy language, as `neuro-mpc run` leaves it."""
+    return write_example(tmp_path_factory.mktemp("runs") / "run.nc")
+
+
+@pytest.fixture(scope="session")
+def example_run(example_path):
+    """The same run, opened."""
+    from neuro_mpc.record import open_run
+
+    with open_run(example_path) as run:
+        yield run
+
+
+@pytest.fixture
+def example(tmp_path):
+    """Writes and opens a run that differs from `example_run` by the given options of `write_example`."""
+    from neuro_mpc.record import open_run
+
+    opened = []
+
+    def make(**options):
+        path = write_example(tmp_path / f"{len(opened)}.nc", **options)
+        opened.append(open_run(path if options.get("complete", True) else f"{path}.partial"))
+        return opened[-1]
+
+    yield make
+    for run in opened:
+        run.close()
