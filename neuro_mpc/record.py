@@ -83,7 +83,7 @@ class RunFile:
         try:
             self._file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
         except OSError as problem:
-            raise RunError(f"{self.partial} cannot be written: {problem}\n  try: another path") from problem
+            raise RunError(f"{self.partial} cannot be written: {problem}", hint="another path") from problem
         self._file.setncatts(
             {
                 **_provenance(circuit, protocol),
@@ -246,12 +246,14 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
     """
     path = Path(path)
     if not path.is_file():
-        raise RunFileError(_missing(path))
+        partial = partial_path(path)
+        hint = f"open {partial}, its unfinished run" if partial.is_file() else ""
+        raise RunFileError(f"{path} is not there", hint=hint)
     try:
         run = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
     except (OSError, ValueError) as problem:
         hint = "a file that is still being written opens with HDF5_USE_FILE_LOCKING=FALSE in the environment"
-        raise RunFileError(f"{path} cannot be read as a run file: {problem}\n  try: {hint}") from problem
+        raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=hint) from problem
     missing = [name for name in ("circuit", "protocol", "complete") if name not in run.attrs]
     if missing:
         run.close()
@@ -264,27 +266,21 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial")
 
 
-def _missing(path: Path) -> str:
-    partial = partial_path(path)
-    if partial.is_file():
-        return f"{path} is not there, but its unfinished run is\n  try: open {partial}"
-    return f"{path} is not there"
-
-
 def _check_target(path: Path, partial: Path, overwrite: bool) -> None:
     folder = path.absolute().parent
     if not folder.is_dir():
-        raise RunError(f"{path}: the folder {folder} is not there\n  try: mkdir -p {folder}")
+        raise RunError(f"{path}: the folder {folder} is not there", hint=f"mkdir -p {folder}")
     if path.is_dir():
-        raise RunError(f"{path} is a folder\n  try: a file name, such as {path / 'run.nc'}")
+        raise RunError(f"{path} is a folder", hint=f"a file name, such as {path / 'run.nc'}")
     if not os.access(folder, os.W_OK):
-        raise RunError(f"{path}: the folder {folder} is not writable\n  try: another path")
+        raise RunError(f"{path}: the folder {folder} is not writable", hint="another path")
     if overwrite:
         return
     if path.exists():
-        raise RunError(f"{path} is already there\n  try: another path, or --overwrite to replace it")
+        raise RunError(f"{path} is already there", hint="another path, or --overwrite to replace it")
     if partial.exists():
-        raise RunError(f"{partial} is left from an unfinished run\n  try: move it away, or --overwrite to replace it")
+        hint = "move it away, or --overwrite to replace it"
+        raise RunError(f"{partial} is left from an unfinished run", hint=hint)
 
 
 def _provenance(circuit, protocol) -> dict[str, str]:
