@@ -1,0 +1,60 @@
+"""Predictive-coding circuits with distributional synapses, described in TOML and run on Brian2.
+
+Every public name is imported when it is first used (PEP 562), so that `import neuro_mpc` and `neuro-mpc --help`
+do not wait for Brian2, sympy or matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neuro_mpc.circuit import Circuit
+    from neuro_mpc.descriptions import load_circuit, load_protocol, save_circuit, save_protocol
+    from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
+    from neuro_mpc.plots import plot_run
+    from neuro_mpc.protocol import Protocol
+    from neuro_mpc.record import open_run
+    from neuro_mpc.run import simulate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Circuit",
+    "DescriptionError",
+    "NeuroMPCError",
+    "Protocol",
+    "RunError",
+    "RunFileError",
+    "__version__",
+    "load_circuit",
+    "load_protocol",
+    "open_run",
+    "plot_run",
+    "save_circuit",
+    "save_protocol",
+    "simulate",
+]
+
+_NAMES = {
+    "circuit": ("Circuit",),
+    "descriptions": ("load_circuit", "load_protocol", "save_circuit", "save_protocol"),
+    "errors": ("DescriptionError", "NeuroMPCError", "RunError", "RunFileError"),
+    "plots": ("plot_run",),
+    "protocol": ("Protocol",),
+    "record": ("open_run",),
+    "run": ("simulate",),
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """The public `name`, imported from the module that defines it and kept; AttributeError for any other."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
