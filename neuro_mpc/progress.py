@@ -1,0 +1,131 @@
+"""What a run tells while it works: a bar on a terminal, a few plain lines elsewhere, nothing from Python."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class SilentProgress:
+    """Says nothing, and is the interface that a run calls inside `with`: stage, start, update, tested, finish."""
+
+    def stage(self, text: str) -> None:
+        """The run now does what `text` says, for example "compiling"."""
+
+    def start(self, total: int) -> None:
+        """Presentations begin; at the end, `total` of them will have been learned."""
+
+    def update(self, presentation: int, free_energy: float) -> None:
+        """So many presentations are learned; the last one had this free energy, a mean per trial."""
+
+    def tested(self, presentation: int, values: Mapping[str, float]) -> None:
+        """A test after so many presentations gave these values, by name of the measure."""
+
+    def finish(self, summary: str) -> None:
+        """The run is over; `summary` is its one line."""
+
+    def close(self) -> None:
+        """Give the terminal back; called on leaving `with`, whatever happened."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class PlainProgress(SilentProgress):
+    """Lines for a log: each stage once, and between stages at most one line every `interval` seconds."""
+
+    def __init__(
+        self,
+        write: Callable[[str], object] = partial(print, flush=True),
+        *,
+        interval: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._write, self._interval, self._clock = write, interval, clock
+        self._stages: set[str] = set()
+        self._total, self._test, self._last = 0, "", clock()
+
+    def stage(self, text: str) -> None:
+        if text not in self._stages:
+            self._stages.add(text)
+            self._say(text)
+
+    def start(self, total: int) -> None:
+        self._total = total
+
+    def update(self, presentation: int, free_energy: float) -> None:
+        if self._clock() - self._last >= self._interval:
+            learned = f"presentation {presentation} of {self._total}, free energy {free_energy:.4g}"
+            self._say(f"{learned}, {self._test}" if self._test else learned)
+
+    def tested(self, presentation: int, values: Mapping[str, float]) -> None:
+        self._test = measured(values)
+
+    def finish(self, summary: str) -> None:
+        self._say(summary)
+
+    def _say(self, text: str) -> None:
+        self._write(text)
+        self._last = self._clock()
+
+
+class ProgressBar(SilentProgress):
+    """A bar on a terminal: stage, presentations, time left, free energy and the last test."""
+
+    def __init__(self, console: "Console | None" = None) -> None:
+        from rich import progress
+
+        self._bar = progress.Progress(
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(bar_width=20),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[energy]}  {task.fields[test]}", markup=False),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None, energy="", test="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def close(self) -> None:
+        self._bar.stop()
+
+    def stage(self, text: str) -> None:
+        self._bar.update(self._task, description=text)
+
+    def start(self, total: int) -> None:
+        self._bar.update(self._task, total=total)
+
+    def update(self, presentation: int, free_energy: float) -> None:
+        self._bar.update(self._task, completed=presentation, energy=f"free energy {free_energy:.4g}")
+
+    def tested(self, presentation: int, values: Mapping[str, float]) -> None:
+        self._bar.update(self._task, test=measured(values))
+
+    def finish(self, summary: str) -> None:
+        self._bar.stop()
+        self._bar.console.print(summary, markup=False, highlight=False, soft_wrap=True)
+
+
+def progress_on(console: "Console") -> SilentProgress:
+    """A bar where `console` is a terminal, plain lines where it is a file or a pipe."""
+    return ProgressBar(console) if console.is_terminal else PlainProgress()
+
+
+def measured(values: Mapping[str, float]) -> str:
+    """The values of a test as one phrase: `test loss 7.213, correct letter ratio 0.981`."""
+    return ", ".join(f"{name.replace('_', ' ')} {_number(name, value)}" for name, value in values.items())
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:.3f}" if name in ("accuracy", "correct_letter_ratio") else f"{value:.4g}"
