@@ -1,0 +1,159 @@
+"""The command line: run, show, list, plot. Whatever is slow to import is imported by the command that needs it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+import neuro_mpc as nm
+from neuro_mpc.progress import measured, progress_on
+
+if TYPE_CHECKING:
+    from xarray import DataTree
+
+REFUSED, INTERRUPTED = 2, 130
+MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "test_loss")  # the first one found is told
+
+app = typer.Typer(
+    help="Predictive-coding circuits with distributional synapses.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+CircuitName = Annotated[str, typer.Argument(metavar="CIRCUIT", help="Name (see `list`) or path of a circuit.")]
+ProtocolName = Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name (see `list`) or path of a protocol.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"neuro-mpc {nm.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    circuit: CircuitName,
+    protocol: ProtocolName,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The run file (netCDF) to write.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 0,
+    backend: Annotated[
+        Literal["cpp", "cython", "numpy"], typer.Option(help="cpp and cython need a C++ compiler.")
+    ] = "cpp",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")] = 1,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="For example circuit.population.hidden.size=50; repeatable."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+) -> None:
+    """Run a protocol on a circuit and write the run file."""
+    if overwrite and resume:
+        raise typer.BadParameter("--overwrite starts anew, --resume goes on: choose one")
+    with _errors_told(), _interruption_told(out):
+        from rich.console import Console
+
+        described = _described(circuit, protocol, settings or [])
+        choices = {"seed": seed, "backend": backend, "threads": threads, "overwrite": overwrite, "resume": resume}
+        start = time.perf_counter()
+        with progress_on(Console()) as progress:
+            finished = nm.simulate(*described, out=out, progress=progress, **choices)
+            progress.finish(summary(out, finished, time.perf_counter() - start))
+
+
+@app.command()
+def show(
+    circuit: CircuitName,
+    latex: Annotated[bool, typer.Option("--latex", help="Print a complete LaTeX document.")] = False,
+) -> None:
+    """Print the equations derived from a circuit."""
+    with _errors_told():
+        from neuro_mpc.show import as_latex, as_text
+
+        typer.echo((as_latex if latex else as_text)(nm.load_circuit(circuit)))
+
+
+@app.command(name="list")
+def list_shipped() -> None:
+    """List the circuits and protocols that come with the package."""
+    with _errors_told():
+        from neuro_mpc.descriptions import shipped
+
+        for kind in ("circuit", "protocol"):
+            known = shipped(kind)
+            width = max(map(len, known), default=0)
+            typer.echo(f"{kind}s")
+            for name, description in known.items():
+                typer.echo(f"  {name:{width}}  {description}".rstrip())
+
+
+@app.command()
+def plot(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file.")],
+    figure: Annotated[str | None, typer.Option(metavar="NAME", help="Draw this figure only.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to draw; the suffix is the format.")] = None,
+) -> None:
+    """Draw the figures of a run file and print where they are."""
+    with _errors_told(), closing(nm.open_run(run)) as opened:
+        for path in nm.plot_run(opened, figure, out):
+            typer.echo(path)
+
+
+def summary(out: Path, finished: "DataTree", seconds: float) -> str:
+    """A run in one line: `run.nc: 125 presentations in 3.2 s, correct letter ratio 1.000`."""
+    learning = finished["learning"]
+    learned = f"{out}: {learning.sizes['presentation']} presentations in {_duration(seconds)}"
+    measure = next((name for name in MEASURES if name in learning), None)
+    if measure is None or learning[measure].size == 0:
+        return learned
+    return f"{learned}, {measured({measure: float(learning[measure][-1])})}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _described(circuit: str, protocol: str, settings: list[str]) -> tuple["nm.Circuit", "nm.Protocol"]:
+    from neuro_mpc.descriptions import parse_settings
+
+    for_circuit, for_protocol = parse_settings(settings)
+    return nm.load_circuit(circuit, for_circuit), nm.load_protocol(protocol, for_protocol)
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """What the user can mend is told on stderr without a traceback."""
+    try:
+        yield
+    except nm.NeuroMPCError as error:
+        typer.echo(f"neuro-mpc: {error}", err=True)
+        raise typer.Exit(REFUSED) from None
+
+
+@contextmanager
+def _interruption_told(out: Path) -> Iterator[None]:
+    """Ctrl-C leaves by way of the run, which closes its file; here we only say where it is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = out.with_name(f"{out.name}.partial")
+        where = f"{kept} can be read, and --resume goes on from it" if kept.exists() else "nothing was recorded"
+        typer.echo(f"neuro-mpc: interrupted: {where}", err=True)
+        raise typer.Exit(INTERRUPTED) from None

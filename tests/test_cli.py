@@ -1,0 +1,248 @@
+"""The command line: what it passes on, what it prints, how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+import neuro_mpc as nm
+from neuro_mpc import cli
+
+RUN = ["run", "mpl", "toy-language"]
+
+
+def command(*arguments):
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+
+
+def learned(presentations=3, **tests):
+    """The part of a finished run that the last line is made of."""
+    variables = {name: ("test", np.asarray(values)) for name, values in tests.items()}
+    learning = xr.Dataset({"loss": ("presentation", np.ones(presentations)), **variables})
+    return xr.DataTree.from_dict({"/learning": learning})
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Puts a function in the place of a public one, without importing the one it replaces."""
+    return lambda name, function: monkeypatch.setitem(vars(nm), name, function)
+
+
+@pytest.fixture
+def simulated(pretend):
+    """The arguments of every call of `simulate`, which here does nothing."""
+    calls = []
+
+    def simulate(circuit, protocol, **choices):
+        calls.append({"circuit": circuit, "protocol": protocol, **choices})
+        return learned(correct_letter_ratio=[0.1, 0.75])
+
+    pretend("simulate", simulate)
+    return calls
+
+
+def test_run_passes_the_defaults_on(simulated, tmp_path):
+    result = command(*RUN, "--out", tmp_path / "run.nc")
+    assert result.exit_code == 0, result.output
+    (call,) = simulated
+    assert (call["circuit"], call["protocol"]) == (nm.load_circuit("mpl"), nm.load_protocol("toy-language"))
+    names = ("out", "seed", "backend", "threads", "overwrite", "resume")
+    assert [call[name] for name in names] == [tmp_path / "run.nc", 0, "cpp", 1, False, False]
+
+
+def test_run_passes_every_option_on(simulated, tmp_path):
+    options = ["--seed", 7, "--backend", "numpy", "--threads", 2, "--overwrite"]
+    changes = ["--set", "circuit.population.hidden.size=50", "--set", "protocol.learning.batch=20"]
+    assert command(*RUN, "--out", tmp_path / "run.nc", *options, *changes).exit_code == 0
+    (call,) = simulated
+    assert [call[name] for name in ("seed", "backend", "threads", "overwrite")] == [7, "numpy", 2, True]
+    assert call["circuit"].population["hidden"].size == 50
+    assert call["protocol"].learning.batch == 20
+
+
+def test_run_resumes(simulated, tmp_path):
+    assert command(*RUN, "--out", tmp_path / "run.nc", "--resume").exit_code == 0
+    assert simulated[0]["resume"] is True
+
+
+def test_run_ends_with_one_line(simulated, tmp_path):
+    output = command(*RUN, "--out", tmp_path / "run.nc").stdout
+    assert output.startswith(f"{tmp_path / 'run.nc'}: 3 presentations in ")
+    assert output.endswith(" s, correct letter ratio 0.750\n")
+
+
+def test_run_shows_progress(pretend, tmp_path):
+    def simulate(circuit, protocol, *, progress, **choices):
+        progress.stage("compiling")
+        return learned()
+
+    pretend("simulate", simulate)
+    assert command(*RUN, "--out", tmp_path / "run.nc").stdout.startswith("compiling\n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--backend", "gpu"], "--backend"),
+        (["--seed", "-1"], "--seed"),
+        (["--threads", "0"], "--threads"),
+        (["--overwrite", "--resume"], "choose one"),
+        (["--set", "circuit.population.hiden.size=50"], "did you mean"),
+        (["--set", "nonsense"], "nonsense"),
+    ],
+)
+def test_run_refuses(simulated, tmp_path, wrong, told):
+    result = command(*RUN, "--out", tmp_path / "run.nc", *wrong)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert not simulated
+
+
+def test_run_needs_a_file_to_write(simulated):
+    result = command(*RUN)
+    assert result.exit_code == 2
+    assert "--out" in result.stderr
+
+
+def test_an_unknown_circuit_is_told_without_a_traceback(simulated, tmp_path):
+    result = command("run", "mlp", "toy-language", "--out", tmp_path / "run.nc")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("neuro-mpc: ")
+    assert "mpl" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_refused_run_is_told_without_a_traceback(pretend, tmp_path):
+    def simulate(*_, **__):
+        raise nm.RunError("the run file is there already")
+
+    pretend("simulate", simulate)
+    result = command(*RUN, "--out", tmp_path / "run.nc")
+    assert (result.exit_code, result.stderr) == (2, "neuro-mpc: the run file is there already\n")
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(pretend, tmp_path):
+    def simulate(*_, **__):
+        raise ZeroDivisionError
+
+    pretend("simulate", simulate)
+    assert isinstance(command(*RUN, "--out", tmp_path / "run.nc").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_an_interruption_says_what_is_left(pretend, tmp_path, recorded):
+    partial = tmp_path / "run.nc.partial"
+
+    def simulate(*_, **__):
+        if recorded:
+            partial.touch()
+        raise KeyboardInterrupt
+
+    pretend("simulate", simulate)
+    result = command(*RUN, "--out", tmp_path / "run.nc")
+    assert result.exit_code == 130
+    assert (str(partial) if recorded else "nothing was recorded") in result.stderr
+
+
+def test_ctrl_c_ends_the_process_with_130_after_its_clean_up(tmp_path):
+    code = f"""
+import sys, time, neuro_mpc as nm
+def simulate(*_, out, **__):
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        out.with_name(out.name + ".partial").write_text("closed")
+nm.simulate = simulate
+from neuro_mpc.cli import app
+app({[*RUN, "--out", str(tmp_path / "run.nc")]!r})
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"
+    child.send_signal(signal.SIGINT)
+    told = child.communicate(timeout=30)[1]
+    assert child.returncode == 130, told
+    assert (tmp_path / "run.nc.partial").read_text() == "closed"
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("tests", "told"),
+    [
+        ({}, ""),
+        ({"accuracy": [0.1, 0.96], "test_loss": [2.0, 1.0]}, ", accuracy 0.960"),
+        ({"test_loss": [2.0, 1.25]}, ", test loss 1.25"),
+        ({"accuracy": []}, ""),
+    ],
+)
+def test_summary(tmp_path, tests, told):
+    assert cli.summary(tmp_path, learned(125, **tests), 3.21) == f"{tmp_path}: 125 presentations in 3.2 s{told}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 0 s"), (61.4, "1 min 1 s"), (3599.6, "1 h 0 min"), (7380, "2 h 3 min")],
+)
+def test_duration(seconds, told):
+    assert cli._duration(seconds) == told
+
+
+def test_list_names_what_is_shipped():
+    result = command("list")
+    assert result.exit_code == 0
+    circuits, protocols = result.stdout.split("protocols\n")
+    assert circuits.startswith("circuits\n")
+    assert "\n  mpl " in circuits
+    assert "  toy-language " in protocols
+
+
+@pytest.mark.parametrize(("options", "way"), [([], "text"), (["--latex"], "latex")])
+def test_show_prints_the_equations(monkeypatch, options, way):
+    show = type(sys)("neuro_mpc.show")
+    show.as_text, show.as_latex = (lambda circuit, way=way: f"{way} of {circuit.name} [x]" for way in ("text", "latex"))
+    monkeypatch.setitem(sys.modules, "neuro_mpc.show", show)
+    assert command("show", "mpl", *options).stdout == f"{way} of mpl [x]\n"
+
+
+def test_plot_prints_where_the_figures_are(pretend, tmp_path):
+    run, drawn = learned(), []
+
+    def plot_run(*given):
+        drawn.append(given)
+        return [tmp_path / "learning.png"]
+
+    pretend("open_run", lambda path: run)
+    pretend("plot_run", plot_run)
+    result = command("plot", "run.nc", "--figure", "learning", "--out", tmp_path / "learning.png")
+    assert result.stdout == f"{tmp_path / 'learning.png'}\n"
+    assert drawn == [(run, "learning", tmp_path / "learning.png")]
+
+
+def test_plot_of_a_missing_file(tmp_path):
+    result = command("plot", tmp_path / "none.nc")
+    assert result.exit_code == 2
+    assert "none.nc" in result.stderr
+
+
+def test_version():
+    assert command("--version").stdout == f"neuro-mpc {nm.__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["run", "show", "list", "plot"])
+def test_every_command_has_help(name):
+    result = command(name, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage: ")
+
+
+def test_the_help_comes_at_once():
+    """Well under half a second of work, counted in processor time so that a busy machine does not matter."""
+    start = os.times()
+    subprocess.run([sys.executable, "-m", "neuro_mpc", "--help"], check=True, capture_output=True)
+    end = os.times()
+    assert end.children_user + end.children_system - start.children_user - start.children_system < 0.5
