@@ -1,7 +1,7 @@
 """Predictive-coding circuits with distributional synapses, described in TOML and run on Brian2.
 
-Every public name is imported when it is first used (PEP 562), so that `import neuro_mpc` and `neuro-mpc --help`
-do not wait for Brian2, sympy or matplotlib.
+Every public name is imported when it is first used (PEP 562), so that `import neuro_mpc` and
+`neuro-mpc --help` do not wait for Brian2, sympy or matplotlib.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The command line: run, show, list, plot. Whatever is slow to import is imported by the command that needs it."""
+"""The command line: run, show, list, plot. What is slow to import is imported by its command."""
 
 import time
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-CircuitName = Annotated[str, typer.Argument(metavar="CIRCUIT", help="Name (see `list`) or path of a circuit.")]
-ProtocolName = Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name (see `list`) or path of a protocol.")]
+CircuitName = Annotated[str, typer.Argument(metavar="CIRCUIT", help="A name (see `list`) or a path.")]
+ProtocolName = Annotated[str, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.")]
 
 
 def _version(asked: bool) -> None:
@@ -56,7 +56,7 @@ def run(
     threads: Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")] = 1,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="For example circuit.population.hidden.size=50; repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Such as circuit.population.hidden.size=50."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
@@ -68,10 +68,11 @@ def run(
         from rich.console import Console
 
         described = _described(circuit, protocol, settings or [])
-        choices = {"seed": seed, "backend": backend, "threads": threads, "overwrite": overwrite, "resume": resume}
+        machine = {"seed": seed, "backend": backend, "threads": threads}
+        written = {"out": out, "overwrite": overwrite, "resume": resume}
         start = time.perf_counter()
         with progress_on(Console()) as progress:
-            finished = nm.simulate(*described, out=out, progress=progress, **choices)
+            finished = nm.simulate(*described, progress=progress, **machine, **written)
             progress.finish(summary(out, finished, time.perf_counter() - start))
 
 
@@ -105,7 +106,7 @@ def list_shipped() -> None:
 def plot(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file.")],
     figure: Annotated[str | None, typer.Option(metavar="NAME", help="Draw this figure only.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to draw; the suffix is the format.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to draw it.")] = None,
 ) -> None:
     """Draw the figures of a run file and print where they are."""
     with _errors_told(), closing(nm.open_run(run)) as opened:
@@ -154,6 +155,6 @@ def _interruption_told(out: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         kept = out.with_name(f"{out.name}.partial")
-        where = f"{kept} can be read, and --resume goes on from it" if kept.exists() else "nothing was recorded"
+        where = f"{kept} can be read, --resume goes on from it" if kept.exists() else "nothing was recorded"
         typer.echo(f"neuro-mpc: interrupted: {where}", err=True)
         raise typer.Exit(INTERRUPTED) from None

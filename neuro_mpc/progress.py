@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class SilentProgress:
-    """Says nothing, and is the interface that a run calls inside `with`: stage, start, update, tested, finish."""
+    """Says nothing; its methods are what a run calls, and `with` closes it."""
 
     def stage(self, text: str) -> None:
         """The run now does what `text` says, for example "compiling"."""

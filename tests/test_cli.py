@@ -162,7 +162,8 @@ nm.simulate = simulate
 from neuro_mpc.cli import app
 app({[*RUN, "--out", str(tmp_path / "run.nc")]!r})
 """
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    child = subprocess.Popen([sys.executable, "-c", code], **pipes)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGINT)
     told = child.communicate(timeout=30)[1]
@@ -181,12 +182,20 @@ app({[*RUN, "--out", str(tmp_path / "run.nc")]!r})
     ],
 )
 def test_summary(tmp_path, tests, told):
-    assert cli.summary(tmp_path, learned(125, **tests), 3.21) == f"{tmp_path}: 125 presentations in 3.2 s{told}"
+    line = cli.summary(tmp_path, learned(125, **tests), 3.21)
+    assert line == f"{tmp_path}: 125 presentations in 3.2 s{told}"
 
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 0 s"), (61.4, "1 min 1 s"), (3599.6, "1 h 0 min"), (7380, "2 h 3 min")],
+    [
+        (0.04, "0.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 0 s"),
+        (61.4, "1 min 1 s"),
+        (3599.6, "1 h 0 min"),
+        (7380, "2 h 3 min"),
+    ],
 )
 def test_duration(seconds, told):
     assert cli._duration(seconds) == told
@@ -204,7 +213,8 @@ def test_list_names_what_is_shipped():
 @pytest.mark.parametrize(("options", "way"), [([], "text"), (["--latex"], "latex")])
 def test_show_prints_the_equations(monkeypatch, options, way):
     show = type(sys)("neuro_mpc.show")
-    show.as_text, show.as_latex = (lambda circuit, way=way: f"{way} of {circuit.name} [x]" for way in ("text", "latex"))
+    show.as_text = lambda circuit: f"text of {circuit.name} [x]"
+    show.as_latex = lambda circuit: f"latex of {circuit.name} [x]"
     monkeypatch.setitem(sys.modules, "neuro_mpc.show", show)
     assert command("show", "mpl", *options).stdout == f"{way} of mpl [x]\n"
 

@@ -18,15 +18,22 @@ HEAVY = ("brian2", "matplotlib", "netCDF4", "numpy", "pydantic", "scipy", "sklea
 
 def shipped_files() -> set[str]:
     """The circuits, synapse types and protocols of this checkout, by path from its root."""
-    found = {path.relative_to(ROOT).as_posix() for top in ("models", "protocols") for path in (ROOT / top).rglob("*.toml")}
+    paths = [*(ROOT / "models").rglob("*.toml"), *(ROOT / "protocols").rglob("*.toml")]
+    found = {path.relative_to(ROOT).as_posix() for path in paths}
     assert {"models/mpl.toml", "models/synapses/spike-and-slab.toml", "protocols/toy-language.toml"} <= found
     return found
 
 
+def printed_by(code: str, **options) -> str:
+    """What a new Python prints when it runs `code`."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+
+
 def loaded_by(statement: str) -> set[str]:
     """The top-level modules that a new Python has loaded after `statement`."""
-    code = f"import sys\n{statement}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
-    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+    listing = "print(*{name.partition('.')[0] for name in sys.modules})"
+    return set(printed_by(f"import sys\n{statement}\n{listing}").split())
 
 
 @pytest.fixture
@@ -53,7 +60,8 @@ def test_the_wheel_holds_package_circuits_and_protocols(wheel):
 
 
 def test_the_wheel_installs_nothing_else(wheel):
-    assert {name.split("/")[0] for name in wheel.namelist()} == {"neuro_mpc", f"neuro_mpc-{nm.__version__}.dist-info"}
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert tops == {"neuro_mpc", f"neuro_mpc-{nm.__version__}.dist-info"}
 
 
 def test_a_wheel_from_the_source_archive_holds_the_same(wheel, sdist, tmp_path, monkeypatch):
@@ -73,10 +81,9 @@ def test_an_editable_install_only_points_to_the_checkout(tmp_path, monkeypatch):
 
 def test_an_unpacked_wheel_finds_what_it_ships(wheel, tmp_path):
     wheel.extractall(tmp_path / "site")
-    code = "import neuro_mpc as nm; print(nm.__file__); nm.load_circuit('mpl'); nm.load_protocol('toy-language')"
-    place = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(tmp_path / "site")}}
-    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, **place)
-    assert Path(result.stdout.strip()).is_relative_to(tmp_path)
+    code = "import neuro_mpc as nm; nm.load_circuit('mpl'); nm.load_protocol('digits'); print(nm.__file__)"
+    place = printed_by(code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")})
+    assert Path(place.strip()).is_relative_to(tmp_path)
 
 
 def test_the_import_loads_nothing_heavy():
