@@ -1,7 +1,7 @@
 """The run file: one netCDF-4 file per run, written block by block while the run goes on.
 
-While a run lasts, its file is `<path>.partial`; every finished block can be read from it, even after the process was
-killed. A complete run is moved to `<path>`. Files are read with `open_run`.
+While a run lasts, its file is `<path>.partial`; every finished block can be read from it, even after a kill.
+A complete run is moved to `<path>`. Files are read with `open_run`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import __version__
+from neuro_mpc import __version__, netcdf
 from neuro_mpc.errors import RunError, RunFileError
 
 # A row per presentation is small and a sync is not: rows wait for whichever comes first.
 BLOCK_ROWS, BLOCK_SECONDS = 256, 2.0
-# With an unlimited dimension the default chunk is one row, which is slow to write and slower to read.
-CHUNK_ROWS, CHUNK_BYTES = 1024, 2**20
-PACKED = {"compression": "zlib", "complevel": 1, "shuffle": True}
 
 LEARNING = {
     "free_energy": "free energy after inference, mean per trial",
@@ -47,19 +44,20 @@ NEURAL = {
     "noise": "standard normal noise of the presentation",
     "output": "output of the read-out",
 }
-LEARNED_BEFORE = "presentations learned before"
+INTEGERS = ("sequence", "trial_number")
+TESTED = ("test", "test_presentation")  # the coordinates of a test
 
 
 class RunFile:
     """Writes the run file of one run.
 
-    Numbers of presentations count those *learned before*: presentation 0 is the first, the snapshot of the initial state
-    has number 0, and the snapshots before and after presentation k have the numbers k and k + 1.
+    Numbers of presentations count those *learned before*: presentation 0 is the first, the snapshot of the
+    initial state has number 0, and the snapshots before and after presentation k have the numbers k and k + 1.
 
     Used as a context manager, an exception leaves the readable `<path>.partial` with `complete = 0`.
 
-    Raises RunError, before anything is written, when the folder is missing or not writable, and when `<path>` or
-    `<path>.partial` is there and `overwrite` is false.
+    Raises RunError, before anything is written, when the folder is missing or not writable, and when `<path>`
+    or `<path>.partial` is there and `overwrite` is false.
     """
 
     def __init__(
@@ -113,13 +111,13 @@ class RunFile:
             self.flush()
 
     def test(self, presentation: int, values: Mapping[str, float]) -> None:
-        """Writes what a test measured after `presentation` presentations: `{"test_loss": …, "accuracy": …}`."""
+        """Writes what was measured after `presentation` presentations: `{"test_loss": …, "accuracy": …}`."""
         group = self._file["learning"]
-        row = _next_row(group, "test", ("test", "test_presentation"), presentation)
+        row = netcdf.next_row(group, "test", TESTED, presentation)
         for name, value in values.items():
             if name not in group.variables:
                 label = TESTS.get(name, name.replace("_", " "))
-                _variable(group, name, self._float, ("test",), (CHUNK_ROWS,), label)
+                netcdf.create_column(group, name, self._float, "test", label)
             group[name][row] = value
         self.flush()
 
@@ -127,7 +125,7 @@ class RunFile:
         """Writes the parameters of every synapse: `{projection: {parameter: array (post, pre)}}`."""
         for projection, arrays in parameters.items():
             group = self._file.createGroup(f"synapses/{projection}")
-            row = _next_row(group, "snapshot", ("presentation",), presentation)
+            row = netcdf.next_row(group, "snapshot", ("presentation",), presentation)
             for name, array in arrays.items():
                 label = f"{name} of the synapses of the projection {projection}"
                 self._put(group, name, row, array, ("snapshot", "post", "pre"), label)
@@ -143,18 +141,20 @@ class RunFile:
     ) -> None:
         """Writes the neural traces of one presentation.
 
-        stimulus: (step, trial, unit); target: (step or 1, trial, unit of the target); trials: their numbers in the
-        data set (trial,); neural: `{population: {name: array (step, trial, unit)}}`, with `iteration` first where the
-        trajectory of inference is kept.
+        stimulus: (step, trial, unit); target: (step or 1, trial, unit of the target);
+        trials: (trial,), their numbers in the data set; neural: `{population: {name: (step, trial, unit)}}`, with
+        `iteration` first where the trajectory of inference is kept. A single step of a longer sequence is its last.
         """
         steps = len(stimulus)
         group = self._file.createGroup("stimulus")
-        row = _next_row(group, "sample", ("presentation",), presentation)
+        netcdf.create_steps(group, "step", steps, steps)
+        netcdf.create_steps(group, "target_step", len(target), steps)
+        row = netcdf.next_row(group, "sample", ("presentation",), presentation)
         shown = ("sample", "step", "trial", "unit")
         expected = ("sample", "target_step", "trial", "target_unit")
-        self._put(group, "stimulus", row, stimulus, shown, "stimulus", steps)
-        self._put(group, "target", row, target, expected, "target", steps)
-        self._put(group, "trial_number", row, trials, ("sample", "trial"), "number of the trial in the data set")
+        self._put(group, "stimulus", row, stimulus, shown, "stimulus")
+        self._put(group, "target", row, target, expected, "target")
+        self._put(group, "trial_number", row, trials, ("sample", "trial"), "number of the trial")
         for population, arrays in neural.items():
             self._sample_population(population, presentation, arrays, steps)
         self.flush()
@@ -167,21 +167,21 @@ class RunFile:
         symbols: Sequence[str] = (),
         transitions: Sequence[int] = (),
     ) -> None:
-        """Writes the sequences that a test generated: int (trial, position), the first symbol being the given one.
+        """Writes the sequences that a test generated: int (trial, position), the first symbol being given.
 
-        symbols: names of the target's units; transitions: steps from a symbol to the next that the language allows.
+        symbols: names of the target's units; transitions: steps from a symbol to the next that are allowed.
         """
         group = self._file.createGroup("generation")
         if symbols:
             group.symbols = "\n".join(symbols)
         if len(transitions):
             group.transitions = np.asarray(transitions, "i4")
-        row = _next_row(group, "test", ("test", "test_presentation"), presentation)
+        row = netcdf.next_row(group, "test", TESTED, presentation)
         self._put(group, "sequence", row, sequences, ("test", "trial", "position"), "generated symbol")
         self.flush()
 
     def flush(self) -> None:
-        """Writes the rows that wait and makes everything so far readable, also after the process was killed."""
+        """Writes the rows that wait and makes everything so far readable, even after a kill."""
         group = self._file["learning"]
         rows = slice(start := len(group.dimensions["presentation"]), start + len(self._rows))
         for name, column in zip(("presentation", *LEARNING), zip(*self._rows)):
@@ -210,33 +210,27 @@ class RunFile:
 
     def _create_learning(self) -> None:
         group = self._file.createGroup("learning")
-        _create_rows(group, "presentation", ("presentation",))
-        _create_rows(group, "test", ("test", "test_presentation"))
+        netcdf.create_rows(group, "presentation", ("presentation",))
+        netcdf.create_rows(group, "test", TESTED)
         for name, label in LEARNING.items():
             kind = "i4" if name == "iterations" else self._float
-            _variable(group, name, kind, ("presentation",), (CHUNK_ROWS,), label)
+            netcdf.create_column(group, name, kind, "presentation", label)
 
     def _sample_population(
         self, population: str, presentation: int, arrays: Mapping[str, np.ndarray], steps: int
     ) -> None:
         group = self._file.createGroup(f"neural/{population}")
-        row = _next_row(group, "sample", ("presentation",), presentation)
+        row = netcdf.next_row(group, "sample", ("presentation",), presentation)
         for name, array in arrays.items():
-            trajectory = ("iteration",) if np.ndim(array) == 4 else ()
+            netcdf.create_steps(group, "step", array.shape[-3], steps)
+            trajectory = ("iteration",) if array.ndim == 4 else ()
             dimensions = ("sample", *trajectory, "step", "trial", "unit")
-            self._put(group, name, row, array, dimensions, NEURAL.get(name, name.replace("_", " ")), steps)
+            self._put(group, name, row, array, dimensions, NEURAL.get(name, name.replace("_", " ")))
 
-    def _put(
-        self, group, name: str, row: int, array, dimensions: tuple[str, ...], label: str, steps: int = 0
-    ) -> None:
-        """Writes `array` as the row `row` of a variable along its first dimension, made where it is not there yet."""
+    def _put(self, group, name: str, row: int, array, dimensions: tuple[str, ...], label: str) -> None:
         array = np.asarray(array)
-        if name not in group.variables:
-            for dimension, size in zip(dimensions[1:], array.shape):
-                _create_dimension(group, dimension, size, steps)
-            kind = "i8" if array.dtype.kind in "iu" else self._float
-            _variable(group, name, kind, dimensions, (1, *_chunks(array)), label, **PACKED)
-        group[name][(row, *map(slice, array.shape))] = array
+        kind = "i8" if name in INTEGERS else self._float
+        netcdf.put(group, name, row, array, dimensions, kind, label)
 
 
 def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
@@ -301,46 +295,3 @@ def _brian2_version() -> str:
         return importlib.metadata.version("brian2")  # importing Brian2 only for its number takes seconds
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _create_rows(group, dimension: str, coordinates: Sequence[str]) -> None:
-    group.createDimension(dimension, None)
-    for name in coordinates:
-        _variable(group, name, "i8", (dimension,), (CHUNK_ROWS,), LEARNED_BEFORE)
-
-
-def _next_row(group, dimension: str, coordinates: Sequence[str], presentation: int) -> int:
-    """Adds a row to an unlimited dimension, with the number of its presentation, and returns its index."""
-    if dimension not in group.dimensions:
-        _create_rows(group, dimension, coordinates)
-    row = len(group.dimensions[dimension])
-    for name in coordinates:
-        group[name][row] = presentation
-    return row
-
-
-def _create_dimension(group, name: str, size: int, steps: int) -> None:
-    """Makes a dimension of a sample; a single step of a longer sequence is its last."""
-    if name in group.dimensions:
-        return
-    # Inference may take more iterations later on, and the last batch of an epoch may be smaller.
-    group.createDimension(name, None if name in ("iteration", "trial") else size)
-    if name.endswith("step"):
-        _variable(group, name, "i8", (name,), (size,), "step of the sequence")
-        group[name][:] = np.arange(steps - size, steps)
-
-
-def _variable(group, name: str, kind: str, dimensions, chunks, label: str, **packing) -> None:
-    # Rows that a test or a shorter inference leaves out read as missing, not as zero.
-    missing = np.nan if kind.startswith("f") else None
-    variable = group.createVariable(name, kind, dimensions, chunksizes=chunks, fill_value=missing, **packing)
-    variable.setncatts({"units": "1", "long_name": label})
-
-
-def _chunks(array: np.ndarray) -> tuple[int, ...]:
-    """The chunk of at most 1 MiB that is whole along the last dimensions of `array`."""
-    chunk = [max(size, 1) for size in array.shape]
-    for axis in range(array.ndim):
-        others = np.prod(chunk[axis + 1 :]) * 8
-        chunk[axis] = int(np.clip(CHUNK_BYTES // others, 1, chunk[axis]))
-    return tuple(chunk)

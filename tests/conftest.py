@@ -20,7 +20,8 @@ def circuit_text(hidden: list[str], width: int, classes: int, units: int) -> str
     populations = [f'[population.input]\nrole = "stimulus"\nsize = {width}\n']
     populations += [f'[population.{name}]\nsize = {units}\nactivation = "relu(r)"\n' for name in hidden]
     populations += [f'[population.output]\nrole = "target"\nreadout = "softmax"\nsize = {classes}\n']
-    edges = [(f"{a}-{b}", a, b, 0) for a, b in zip(chain, chain[1:])] + [(f"{h}-again", h, h, 1) for h in hidden]
+    edges = [(f"{a}-{b}", a, b, 0) for a, b in zip(chain, chain[1:])]
+    edges += [(f"{name}-again", name, name, 1) for name in hidden]
     projections = [
         f'[projection.{name}]\nfrom = "{a}"\nto = "{b}"\ndelay = {delay}\nsynapse = "spike-and-slab"\n'
         for name, a, b, delay in edges
@@ -49,7 +50,7 @@ def write_example(
     generation: bool = True,
     complete: bool = True,
 ):
-    """Writes a run that looks like learning: energies fall, π and Ξ pile up at 0, generation obeys the language."""
+    """Writes what looks like learning: energies fall, π and Ξ pile up at 0, strings obey the language."""
     from neuro_mpc.record import RunFile
 
     rng = np.random.default_rng(1)
@@ -59,7 +60,7 @@ def write_example(
     run = RunFile(path, circuit=circuit, protocol=protocol, seed=0, backend="cpp", threads=1)
     for k in range(presentations + 1):
         if snapshots and k in moments:
-            run.snapshot(k, _synapses(rng, hidden, width, classes, units, k / presentations))
+            run.snapshot(k, _synapses(hidden, width, classes, units, k / presentations))
         if measure and k in moments:
             run.test(k, _measures(rng, measure, k / presentations, classes))
             if generation:
@@ -88,11 +89,13 @@ def _measures(rng, measure: str, progress: float, classes: int) -> dict[str, flo
     return {"test_loss": loss, measure: value}
 
 
-def _synapses(rng, hidden, width, classes, units, progress) -> dict:
+def _synapses(hidden, width, classes, units, progress) -> dict:
     chain = [("input", width), *((name, units) for name in hidden), ("output", classes)]
     shapes = {f"{a}-{b}": (post, pre) for (a, pre), (b, post) in zip(chain, chain[1:])}
     shapes |= {f"{name}-again": (units, units) for name in hidden}
-    return {name: _parameters(np.random.default_rng(len(name)), shape, progress) for name, shape in shapes.items()}
+    # The same draw at every snapshot: the parameters move, they are not drawn anew.
+    draws = {name: np.random.default_rng(len(name)) for name in shapes}
+    return {name: _parameters(draws[name], shape, progress) for name, shape in shapes.items()}
 
 
 def _parameters(rng, shape, progress) -> dict[str, np.ndarray]:
@@ -105,13 +108,15 @@ def _parameters(rng, shape, progress) -> dict[str, np.ndarray]:
 
 
 def _strings(rng, allowed: float) -> np.ndarray:
-    steps = np.where(rng.random((26, 10)) < allowed, rng.choice([2, 4], (26, 10)), rng.integers(0, 26, (26, 10)))
+    size = (26, 10)
+    steps = np.where(rng.random(size) < allowed, rng.choice([2, 4], size), rng.integers(0, 26, size))
     start = np.arange(26)[:, None]
     return np.concatenate([start, start + np.cumsum(steps, axis=1)], axis=1) % 26
 
 
 def _traces(rng, hidden, units, width, classes, steps, read, trajectory, trials: int = 4) -> tuple:
-    symbols = (rng.integers(0, classes, trials) + np.cumsum(rng.choice([2, 4], (steps + 1, trials)), 0)) % classes
+    moves = np.cumsum(rng.choice([2, 4], (steps + 1, trials)), axis=0)
+    symbols = (rng.integers(0, classes, trials) + moves) % classes
     stimulus = np.eye(width)[symbols[:-1] % width] if width > 1 else rng.random((steps, trials, 1))
     target = np.eye(classes)[symbols[1:]][-1 if read == "last" else 0 :]
     neural = {}

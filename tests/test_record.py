@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from neuro_mpc.errors import RunError, RunFileError
-from neuro_mpc.record import BLOCK_ROWS, RunFile, _chunks, open_run
+from neuro_mpc.netcdf import chunks
+from neuro_mpc.record import BLOCK_ROWS, RunFile, open_run
 
 CIRCUIT = SimpleNamespace(name="mpl", to_toml=lambda: 'name = "mpl"\ndescription = "π and Ξ"\n')
 PROTOCOL = SimpleNamespace(name="toy", precision="float64", to_toml=lambda: 'name = "toy"\n')
@@ -88,7 +89,8 @@ def test_samples_have_names_of_their_dimensions(tmp_path):
     neural = {"hidden": {"belief": belief}, "output": {"output": output}}
     with new_run(tmp_path / "run.nc") as file:
         file.sample(0, stimulus, target, neural, np.array([9, 8, 7, 6]))
-        file.sample(30, stimulus, target, {"hidden": {"belief": 2 * belief}, "output": neural["output"]}, np.arange(4))
+        later = {"hidden": {"belief": 2 * belief}, "output": {"output": output}}
+        file.sample(30, stimulus, target, later, np.arange(4))
     with open_run(tmp_path / "run.nc") as run:
         assert run["neural/hidden/belief"].dims == ("sample", "step", "trial", "unit")
         np.testing.assert_array_equal(run["neural/hidden/belief"], [belief, 2 * belief])
@@ -240,6 +242,6 @@ def test_other_files_are_no_run_files(tmp_path):
 
 @pytest.mark.parametrize("shape", [(512, 9819), (100, 100, 128, 100), (3,), (1, 0), (10_000_000,)])
 def test_chunks_stay_below_a_mebibyte_and_inside_the_array(shape):
-    chunk = _chunks(np.broadcast_to(0.0, shape))
+    chunk = chunks(shape)
     assert np.prod(chunk) * 8 <= 2**20
     assert all(1 <= part <= max(size, 1) for part, size in zip(chunk, shape))

@@ -1,0 +1,80 @@
+"""Variables of a netCDF-4 group that grow by rows: a presentation, a test, a snapshot, a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import netCDF4
+import numpy as np
+
+# With an unlimited dimension the default chunk is one row, which is slow to write and slower to read.
+CHUNK_ROWS, CHUNK_BYTES = 1024, 2**20
+# Inference may take more iterations later on, and the last batch of an epoch may be smaller.
+GROWING = ("iteration", "trial")
+LEARNED_BEFORE = "presentations learned before"
+
+
+def create_rows(group: netCDF4.Group, dimension: str, coordinates: Sequence[str]) -> None:
+    """Makes an unlimited dimension; each coordinate holds the presentations learned before a row."""
+    group.createDimension(dimension, None)
+    for name in coordinates:
+        create_column(group, name, "i8", dimension, LEARNED_BEFORE)
+
+
+def create_column(group: netCDF4.Group, name: str, kind: str, dimension: str, label: str) -> None:
+    """Makes a variable with one number in a row."""
+    _create(group, name, kind, (dimension,), (CHUNK_ROWS,), label)
+
+
+def next_row(group: netCDF4.Group, dimension: str, coordinates: Sequence[str], presentation: int) -> int:
+    """Adds a row with the number of its presentation and returns its index."""
+    if dimension not in group.dimensions:
+        create_rows(group, dimension, coordinates)
+    row = len(group.dimensions[dimension])
+    for name in coordinates:
+        group[name][row] = presentation
+    return row
+
+
+def create_steps(group: netCDF4.Group, name: str, size: int, steps: int) -> None:
+    """Makes a dimension of steps with its coordinate: the last `size` of the `steps` of a sequence."""
+    if name in group.dimensions:
+        return
+    group.createDimension(name, size)
+    _create(group, name, "i8", (name,), (size,), "step of the sequence")
+    group[name][:] = np.arange(steps - size, steps)
+
+
+def put(
+    group: netCDF4.Group,
+    name: str,
+    row: int,
+    array: np.ndarray,
+    dimensions: Sequence[str],
+    kind: str,
+    label: str,
+) -> None:
+    """Writes `array` as one row of a compressed variable, made with its dimensions when it is new."""
+    if name not in group.variables:
+        for dimension, size in zip(dimensions[1:], array.shape):
+            if dimension not in group.dimensions:
+                group.createDimension(dimension, None if dimension in GROWING else size)
+        packed = {"compression": "zlib", "complevel": 1, "shuffle": True}
+        _create(group, name, kind, dimensions, (1, *chunks(array.shape)), label, **packed)
+    group[name][(row, *map(slice, array.shape))] = array
+
+
+def chunks(shape: Sequence[int]) -> tuple[int, ...]:
+    """The largest chunk of at most 1 MiB that is whole along the last dimensions of `shape`."""
+    chunk = [max(size, 1) for size in shape]
+    for axis in range(len(chunk)):
+        others = np.prod(chunk[axis + 1 :]) * 8
+        chunk[axis] = int(np.clip(CHUNK_BYTES // others, 1, chunk[axis]))
+    return tuple(chunk)
+
+
+def _create(group, name, kind, dimensions, chunks, label, **packed) -> None:
+    # Rows that a test or a shorter inference leaves out read as missing, not as zero.
+    missing = np.nan if kind.startswith("f") else None
+    variable = group.createVariable(name, kind, dimensions, chunksizes=chunks, fill_value=missing, **packed)
+    variable.setncatts({"units": "1", "long_name": label})
