@@ -1,0 +1,69 @@
+"""TOML text: reading with errors that say where, and writing of nested tables."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from neuro_mpc.errors import DescriptionError
+
+LARGEST_FILE = 1_000_000
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def read_toml(path: Path, source: str = "") -> dict[str, object]:
+    """The tables of a TOML file; DescriptionError where it is missing, unreadable, too large or not TOML."""
+    source = source or str(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise DescriptionError(f"cannot be read: {error.strerror or error}", source=source) from None
+    if len(content) > LARGEST_FILE:
+        raise DescriptionError("too large for a description", source=source, expected="at most a megabyte of TOML")
+    try:
+        return parse_toml(content.decode("utf-8-sig"), source)
+    except UnicodeDecodeError:
+        raise DescriptionError("not a text file in UTF-8", source=source, expected="a TOML file") from None
+
+
+def parse_toml(text: str, source: str = "") -> dict[str, object]:
+    """The tables of a TOML text; DescriptionError with line and column where it is malformed."""
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        problem = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deeply"
+        raise DescriptionError(f"not valid TOML: {problem}", source=source,
+                               hint='texts and expressions are quoted, such as activation = "relu(r)"') from None
+
+
+def to_toml(table: Mapping[str, object]) -> str:
+    """The TOML text of nested tables: values first, then one section for each table that is not empty."""
+    return "\n".join(_sections(table, ())) + "\n"
+
+
+def _sections(table: Mapping[str, object], path: tuple[str, ...]) -> list[str]:
+    values = [f"{_key(name)} = {_value(value)}" for name, value in table.items() if not isinstance(value, Mapping)]
+    header = ["", f"[{'.'.join(map(_key, path))}]"] if path and values else []
+    tables = {name: value for name, value in table.items() if isinstance(value, Mapping)}
+    return header + values + [line for name, inner in tables.items() for line in _sections(inner, (*path, name))]
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _text(name)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_value, value))}]"
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _text(text: str) -> str:
+    # A JSON string is a TOML string but for DEL, which TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
