@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from neuro_mpc import shipped
 from neuro_mpc.circuit import NAME, Circuit, Parameter, Projection, evaluation_order, is_parameter_name
 from neuro_mpc.errors import DescriptionError, did_you_mean
-from neuro_mpc.expressions import FUNCTIONS, RANDOM_FUNCTIONS, derivative, parse
+from neuro_mpc.expressions import FUNCTIONS, RANDOM_FUNCTIONS, SIZES, derivative, parse
 
-SIZES = ("n", "n_pre", "n_post")
 RESERVED = {"r", *SIZES, *FUNCTIONS, *RANDOM_FUNCTIONS}
 MOST_POPULATIONS = 500
 

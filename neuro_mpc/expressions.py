@@ -23,6 +23,7 @@ from scipy.special import expit
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
 LONGEST, DEEPEST, HIGHEST_POWER, EXACT = 1000, 50, 20, 10**15
+SIZES = ("n", "n_pre", "n_post")  # of a projection: fan-in (= n_pre), senders, receivers; names in initial values
 ALLOWED = re.compile(r"[A-Za-z0-9_.+\-*/(), \t\r\n]*")
 PLAIN = "numbers, names, + - * / **, parentheses and the functions "
 

@@ -25,6 +25,7 @@ PROBLEMS = {
     "tuple_type": ("is not a list", "a list, such as [1, 2]"),
     "union_tag_not_found": ("has no source", "source = one of the known sources"),
 }
+LARGEST_NUMBER = 1e300
 LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "min_length": "items or more:",
           "max_length": "items or fewer:"}
 
@@ -34,13 +35,16 @@ def problem(text: str, *, expected: str = "", hint: str = "") -> PydanticCustomE
     return PydanticCustomError("description", "{problem}", {"problem": text, "expected": expected, "hint": hint})
 
 
-def _formula(value: object) -> str | float:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise problem("is neither an expression nor a number", expected='such as 0.1 or "normal(0, 1)"')
-    return value
+def formula(value: object) -> str | float:
+    """A validator: the text of an expression, or a finite number."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_NUMBER:
+        raise problem("is neither an expression nor a finite number", expected='such as 0.1 or "normal(0, 1)"')
+    return float(value)
 
 
-Formula = Annotated[str | float, PlainValidator(_formula)]
+Formula = Annotated[str | float, PlainValidator(formula)]
 
 
 class _CheckedType(type(BaseModel)):
@@ -98,13 +102,14 @@ def inner(annotation: Any, value: object) -> Any:
 
     `value` chooses among tables that are told apart by their `source`.
     """
-    options = [option for option in get_args(annotation) if isinstance(option, type) and issubclass(option, Table)]
-    if get_origin(annotation) is dict:
-        return (get_args(annotation)[1],)
-    if isinstance(annotation, type) and issubclass(annotation, Table):
-        return annotation
+    options = (annotation, *get_args(annotation))
+    if dicts := [option for option in options if get_origin(option) is dict]:
+        return (get_args(dicts[0])[1],)
+    tables = [option for option in options if isinstance(option, type) and issubclass(option, Table)]
+    if len(tables) == 1:
+        return tables[0]
     source = value.get("source") if isinstance(value, Mapping) else None
-    return next((option for option in options if source in get_args(fields(option).get("source"))), None)
+    return next((table for table in tables if source in get_args(fields(table)["source"])), None)
 
 
 def _description_error(model: type[Table], found: Any) -> DescriptionError:
@@ -113,20 +118,18 @@ def _description_error(model: type[Table], found: Any) -> DescriptionError:
     if kind == "extra_forbidden":
         return DescriptionError("unknown key", key=key, expected=", ".join(known), hint=did_you_mean(keys[-1], known))
     text, expected = PROBLEMS.get(kind, (found["msg"], ""))
-    hint = context.get("hint", "")
+    hint, value = context.get("hint", ""), found["input"]
     if kind == "description":
         text, expected = context["problem"], context["expected"]
     elif kind in ("literal_error", "union_tag_invalid"):
         expected = context.get("expected") or context["expected_tags"]
-        text, hint = "is not one of the known values", did_you_mean(_tag(found), _unquoted(expected))
+        value = context.get("tag", found["input"])
+        text, hint = "is not one of the known values", did_you_mean(value, _unquoted(expected))
+        key += f".{context['discriminator'].strip(chr(39))}" if "discriminator" in context else ""
     elif limits := [f"{word} {context[name]}" for name, word in LIMITS.items() if name in context]:
         text, expected = "is out of range", " and ".join(limits)
-    value = None if kind == "missing" or isinstance(found["input"], (dict, Table)) else found["input"]
+    value = None if kind == "missing" or isinstance(value, (dict, Table)) else value
     return DescriptionError(text, key=key, found=value, expected=expected, hint=hint)
-
-
-def _tag(found: Any) -> object:
-    return found.get("ctx", {}).get("tag", found["input"])
 
 
 def _unquoted(expected: str) -> list[str]:

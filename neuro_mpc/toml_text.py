@@ -20,8 +20,9 @@ def read_toml(path: Path, source: str = "") -> dict[str, object]:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise DescriptionError(f"cannot be read: {error.strerror or error}", source=source) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DescriptionError(f"cannot be read: {reason}", source=source) from None
     if len(content) > LARGEST_FILE:
         raise DescriptionError("too large for a description", source=source, expected="at most a megabyte of TOML")
     try:

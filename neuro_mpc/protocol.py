@@ -1,0 +1,286 @@
+"""What a protocol is: stimulus, target, inference, learning, test and recording. Data only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
+
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.expressions import SIZES, parse
+from neuro_mpc.tables import Formula, Table, formula, problem
+
+Count = Annotated[int, Field(ge=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+MOST_STRINGS = 2**62
+
+
+def _listed(kind: type) -> Any:
+    """A tuple in Python, a list in TOML; both accepted."""
+    return Annotated[tuple[kind, ...], Field(strict=False)]
+
+
+class ToyLanguage(Table):
+    """Strings of letters on a ring, where each letter is a transition ahead of the one before.
+
+    load  M / N: strings learned per free unit
+    """
+
+    source: Literal["toy-language"] = "toy-language"
+    letters: Annotated[int, Field(ge=2, le=1000)] = 26
+    transitions: _listed(int) = (2, 4)
+    length: Annotated[int, Field(ge=2, le=1000)] = 11
+    load: Positive = 10.0
+
+    @model_validator(mode="after")
+    def _has_countable_strings(self) -> Self:
+        residues = {step % self.letters for step in self.transitions}
+        if not residues or len(residues) < len(self.transitions):
+            raise problem("the transitions are not different steps on the ring", expected="such as [2, 4]")
+        if math.log2(self.letters) + (self.length - 1) * math.log2(len(residues)) >= math.log2(MOST_STRINGS):
+            raise problem("the language has 2**62 strings or more", hint="a shorter length or fewer transitions")
+        return self
+
+    @property
+    def strings(self) -> int:
+        """Number of all strings of the language: letters · transitions^(length − 1)."""
+        return self.letters * len(self.transitions) ** (self.length - 1)
+
+
+class Digits(Table):
+    """The 8 × 8 digits that come with scikit-learn, `pixels_per_step` of the 64 pixels at a step."""
+
+    source: Literal["digits"] = "digits"
+    pixels_per_step: Annotated[int, Field(ge=1, le=64)] = 8
+
+    @field_validator("pixels_per_step")
+    @classmethod
+    def _divides(cls, pixels: int) -> int:
+        if 64 % pixels:
+            raise problem("does not divide the 64 pixels of a digit", expected="1, 2, 4, 8, 16, 32 or 64")
+        return pixels
+
+
+class Idx(Table):
+    """Labelled images in the IDX format of MNIST, `pixels_per_step` of their pixels at a step.
+
+    validation  trials taken from the end of the training set
+    permute     show the pixels in a fixed random order
+    subset      learn the first so many of the remaining training trials; 0: all
+    classes     labels are 0 … classes − 1
+    checksums   file name → sha256 of its uncompressed content
+    """
+
+    source: Literal["idx"] = "idx"
+    train_images: str = "train-images-idx3-ubyte"
+    train_labels: str = "train-labels-idx1-ubyte"
+    test_images: str = "t10k-images-idx3-ubyte"
+    test_labels: str = "t10k-labels-idx1-ubyte"
+    pixels_per_step: AtLeastOne = 28
+    validation: Count = 5000
+    permute: bool = False
+    subset: Count = 0
+    classes: Annotated[int, Field(ge=2, le=256)] = 10
+    checksums: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _names_plain_files(self) -> Self:
+        for name in self.files:
+            if not name or any(mark in name for mark in "/\\\0"):
+                raise problem(f"{name!r} is not the name of a file", hint="give the folder as data_dir")
+        for name in self.checksums:
+            if name not in self.files:
+                raise problem(f"a checksum for {name!r}, which is not used", expected=", ".join(self.files))
+        return self
+
+    @property
+    def files(self) -> tuple[str, str, str, str]:
+        """Names of the four files."""
+        return self.train_images, self.train_labels, self.test_images, self.test_labels
+
+
+class Target(Table):
+    """read: the output is read, and corrected, at "every" step or at the "last" one."""
+
+    read: Literal["every", "last"]
+
+
+def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:
+    whole = lambda number, least: type(number) is int and number >= least  # noqa: E731
+    if whole(value, 1):
+        return value
+    pairs = value if isinstance(value, (list, tuple)) else ()
+    if not pairs or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        raise problem("is neither a number nor a list of pairs", expected="such as 100 or [[0, 100], [40, 200]]")
+    pairs = tuple(map(tuple, pairs))
+    starts = [start for start, _ in pairs]
+    if not all(whole(start, 0) and whole(number, 1) for start, number in pairs):
+        raise problem("has a pair that is not [presentation, iterations]", expected="such as [[0, 100], [40, 200]]")
+    if starts[0] != 0 or starts != sorted(set(starts)):
+        raise problem("the presentations do not rise from 0", expected="such as [[0, 100], [40, 200]]")
+    return pairs
+
+
+class Inference(Table):
+    """How beliefs follow the energy.
+
+    scheme             "fixed-prediction" holds predictions and rates at the ancestral pass; "relaxation" does not
+    rate               dt/τ of one Euler step
+    iterations         steps, or pairs of the presentation (counted from 0) and the steps from there on
+    tolerance          stop once no belief changes by more; 0: never
+    variance_feedback  q = e ε / sqrt(D) ("exact"), or q = e ε as in the code released with the paper
+    """
+
+    scheme: Literal["fixed-prediction", "relaxation"] = "fixed-prediction"
+    rate: Positive = 0.1
+    iterations: Annotated[int | tuple[tuple[int, int], ...], PlainValidator(_iterations)] = 100
+    tolerance: NotNegative = 0.0
+    variance_feedback: Literal["exact", "as-released"] = "exact"
+
+    def iterations_at(self, presentation: int) -> int:
+        """Iterations of the inference of a presentation, counted from 0."""
+        if isinstance(self.iterations, int):
+            return self.iterations
+        return [number for start, number in self.iterations if start <= presentation][-1]
+
+
+class Schedule(Table):
+    """Course of the learning rate.
+
+    factor, every  "step": the rate is multiplied by the factor after so many epochs each
+    floor          lowest rate of "step" and "cosine"
+    warmup         presentations over which the rate rises linearly from 0
+    """
+
+    kind: Literal["constant", "step", "cosine"] = "constant"
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.5
+    every: AtLeastOne = 20
+    floor: NotNegative = 0.0
+    warmup: Count = 0
+
+
+def _initial_values(value: object) -> dict[str, str | float | dict[str, str | float]]:
+    """PARAMETER → value, PROJECTION → {PARAMETER → value}; keys with a dot are taken apart, expressions checked."""
+    if not isinstance(value, Mapping):
+        raise problem("is not a table", expected='such as m = "normal(0, 1)" or recurrent.m = "n*identity()"')
+    nested: dict[str, Any] = {}
+    for name, entry in value.items():
+        projection, dot, parameter = str(name).partition(".")
+        entries = {parameter: entry} if dot else entry
+        if isinstance(entries, Mapping):
+            before = nested[projection] if isinstance(nested.get(projection), dict) else {}
+            nested[projection] = {**before, **{str(key): _initial_value(each) for key, each in entries.items()}}
+        else:
+            nested[projection] = _initial_value(entries)
+    return nested
+
+
+def _initial_value(value: object) -> str | float:
+    checked = formula(value)
+    try:
+        parse(checked, SIZES, random=True)
+    except DescriptionError as error:
+        raise problem(f"{error.problem} in {value!r}", expected=error.expected, hint=error.hint) from None
+    return checked
+
+
+class Learning(Table):
+    """How parameters follow the energy.
+
+    rate       of the optimizer
+    batch      trials per presentation
+    epochs     passes through the training trials; or, in their place, a number of presentations
+    decay      factor of an L2 term on the parameters
+    clip       largest spectral norm of a gradient matrix; 0: none
+    clip_parameters  names of the parameters that are clipped; empty: all
+    initial    PARAMETER, or PROJECTION.PARAMETER → initial value, in place of those of the circuit
+    """
+
+    optimizer: Literal["adam", "sgd"] = "adam"
+    rate: NotNegative
+    batch: AtLeastOne
+    epochs: Count | None = None
+    presentations: Count | None = None
+    beta1: BelowOne = 0.9
+    beta2: BelowOne = 0.999
+    epsilon: Positive = 1e-8
+    decay: NotNegative = 0.0
+    clip: NotNegative = 0.0
+    clip_parameters: _listed(str) = ()
+    schedule: Schedule = Schedule()
+    initial: Annotated[dict[str, Formula | dict[str, Formula]], PlainValidator(_initial_values)] = {}
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> Self:
+        if (self.epochs is None) == (self.presentations is None):
+            found = "neither" if self.epochs is None else "both"
+            raise problem(f"{found} of epochs and presentations are given", expected="exactly one of them")
+        if self.schedule.floor > self.rate:
+            raise problem("schedule.floor is above the rate", expected=f"a floor of at most {self.rate}")
+        return self
+
+
+class Test(Table):
+    """What is tested, and how often.
+
+    every     presentations between tests; 0: before and after learning only
+    generate  letters to generate from each letter ("correct-letter-ratio" only)
+    """
+
+    __test__ = False  # not a case for pytest
+
+    measure: Literal["accuracy", "correct-letter-ratio"] = "accuracy"
+    every: Count = 0
+    split: Literal["test", "validation"] = "test"
+    generate: AtLeastOne = 10
+
+
+def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(numbers)) < len(numbers):
+        raise problem("names a presentation twice", expected="different numbers")
+    return numbers
+
+
+class Recording(Table):
+    """What is kept in the run file.
+
+    synapses_every  presentations between snapshots of the synapses; 0: first and last
+    samples         presentations whose neural traces are kept; -1 is the last one
+    populations     whose traces; empty: all
+    trials          first trials of the batch; 0: all
+    trajectory      keep every iteration of inference
+    """
+
+    synapses_every: Count = 0
+    samples: Annotated[_listed(int), AfterValidator(_once)] = ()
+    populations: _listed(str) = ()
+    trials: Count = 4
+    trajectory: bool = False
+
+
+class Protocol(Table):
+    """A stimulus protocol. Raises DescriptionError for one that cannot be run on any circuit."""
+
+    name: str
+    description: str = ""
+    precision: Literal["float32", "float64"] = "float32"
+    data_dir: str | None = None
+    stimulus: Annotated[ToyLanguage | Digits | Idx, Field(discriminator="source")]
+    target: Target
+    inference: Inference = Inference()
+    learning: Learning
+    test: Test = Test()
+    recording: Recording = Recording()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not self.name.strip():
+            raise problem("the name is empty", expected="a name for the protocol")
+        if self.test.measure == "correct-letter-ratio" and not isinstance(self.stimulus, ToyLanguage):
+            raise problem(f"{self.stimulus.source} has no letters to generate", hint='test.measure = "accuracy"')
+        return self
