@@ -1,0 +1,37 @@
+"""What README.md shows is what the project does."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import neuro_mpc as nm
+from neuro_mpc import expressions
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CIRCUIT, SYNAPSE = (tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
+
+
+def test_the_circuit_is_the_one_shipped():
+    assert CIRCUIT == tomllib.loads((ROOT / "models" / "mpl.toml").read_text(encoding="utf-8"))
+
+
+def test_the_synapse_type_works_in_that_circuit():
+    projections = {
+        name: {**{key: value for key, value in table.items() if key != "initial"}, "synapse": "unreliable"}
+        for name, table in CIRCUIT["projection"].items()
+    }
+    circuit = nm.Circuit(**{**CIRCUIT, **SYNAPSE, "projection": projections})
+    assert set(circuit.synapse["unreliable"].parameter) == {"a", "p"}
+
+
+def test_every_function_of_expressions_is_named():
+    assert f"`{' '.join(sorted(expressions.FUNCTIONS))}`" in README
+
+
+def test_ci_runs_the_test_command():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    (line,) = (line.strip() for line in README.splitlines() if line.endswith("&& pytest"))
+    assert "pip install -e '.[test]'" in line
+    assert script[-2].startswith("pip install") and script[-2].endswith("-e '.[test]'")
+    assert script[-1] == "exec pytest"
