@@ -81,7 +81,8 @@ def test_an_editable_install_only_points_to_the_checkout(tmp_path, monkeypatch):
 
 def test_an_unpacked_wheel_finds_what_it_ships(wheel, tmp_path):
     wheel.extractall(tmp_path / "site")
-    code = "import neuro_mpc as nm; nm.load_circuit('mpl'); nm.load_protocol('digits-rows'); print(nm.__file__)"
+    loads = "nm.load_circuit('mpl'); nm.load_protocol('toy-language')"
+    code = f"import neuro_mpc as nm; {loads}; print(nm.__file__)"
     place = printed_by(code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")})
     assert Path(place.strip()).is_relative_to(tmp_path)
 
