@@ -157,7 +157,9 @@ def derivative(expression: sympy.Expr, name: str, *, source: str = "", key: str 
 def evaluate(expression: sympy.Expr, values: Mapping[str, object]) -> np.ndarray:
     """The numbers of `expression` for `values` (name → number or array) in double precision, shapes by broadcasting."""
     names = tuple(sorted(symbol.name for symbol in expression.free_symbols))
-    return np.asarray(_compiled(expression, names)(*(values[name] for name in names)), dtype=float)
+    # NumPy's numbers follow IEEE 754 where those of Python raise, such as 1/0.
+    numbers = (np.asarray(values[name], dtype=float) for name in names)
+    return np.asarray(_compiled(expression, names)(*numbers), dtype=float)
 
 
 @lru_cache(maxsize=256)
