@@ -1,0 +1,46 @@
+"""The 1,797 handwritten digits of 8 × 8 pixels that come with scikit-learn (UCI, Alpaydin & Kaynak 1998)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.protocol import Protocol
+from neuro_mpc.stimuli.images import ImageStimuli
+from neuro_mpc.stimuli.interface import Split
+
+TEST, VALIDATION, BRIGHTEST = 300, 200, 16
+
+
+class DigitsStimuli(ImageStimuli):
+    """The digits in a fixed, stratified split: 1,297 to learn, 200 for validation, 300 for the test."""
+
+    def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
+        from sklearn.datasets import load_digits  # takes a second to import
+
+        pixels, labels = load_digits(return_X_y=True)
+        parts = stratified(labels)
+        super().__init__(protocol, {split: pixels[part].astype(np.uint8) for split, part in parts.items()},
+                         {split: labels[part].astype(np.uint8) for split, part in parts.items()},
+                         brightest=BRIGHTEST, classes=10)
+
+
+def stratified(labels: np.ndarray) -> dict[Split, np.ndarray]:
+    """split → numbers of its trials; every class has its share of each split to within one trial.
+
+    The permutation is fixed and independent of the seed of a run.
+    """
+    # RandomState's stream is frozen, so that the split is the same with every version of NumPy.
+    shuffled = np.random.RandomState(0).permutation(len(labels))
+    test, rest = _spread(shuffled, labels, TEST)
+    validation, train = _spread(rest, labels, VALIDATION)
+    return {"train": train, "validation": validation, "test": test}
+
+
+def _spread(trials: np.ndarray, labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """`number` of the trials, evenly spread over the classes, and the others in their order."""
+    by_class = np.argsort(labels[trials], kind="stable")
+    chosen = by_class[np.arange(number) * len(trials) // number]
+    taken = np.zeros(len(trials), bool)
+    taken[chosen] = True
+    return trials[taken], trials[~taken]

@@ -1,0 +1,38 @@
+"""Labelled images shown as a sequence, a few pixels at a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from neuro_mpc.protocol import Protocol
+from neuro_mpc.stimuli.interface import Split, Stimuli
+
+
+class ImageStimuli(Stimuli):
+    """Images of P pixels each, `pixels_per_step` at a step in reading order; the target is the label.
+
+    images   split → uint8 (trials, P), 0 … brightest
+    labels   split → uint8 (trials,)
+    """
+
+    def __init__(self, protocol: Protocol, images: Mapping[Split, np.ndarray], labels: Mapping[Split, np.ndarray], *,
+                 brightest: int, classes: int):
+        self._images, self._labels = dict(images), dict(labels)
+        self._scale = np.float32(1 / brightest)
+        self.width = protocol.stimulus.pixels_per_step
+        self.steps = self._images["train"].shape[1] // self.width
+        self.classes, self.read = classes, protocol.target.read
+        self.symbols = [str(number) for number in range(classes)]
+
+    def size(self, split: Split) -> int:
+        return len(self._labels[split])
+
+    def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
+        shown = self._images[split][trials] * self._scale
+        return np.ascontiguousarray(shown.reshape(len(shown), self.steps, self.width).swapaxes(0, 1))
+
+    def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
+        named = self._labels[split][trials].astype(np.int64)
+        return np.tile(named, (self.steps if self.read == "every" else 1, 1))

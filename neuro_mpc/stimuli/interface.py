@@ -1,0 +1,51 @@
+"""What every source of stimuli offers to a run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import numpy as np
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+class Stimuli(ABC):
+    """Trials of a task: T steps of a stimulus each, and the class to be named at every step or at the last.
+
+    width    units of the stimulus
+    classes  units of the target
+    steps    T
+    read     "every" or "last"
+    symbols  names of the classes
+    """
+
+    width: int
+    classes: int
+    steps: int
+    read: Literal["every", "last"]
+    symbols: list[str]
+
+    @abstractmethod
+    def size(self, split: Split) -> int:
+        """Number of trials of a split; it may be 0."""
+
+    @abstractmethod
+    def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
+        """float32 (T, B, width) of the B numbered trials."""
+
+    @abstractmethod
+    def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
+        """Numbers of the right classes, int (T, B), or (1, B) where only the last step is read."""
+
+    def batch(self, split: Split, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stimulus (T, B, width) and one-hot target (T or 1, B, classes) of the numbered trials, float32."""
+        return self.stimulus(split, trials), one_hot(self.labels(split, trials), self.classes)
+
+
+def one_hot(numbers: np.ndarray, width: int) -> np.ndarray:
+    """float32 (…, width) with a one at each of the numbers (…)."""
+    encoded = np.zeros((*numbers.shape, width), np.float32)
+    np.put_along_axis(encoded, numbers[..., None], 1.0, axis=-1)
+    return encoded
