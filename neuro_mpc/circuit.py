@@ -18,11 +18,11 @@ Size = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 class Population(Table):
-    """Units of one role: clamped to the stimulus, free (believing, predicting, erring), or clamped to the target.
+    """Units of one role: clamped to the stimulus, free (belief, prediction, error), or clamped to the target.
 
     size        units; that of clamped populations comes from the protocol
     activation  f, an expression in the belief ``r``; free populations only, the identity ``r`` by default
-    readout     "softmax" (cross-entropy) or "gaussian" (linear, squared error); target only, softmax by default
+    readout     "softmax" (cross-entropy, the default) or "gaussian" (linear, squared error); target only
     """
 
     role: Literal["stimulus", "free", "target"] = "free"
@@ -46,7 +46,9 @@ class Population(Table):
         if self.role != "free" and self.activation is not None:
             raise problem(f"a {self.role} population has no activation", hint="remove activation")
         if self.role != "target" and self.readout is not None:
-            raise problem(f"a {self.role} population has no readout", hint='role = "target", or remove readout')
+            raise problem(
+                f"a {self.role} population has no readout", hint='role = "target", or remove readout'
+            )
         return self
 
 
@@ -73,7 +75,7 @@ class Parameter(Table):
 
 
 class SynapseType(Table):
-    """Weights as distributions: their mean μ and variance v, expressions in the parameters and the fan-in ``n``."""
+    """A weight's distribution: mean μ and variance v, expressions in the parameters and the fan-in ``n``."""
 
     description: str = ""
     mean: str
@@ -148,13 +150,19 @@ class Circuit(Table):
         return {name: each for name, each in self.projection.items() if each.source == population}
 
     def sized(self, stimulus_width: int, target_width: int) -> Circuit:
-        """The circuit with the sizes of its clamped populations set; DescriptionError where they contradict it."""
+        """The circuit with all its sizes; DescriptionError where the clamped ones contradict its own."""
         tables = self.tables()
         for name, width in ((self.stimulus, stimulus_width), (self.target, target_width)):
             size = self.population[name].size
             if size not in (None, width):
-                raise DescriptionError("the size contradicts the protocol", source=self.name, found=size,
-                                       key=f"population.{name}.size", expected=str(width), hint="leave size out")
+                raise DescriptionError(
+                    "the size contradicts the protocol",
+                    source=self.name,
+                    found=size,
+                    key=f"population.{name}.size",
+                    expected=str(width),
+                    hint="leave size out",
+                )
             tables["population"][name]["size"] = width
         return Circuit.from_tables(tables, self.name)
 
@@ -170,8 +178,12 @@ class Circuit(Table):
     def _size(self, population: str) -> int:
         size = self.population[population].size
         if size is None:
-            raise DescriptionError("the size is not known yet", source=self.name, key=f"population.{population}.size",
-                                   hint="circuit.sized(stimulus_width, target_width)")
+            raise DescriptionError(
+                "the size is not known yet",
+                source=self.name,
+                key=f"population.{population}.size",
+                hint="circuit.sized(stimulus_width, target_width)",
+            )
         return size
 
 
@@ -181,16 +193,20 @@ def with_shipped_synapses(tables: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(projections, Mapping) or not isinstance(synapses, Mapping):
         return dict(tables)
     named = [_synapse_name(each) for each in projections.values()]
-    found = {name: shipped.synapse_type(name) for name in named if isinstance(name, str) and name not in synapses}
+    found = {
+        name: shipped.synapse_type(name) for name in named if isinstance(name, str) and name not in synapses
+    }
     return {**tables, "synapse": {**synapses, **{name: table for name, table in found.items() if table}}}
 
 
 def _synapse_name(projection: object) -> object:
-    return projection.get("synapse") if isinstance(projection, Mapping) else getattr(projection, "synapse", None)
+    return (
+        projection.get("synapse") if isinstance(projection, Mapping) else getattr(projection, "synapse", None)
+    )
 
 
 def evaluation_order(circuit: Circuit) -> tuple[list[str], list[str]]:
-    """The populations in topological order by projections without delay; and a loop of such, if there is one."""
+    """The populations in topological order by projections without delay, and a loop if there is one."""
     order, state = [], dict.fromkeys(circuit.population, "new")
     for start in circuit.population:
         if loop := _visit(circuit, start, state, order, []):
@@ -198,10 +214,12 @@ def evaluation_order(circuit: Circuit) -> tuple[list[str], list[str]]:
     return order, []
 
 
-def _visit(circuit: Circuit, name: str, state: dict[str, str], order: list[str], path: list[str]) -> list[str]:
+def _visit(
+    circuit: Circuit, name: str, state: dict[str, str], order: list[str], path: list[str]
+) -> list[str]:
     """Depth first over the senders of `name`; returns a loop in the direction of the projections."""
     if state.get(name) != "new":
-        return [name, *reversed(path[path.index(name):])] if state.get(name) == "open" else []
+        return [name, *reversed(path[path.index(name) :])] if state.get(name) == "open" else []
     state[name] = "open"
     for each in circuit.incoming(name).values():
         if each.delay == 0 and (loop := _visit(circuit, each.source, state, order, [*path, name])):

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from neuro_mpc import shipped
 from neuro_mpc.circuit import NAME, Circuit, Parameter, Projection, evaluation_order, is_parameter_name
 from neuro_mpc.errors import DescriptionError, did_you_mean
-from neuro_mpc.expressions import FUNCTIONS, RANDOM_FUNCTIONS, SIZES, derivative, parse
+from neuro_mpc.expressions import SIZES, derivative, parse
+from neuro_mpc.functions import FUNCTIONS, RANDOM_FUNCTIONS
 
 RESERVED = {"r", *SIZES, *FUNCTIONS, *RANDOM_FUNCTIONS}
 MOST_POPULATIONS = 500
@@ -15,7 +16,13 @@ MOST_POPULATIONS = 500
 
 def problems_of(circuit: Circuit) -> list[DescriptionError]:
     """All that keeps a circuit from being run; the graph is looked at only where its names are right."""
-    problems = [*_names(circuit), *_roles(circuit), *_ends(circuit), *_activations(circuit), *_synapses(circuit)]
+    problems = [
+        *_names(circuit),
+        *_roles(circuit),
+        *_ends(circuit),
+        *_activations(circuit),
+        *_synapses(circuit),
+    ]
     return problems or [*_initial_values(circuit), *_graph(circuit)]
 
 
@@ -25,12 +32,16 @@ def _names(circuit: Circuit) -> Iterator[DescriptionError]:
         names = list(getattr(circuit, kind))
         for name in names:
             if not NAME.fullmatch(name):
-                yield DescriptionError(f"not a name for a {kind}", key=f"{kind}.{name}", found=name, expected=rule)
+                yield DescriptionError(
+                    f"not a name for a {kind}", key=f"{kind}.{name}", found=name, expected=rule
+                )
         # Generated code knows no "-", so that these two would be the same there.
         folded = {name.replace("-", "_"): name for name in reversed(names)}
         for name in names:
             if (other := folded[name.replace("-", "_")]) != name:
-                yield DescriptionError(f"differs from {other!r} only in - and _", key=f"{kind}.{name}", found=name)
+                yield DescriptionError(
+                    f"differs from {other!r} only in - and _", key=f"{kind}.{name}", found=name
+                )
     if not circuit.name.strip():
         yield DescriptionError("is empty", key="name", expected="a name for the circuit")
 
@@ -39,23 +50,35 @@ def _roles(circuit: Circuit) -> Iterator[DescriptionError]:
     roles = [population.role for population in circuit.population.values()]
     for role in ("stimulus", "target"):
         if roles.count(role) != 1:
-            yield DescriptionError(f"{roles.count(role)} populations with role = {role!r}", key="population",
-                                   expected="exactly one", hint=f'role = "{role}" in one [population.NAME]')
+            yield DescriptionError(
+                f"{roles.count(role)} populations with role = {role!r}",
+                key="population",
+                expected="exactly one",
+                hint=f'role = "{role}" in one [population.NAME]',
+            )
     if "free" not in roles:
         yield DescriptionError("no free population", key="population", expected="at least one with a size")
     if len(roles) > MOST_POPULATIONS:
-        yield DescriptionError(f"{len(roles)} populations", key="population", expected=f"at most {MOST_POPULATIONS}")
+        yield DescriptionError(
+            f"{len(roles)} populations", key="population", expected=f"at most {MOST_POPULATIONS}"
+        )
 
 
 def _ends(circuit: Circuit) -> Iterator[DescriptionError]:
     populations = ", ".join(circuit.population)
     for name, each in circuit.projection.items():
-        for key, end, forbidden, why in (("from", each.source, "target", "nothing starts at the target"),
-                                         ("to", each.target, "stimulus", "the stimulus is given, not predicted")):
+        for key, end, forbidden, why in (
+            ("from", each.source, "target", "nothing starts at the target"),
+            ("to", each.target, "stimulus", "the stimulus is given, not predicted"),
+        ):
             where = {"key": f"projection.{name}.{key}", "found": end}
             if end not in circuit.population:
-                yield DescriptionError("unknown population", **where, hint=did_you_mean(end, circuit.population),
-                                       expected=f"a population of this circuit ({populations})")
+                yield DescriptionError(
+                    "unknown population",
+                    **where,
+                    hint=did_you_mean(end, circuit.population),
+                    expected=f"a population of this circuit ({populations})",
+                )
             elif circuit.population[end].role == forbidden:
                 yield DescriptionError(why, **where)
 
@@ -70,9 +93,13 @@ def _synapses(circuit: Circuit) -> Iterator[DescriptionError]:
     known = [*circuit.synapse, *shipped.files("synapse")]
     for name, each in circuit.projection.items():
         if each.synapse not in circuit.synapse:
-            yield DescriptionError("unknown synapse type", key=f"projection.{name}.synapse", found=each.synapse,
-                                   expected=", ".join(sorted(set(known))),
-                                   hint=did_you_mean(each.synapse, known) or f"define [synapse.{each.synapse}]")
+            yield DescriptionError(
+                "unknown synapse type",
+                key=f"projection.{name}.synapse",
+                found=each.synapse,
+                expected=", ".join(sorted(set(known))),
+                hint=did_you_mean(each.synapse, known) or f"define [synapse.{each.synapse}]",
+            )
     for name, synapse in circuit.synapse.items():
         parameters, key = list(synapse.parameter), f"synapse.{name}"
         yield from _parameter_names(parameters, f"{key}.parameter")
@@ -85,12 +112,19 @@ def _parameter_names(names: Iterable[str], key: str) -> Iterator[DescriptionErro
     for name in names:
         if not is_parameter_name(name) or name in RESERVED:
             taken = name in RESERVED
-            yield DescriptionError("the name has a meaning of its own" if taken else "not a name for a parameter",
-                                   key=f"{key}.{name}", found=name, expected="a letter, then letters, digits or _"
-                                   if not taken else f"a name other than {', '.join(sorted(RESERVED))}")
+            yield DescriptionError(
+                "the name has a meaning of its own" if taken else "not a name for a parameter",
+                key=f"{key}.{name}",
+                found=name,
+                expected="a letter, then letters, digits or _"
+                if not taken
+                else f"a name other than {', '.join(sorted(RESERVED))}",
+            )
 
 
-def _formula_problems(text: str, names: list[str], key: str, differentiated: list[str]) -> Iterator[DescriptionError]:
+def _formula_problems(
+    text: str, names: list[str], key: str, differentiated: list[str]
+) -> Iterator[DescriptionError]:
     try:
         expression = parse(text, names, key=key)
     except DescriptionError as error:
@@ -119,8 +153,13 @@ def _own_initial_values(circuit: Circuit, name: str, projection: Projection) -> 
         if parameter_name in parameters:
             yield from initial_problems(value, parameters[parameter_name], key)
         else:
-            yield DescriptionError(f"unknown parameter of {projection.synapse}", key=key, found=parameter_name,
-                                   expected=", ".join(parameters), hint=did_you_mean(parameter_name, parameters))
+            yield DescriptionError(
+                f"unknown parameter of {projection.synapse}",
+                key=key,
+                found=parameter_name,
+                expected=", ".join(parameters),
+                hint=did_you_mean(parameter_name, parameters),
+            )
 
 
 def initial_problems(value: str | float, parameter: Parameter, key: str) -> Iterator[DescriptionError]:
@@ -141,7 +180,7 @@ def within(value: float, parameter: Parameter) -> bool:
 
 
 def bounds_text(parameter: Parameter) -> str:
-    """"between 0 and 0.99", "at least 0", "at most 1"."""
+    """ "between 0 and 0.99", "at least 0", "at most 1"."""
     low, high = parameter.low, parameter.high
     if low is None or high is None:
         return f"at most {high:g}" if low is None else f"at least {low:g}"
@@ -151,16 +190,26 @@ def bounds_text(parameter: Parameter) -> str:
 def _graph(circuit: Circuit) -> Iterator[DescriptionError]:
     _, loop = evaluation_order(circuit)
     if loop:
-        yield DescriptionError(f"a loop without delay: {' → '.join(loop)}", key="projection",
-                               expected="every loop has a delay", hint="delay = 1 in one of its projections")
+        yield DescriptionError(
+            f"a loop without delay: {' → '.join(loop)}",
+            key="projection",
+            expected="every loop has a delay",
+            hint="delay = 1 in one of its projections",
+        )
     led = _leading_to(circuit, circuit.target)
     for name, population in circuit.population.items():
         if population.role != "stimulus" and not circuit.incoming(name):
-            yield DescriptionError("nothing reaches this population", key=f"population.{name}",
-                                   expected=f'a projection with to = "{name}"')
+            yield DescriptionError(
+                "nothing reaches this population",
+                key=f"population.{name}",
+                expected=f'a projection with to = "{name}"',
+            )
         if name not in led:
-            yield DescriptionError("reaches nothing: no projections lead from here to the target",
-                                   key=f"population.{name}", expected=f'a projection with from = "{name}"')
+            yield DescriptionError(
+                "reaches nothing: no projections lead from here to the target",
+                key=f"population.{name}",
+                expected=f'a projection with from = "{name}"',
+            )
 
 
 def _leading_to(circuit: Circuit, target: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Loading, changing and saving circuits and protocols: from a name or a path, with settings of the command line."""
+"""Loading, changing and saving circuits and protocols, by name or path, with settings of the command line."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def save_protocol(protocol: Protocol, path: str | Path) -> None:
 
 def shipped(kind: str) -> dict[str, str]:
     """name → first line of the description of every "circuit" or "protocol" that comes with the package."""
-    described = {name: read_toml(path).get("description", "") for name, path in shipped_files.files(kind).items()}
+    described = {
+        name: read_toml(path).get("description", "") for name, path in shipped_files.files(kind).items()
+    }
     return {name: next(iter(str(text).splitlines()), "") for name, text in described.items()}
 
 
@@ -79,8 +81,13 @@ def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str
 def _unknown_setting(setting: str, key: str) -> DescriptionError:
     start = key.strip().partition(".")[0]
     near = did_you_mean(start, ["circuit", "protocol"]) if start not in ("circuit", "protocol") else ""
-    return DescriptionError("not a setting", source="--set", found=setting, hint=near,
-                            expected="circuit.KEY=VALUE or protocol.KEY=VALUE, such as protocol.learning.batch=50")
+    return DescriptionError(
+        "not a setting",
+        source="--set",
+        found=setting,
+        hint=near,
+        expected="circuit.KEY=VALUE or protocol.KEY=VALUE, such as protocol.learning.batch=50",
+    )
 
 
 def _value(text: str) -> object:
@@ -109,7 +116,9 @@ def _save(description: Circuit | Protocol, path: str | Path) -> None:
         raise DescriptionError(f"cannot be written: {error.strerror or error}", source=str(path)) from None
 
 
-def _overridden(model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
+def _overridden(
+    model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]
+) -> dict[str, Any]:
     changed = copy.deepcopy(dict(tables))
     for key, value in overrides.items():
         _set(model, changed, key, value)
@@ -122,7 +131,7 @@ def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) ->
     here, what = tables, model
     *way, last = key.split(".")
     for depth, part in enumerate(way):
-        path = f"{prefix}.{'.'.join(way[:depth + 1])}"
+        path = f"{prefix}.{'.'.join(way[: depth + 1])}"
         _require(what, here, part, path, may_be_new=False)
         what = _within(what, part, here.get(part))
         here = here.setdefault(part, {})
@@ -139,8 +148,14 @@ def _require(what: Any, here: Mapping[str, Any], part: str, path: str, may_be_ne
     else:
         known = list(fields(what))
     if part not in known and not (may_be_new and isinstance(what, tuple)):
-        raise DescriptionError("unknown key", source="--set", key=path, found=part, expected=", ".join(known),
-                               hint=did_you_mean(part, known))
+        raise DescriptionError(
+            "unknown key",
+            source="--set",
+            key=path,
+            found=part,
+            expected=", ".join(known),
+            hint=did_you_mean(part, known),
+        )
 
 
 def _within(what: Any, part: str, value: object) -> Any:

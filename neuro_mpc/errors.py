@@ -24,8 +24,16 @@ class DescriptionError(NeuroMPCError):
     hint      what to try
     """
 
-    def __init__(self, problem: str, *, source: str = "", key: str = "", found: object = None,
-                 expected: str = "", hint: str = ""):
+    def __init__(
+        self,
+        problem: str,
+        *,
+        source: str = "",
+        key: str = "",
+        found: object = None,
+        expected: str = "",
+        hint: str = "",
+    ):
         super().__init__(problem)
         self.problem, self.source, self.key = problem, source, key
         self.found, self.expected, self.hint = found, expected, hint
@@ -47,7 +55,9 @@ class DescriptionError(NeuroMPCError):
         lines = [": ".join(part for part in (self.key, self.problem) if part)]
         if self.found is not None:
             lines.append(f"found: {_shortened(self.found)}")
-        lines += [f"expected: {self.expected}"] * bool(self.expected) + [f"try: {self.hint}"] * bool(self.hint)
+        lines += [f"expected: {self.expected}"] * bool(self.expected) + [f"try: {self.hint}"] * bool(
+            self.hint
+        )
         return "\n  ".join(lines)
 
     def __str__(self) -> str:
@@ -79,7 +89,7 @@ class RunFileError(_AdvisedError):
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """"did you mean 'hidden'?" with the known name nearest to `name`, or "" where none is near."""
+    """ "did you mean 'hidden'?" with the known name nearest to `name`, or "" where none is near."""
     folded = {candidate.lower(): candidate for candidate in known}
     near = get_close_matches(str(name).lower(), folded, n=1, cutoff=0.55)
     return f"did you mean {folded[near[0]]!r}?" if near else ""
@@ -87,4 +97,4 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 def _shortened(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE - 1] + "…"
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

@@ -1,9 +1,9 @@
 """The closed language of expressions in descriptions: text in, SymPy expression out.
 
-An expression is data. It is read on Python's syntax tree, of which only numbers, names, ``+ - * / **``, unary minus,
-parentheses and calls of the functions listed here are accepted; nothing is compiled or executed. Limits on length,
-depth, exponents and numbers keep the work small. Parts without a name are folded to numbers in double precision at
-once, because exact arithmetic with numbers such as ``floor(exp(1e9))`` would not end.
+An expression is data. It is read on Python's syntax tree, of which only numbers, names, ``+ - * / **``, unary
+minus, parentheses and calls of the listed functions are accepted; nothing of it is compiled or executed. Limits
+on length, depth, exponents and numbers keep the work small. Parts without a name are folded to numbers in double
+precision at once, because exact arithmetic with numbers such as ``floor(exp(1e9))`` would not end.
 """
 
 from __future__ import annotations
@@ -18,117 +18,33 @@ from functools import lru_cache
 
 import numpy as np
 import sympy
-from scipy.special import expit
 
 from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.functions import ARRAYS, FUNCTIONS, NUMERIC, RANDOM_FUNCTIONS, step
 
 LONGEST, DEEPEST, HIGHEST_POWER, EXACT = 1000, 50, 20, 10**15
-SIZES = ("n", "n_pre", "n_post")  # of a projection: fan-in (= n_pre), senders, receivers; names in initial values
+SIZES = (
+    "n",
+    "n_pre",
+    "n_post",
+)  # of a projection: fan-in (= n_pre), senders, receivers; names in initial values
 ALLOWED = re.compile(r"[A-Za-z0-9_.+\-*/(), \t\r\n]*")
 PLAIN = "numbers, names, + - * / **, parentheses and the functions "
 
 
-class step(sympy.Function):
-    """Heaviside step: 1 for x > 0, else 0 (0 at 0)."""
-
-    nargs = 1
-
-    @classmethod
-    def eval(cls, x):
-        if x.is_Number:
-            return sympy.Integer(1 if x > 0 else 0)
-
-    def _eval_is_nonnegative(self):
-        return True
-
-
-class relu(sympy.Function):
-    """Rectified line max(x, 0); its derivative is `step`."""
-
-    nargs = 1
-
-    @classmethod
-    def eval(cls, x):
-        if x.is_Number:
-            return x if x > 0 else sympy.S.Zero
-
-    def fdiff(self, argindex=1):
-        return step(self.args[0])
-
-    def _eval_is_nonnegative(self):
-        return True
-
-
-class sigmoid(sympy.Function):
-    """Logistic function 1 / (1 + exp(-x)); its derivative is sigmoid (1 - sigmoid)."""
-
-    nargs = 1
-
-    def fdiff(self, argindex=1):
-        return self * (1 - self)
-
-    def _eval_is_positive(self):
-        return True
-
-
-class softplus(sympy.Function):
-    """Smooth rectified line log(1 + exp(x)); its derivative is `sigmoid`."""
-
-    nargs = 1
-
-    def fdiff(self, argindex=1):
-        return sigmoid(self.args[0])
-
-    def _eval_is_positive(self):
-        return True
+_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
 class _Slope(sympy.Function):
-    """Stands in for abs(x) while differentiating: SymPy's own derivative splits x into real and imaginary parts."""
+    """abs(x) while differentiating: SymPy's own derivative of it splits x into real and imaginary parts."""
 
     def fdiff(self, argindex=1):
         return sympy.sign(self.args[0])
 
 
-class RandomCall(sympy.Function):
-    """A random function in an initial value; its last argument is a symbol that tells equal calls apart."""
-
-    def _sympystr(self, printer):
-        return f"{type(self).__name__}({', '.join(map(printer.doprint, self.args[:-1]))})"
-
-
-class normal(RandomCall):
-    """normal(mean, standard deviation)"""
-
-
-class uniform(RandomCall):
-    """uniform(low, high)"""
-
-
-class identity(RandomCall):
-    """identity(): one on the diagonal, zero elsewhere"""
-
-
-FUNCTIONS: dict[str, Callable] = {
-    "abs": sympy.Abs, "cos": sympy.cos, "exp": sympy.exp, "floor": sympy.floor, "log": sympy.log, "relu": relu,
-    "sigmoid": sigmoid, "sign": sympy.sign, "sin": sympy.sin, "softplus": softplus, "sqrt": sympy.sqrt, "step": step,
-    "tanh": sympy.tanh,
-}
-RANDOM_FUNCTIONS: dict[str, tuple[type[RandomCall], int]] = {
-    "normal": (normal, 2), "uniform": (uniform, 2), "identity": (identity, 0),
-}
-_NUMERIC: dict[str, Callable] = {
-    "abs": abs, "cos": math.cos, "exp": math.exp, "floor": math.floor, "log": math.log, "sqrt": math.sqrt,
-    "sin": math.sin, "tanh": math.tanh, "sign": np.sign, "relu": lambda x: max(x, 0.0), "step": lambda x: float(x > 0),
-    "sigmoid": expit, "softplus": lambda x: np.logaddexp(0.0, x),
-}
-_ARRAYS = {"relu": lambda x: np.maximum(x, 0.0), "step": lambda x: np.where(np.asarray(x) > 0, 1.0, 0.0),
-           "sigmoid": expit, "softplus": lambda x: np.logaddexp(0.0, x)}
-_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-
-
-def parse(text: str | float, names: Iterable[str], *, source: str = "", key: str = "",
-          random: bool = False) -> sympy.Expr:
+def parse(
+    text: str | float, names: Iterable[str], *, source: str = "", key: str = "", random: bool = False
+) -> sympy.Expr:
     """The SymPy expression of `text`, in real symbols with the given `names`.
 
     random   accept ``normal(mean, std)``, ``uniform(low, high)`` and ``identity()`` too (initial values)
@@ -148,14 +64,19 @@ def derivative(expression: sympy.Expr, name: str, *, source: str = "", key: str 
     found = None if jumps else expression.replace(sympy.Abs, _Slope).diff(symbol).replace(_Slope, sympy.Abs)
     if jumps or found.has(sympy.Derivative, sympy.Subs, sympy.re, sympy.im, sympy.I, sympy.DiracDelta):
         culprit = f" because of {jumps[0]}" if jumps else ""
-        raise DescriptionError(f"no usable derivative with respect to {name}{culprit}", source=source, key=key,
-                               found=str(expression), expected="an expression with a derivative everywhere but at points",
-                               hint="use relu, abs, tanh, sigmoid or softplus in place of floor, sign or step")
+        raise DescriptionError(
+            f"no usable derivative with respect to {name}{culprit}",
+            source=source,
+            key=key,
+            found=str(expression),
+            expected="an expression with a derivative everywhere but at points",
+            hint="use relu, abs, tanh, sigmoid or softplus in place of floor, sign or step",
+        )
     return found
 
 
 def evaluate(expression: sympy.Expr, values: Mapping[str, object]) -> np.ndarray:
-    """The numbers of `expression` for `values` (name → number or array) in double precision, shapes by broadcasting."""
+    """The values of an expression, float64, for `values` (name → number or array), with broadcasting."""
     names = tuple(sorted(symbol.name for symbol in expression.free_symbols))
     # NumPy's numbers follow IEEE 754 where those of Python raise, such as 1/0.
     numbers = (np.asarray(values[name], dtype=float) for name in names)
@@ -166,7 +87,7 @@ def evaluate(expression: sympy.Expr, values: Mapping[str, object]) -> np.ndarray
 def _compiled(expression: sympy.Expr, names: tuple[str, ...]) -> Callable:
     # The text handed to Python here is SymPy's own print of a checked expression, never that of a file.
     symbols = [sympy.Symbol(name, real=True) for name in names]
-    return sympy.lambdify(symbols, expression, modules=[_ARRAYS, "numpy"], dummify=True)
+    return sympy.lambdify(symbols, expression, modules=[ARRAYS, "numpy"], dummify=True)
 
 
 class _Reader:
@@ -177,7 +98,9 @@ class _Reader:
         self.calls = 0
 
     def fail(self, problem: str, *, expected: str = "", hint: str = "") -> DescriptionError:
-        return DescriptionError(problem, source=self.source, key=self.key, found=self.text, expected=expected, hint=hint)
+        return DescriptionError(
+            problem, source=self.source, key=self.key, found=self.text, expected=expected, hint=hint
+        )
 
     @property
     def language(self) -> str:
@@ -194,7 +117,9 @@ class _Reader:
         if len(self.text) > LONGEST:
             raise self.fail(f"the expression has {len(self.text)} characters, more than {LONGEST}")
         if (allowed := ALLOWED.match(self.text)).end() < len(self.text):
-            raise self.fail(f"{self.text[allowed.end()]!r} has no meaning in an expression", expected=self.language)
+            raise self.fail(
+                f"{self.text[allowed.end()]!r} has no meaning in an expression", expected=self.language
+            )
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -204,7 +129,9 @@ class _Reader:
 
     def read(self, node: ast.expr, depth: int, power: float) -> sympy.Expr:
         if depth > DEEPEST:
-            raise self.fail(f"the expression is nested deeper than {DEEPEST} levels", hint="split it or shorten it")
+            raise self.fail(
+                f"the expression is nested deeper than {DEEPEST} levels", hint="split it or shorten it"
+            )
         match node:
             case ast.Constant(value=value):
                 return self.number(value)
@@ -243,21 +170,31 @@ class _Reader:
         sign, literal = (-1, exponent.operand) if isinstance(exponent, ast.UnaryOp) else (1, exponent)
         value = getattr(literal, "value", None)
         if not (isinstance(literal, ast.Constant) and type(value) in (int, float)) or (
-                sign == -1 and not isinstance(exponent.op, ast.USub)):
-            raise self.fail("an exponent is not a number", expected="a number such as 2, 0.5 or -1 after **",
-                            hint="use exp(…) and log(…) for other powers")
+            sign == -1 and not isinstance(exponent.op, ast.USub)
+        ):
+            raise self.fail(
+                "an exponent is not a number",
+                expected="a number such as 2, 0.5 or -1 after **",
+                hint="use exp(…) and log(…) for other powers",
+            )
         # SymPy multiplies the exponents of nested powers, so the bound is on their product.
         power *= max(abs(value), 1)
         if not power <= HIGHEST_POWER:
-            raise self.fail("a power is too high", expected=f"exponents whose product is at most {HIGHEST_POWER}")
+            raise self.fail(
+                "a power is too high", expected=f"exponents whose product is at most {HIGHEST_POWER}"
+            )
         exact = sympy.Rational(repr(value)) if isinstance(value, float) else sympy.Integer(value)
         return self.apply(operator.pow, self.read(base, depth + 1, power), sign * exact)
 
     def call(self, name: str, args: list[sympy.Expr]) -> sympy.Expr:
-        known = {**dict.fromkeys(FUNCTIONS, 1), **{n: a for n, (_, a) in RANDOM_FUNCTIONS.items() if self.random}}
+        known = {
+            **dict.fromkeys(FUNCTIONS, 1),
+            **{n: a for n, (_, a) in RANDOM_FUNCTIONS.items() if self.random},
+        }
         if name not in known:
             hint = did_you_mean(name, known) or "random functions belong in initial values only" * (
-                name in RANDOM_FUNCTIONS)
+                name in RANDOM_FUNCTIONS
+            )
             raise self.fail(f"unknown function {name!r}", expected=", ".join(sorted(known)), hint=hint)
         if len(args) != known[name]:
             raise self.fail(f"{name} takes {known[name]} argument(s), not {len(args)}")
@@ -265,7 +202,7 @@ class _Reader:
             self.calls += 1
             return RANDOM_FUNCTIONS[name][0](*args, sympy.Symbol(f"#{self.calls}", real=True))
         if args[0].is_Number:
-            return self.folded(_NUMERIC[name], args[0])
+            return self.folded(NUMERIC[name], args[0])
         # SymPy turns exp(k log x) into x**k, whose numbers could be without bound.
         if name == "exp" and args[0].has(sympy.log):
             raise self.fail("log is inside exp", hint="write the power itself, such as x**2")
@@ -288,7 +225,11 @@ class _Reader:
             exact = operation(*numbers)
             if max(abs(exact.p), exact.q) < EXACT:
                 return exact
-        return sympy.Integer(int(value)) if value == int(value) and abs(value) < EXACT else sympy.Float(float(value))
+        return (
+            sympy.Integer(int(value))
+            if value == int(value) and abs(value) < EXACT
+            else sympy.Float(float(value))
+        )
 
     def checked(self, result: sympy.Expr) -> sympy.Expr:
         if result.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I):

@@ -12,7 +12,8 @@ from neuro_mpc import shipped
 from neuro_mpc.circuit import Circuit, Parameter
 from neuro_mpc.circuit_checks import bounds_text
 from neuro_mpc.errors import DescriptionError, did_you_mean
-from neuro_mpc.expressions import SIZES, RandomCall, evaluate, identity, normal, parse
+from neuro_mpc.expressions import SIZES, evaluate, parse
+from neuro_mpc.functions import RandomCall, identity, normal
 from neuro_mpc.protocol import Protocol
 
 Parameters = dict[str, dict[str, np.ndarray]]
@@ -21,9 +22,9 @@ Parameters = dict[str, dict[str, np.ndarray]]
 def draw(circuit: Circuit, protocol: Protocol, seed: int) -> Parameters:
     """projection → parameter → initial values (n_post, n_pre), float64, of a sized circuit.
 
-    A value of the protocol's ``learning.initial`` goes before that of the projection, and that before the one of the
-    synapse type; PROJECTION.PARAMETER goes before PARAMETER. Every parameter of every projection has a random stream of
-    its own, so that a change of one leaves the others as they were.
+    A value of the protocol's ``learning.initial`` goes before that of the projection, and that before the one
+    of the synapse type; PROJECTION.PARAMETER goes before PARAMETER. Every parameter of every projection has a
+    random stream of its own, so that a change of one leaves the others as they were.
 
     Raises DescriptionError where values leave their bounds, are not finite, or make a negative variance.
     """
@@ -41,11 +42,15 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 
 def _projection(circuit: Circuit, protocol: Protocol, name: str, seed: int) -> dict[str, np.ndarray]:
     types = circuit.synapse[circuit.projection[name].synapse].parameter
-    return {parameter: _parameter(circuit, protocol, name, parameter, types[parameter], seed) for parameter in types}
+    return {
+        parameter: _parameter(circuit, protocol, name, parameter, types[parameter], seed)
+        for parameter in types
+    }
 
 
-def _parameter(circuit: Circuit, protocol: Protocol, projection: str, name: str, parameter: Parameter,
-               seed: int) -> np.ndarray:
+def _parameter(
+    circuit: Circuit, protocol: Protocol, projection: str, name: str, parameter: Parameter, seed: int
+) -> np.ndarray:
     value, where = _chosen(circuit, protocol, projection, name)
     try:
         expression = parse(value, SIZES, random=True, **where)
@@ -57,12 +62,18 @@ def _parameter(circuit: Circuit, protocol: Protocol, projection: str, name: str,
     if not np.isfinite(values).all():
         raise DescriptionError("gives values that are not finite", found=value, **where)
     if (outside := (values < low) | (values > high)).any():
-        raise DescriptionError(f"{name} out of bounds: {outside.sum()} of {values.size} values, such as "
-                               f"{values[outside][0]:g}", found=value, expected=bounds_text(parameter), **where)
+        raise DescriptionError(
+            f"{name} out of bounds: {outside.sum()} of {values.size} values, such as {values[outside][0]:g}",
+            found=value,
+            expected=bounds_text(parameter),
+            **where,
+        )
     return values
 
 
-def _chosen(circuit: Circuit, protocol: Protocol, projection: str, name: str) -> tuple[object, dict[str, str]]:
+def _chosen(
+    circuit: Circuit, protocol: Protocol, projection: str, name: str
+) -> tuple[object, dict[str, str]]:
     """The initial value that counts, and where it stands."""
     overrides, described = protocol.learning.initial, circuit.projection[projection]
     own = overrides.get(projection)
@@ -71,13 +82,16 @@ def _chosen(circuit: Circuit, protocol: Protocol, projection: str, name: str) ->
     if name in overrides and not isinstance(overrides[name], Mapping):
         return overrides[name], {"source": protocol.name, "key": f"learning.initial.{name}"}
     if name in described.initial:
-        return described.initial[name], {"source": circuit.name, "key": f"projection.{projection}.initial.{name}"}
+        return described.initial[name], {
+            "source": circuit.name,
+            "key": f"projection.{projection}.initial.{name}",
+        }
     key = f"synapse.{described.synapse}.parameter.{name}.initial"
     return circuit.synapse[described.synapse].parameter[name].initial, {"source": circuit.name, "key": key}
 
 
 def _values(expression: sympy.Expr, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """The expression with its random calls drawn in the order of the text, for every synapse of a projection."""
+    """The expression for every synapse of a projection, its random calls drawn in the order of the text."""
     n_post, n_pre = shape
     values: dict[str, object] = {"n": float(n_pre), "n_pre": float(n_pre), "n_post": float(n_post)}
     calls = sorted(expression.atoms(RandomCall), key=lambda call: int(call.args[-1].name[1:]))
@@ -89,7 +103,9 @@ def _values(expression: sympy.Expr, shape: tuple[int, int], rng: np.random.Gener
         return np.array(np.broadcast_to(evaluate(expression.xreplace(drawn), values), shape))
 
 
-def _draw(call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _draw(
+    call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
     if isinstance(call, identity):
         if shape[0] != shape[1]:
             raise ValueError(f"identity() needs as many receivers as senders, here {shape[0]} and {shape[1]}")
@@ -109,27 +125,44 @@ def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
     A parameter of a shipped synapse type may be absent from the circuit: a protocol serves several circuits.
     """
     here = {parameter for synapse in circuit.synapse.values() for parameter in synapse.parameter}
-    elsewhere = {parameter for name in shipped.files("synapse") for parameter in shipped.synapse_type(name)["parameter"]}
+    elsewhere = {
+        parameter
+        for name in shipped.files("synapse")
+        for parameter in shipped.synapse_type(name)["parameter"]
+    }
     for name, value in protocol.learning.initial.items():
         is_table = isinstance(value, Mapping)
         kind, known = ("projection", set(circuit.projection)) if is_table else ("parameter", here | elsewhere)
         if name not in known:
-            raise DescriptionError(f"unknown {kind}", source=protocol.name, key=f"learning.initial.{name}",
-                                   expected=", ".join(sorted(known)), hint=did_you_mean(name, known))
+            raise DescriptionError(
+                f"unknown {kind}",
+                source=protocol.name,
+                key=f"learning.initial.{name}",
+                expected=", ".join(sorted(known)),
+                hint=did_you_mean(name, known),
+            )
         if is_table:
             _refuse_unknown_parameters(circuit, protocol, name, value, elsewhere)
 
 
-def _refuse_unknown_parameters(circuit: Circuit, protocol: Protocol, projection: str, values: Mapping[str, object],
-                               elsewhere: set[str]) -> None:
+def _refuse_unknown_parameters(
+    circuit: Circuit, protocol: Protocol, projection: str, values: Mapping[str, object], elsewhere: set[str]
+) -> None:
     known = {*circuit.synapse[circuit.projection[projection].synapse].parameter, *elsewhere}
     for name in values:
         if name not in known:
-            raise DescriptionError("unknown parameter", source=protocol.name, expected=", ".join(sorted(known)),
-                                   key=f"learning.initial.{projection}.{name}", hint=did_you_mean(name, known))
+            raise DescriptionError(
+                "unknown parameter",
+                source=protocol.name,
+                expected=", ".join(sorted(known)),
+                key=f"learning.initial.{projection}.{name}",
+                hint=did_you_mean(name, known),
+            )
 
 
-def _refuse_impossible_moments(circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]) -> None:
+def _refuse_impossible_moments(
+    circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]
+) -> None:
     name = circuit.projection[projection].synapse
     synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
     for moment, formula in (("mean", synapse.mean), ("variance", synapse.variance)):
@@ -139,4 +172,6 @@ def _refuse_impossible_moments(circuit: Circuit, projection: str, parameters: Ma
         slack = 1e-12 * max(1.0, float(np.abs(found).max(initial=0.0))) if moment == "variance" else np.inf
         if not (np.isfinite(found).all() and (found >= -slack).all()):
             problem = f"the initial parameters of {projection} make a {moment} that is negative or not finite"
-            raise DescriptionError(problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=formula)
+            raise DescriptionError(
+                problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=formula
+            )

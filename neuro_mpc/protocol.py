@@ -43,7 +43,9 @@ class ToyLanguage(Table):
         if not residues or len(residues) < len(self.transitions):
             raise problem("the transitions are not different steps on the ring", expected="such as [2, 4]")
         if math.log2(self.letters) + (self.length - 1) * math.log2(len(residues)) >= math.log2(MOST_STRINGS):
-            raise problem("the language has 2**62 strings or more", hint="a shorter length or fewer transitions")
+            raise problem(
+                "the language has 2**62 strings or more", hint="a shorter length or fewer transitions"
+            )
         return self
 
     @property
@@ -116,11 +118,15 @@ def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:
         return value
     pairs = value if isinstance(value, (list, tuple)) else ()
     if not pairs or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
-        raise problem("is neither a number nor a list of pairs", expected="such as 100 or [[0, 100], [40, 200]]")
+        raise problem(
+            "is neither a number nor a list of pairs", expected="such as 100 or [[0, 100], [40, 200]]"
+        )
     pairs = tuple(map(tuple, pairs))
     starts = [start for start, _ in pairs]
     if not all(whole(start, 0) and whole(number, 1) for start, number in pairs):
-        raise problem("has a pair that is not [presentation, iterations]", expected="such as [[0, 100], [40, 200]]")
+        raise problem(
+            "has a pair that is not [presentation, iterations]", expected="such as [[0, 100], [40, 200]]"
+        )
     if starts[0] != 0 or starts != sorted(set(starts)):
         raise problem("the presentations do not rise from 0", expected="such as [[0, 100], [40, 200]]")
     return pairs
@@ -129,7 +135,7 @@ def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:
 class Inference(Table):
     """How beliefs follow the energy.
 
-    scheme             "fixed-prediction" holds predictions and rates at the ancestral pass; "relaxation" does not
+    scheme             "fixed-prediction" (held at the ancestral pass) or "relaxation" (predictions follow)
     rate               dt/τ of one Euler step
     iterations         steps, or pairs of the presentation (counted from 0) and the steps from there on
     tolerance          stop once no belief changes by more; 0: never
@@ -165,7 +171,7 @@ class Schedule(Table):
 
 
 def _initial_values(value: object) -> dict[str, str | float | dict[str, str | float]]:
-    """PARAMETER → value, PROJECTION → {PARAMETER → value}; keys with a dot are taken apart, expressions checked."""
+    """PARAMETER → value, PROJECTION → {PARAMETER → value}; splits keys at a dot, checks expressions."""
     if not isinstance(value, Mapping):
         raise problem("is not a table", expected='such as m = "normal(0, 1)" or recurrent.m = "n*identity()"')
     nested: dict[str, Any] = {}
@@ -174,7 +180,10 @@ def _initial_values(value: object) -> dict[str, str | float | dict[str, str | fl
         entries = {parameter: entry} if dot else entry
         if isinstance(entries, Mapping):
             before = nested[projection] if isinstance(nested.get(projection), dict) else {}
-            nested[projection] = {**before, **{str(key): _initial_value(each) for key, each in entries.items()}}
+            nested[projection] = {
+                **before,
+                **{str(key): _initial_value(each) for key, each in entries.items()},
+            }
         else:
             nested[projection] = _initial_value(entries)
     return nested
@@ -282,5 +291,7 @@ class Protocol(Table):
         if not self.name.strip():
             raise problem("the name is empty", expected="a name for the protocol")
         if self.test.measure == "correct-letter-ratio" and not isinstance(self.stimulus, ToyLanguage):
-            raise problem(f"{self.stimulus.source} has no letters to generate", hint='test.measure = "accuracy"')
+            raise problem(
+                f"{self.stimulus.source} has no letters to generate", hint='test.measure = "accuracy"'
+            )
         return self

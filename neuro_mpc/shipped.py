@@ -1,8 +1,8 @@
-"""Where the descriptions that come with the package are: inside it once installed, beside it in a checkout."""
+"""Where the descriptions of the package are: inside it once installed, beside it in a checkout."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from neuro_mpc.errors import DescriptionError, did_you_mean
@@ -24,7 +24,7 @@ def shown_path(kind: str, name: str) -> str:
     return f"{FOLDERS[kind]}/{name}.toml"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _synapse_type(path: Path, source: str) -> dict[str, object]:
     return read_toml(path, source)
 

@@ -15,9 +15,12 @@ from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.toml_text import parse_toml, to_toml
 
 PROBLEMS = {
-    "missing": ("is missing", ""), "bool_type": ("is not true or false", "true or false"),
-    "int_type": ("is not a whole number", "a whole number"), "int_from_float": ("is not a whole number", "a whole number"),
-    "float_type": ("is not a number", "a number"), "finite_number": ("is not finite", "a finite number"),
+    "missing": ("is missing", ""),
+    "bool_type": ("is not true or false", "true or false"),
+    "int_type": ("is not a whole number", "a whole number"),
+    "int_from_float": ("is not a whole number", "a whole number"),
+    "float_type": ("is not a number", "a number"),
+    "finite_number": ("is not finite", "a finite number"),
     "string_type": ("is not a text", 'a text in quotes, such as "name"'),
     "dict_type": ("is not a table", "a table of keys and values"),
     "model_type": ("is not a table", "a table of keys and values"),
@@ -26,13 +29,21 @@ PROBLEMS = {
     "union_tag_not_found": ("has no source", "source = one of the known sources"),
 }
 LARGEST_NUMBER = 1e300
-LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "min_length": "items or more:",
-          "max_length": "items or fewer:"}
+LIMITS = {
+    "gt": "above",
+    "ge": "at least",
+    "lt": "below",
+    "le": "at most",
+    "min_length": "items or more:",
+    "max_length": "items or fewer:",
+}
 
 
 def problem(text: str, *, expected: str = "", hint: str = "") -> PydanticCustomError:
-    """An error for validators of single values to raise; what was found and its key are added by the table."""
-    return PydanticCustomError("description", "{problem}", {"problem": text, "expected": expected, "hint": hint})
+    """An error for validators of values to raise; what was found and its key are added by the table."""
+    return PydanticCustomError(
+        "description", "{problem}", {"problem": text, "expected": expected, "hint": hint}
+    )
 
 
 def formula(value: object) -> str | float:
@@ -40,7 +51,9 @@ def formula(value: object) -> str | float:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_NUMBER:
-        raise problem("is neither an expression nor a finite number", expected='such as 0.1 or "normal(0, 1)"')
+        raise problem(
+            "is neither an expression nor a finite number", expected='such as 0.1 or "normal(0, 1)"'
+        )
     return float(value)
 
 
@@ -57,8 +70,14 @@ class _CheckedType(type(BaseModel)):
 class Table(BaseModel, metaclass=_CheckedType):
     """A table of a description: unknown keys are refused, fields cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True,
-                              validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        populate_by_name=True,
+        validate_default=True,
+    )
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, object], source: str = "") -> Self:
@@ -98,7 +117,7 @@ def fields(model: type[Table]) -> dict[str, Any]:
 
 
 def inner(annotation: Any, value: object) -> Any:
-    """What a field holds: its Table class, the annotation of a dict's values in a 1-tuple, or None for a value.
+    """What a field holds: its Table class, the annotation of a dict's values in a 1-tuple, None for a value.
 
     `value` chooses among tables that are told apart by their `source`.
     """
@@ -116,7 +135,9 @@ def _description_error(model: type[Table], found: Any) -> DescriptionError:
     keys, known = _located(model, found["loc"])
     kind, context, key = found["type"], found.get("ctx", {}), ".".join(keys)
     if kind == "extra_forbidden":
-        return DescriptionError("unknown key", key=key, expected=", ".join(known), hint=did_you_mean(keys[-1], known))
+        return DescriptionError(
+            "unknown key", key=key, expected=", ".join(known), hint=did_you_mean(keys[-1], known)
+        )
     text, expected = PROBLEMS.get(kind, (found["msg"], ""))
     hint, value = context.get("hint", ""), found["input"]
     if kind == "description":
@@ -140,8 +161,12 @@ def _located(model: Any, location: tuple[int | str, ...]) -> tuple[list[str], li
     """The keys of a pydantic location without the tags of unions, and the known keys of the last table."""
     keys, known, here = [], [], model
     for part in map(str, location):
-        options = {tag: option for option in get_args(here) if hasattr(option, "model_fields")
-                   for tag in get_args(fields(option).get("source"))}
+        options = {
+            tag: option
+            for option in get_args(here)
+            if hasattr(option, "model_fields")
+            for tag in get_args(fields(option).get("source"))
+        }
         if part in options:
             here = options[part]
             continue

@@ -24,7 +24,9 @@ def read_toml(path: Path, source: str = "") -> dict[str, object]:
         reason = getattr(error, "strerror", None) or error
         raise DescriptionError(f"cannot be read: {reason}", source=source) from None
     if len(content) > LARGEST_FILE:
-        raise DescriptionError("too large for a description", source=source, expected="at most a megabyte of TOML")
+        raise DescriptionError(
+            "too large for a description", source=source, expected="at most a megabyte of TOML"
+        )
     try:
         return parse_toml(content.decode("utf-8-sig"), source)
     except UnicodeDecodeError:
@@ -37,8 +39,11 @@ def parse_toml(text: str, source: str = "") -> dict[str, object]:
         return tomllib.loads(text.replace("\r\n", "\n"))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         problem = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deeply"
-        raise DescriptionError(f"not valid TOML: {problem}", source=source,
-                               hint='texts and expressions are quoted, such as activation = "relu(r)"') from None
+        raise DescriptionError(
+            f"not valid TOML: {problem}",
+            source=source,
+            hint='texts and expressions are quoted, such as activation = "relu(r)"',
+        ) from None
 
 
 def to_toml(table: Mapping[str, object]) -> str:
@@ -47,10 +52,14 @@ def to_toml(table: Mapping[str, object]) -> str:
 
 
 def _sections(table: Mapping[str, object], path: tuple[str, ...]) -> list[str]:
-    values = [f"{_key(name)} = {_value(value)}" for name, value in table.items() if not isinstance(value, Mapping)]
+    values = [
+        f"{_key(name)} = {_value(value)}" for name, value in table.items() if not isinstance(value, Mapping)
+    ]
     header = ["", f"[{'.'.join(map(_key, path))}]"] if path and values else []
     tables = {name: value for name, value in table.items() if isinstance(value, Mapping)}
-    return header + values + [line for name, inner in tables.items() for line in _sections(inner, (*path, name))]
+    return (
+        header + values + [line for name, inner in tables.items() for line in _sections(inner, (*path, name))]
+    )
 
 
 def _key(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Stimuli: where the trials of a protocol come from. A source is a class that is registered here by its name."""
+"""Where the trials of a protocol come from. A source is a class that is registered here by its name."""
 
 from __future__ import annotations
 

@@ -20,9 +20,13 @@ class DigitsStimuli(ImageStimuli):
 
         pixels, labels = load_digits(return_X_y=True)
         parts = stratified(labels)
-        super().__init__(protocol, {split: pixels[part].astype(np.uint8) for split, part in parts.items()},
-                         {split: labels[part].astype(np.uint8) for split, part in parts.items()},
-                         brightest=BRIGHTEST, classes=10)
+        super().__init__(
+            protocol,
+            {split: pixels[part].astype(np.uint8) for split, part in parts.items()},
+            {split: labels[part].astype(np.uint8) for split, part in parts.items()},
+            brightest=BRIGHTEST,
+            classes=10,
+        )
 
 
 def stratified(labels: np.ndarray) -> dict[Split, np.ndarray]:

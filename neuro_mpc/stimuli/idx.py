@@ -1,7 +1,7 @@
 """Labelled images in the IDX format of MNIST: read, checked, found or downloaded.
 
-Format: two zero bytes, the type (8: unsigned bytes), the number of dimensions, their sizes as big-endian 32-bit numbers,
-then the values (Y. LeCun, The MNIST database). Files may be gzipped.
+Format: two zero bytes, the type (8: unsigned bytes), the number of dimensions, their sizes as big-endian
+32-bit numbers, then the values (Y. LeCun, The MNIST database). Files may be gzipped.
 """
 
 from __future__ import annotations
@@ -33,26 +33,43 @@ class IdxStimuli(ImageStimuli):
         learned = _learned(protocol, described, len(labels))
         first_held_out = len(labels) - described.validation
         parts = {"train": slice(learned), "validation": slice(first_held_out, None)}
-        super().__init__(protocol, {**{split: images[part] for split, part in parts.items()}, "test": test_images},
-                         {**{split: labels[part] for split, part in parts.items()}, "test": test_labels},
-                         brightest=255, classes=described.classes)
+        super().__init__(
+            protocol,
+            {**{split: images[part] for split, part in parts.items()}, "test": test_images},
+            {**{split: labels[part] for split, part in parts.items()}, "test": test_labels},
+            brightest=255,
+            classes=described.classes,
+        )
 
 
 def _four(protocol: Protocol, described: Idx) -> tuple[np.ndarray, ...]:
-    """Training images (trials, P) and labels, test images and labels, checked one by one and against each other."""
+    """Training images (trials, P) and labels, test images and labels, checked alone and together."""
     paths = find(described, protocol.data_dir)
-    read = [read_idx(path, described.checksums.get(name)) for name, path in zip(described.files, paths)]
-    for (images, labels), (image_path, label_path) in zip((read[:2], read[2:]), (paths[:2], paths[2:])):
+    read = [
+        read_idx(path, described.checksums.get(name))
+        for name, path in zip(described.files, paths, strict=True)
+    ]
+    for (images, labels), (image_path, label_path) in zip(
+        (read[:2], read[2:]), (paths[:2], paths[2:]), strict=True
+    ):
         _check_pair(images, labels, image_path, label_path, described.classes)
     images, labels, test_images, test_labels = read
     pixels, test_pixels = (each[0].size for each in (images, test_images))
     if pixels != test_pixels:
-        raise DescriptionError(f"images of {test_pixels} pixels", source=str(paths[2]),
-                               expected=f"{pixels} pixels, as in {paths[0]}")
+        raise DescriptionError(
+            f"images of {test_pixels} pixels",
+            source=str(paths[2]),
+            expected=f"{pixels} pixels, as in {paths[0]}",
+        )
     if pixels % described.pixels_per_step:
         fitting = ", ".join(str(each) for each in range(1, pixels + 1) if pixels % each == 0)
-        raise DescriptionError(f"does not divide the {pixels} pixels of an image", source=protocol.name,
-                               key="stimulus.pixels_per_step", found=described.pixels_per_step, expected=fitting)
+        raise DescriptionError(
+            f"does not divide the {pixels} pixels of an image",
+            source=protocol.name,
+            key="stimulus.pixels_per_step",
+            found=described.pixels_per_step,
+            expected=fitting,
+        )
     return images.reshape(len(images), -1), labels, test_images.reshape(len(test_images), -1), test_labels
 
 
@@ -61,7 +78,7 @@ def read_idx(path: Path, checksum: str | None = None) -> np.ndarray:
 
     checksum   sha256 of the uncompressed file
 
-    Raises DescriptionError that names the file where it is no such file, damaged, or not the one of the checksum.
+    Raises DescriptionError that names the file where it is damaged, no IDX file, or not that of the checksum.
     """
     try:
         with path.open("rb") as raw:
@@ -69,49 +86,81 @@ def read_idx(path: Path, checksum: str | None = None) -> np.ndarray:
         with (gzip.open if gzipped else open)(path, "rb") as file:
             return _read(file, path, checksum)
     except (OSError, EOFError, zlib.error) as error:
-        raise DescriptionError(f"cannot be read: {getattr(error, 'strerror', None) or error}", source=str(path),
-                               hint="copy or download the file again") from None
+        raise DescriptionError(
+            f"cannot be read: {getattr(error, 'strerror', None) or error}",
+            source=str(path),
+            hint="copy or download the file again",
+        ) from None
 
 
 def _read(file: gzip.GzipFile, path: Path, checksum: str | None) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:3] != bytes([0, 0, UNSIGNED_BYTES]) or not 1 <= magic[3] <= 3:
-        raise DescriptionError("not an IDX file of bytes" if magic else "an empty file", source=str(path), found=magic,
-                               expected="00 00 08 01 (labels) or 00 00 08 03 (images) at the start")
+        raise DescriptionError(
+            "not an IDX file of bytes" if magic else "an empty file",
+            source=str(path),
+            found=magic,
+            expected="00 00 08 01 (labels) or 00 00 08 03 (images) at the start",
+        )
     header = file.read(4 * magic[3])
-    shape = np.frombuffer(header[:len(header) // 4 * 4], ">u4").tolist()
+    shape = np.frombuffer(header[: len(header) // 4 * 4], ">u4").tolist()
     if len(shape) < magic[3] or 0 in shape or np.prod(shape, dtype=object) > LARGEST:
-        raise DescriptionError(f"an IDX header with the sizes {shape}", source=str(path),
-                               expected="sizes above 0, two gigabytes at most together")
+        raise DescriptionError(
+            f"an IDX header with the sizes {shape}",
+            source=str(path),
+            expected="sizes above 0, two gigabytes at most together",
+        )
     size = int(np.prod(shape, dtype=object))
     # One byte more than needed tells a file that is too long without reading all of it.
     content = file.read(size + 1)
     if len(content) != size:
         found = "longer" if len(content) > size else f"truncated: {len(content)} bytes"
-        raise DescriptionError(f"{found} than its header says" if len(content) > size else found, source=str(path),
-                               expected=f"{size} bytes after the header", hint="copy or download the file again")
+        raise DescriptionError(
+            f"{found} than its header says" if len(content) > size else found,
+            source=str(path),
+            expected=f"{size} bytes after the header",
+            hint="copy or download the file again",
+        )
     _check_sum(magic + header + content, path, checksum)
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _check_sum(content: bytes, path: Path, checksum: str | None) -> None:
     if checksum and (found := hashlib.sha256(content).hexdigest()) != checksum.lower():
-        raise DescriptionError("the uncompressed content has another sha256", source=str(path), found=found,
-                               expected=checksum, hint="the original file, or another entry in stimulus.checksums")
+        raise DescriptionError(
+            "the uncompressed content has another sha256",
+            source=str(path),
+            found=found,
+            expected=checksum,
+            hint="the original file, or another entry in stimulus.checksums",
+        )
 
 
-def _check_pair(images: np.ndarray, labels: np.ndarray, image_path: Path, label_path: Path, classes: int) -> None:
+def _check_pair(
+    images: np.ndarray, labels: np.ndarray, image_path: Path, label_path: Path, classes: int
+) -> None:
     if images.ndim != 3:
-        raise DescriptionError("these are not images", source=str(image_path), expected="trials × rows × columns")
+        raise DescriptionError(
+            "these are not images", source=str(image_path), expected="trials × rows × columns"
+        )
     if labels.ndim != 1:
-        raise DescriptionError("these are not labels", source=str(label_path), expected="one number per trial")
+        raise DescriptionError(
+            "these are not labels", source=str(label_path), expected="one number per trial"
+        )
     if len(images) != len(labels):
-        raise DescriptionError(f"{len(labels)} labels for the {len(images)} images of {image_path}",
-                               source=str(label_path), expected="as many labels as images")
+        raise DescriptionError(
+            f"{len(labels)} labels for the {len(images)} images of {image_path}",
+            source=str(label_path),
+            expected="as many labels as images",
+        )
     if labels.max() >= classes:
         trial = int(labels.argmax())
-        raise DescriptionError(f"label {labels[trial]} of trial {trial} is out of range", source=str(label_path),
-                               expected=f"0 … {classes - 1}", hint="stimulus.classes = number of classes")
+        raise DescriptionError(
+            f"label {labels[trial]} of trial {trial} is out of range",
+            source=str(label_path),
+            expected=f"0 … {classes - 1}",
+            hint="stimulus.classes = number of classes",
+        )
 
 
 def _ordered(images: np.ndarray, test_images: np.ndarray, permute: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -123,18 +172,28 @@ def _ordered(images: np.ndarray, test_images: np.ndarray, permute: bool) -> tupl
 def _learned(protocol: Protocol, described: Idx, trials: int) -> int:
     left = trials - described.validation
     if left < 1:
-        raise DescriptionError("leaves no trials to learn", source=protocol.name, key="stimulus.validation",
-                               found=described.validation, expected=f"fewer than {trials}")
+        raise DescriptionError(
+            "leaves no trials to learn",
+            source=protocol.name,
+            key="stimulus.validation",
+            found=described.validation,
+            expected=f"fewer than {trials}",
+        )
     if described.subset > left:
-        raise DescriptionError("more trials than there are to learn", source=protocol.name, key="stimulus.subset",
-                               found=described.subset, expected=f"at most {left}")
+        raise DescriptionError(
+            "more trials than there are to learn",
+            source=protocol.name,
+            key="stimulus.subset",
+            found=described.subset,
+            expected=f"at most {left}",
+        )
     return described.subset or left
 
 
 def find(described: Idx, data_dir: str | None) -> list[Path]:
-    """The paths of the four files: in data_dir, $NEURO_MPC_DATA, its folder mnist, or downloaded before or now.
+    """The paths of the four files: in data_dir, $NEURO_MPC_DATA or its folder mnist, or else downloaded.
 
-    A data_dir that is given is the only place looked at. DescriptionError lists what is missing and where to put it.
+    A data_dir is the only place looked at. DescriptionError lists what is missing and where to put it.
     """
     folders = _folders(data_dir)
     found = {name: next(iter(_candidates(folders, name)), None) for name in described.files}
@@ -159,9 +218,15 @@ def _candidates(folders: list[Path], name: str) -> list[Path]:
 
 
 def _missing(missing: list[str], described: Idx, folders: list[Path]) -> DescriptionError:
-    lines = [f"{name} (or {name}.gz)" + f", sha256 of the uncompressed file {described.checksums[name]}"
-             * (name in described.checksums) for name in missing]
-    return DescriptionError("data files are missing:\n    " + "\n    ".join(lines), key="stimulus",
-                            expected=f"in {' or '.join(map(str, folders))}",
-                            hint="put them there, or name their folder: --set protocol.data_dir=FOLDER "
-                                 "or the environment variable NEURO_MPC_DATA")
+    lines = [
+        f"{name} (or {name}.gz)"
+        + f", sha256 of the uncompressed file {described.checksums[name]}" * (name in described.checksums)
+        for name in missing
+    ]
+    return DescriptionError(
+        "data files are missing:\n    " + "\n    ".join(lines),
+        key="stimulus",
+        expected=f"in {' or '.join(map(str, folders))}",
+        hint="put them there, or name their folder: --set protocol.data_dir=FOLDER "
+        "or the environment variable NEURO_MPC_DATA",
+    )

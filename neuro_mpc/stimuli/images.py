@@ -17,8 +17,15 @@ class ImageStimuli(Stimuli):
     labels   split → uint8 (trials,)
     """
 
-    def __init__(self, protocol: Protocol, images: Mapping[Split, np.ndarray], labels: Mapping[Split, np.ndarray], *,
-                 brightest: int, classes: int):
+    def __init__(
+        self,
+        protocol: Protocol,
+        images: Mapping[Split, np.ndarray],
+        labels: Mapping[Split, np.ndarray],
+        *,
+        brightest: int,
+        classes: int,
+    ):
         self._images, self._labels = dict(images), dict(labels)
         self._scale = np.float32(1 / brightest)
         self.width = protocol.stimulus.pixels_per_step

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-MD5 = {  # of the gzipped originals
-    "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-    "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
-    "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
-    "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
+SHA256 = {  # of the gzipped originals
+    "train-images-idx3-ubyte": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 SECONDS = 10
 
@@ -23,9 +23,9 @@ def folder_of_downloads() -> Path:
     return Path(pooch.os_cache("neuro_mpc")) / "mnist"
 
 
-def download(names: Iterable[str]) -> dict[str, Path]:
+def download(names: Sequence[str]) -> dict[str, Path]:
     """name → file of the named files of MNIST; empty where one is not of MNIST or cannot be downloaded."""
-    if not set(names) <= set(MD5):
+    if not set(names) <= set(SHA256):
         return {}
     try:
         return {name: _fetched(name) for name in names}
@@ -38,5 +38,12 @@ def _fetched(name: str) -> Path:
 
     pooch.get_logger().setLevel(logging.WARNING)
     downloader = pooch.HTTPDownloader(timeout=SECONDS)
-    return Path(pooch.retrieve(f"{MIRROR}{name}.gz", f"md5:{MD5[name]}", fname=f"{name}.gz",
-                               path=folder_of_downloads(), downloader=downloader))
+    return Path(
+        pooch.retrieve(
+            f"{MIRROR}{name}.gz",
+            SHA256[name],
+            fname=f"{name}.gz",
+            path=folder_of_downloads(),
+            downloader=downloader,
+        )
+    )

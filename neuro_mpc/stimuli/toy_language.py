@@ -21,8 +21,8 @@ MOST_LEARNED, MOST_HELD_OUT = 10**7, 1000
 class ToyLanguageStimuli(Stimuli):
     """Strings of the language, drawn without replacement; the target is the next letter.
 
-    The M = load · (number of free units) strings to be learned come first; of the others up to 1,000 each are held out
-    for test and validation: none where all strings are learned.
+    Learned are M = load · (number of free units) strings; of the others up to 1,000 each are held out for
+    test and validation: none where all strings are learned.
 
     transitions, letters   as in the protocol
     """
@@ -35,9 +35,11 @@ class ToyLanguageStimuli(Stimuli):
         self.symbols = _symbols(language.letters)
         learned = _learned(protocol, circuit)
         held_out = min(MOST_HELD_OUT, (language.strings - learned) // 2)
-        codes = generator(seed, "toy-language").choice(language.strings, learned + 2 * held_out, replace=False)
+        codes = generator(seed, "toy-language").choice(
+            language.strings, learned + 2 * held_out, replace=False
+        )
         parts = np.split(spelled(codes, language), [learned, learned + held_out])
-        self._strings = dict(zip(("train", "test", "validation"), parts))
+        self._strings = dict(zip(("train", "test", "validation"), parts, strict=True))
 
     def size(self, split: Split) -> int:
         return len(self._strings[split])
@@ -57,7 +59,7 @@ class ToyLanguageStimuli(Stimuli):
 def spelled(codes: np.ndarray, language: ToyLanguage) -> np.ndarray:
     """The strings (…, length) of their numbers 0 … strings − 1.
 
-    The digits of a number in base (number of transitions) choose the transitions, what remains the first letter.
+    The digits of a number in base (number of transitions) choose the transitions, the rest the first letter.
     """
     base, rest = len(language.transitions), np.asarray(codes)
     letters = np.empty((*rest.shape, language.length), np.int64)
@@ -73,9 +75,13 @@ def _learned(protocol: Protocol, circuit: Circuit) -> int:
     language, learned = protocol.stimulus, round(protocol.stimulus.load * units)
     most = min(language.strings, MOST_LEARNED)
     if not 1 <= learned <= most:
-        raise DescriptionError(f"a load of {language.load:g} on {units} free units is {learned} strings",
-                               source=protocol.name, key="stimulus.load", found=language.load,
-                               expected=f"1 to {most} strings: a load of {1 / units:g} to {most / units:g}")
+        raise DescriptionError(
+            f"a load of {language.load:g} on {units} free units is {learned} strings",
+            source=protocol.name,
+            key="stimulus.load",
+            found=language.load,
+            expected=f"1 to {most} strings: a load of {1 / units:g} to {most / units:g}",
+        )
     return learned
 
 

@@ -1,0 +1,127 @@
+"""The functions of the language of expressions: for SymPy, for single numbers, and for arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import sympy
+from scipy.special import expit
+
+
+class step(sympy.Function):
+    """Heaviside step: 1 for x > 0, else 0 (0 at 0)."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x):
+        if x.is_Number:
+            return sympy.Integer(1 if x > 0 else 0)
+
+    def _eval_is_nonnegative(self):
+        return True
+
+
+class relu(sympy.Function):
+    """Rectified line max(x, 0); its derivative is `step`."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x):
+        if x.is_Number:
+            return x if x > 0 else sympy.S.Zero
+
+    def fdiff(self, argindex=1):
+        return step(self.args[0])
+
+    def _eval_is_nonnegative(self):
+        return True
+
+
+class sigmoid(sympy.Function):
+    """Logistic function 1 / (1 + exp(-x)); its derivative is sigmoid (1 - sigmoid)."""
+
+    nargs = 1
+
+    def fdiff(self, argindex=1):
+        return self * (1 - self)
+
+    def _eval_is_positive(self):
+        return True
+
+
+class softplus(sympy.Function):
+    """Smooth rectified line log(1 + exp(x)); its derivative is `sigmoid`."""
+
+    nargs = 1
+
+    def fdiff(self, argindex=1):
+        return sigmoid(self.args[0])
+
+    def _eval_is_positive(self):
+        return True
+
+
+class RandomCall(sympy.Function):
+    """A random function in an initial value; its last argument is a symbol that tells equal calls apart."""
+
+    def _sympystr(self, printer):
+        return f"{type(self).__name__}({', '.join(map(printer.doprint, self.args[:-1]))})"
+
+
+class normal(RandomCall):
+    """normal(mean, standard deviation)"""
+
+
+class uniform(RandomCall):
+    """uniform(low, high)"""
+
+
+class identity(RandomCall):
+    """identity(): one on the diagonal, zero elsewhere"""
+
+
+FUNCTIONS: dict[str, Callable] = {
+    "abs": sympy.Abs,
+    "cos": sympy.cos,
+    "exp": sympy.exp,
+    "floor": sympy.floor,
+    "log": sympy.log,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "sign": sympy.sign,
+    "sin": sympy.sin,
+    "softplus": softplus,
+    "sqrt": sympy.sqrt,
+    "step": step,
+    "tanh": sympy.tanh,
+}
+RANDOM_FUNCTIONS: dict[str, tuple[type[RandomCall], int]] = {
+    "normal": (normal, 2),
+    "uniform": (uniform, 2),
+    "identity": (identity, 0),
+}
+NUMERIC: dict[str, Callable] = {
+    "abs": abs,
+    "cos": math.cos,
+    "exp": math.exp,
+    "floor": math.floor,
+    "log": math.log,
+    "sqrt": math.sqrt,
+    "sin": math.sin,
+    "tanh": math.tanh,
+    "sign": np.sign,
+    "relu": lambda x: max(x, 0.0),
+    "step": lambda x: float(x > 0),
+    "sigmoid": expit,
+    "softplus": lambda x: np.logaddexp(0.0, x),
+}
+ARRAYS = {
+    "relu": lambda x: np.maximum(x, 0.0),
+    "step": lambda x: np.where(np.asarray(x) > 0, 1.0, 0.0),
+    "sigmoid": expit,
+    "softplus": lambda x: np.logaddexp(0.0, x),
+}
