@@ -106,7 +106,7 @@ def list_shipped() -> None:
 def plot(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file.")],
     figure: Annotated[str | None, typer.Option(metavar="NAME", help="Draw this figure only.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to draw it.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file or a folder.")] = None,
 ) -> None:
     """Draw the figures of a run file and print where they are."""
     with _errors_told(), closing(nm.open_run(run)) as opened:
@@ -154,7 +154,9 @@ def _interruption_told(out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        kept = out.with_name(f"{out.name}.partial")
+        from neuro_mpc.record import partial_path
+
+        kept = partial_path(out)
         where = f"{kept} can be read, --resume goes on from it" if kept.exists() else "nothing was recorded"
         typer.echo(f"neuro-mpc: interrupted: {where}", err=True)
         raise typer.Exit(INTERRUPTED) from None
