@@ -80,6 +80,7 @@ class ProgressBar(SilentProgress):
 
     def __init__(self, console: "Console | None" = None) -> None:
         from rich import progress
+        from rich.table import Column
 
         self._bar = progress.Progress(
             progress.SpinnerColumn(),
@@ -87,8 +88,11 @@ class ProgressBar(SilentProgress):
             progress.BarColumn(bar_width=20),
             progress.MofNCompleteColumn(),
             progress.TimeRemainingColumn(),
-            progress.TextColumn("{task.fields[energy]}  {task.fields[test]}", markup=False),
+            progress.TextColumn("{task.fields[energy]}", markup=False),
+            # In a narrow terminal the test is cut, never the count.
+            progress.TextColumn("{task.fields[test]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
             console=console,
+            expand=True,
             transient=True,
         )
         self._task = self._bar.add_task("", total=None, energy="", test="")

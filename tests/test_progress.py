@@ -93,6 +93,18 @@ def test_the_bar_shows_stage_count_energy_and_test():
         assert part in shown
 
 
+def test_a_narrow_bar_keeps_the_count_and_the_energy():
+    console = terminal(width=80)
+    with ProgressBar(console) as bar:
+        bar.stage("learning")
+        bar.start(10000)
+        bar.update(1234, 12.3456)
+        bar.tested(1000, {"correct_letter_ratio": 0.25, "test_loss": 7.25, "accuracy": 0.5})
+    shown = console.file.getvalue()
+    assert "1234/10000" in shown
+    assert "free energy 12.35" in shown
+
+
 def test_the_bar_ends_with_the_summary_untouched():
     console = terminal(width=40)
     summary = "a/rather/long/[path]/to/a/run.nc: 20 presentations in 0.1 s"
