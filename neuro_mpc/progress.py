@@ -82,6 +82,7 @@ class ProgressBar(SilentProgress):
         from rich import progress
         from rich.table import Column
 
+        cut = Column(no_wrap=True, ratio=1)  # in a narrow terminal the test is cut, never the count
         self._bar = progress.Progress(
             progress.SpinnerColumn(),
             progress.TextColumn("{task.description}", markup=False),
@@ -89,8 +90,7 @@ class ProgressBar(SilentProgress):
             progress.MofNCompleteColumn(),
             progress.TimeRemainingColumn(),
             progress.TextColumn("{task.fields[energy]}", markup=False),
-            # In a narrow terminal the test is cut, never the count.
-            progress.TextColumn("{task.fields[test]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+            progress.TextColumn("{task.fields[test]}", markup=False, table_column=cut),
             console=console,
             expand=True,
             transient=True,
