@@ -1,0 +1,142 @@
+"""How a run talks to the program that simulates: messages on the program's standard input and output.
+
+A message is two 32-bit integers, a code and the number of a variable, followed by the variable's bytes for SET; GET
+is answered by the variable's bytes.  Both sides know the variables, their numbers and sizes from the manifest.
+The program is a compiled C++ standalone binary, or a Python process that runs the same network with Brian2's
+runtime targets: to the run they are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neuro_mpc.errors import RunError
+from neuro_mpc.network.operations import Rows, Tiling
+
+CODES = {"END": 0, "SET": 1, "GET": 2, "STEP": 3, "FLUSH": 4}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The variables of a program: name → (dtype, number of elements), in the order of their numbers."""
+
+    variables: dict[str, tuple[str, int]]
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(self.variables))
+
+    @classmethod
+    def load(cls, path: Path) -> Manifest:
+        return cls({name: (dtype, size) for name, (dtype, size) in json.loads(path.read_text()).items()})
+
+
+class Program:
+    """A running simulation: variables are set and read by name, a step is one presentation.
+
+    Raises RunError when the program ends before its time.
+    """
+
+    def __init__(self, command: list[str], manifest: Manifest, tiling: Tiling, rows: Mapping[str, Rows], log: Path,
+                 environment: dict[str, str]):
+        self.tiling, self.rows, self.log = tiling, rows, log
+        self._know(manifest)
+        self._errors = log.open("wb")
+        # A session of its own: Ctrl-C reaches the run, which then ends the program in an orderly way.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+                                         env=environment, start_new_session=True)
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _know(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._numbers = {name: number for number, name in enumerate(manifest.variables)}
+
+    def wait_until_ready(self, manifest: Path) -> None:
+        """Wait for a program that prepares itself, and read the manifest that it leaves."""
+        if self._process.stdout.readline() != b"ready\n":
+            self._died()
+        self._know(Manifest.load(manifest))
+
+    def set(self, **values: object) -> None:
+        """Set variables, each from a number or from an array of its size."""
+        for name, value in values.items():
+            dtype, size = self.manifest.variables[name]
+            data = np.broadcast_to(np.asarray(value, dtype=dtype).ravel(), (size,)) if np.ndim(value) == 0 \
+                else np.ascontiguousarray(value, dtype=dtype).ravel()
+            if data.size != size:
+                raise ValueError(f"{name} has {size} elements, not {data.size}")
+            self._write(np.array([CODES["SET"], self._numbers[name]], dtype=np.int32).tobytes())
+            self._write(np.ascontiguousarray(data).data)
+
+    def get(self, name: str) -> np.ndarray:
+        """The values of a variable, one-dimensional."""
+        dtype, size = self.manifest.variables[name]
+        self._write(np.array([CODES["GET"], self._numbers[name], CODES["FLUSH"], 0], dtype=np.int32).tobytes())
+        self._flush()
+        data = bytearray(size * np.dtype(dtype).itemsize)
+        if self._process.stdout.readinto(data) != len(data):
+            self._died()
+        return np.frombuffer(data, dtype=dtype)
+
+    def set_rows(self, population: str, name: str, values: np.ndarray) -> None:
+        """Set a population's variable from (step, trial, unit); its history becomes zero."""
+        rows = self.rows[population]
+        padded = np.zeros((rows.history + rows.steps, self.tiling.trials, rows.units), dtype=values.dtype)
+        padded[rows.history:] = values
+        self.set(**{name: np.concatenate([padded[:, first:first + width].ravel() for first, width in self.tiling.tiles])})
+
+    def get_rows(self, population: str, name: str) -> np.ndarray:
+        """A population's variable as (step, trial, unit)."""
+        rows, flat = self.rows[population], self.get(name)
+        blocks, depth = [], rows.history + rows.steps
+        for first, width in self.tiling.tiles:
+            block = flat[first * depth * rows.units:(first + width) * depth * rows.units]
+            blocks.append(block.reshape(depth, width, rows.units)[rows.history:])
+        return np.concatenate(blocks, axis=1)
+
+    def step(self) -> None:
+        """Run one presentation; returns before it is finished, the next `get` waits for it."""
+        self._write(np.array([CODES["STEP"], 0], dtype=np.int32).tobytes())
+        self._flush()
+
+    def close(self) -> None:
+        """End the program."""
+        if self._process.poll() is None:
+            self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            try:
+                pipe.close()
+            except OSError:
+                pass
+        self._process.wait()
+        self._errors.close()
+
+    def _write(self, data) -> None:
+        try:
+            self._process.stdin.write(data)
+        except OSError:
+            self._died()
+
+    def _flush(self) -> None:
+        try:
+            self._process.stdin.flush()
+        except OSError:
+            self._died()
+
+    def _died(self) -> None:
+        code = self._process.wait()
+        self._errors.flush()
+        said = self.log.read_text(errors="replace").strip().splitlines()[-15:]
+        raise RunError(f"the simulation program ended with exit code {code}" + "".join(f"\n    {line}" for line in said),
+                       hint=f"read {self.log}; less memory is needed with a smaller batch, --backend numpy needs no "
+                            "compiler")

@@ -1,0 +1,84 @@
+"""Functions that circuits may use and Brian2 lacks, for its three targets.
+
+Each exists for NumPy, Cython and C++; the C++ forms are templates, so that single precision stays single.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from brian2 import Function
+from brian2.core.functions import DEFAULT_FUNCTIONS
+from scipy.special import expit
+
+
+def _inverse_sqrt(x):
+    x = np.asarray(x)
+    positive = x > 0
+    return np.where(positive, 1 / np.sqrt(np.where(positive, x, x.dtype.type(1))), x.dtype.type(0))
+
+
+def _relu(x):
+    return np.maximum(x, 0)
+
+
+def _step(x):
+    x = np.asarray(x)
+    return (x > 0).astype(x.dtype)
+
+
+def _softplus(x):
+    return np.logaddexp(np.asarray(x).dtype.type(0), x)
+
+
+def _at_most_at_least(x, low, high):
+    return np.clip(x, low, high)
+
+
+_CPP = {
+    "relu": "template <typename T> static inline T {name}(T x) {{ return x > 0 ? x : T(0); }}",
+    "step": "template <typename T> static inline T {name}(T x) {{ return x > 0 ? T(1) : T(0); }}",
+    "inverse_sqrt": "template <typename T> static inline T {name}(T x) "
+                    "{{ const T safe = x > 0 ? x : T(1); return (x > 0 ? T(1) : T(0)) / std::sqrt(safe); }}",
+    "sigmoid": "template <typename T> static inline T {name}(T x) {{ return T(1) / (T(1) + std::exp(-x)); }}",
+    "softplus": "template <typename T> static inline T {name}(T x) "
+                "{{ return (x > 0 ? x : T(0)) + std::log(T(1) + std::exp(-(x > 0 ? x : -x))); }}",
+    "bounded": "template <typename T> static inline T {name}(T x, double low, double high) "
+               "{{ return x < T(low) ? T(low) : (x > T(high) ? T(high) : x); }}",
+}
+_CYTHON = {
+    "relu": "cdef double {name}(double x):\n    return x if x > 0 else 0.0",
+    "step": "cdef double {name}(double x):\n    return 1.0 if x > 0 else 0.0",
+    "inverse_sqrt": "cdef double {name}(double x):\n    return 1.0/sqrt(x) if x > 0 else 0.0",
+    "sigmoid": "cdef double {name}(double x):\n    return 1.0/(1.0 + exp(-x))",
+    "softplus": "cdef double {name}(double x):\n    return (x if x > 0 else 0.0) + log(1.0 + exp(-(x if x > 0 else -x)))",
+    "bounded": "cdef double {name}(double x, double low, double high):\n"
+               "    return low if x < low else (high if x > high else x)",
+}
+_NUMPY = {"relu": _relu, "step": _step, "inverse_sqrt": _inverse_sqrt, "sigmoid": expit, "softplus": _softplus,
+          "bounded": _at_most_at_least}
+
+
+def _function(name: str) -> Function:
+    arguments = ["x", "low", "high"] if name == "bounded" else ["x"]
+    function = Function(_NUMPY[name], arg_units=[1] * len(arguments), arg_names=arguments, return_unit=1)
+    function.implementations.add_numpy_implementation(_NUMPY[name])
+    for target, sources in (("cpp", _CPP), ("cython", _CYTHON)):
+        internal = f"_mpc_{name}"
+        function.implementations.add_implementation(target, sources[name].format(name=internal), name=internal)
+    return function
+
+
+FUNCTIONS: dict[str, Function] = {name: _function(name) for name in _CPP}
+"""Name → Brian2 function:
+
+relu(x)            max(x, 0)
+step(x)            1 for x > 0, else 0
+inverse_sqrt(x)    1/√x for x > 0, else 0: a unit without variance gets no variance feedback
+sigmoid(x)         1/(1 + exp(−x))
+softplus(x)        log(1 + exp(x))
+bounded(x, a, b)   x between a and b
+"""
+
+# Brian2 adds these on demand, but only for its own NumPy code objects, not for classes derived from them.
+for _name in ("abs", "cos", "exp", "floor", "log", "sign", "sin", "sqrt", "tanh"):
+    DEFAULT_FUNCTIONS[_name].implementations.add_numpy_implementation(DEFAULT_FUNCTIONS[_name].pyfunc)

@@ -1,0 +1,54 @@
+"""Two small Brian2 groups: the synapses of a dense projection, and the scalars that control a presentation."""
+
+from __future__ import annotations
+
+import numpy as np
+from brian2 import Group, second
+from brian2.core.clocks import Clock
+from brian2.core.variables import Variables
+from brian2.equations.equations import PARAMETER, Equations, extract_constant_subexpressions
+
+
+class DenseSynapses(Group):
+    """All-to-all synapses: one element per synapse, laid out post × pre, each with the variables of `model`.
+
+    Subexpressions marked "(constant over dt)" are stored, and `update_code` brings them up to date, as in Brian2's
+    `NeuronGroup`.
+    """
+
+    def __init__(self, n_post: int, n_pre: int, model: str, *, dtype, name: str, clock: Clock, namespace: dict):
+        super().__init__(name=name, clock=clock)
+        self.shape = (n_post, n_pre)
+        self.namespace = namespace
+        self.equations, stored = extract_constant_subexpressions(Equations(model))
+        self.update_code = "\n".join(f"{each.varname} = {each.expr}" for each in stored.ordered)
+        self.variables = Variables(self)
+        self.variables.add_constant("N", n_post * n_pre)
+        for equation in self.equations.values():
+            assert equation.type == PARAMETER
+            self.variables.add_array(equation.varname, size=n_post * n_pre, dimensions=equation.dim, dtype=dtype)
+        self._enable_group_attributes()
+
+
+class Control(Group):
+    """What a presentation is to do, as scalars; and one energy per trial."""
+
+    FLAGS = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying", "drawing")
+    COUNTS = ("iterations", "noise_counter", "noise_key")
+    SCALARS = ("noise_scale", "tolerance", "rate", "first_correction", "second_correction")
+    PER_TRIAL = ("loss", "energy_hidden", "energy_last")
+
+    def __init__(self, trials: int, *, dtype, name: str, clock: Clock, namespace: dict):
+        super().__init__(name=name, clock=clock)
+        self.namespace = namespace
+        self.variables = Variables(self)
+        self.variables.add_constant("N", 1)
+        for flag in (*self.FLAGS, *self.COUNTS):
+            self.variables.add_array(flag, size=1, dtype=np.int32, scalar=True)
+        for scalar in self.SCALARS:
+            self.variables.add_array(scalar, size=1, dtype=dtype, scalar=True)
+        self.variables.add_array("inference_dt", size=1, dtype=dtype, scalar=True, dimensions=second.dim)
+        for energy in self.PER_TRIAL:
+            self.variables.add_array(energy, size=trials, dtype=np.float64)
+        self.variables.add_array("iterations_used", size=trials, dtype=np.int32)
+        self._enable_group_attributes()

@@ -1,0 +1,147 @@
+"""Starts the program of a plan: compiled once and kept in a cache, or as a Python process for the runtime targets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from neuro_mpc.errors import RunError
+from neuro_mpc.network.build import FLAGS, SINGLE_PRECISION
+from neuro_mpc.network.conversation import Manifest, Program
+from neuro_mpc.network.plan import Plan
+
+BACKENDS = ("cpp", "cython", "numpy")
+
+
+def cache_directory() -> Path:
+    """Where compiled programs are kept: $NEURO_MPC_CACHE, or the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("NEURO_MPC_CACHE") or Path(base) / "neuro_mpc")
+
+
+def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None] = lambda text: None) -> Program:
+    """Start the program of `plan`; its log and scratch files go to `workspace`.
+
+    Raises RunError when there is no compiler, the build fails or the program does not start.
+    """
+    if backend == "cpp":
+        directory = _built(plan, stage)
+        return Program([str(directory / "main")], Manifest.load(directory / "manifest.json"), plan.tiling, plan.rows,
+                       workspace / "program.log", _environment(plan.threads))
+    stage("preparing the network")
+    plan_path, manifest_path = workspace / "plan.json", workspace / "manifest.json"
+    plan_path.write_text(plan.to_json())
+    command = [sys.executable, "-m", "neuro_mpc.network.worker", str(plan_path), backend, str(manifest_path)]
+    program = Program(command, Manifest({}), plan.tiling, plan.rows, workspace / "program.log",
+                      _environment(plan.threads))
+    program.wait_until_ready(manifest_path)
+    return program
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """One thread for each matrix product of a compiled sweep: its own threads work on different tiles."""
+    count = str(threads)
+    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": count, "OMP_PROC_BIND": "true",
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
+
+
+def compiler() -> str:
+    """Path of the C++ compiler; RunError where there is none."""
+    name = os.environ.get("CXX", "g++")
+    found = shutil.which(name.split()[0]) or shutil.which("c++")
+    if not found or not shutil.which("make"):
+        missing = "make" if found else f"a C++ compiler ({name})"
+        raise RunError(f"the backend cpp needs {missing}, and none was found",
+                       hint="install g++ and make (Debian, Ubuntu: apt install g++ make; macOS: xcode-select --install; "
+                            "conda: conda install cxx-compiler make), or run without a compiler: --backend numpy")
+    return found
+
+
+def _built(plan: Plan, stage: Callable[[str], None]) -> Path:
+    """The folder of the compiled program, built if it is not in the cache."""
+    program = cache_directory() / _key(plan)
+    if (program / "main").is_file() and (program / "manifest.json").is_file():
+        return program
+    stage("compiling")
+    try:
+        program.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix="building-", dir=program.parent))
+    except OSError as error:
+        raise RunError(f"cannot write to the cache of compiled programs: {error}",
+                       hint="set NEURO_MPC_CACHE to a folder that can be written") from None
+    try:
+        _compile(plan, scratch)
+        _install(scratch, program)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return program
+
+
+def _compile(plan: Plan, directory: Path) -> None:
+    (directory / "plan.json").write_text(plan.to_json())
+    log = directory / "build.log"
+    command = [sys.executable, "-m", "neuro_mpc.network.build", str(directory / "plan.json"), str(directory),
+               json.dumps(_accepted_flags(compiler(), plan.precision))]
+    with log.open("wb") as output:
+        code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                               env={**_environment(1), "CXX": compiler()})
+    if code or not (directory / "main").is_file():
+        kept = cache_directory() / "last-failed-build.log"
+        shutil.copy(log, kept)
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        telling = [line for line in lines if "error" in line.lower()][:5] or lines[-5:]
+        raise RunError("building the C++ program failed" + "".join(f"\n    {line[:300]}" for line in telling),
+                       hint=f"read {kept}; run without a compiler: --backend numpy")
+
+
+def _accepted_flags(path: str, precision: str) -> list[str]:
+    """Those of our flags that this compiler knows."""
+    wanted = [*FLAGS, *([SINGLE_PRECISION] if precision == "float32" else [])]
+    return [flag for flag in wanted if _accepts(path, flag)]
+
+
+def _accepts(path: str, flag: str) -> bool:
+    check = subprocess.run([path, "-Werror", flag, "-x", "c++", "-fsyntax-only", "-"], input=b"int main() { return 0; }",
+                           capture_output=True)
+    return check.returncode == 0
+
+
+def _install(scratch: Path, program: Path) -> None:
+    """Move a finished build into place; another process may have been faster."""
+    for needless in ("code_objects", "brianlib", "results", "static_arrays"):
+        shutil.rmtree(scratch / needless, ignore_errors=True)
+    for path in scratch.glob("*.o"):
+        path.unlink()
+    try:
+        os.rename(scratch, program)
+    except OSError:
+        if not (program / "main").is_file():
+            shutil.rmtree(program, ignore_errors=True)
+            os.rename(scratch, program)
+
+
+def _key(plan: Plan) -> str:
+    """What the program depends on: the plan, our own source, versions, compiler and processor."""
+    package = Path(__file__).parents[1]
+    sources = sorted(path for path in package.rglob("*") if path.suffix in (".py", ".cpp", ".h"))
+    parts = [plan.to_json(), *(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources),
+             version("brian2"), version("numpy"), version("scipy-openblas32"), compiler(), platform.machine(), _processor()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+
+
+def _processor() -> str:
+    """The instructions that the processor offers; a program built for one may not run on another."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        return platform.processor()

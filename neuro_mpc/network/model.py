@@ -1,0 +1,136 @@
+"""From rules to Brian2: the only place where the groups and code objects of a circuit are made.
+
+A time step of the network's clock is one presentation.  In it, in this order and as the scalars of `Control` say:
+
+    refresh     moments μ, v of every weight from its parameters
+    predict     ancestral pass, step by step: r = h, output and loss
+    infer       relaxation of the beliefs, or fixed prediction: errors passed back step by step
+    learn       the two Hebbian sums of every projection
+    adapt       every parameter's update
+
+The groups are ordinary Brian2 groups with equation strings; the sweeps execute their equations between the products.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from brian2 import Network, NeuronGroup, linked_var, ms, second
+from brian2.core.clocks import Clock
+from brian2.core.variables import ArrayVariable
+from brian2.utils.stringtools import word_substitute
+
+from neuro_mpc.network import phases
+from neuro_mpc.network.conversation import CODES, Manifest
+from neuro_mpc.network.functions import FUNCTIONS
+from neuro_mpc.network.groups import Control, DenseSynapses
+from neuro_mpc.network.plan import Plan
+from neuro_mpc.network.sweep import Conversation, Sweep, own_arrays
+
+TAU = 10 * ms
+"""Time constant of the beliefs; only dt/τ matters, and one iteration of inference is one Euler step."""
+
+
+class Model:
+    """The Brian2 network of a circuit: its groups, the sweeps of a presentation, and what can be set and read.
+
+    Parameters
+    ----------
+    plan : Plan
+        Circuit with rules, shapes, precision, and the options that change the generated code.
+    target : {"cpp", "cython", "numpy"}
+        Code generation target.
+    """
+
+    def __init__(self, plan: Plan, target: str):
+        self.plan, self.target = plan, target
+        self.dtype = np.dtype(plan.precision)
+        self.namespace = {**FUNCTIONS, "tau": TAU}
+        self.clock = Clock(dt=1 * second, name="presentation")
+        self.control = Control(plan.trials, dtype=self.dtype, name="control", clock=self.clock, namespace=self.namespace)
+        self.groups = {"control": self.control}
+        self._add_populations()
+        self._add_synapses()
+        self.sweeps = [self._sweep(order, phase) for order, phase in enumerate(phases.all_phases(plan))]
+        self.network = Network(*self.groups.values(), *self.sweeps)
+
+    def _add_populations(self) -> None:
+        rules = self.plan.rules
+        stimulus = self.plan.circuit.stimulus
+        squared = "\nx_squared = x**2 : 1 (constant over dt)" if self.plan.stimulus_varies else ""
+        self._add_group(stimulus, "stimulus", f"x : 1{squared}")
+        for name, population in rules.populations.items():
+            belief = self._add_group(name, "belief", population.belief())
+            prediction = self._add_group(name, "prediction", population.prediction())
+            error = self._add_group(name, "error", population.error())
+            self._link(belief, error)
+            self._link(error, belief, prediction)
+        readout = rules.readout
+        prediction = self._add_group(readout.population, "prediction", readout.prediction())
+        self._link(self._add_group(readout.population, "error", readout.error()), prediction)
+
+    def _add_group(self, population: str, kind: str, equations: str) -> NeuronGroup:
+        name = self.plan.group_name(population, kind)
+        elements = self.plan.rows[population].elements(self.plan.trials)
+        group = NeuronGroup(elements, equations, method="euler", dtype=self.dtype, name=name, clock=self.clock,
+                            namespace=self.namespace)
+        group.contained_objects.clear()  # its equations are executed by the sweeps
+        self.groups[name] = group
+        return group
+
+    @staticmethod
+    def _link(group: NeuronGroup, *sources: NeuronGroup) -> None:
+        for name, equation in group.equations.items():
+            if "linked" in equation.flags:
+                source = next(each for each in sources if name in each.equations.names)
+                setattr(group, name, linked_var(source, name))
+
+    def _add_synapses(self) -> None:
+        for projection in self.plan.circuit.projection:
+            name = self.plan.synapses_name(projection)
+            shape = self.plan.circuit.shape(projection)
+            self.groups[name] = DenseSynapses(*shape, self.plan.plasticity(projection).equations(), dtype=self.dtype,
+                                              name=name, clock=self.clock, namespace=self.namespace)
+
+    def _sweep(self, order: int, phase: phases.Phase) -> Sweep:
+        blocks = {name: self._code(group, parts) for name, (group, parts) in phase.blocks.items()}
+        return Sweep(self.control, phase.sections, blocks, self._others(), condition=phase.condition,
+                     tiling=phase.tiling, steps=self.plan.steps, target=self.target, name=phase.name, order=order,
+                     parallel=phase.parallel, clock=self.clock)
+
+    def _others(self) -> list:
+        return [group for group in self.groups.values() if group is not self.control]
+
+    def _code(self, group_name: str, parts: tuple[str, ...]) -> tuple[object, str]:
+        """Abstract code of a block; "update" and "integrate" stand for what Brian2 derives from the equations."""
+        group = self.groups[group_name]
+        derived = {"update": self._update_code, "integrate": self._integration_code}
+        code = "\n".join(derived[part](group) if part in derived else part for part in parts)
+        fan_in = {"n": f"{group.shape[1]}.0"} if isinstance(group, DenseSynapses) else {}
+        return group, word_substitute(code, fan_in)
+
+    @staticmethod
+    def _update_code(group) -> str:
+        return group.update_code if isinstance(group, DenseSynapses) else group.subexpression_updater.abstract_code
+
+    def _integration_code(self, group: NeuronGroup) -> str:
+        """Brian2's own Euler step of the group's differential equations, with the step of inference as dt."""
+        group.state_updater.update_abstract_code(run_namespace={})
+        return word_substitute(group.state_updater.abstract_code, {"dt": "inference_dt"})
+
+    def variables(self) -> dict[str, ArrayVariable]:
+        """Everything that can be set and read, by the name that sweeps use; the control's by their own."""
+        control = {name: variable for name, variable in self.control.variables.items()
+                   if isinstance(variable, ArrayVariable)}
+        arrays = {f"{group.name}_{name}": group.variables[name] for group in self.groups.values()
+                  if group is not self.control for name in own_arrays(group) if name != "i"}
+        return {**control, **arrays}
+
+    def manifest(self) -> Manifest:
+        """Names, types and sizes of the variables, in the order of their numbers."""
+        return Manifest({name: (np.dtype(variable.dtype).str, int(variable.size))
+                         for name, variable in sorted(self.variables().items())})
+
+    def converse(self) -> None:
+        """Let another program drive the network (C++ standalone)."""
+        names = list(self.manifest().variables)
+        self.network.add(Conversation(self.control, self._others(), names, CODES, "conversation", self.clock))

@@ -1,0 +1,225 @@
+"""The phases of a presentation as sweeps: which operations on which arrays, in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from neuro_mpc.network.operations import (Block, Carry, Choose, Clip, Energy, Feedback, Forward, HebbianSum, Noise,
+                                          Operation, Rows, Section, Settle, Softmax, Tiling, Zero)
+from neuro_mpc.network.plan import Plan
+
+WHOLE = Tiling(1, 1)
+"""Synapses are not split by trials."""
+
+
+@dataclass
+class Phase:
+    """One sweep to be made: `blocks` maps a block's name to (group, parts of its code)."""
+
+    name: str
+    condition: str
+    sections: tuple[Section, ...] = ()
+    tiling: Tiling = WHOLE
+    parallel: bool = True
+    blocks: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    def block(self, rows: Rows, group: str, *parts: str) -> Block:
+        """Register code of a group and return the operation that executes it."""
+        name = f"{group}_{len(self.blocks)}"
+        self.blocks[name] = (group, parts)
+        return Block(name, rows)
+
+
+def all_phases(plan: Plan) -> list[Phase]:
+    """The sweeps of a presentation, in order."""
+    infer = _fixed_prediction if plan.scheme == "fixed-prediction" else _relaxation
+    return [_refresh(plan), _predict(plan), infer(plan), _learn(plan), _adapt(plan)]
+
+
+def _synapse_rows(plan: Plan, projection: str) -> Rows:
+    post, pre = plan.circuit.shape(projection)
+    return Rows(post * pre, 1)
+
+
+def _refresh(plan: Plan) -> Phase:
+    phase = Phase("refresh", "refreshing")
+    blocks = [phase.block(_synapse_rows(plan, name), plan.synapses_name(name), "update")
+              for name in plan.circuit.projection]
+    phase.sections = (Section(tuple(blocks)),)
+    return phase
+
+
+# --- predictions -----------------------------------------------------------------------------------------------------
+
+def _inputs(plan: Plan, population: str, from_stimulus: bool) -> list[Operation]:
+    """The moments of the input to a population: G = Σ μ f and D = Σ v f² over its projections."""
+    circuit, operations = plan.circuit, []
+    group = plan.group_name(population, "prediction")
+    readout = population == circuit.target
+    started = set()
+    for name, projection in circuit.incoming(population).items():
+        stimulated = projection.source == circuit.stimulus and not readout
+        if stimulated != from_stimulus:
+            continue
+        suffix = "_stimulus" if stimulated else ""
+        parts = [(f"{group}_G{suffix}", "mu", False)]
+        parts += [(f"{group}_D{suffix}", "v", True)] * plan.rules.synapses[name].varies
+        for target, moment, squared in parts:
+            operations.append(Forward(target, plan.rate_name(projection.source, squared),
+                                      f"{plan.synapses_name(name)}_{moment}", plan.span(name), target in started))
+            started.add(target)
+    return operations
+
+
+def _stimulus_inputs(plan: Plan, phase: Phase) -> list[Operation]:
+    """Everything that depends on the stimulus alone."""
+    stimulus = plan.circuit.stimulus
+    operations = [operation for name in plan.circuit.free for operation in _inputs(plan, name, True)]
+    if plan.stimulus_varies:
+        square = phase.block(plan.rows[stimulus], plan.group_name(stimulus, "stimulus"), "update")
+        operations.insert(0, square)
+    return operations
+
+
+def _read_out(plan: Plan, phase: Phase) -> list[Operation]:
+    """Input, prediction and output of the target population."""
+    target = plan.circuit.target
+    rows, group = plan.rows[target], plan.group_name(target, "prediction")
+    operations = [*_inputs(plan, target, False), phase.block(rows, group, "update")]
+    if plan.rules.readout.readout == "softmax":
+        operations.append(Softmax(f"{group}_y", f"{group}_h", rows))
+    return operations
+
+
+def _ancestral_step(plan: Plan, phase: Phase) -> list[Operation]:
+    operations = []
+    for name in plan.circuit.free:
+        rows, belief = plan.rows[name], plan.group_name(name, "belief")
+        prediction = plan.group_name(name, "prediction")
+        operations += [*_inputs(plan, name, False), phase.block(rows, prediction, "update"),
+                       phase.block(rows, belief, f"r = {prediction}_h", "update")]
+    return operations + _read_out(plan, phase)
+
+
+def _noises(plan: Plan) -> list[Operation]:
+    populations = [name for name, rules in plan.rules.populations.items() if rules.receives_variance]
+    populations += [plan.circuit.target] * plan.rules.readout.receives_variance
+    return [Noise(f"{plan.group_name(name, 'prediction')}_epsilon", plan.rows[name], stream)
+            for stream, name in enumerate(populations)]
+
+
+def _predict(plan: Plan) -> Phase:
+    """Ancestral pass: r = h step by step; while `generating`, the chosen output is the next stimulus."""
+    phase = Phase("predict", "predicting", tiling=plan.tiling)
+    circuit, rows = plan.circuit, plan.rows
+    carries = [Carry(plan.rate_name(name, squared), rows[name]) for name in circuit.free if rows[name].history
+               for squared in ([False, True] if plan.rules.populations[name].sends_variance else [False])]
+    stimulus = _stimulus_inputs(plan, phase)
+    step = _ancestral_step(plan, phase)
+    output = plan.group_name(circuit.target, "prediction") + "_y"
+    choose = Choose(plan.rate_name(circuit.stimulus), output, rows[circuit.stimulus], rows[circuit.target])
+    phase.sections = (
+        Section((*carries, *_noises(plan))),
+        Section(tuple(stimulus), unless="generating"),
+        Section(tuple(step), loop="forward", unless="generating"),
+        Section((choose, *stimulus, *step), loop="forward", when="generating"),
+        Section((_output_error(plan, phase), _loss(plan))),
+    )
+    return phase
+
+
+# --- inference -------------------------------------------------------------------------------------------------------
+
+def _loss(plan: Plan) -> Energy:
+    target = plan.circuit.target
+    prediction, error = (plan.group_name(target, kind) for kind in ("prediction", "error"))
+    if plan.rules.readout.readout == "softmax":
+        return Energy("loss", f"{prediction}_h", plan.rows[target], "softmax", f"{error}_target")
+    return Energy("loss", f"{error}_err", plan.rows[target])
+
+
+def _energies(plan: Plan) -> list[Operation]:
+    """The two terms of the free energy, for each trial."""
+    errors = [Energy("energy_hidden", f"{plan.group_name(name, 'error')}_err", plan.rows[name], first=not position)
+              for position, name in enumerate(plan.circuit.free)]
+    return [_loss(plan), *errors]
+
+
+def _feedbacks(plan: Plan, population: str) -> list[Operation]:
+    """A = Σ μᵀ err and V = Σ vᵀ q of the populations that `population` predicts."""
+    belief, operations = plan.group_name(population, "belief"), []
+    targets = [f"{belief}_A"] + [f"{belief}_V"] * plan.rules.populations[population].sends_variance
+    operations += [Zero(target, plan.rows[population]) for target in targets]
+    for name, projection in plan.circuit.outgoing(population).items():
+        error, synapses = plan.group_name(projection.target, "error"), plan.synapses_name(name)
+        operations.append(Feedback(targets[0], f"{error}_err", f"{synapses}_mu", plan.span(name)))
+        if plan.rules.synapses[name].varies:
+            operations.append(Feedback(targets[1], f"{error}_q", f"{synapses}_v", plan.span(name)))
+    return operations
+
+
+def _output_error(plan: Plan, phase: Phase) -> Block:
+    return phase.block(plan.rows[plan.circuit.target], plan.group_name(plan.circuit.target, "error"), "update")
+
+
+def _fixed_prediction(plan: Plan) -> Phase:
+    """One pass backwards in steps: e = f'(h) ⊙ (A + f(h) ⊙ V), with the ancestral pass (and its output) held."""
+    phase = Phase("infer", "inferring", tiling=plan.tiling)
+    backward = []
+    for name in reversed(plan.circuit.free):
+        backward += [*_feedbacks(plan, name),
+                     phase.block(plan.rows[name], plan.group_name(name, "error"), "update")]
+    phase.sections = (Section(tuple(backward), loop="backward"), Section(tuple(_energies(plan))))
+    return phase
+
+
+def _relaxation(plan: Plan) -> Phase:
+    """Beliefs follow the free energy downhill; the errors of the last beliefs are left for learning."""
+    phase = Phase("infer", "inferring", tiling=plan.tiling)
+    errors = []
+    for name in plan.circuit.free:
+        errors += [*_inputs(plan, name, False),
+                   phase.block(plan.rows[name], plan.group_name(name, "prediction"), "update"),
+                   phase.block(plan.rows[name], plan.group_name(name, "error"), "update")]
+    errors += [*_read_out(plan, phase), _output_error(plan, phase)]
+    moves = [operation for name in plan.circuit.free for operation in
+             (*_feedbacks(plan, name),
+              phase.block(plan.rows[name], plan.group_name(name, "belief"), "integrate", "update"))]
+    settle = [*_energies(plan), _settle(plan)] if plan.settles else []
+    phase.sections = (Section((*errors, *settle, *moves), loop="repeat", count="iterations"),
+                      Section((*errors, *_energies(plan))))
+    return phase
+
+
+def _settle(plan: Plan) -> Settle:
+    moving = tuple((f"{plan.group_name(name, 'belief')}_active", plan.rows[name]) for name in plan.circuit.free)
+    return Settle(("loss", "energy_hidden"), "energy_last", moving, "iterations_used")
+
+
+# --- learning --------------------------------------------------------------------------------------------------------
+
+def _learn(plan: Plan) -> Phase:
+    """H1 = Σ err f and H2 = Σ q f² of every projection, over steps and trials."""
+    sums = []
+    for name, projection in plan.circuit.projection.items():
+        synapses, error = plan.synapses_name(name), plan.group_name(projection.target, "error")
+        sums.append(HebbianSum(f"{synapses}_H1", f"{error}_err", plan.rate_name(projection.source), plan.span(name)))
+        if plan.rules.synapses[name].varies:
+            sums.append(HebbianSum(f"{synapses}_H2", f"{error}_q", plan.rate_name(projection.source, True),
+                                   plan.span(name)))
+    return Phase("learn", "learning", (Section(tuple(sums)),), plan.tiling, parallel=False)
+
+
+def _adapt(plan: Plan) -> Phase:
+    """Every parameter moves by what its two ends know; then the moments follow."""
+    phase, operations = Phase("adapt", "learning"), []
+    for name in plan.circuit.projection:
+        rows, group, plasticity = _synapse_rows(plan, name), plan.synapses_name(name), plan.plasticity(name)
+        if plasticity.clipped_names:
+            operations.append(phase.block(rows, group, *plasticity.descents(clipped=True)))
+            operations += [Clip(f"{group}_change_{each}", *plan.circuit.shape(name), plan.clip)
+                           for each in plasticity.clipped_names]
+        operations.append(phase.block(rows, group, *plasticity.descents(clipped=False), *plasticity.updates(),
+                                      "update"))
+    phase.sections = (Section(tuple(operations)),)
+    return phase

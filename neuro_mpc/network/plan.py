@@ -1,0 +1,112 @@
+"""What has to be known of a circuit and its protocol to generate code: shapes, rules and options. No Brian2 here."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.network.operations import Rows, Span, Tiling
+from neuro_mpc.network.plasticity import Plasticity
+from neuro_mpc.rules import Rules, derive
+
+CACHE_BYTES = 1_000_000
+"""Working set of one tile during relaxation: half of the second-level cache that processors of today have."""
+ARRAYS_PER_UNIT = 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sized circuit, the shape of a presentation, and the options that the generated code depends on.
+
+    trials        B, trials of a presentation
+    steps         T, sequence steps
+    read          "every" or "last": the steps at which the output is compared with the target
+    """
+
+    circuit: Circuit
+    trials: int
+    steps: int
+    read: str = "every"
+    scheme: str = "fixed-prediction"
+    variance_feedback: str = "exact"
+    settles: bool = False
+    optimizer: str = "sgd"
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    decay: float = 0.0
+    clip: float = 0.0
+    clip_parameters: tuple[str, ...] = ()
+    precision: str = "float32"
+    threads: int = 1
+
+    def to_json(self) -> str:
+        """All that the generated code depends on, as text."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return json.dumps({**values, "circuit": self.circuit.to_toml()}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        values = json.loads(text)
+        circuit = Circuit.from_tables(tomllib.loads(values["circuit"]), "plan")
+        return cls(**{**values, "circuit": circuit, "clip_parameters": tuple(values["clip_parameters"])})
+
+    @cached_property
+    def rules(self) -> Rules:
+        return derive(self.circuit, scheme=self.scheme, variance_feedback=self.variance_feedback, settles=self.settles)
+
+    @cached_property
+    def rows(self) -> dict[str, Rows]:
+        """Where each population's arrays lie."""
+        found = {}
+        for name, population in self.circuit.population.items():
+            history = max((each.delay for each in self.circuit.outgoing(name).values()), default=0)
+            last_only = population.role == "target" and self.read == "last"
+            found[name] = Rows(population.size, 1, history, self.steps - 1) if last_only \
+                else Rows(population.size, self.steps, history)
+        return found
+
+    @cached_property
+    def tiling(self) -> Tiling:
+        """Tiles of trials: small enough to stay in cache during relaxation, else one for each thread."""
+        per_thread = -(-self.trials // self.threads)
+        if self.scheme != "relaxation":
+            return Tiling(self.trials, per_thread)
+        size = 4 if self.precision == "float32" else 8
+        units = sum(rows.units * rows.steps for rows in self.rows.values())
+        fitting = CACHE_BYTES // (ARRAYS_PER_UNIT * size * units)
+        tiles = -(-per_thread // max(1, min(per_thread, fitting)))
+        return Tiling(self.trials, -(-per_thread // tiles))
+
+    @cached_property
+    def stimulus_varies(self) -> bool:
+        """Whether some synapses from the stimulus have a variance."""
+        return any(self.rules.synapses[name].varies for name in self.circuit.outgoing(self.circuit.stimulus))
+
+    def span(self, projection: str) -> Span:
+        each = self.circuit.projection[projection]
+        return Span(self.rows[each.target], self.rows[each.source], each.delay)
+
+    def plasticity(self, projection: str) -> Plasticity:
+        clipped = self.clip_parameters or tuple(self.circuit.synapse[self.circuit.projection[projection].synapse].parameter)
+        return Plasticity(self.rules.synapses[projection], self.trials, self.optimizer, self.beta1, self.beta2,
+                          self.epsilon, self.decay, clipped if self.clip > 0 else ())
+
+    @staticmethod
+    def group_name(population: str, kind: str) -> str:
+        """Brian2 name of one of the groups of a population: "stimulus", "belief", "prediction" or "error"."""
+        return f"{population.replace('-', '__')}_{kind}"
+
+    @staticmethod
+    def synapses_name(projection: str) -> str:
+        """Brian2 name of the synapses of a projection."""
+        return f"{projection.replace('-', '__')}_synapses"
+
+    def rate_name(self, population: str, squared: bool = False) -> str:
+        """Sweep name of what a population sends: the stimulus itself, or the firing rate."""
+        if population == self.circuit.stimulus:
+            return self.group_name(population, "stimulus") + ("_x_squared" if squared else "_x")
+        return self.group_name(population, "belief") + ("_f_squared" if squared else "_f")

@@ -1,0 +1,221 @@
+{# A sweep over tiles of trials: matrix products, element-wise blocks and reductions in the given order.
+   See neuro_mpc/network/operations.py for what each operation means. #}
+{# ALLOWS_SCALAR_WRITE #}
+{% extends 'common_group.cpp' %}
+
+{% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
+{% macro _scalar(name) %}{{_array(name)}}[0]{% endmacro %}
+{% macro _real(name) %}{{c_data_type(variables[name].dtype)}}{% endmacro %}
+{# first element of a step of a population in the current tile #}
+{% macro _at(rows, step) -%}
+((int64_t)_first * {{rows.history + rows.steps}} + (int64_t)({{step}} + {{rows.history - rows.first_step}}) * _width) * {{rows.units}}
+{%- endmacro %}
+
+{% macro _forward(op, loop) %}
+{% set s = op.span %}
+{
+    {% if loop == 'step' %}
+    if (_step >= {{s.first}} && _step < {{s.stop}})
+    {% endif %}
+    {% set step = '_step' if loop == 'step' else s.first %}
+    {% set count = 1 if loop == 'step' else s.stop - s.first %}
+    matrix_product(false, true, (int64_t){{count}} * _width, {{s.post.units}}, {{s.pre.units}},
+        {{_array(op.source)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}},
+        {{_array(op.weights)}}, {{s.pre.units}}, {{1 if op.accumulate else 0}},
+        {{_array(op.target)}} + {{_at(s.post, step)}}, {{s.post.units}});
+}
+{% endmacro %}
+
+{% macro _feedback(op, loop) %}
+{% set s = op.span %}
+{
+    {% if loop == 'step' %}
+    if (_step + {{s.delay}} >= {{s.first_within}} && _step + {{s.delay}} < {{s.stop}})
+    {% endif %}
+    {% set step = '_step + ' ~ s.delay if loop == 'step' else s.first_within %}
+    {% set count = 1 if loop == 'step' else s.stop - s.first_within %}
+    {% if loop == 'step' or count > 0 %}
+    matrix_product(false, false, (int64_t){{count}} * _width, {{s.pre.units}}, {{s.post.units}},
+        {{_array(op.source)}} + {{_at(s.post, step)}}, {{s.post.units}},
+        {{_array(op.weights)}}, {{s.pre.units}}, {{1 if op.accumulate else 0}},
+        {{_array(op.target)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}});
+    {% else %}
+    ;
+    {% endif %}
+}
+{% endmacro %}
+
+{% macro _hebbian_sum(op, loop) %}
+{% set s = op.span %}
+matrix_product(true, false, {{s.post.units}}, {{s.pre.units}}, (int64_t){{s.stop - s.first}} * _width,
+    {{_array(op.post)}} + {{_at(s.post, s.first)}}, {{s.post.units}},
+    {{_array(op.pre)}} + {{_at(s.pre, s.first - s.delay)}}, {{s.pre.units}}, _first > 0,
+    {{_array(op.target)}}, {{s.pre.units}});
+{% endmacro %}
+
+{% macro _steps_of(rows, loop) %}
+{# opens a block with the first element and the number of rows of the steps that are visited #}
+{% if loop == 'step' %}
+if (_step >= {{rows.first_step}})
+{% endif %}
+{
+    const int64_t _begin = {{_at(rows, '_step' if loop == 'step' else rows.first_step)}};
+    const int64_t _rows = (int64_t)_width * {{1 if loop == 'step' else rows.steps}};
+{% endmacro %}
+
+{% macro _block(op, loop) %}
+{{_steps_of(op.rows, loop)}}
+    const size_t _vectorisation_idx = -1;
+    {{'\n'.join(scalar_code[op.block])|indent(4)}}
+    const int64_t _end = _begin + _rows * {{op.rows.units}};
+    #pragma GCC ivdep
+    for (int64_t _idx = _begin; _idx < _end; _idx++)
+    {
+        {{'\n'.join(vector_code[op.block])|indent(8)}}
+    }
+}
+{% endmacro %}
+
+{% macro _zero(op, loop) %}
+{{_steps_of(op.rows, loop)}}
+    std::fill({{_array(op.target)}} + _begin, {{_array(op.target)}} + _begin + _rows * {{op.rows.units}}, 0);
+}
+{% endmacro %}
+
+{% macro _carry(op, loop) %}
+{
+    {{_real(op.target)}}* const _history = {{_array(op.target)}} + {{_at(op.rows, op.rows.first_step - op.rows.history)}};
+    const int64_t _count = (int64_t){{op.rows.history}} * _width * {{op.rows.units}};
+    if ({{_scalar('carrying')}})
+        std::copy_n({{_array(op.target)}} + {{_at(op.rows, op.rows.first_step + op.rows.steps - op.rows.history)}}, _count, _history);
+    else
+        std::fill_n(_history, _count, 0);
+}
+{% endmacro %}
+
+{% macro _noise(op, loop) %}
+if ({{_scalar('drawing')}})
+    for (int _t = 0; _t < {{op.rows.steps}}; _t++)
+        for (int _b = 0; _b < _width; _b++)
+            fill_normal({{_array(op.target)}} + {{_at(op.rows, '_t + ' ~ op.rows.first_step)}} + (int64_t)_b * {{op.rows.units}}, {{op.rows.units}},
+                (uint32_t)((_t * _trials + _first + _b) * {{op.rows.units}}u), (uint32_t){{_scalar('noise_counter')}},
+                (uint32_t){{_scalar('noise_key')}} ^ {{op.stream}}u, {{_scalar('noise_scale')}});
+{% endmacro %}
+
+{% macro _softmax(op, loop) %}
+{{_steps_of(op.rows, loop)}}
+    softmax_rows({{_array(op.source)}} + _begin, {{_array(op.target)}} + _begin, _rows, {{op.rows.units}});
+}
+{% endmacro %}
+
+{% macro _energy(op, loop) %}
+{
+    {% if op.first %}
+    std::fill_n({{_array(op.target)}} + _first, _width, 0);
+    {% endif %}
+{{_steps_of(op.rows, loop)}}
+    {% if op.form == 'softmax' %}
+    add_cross_entropy({{_array(op.source)}} + _begin, {{_array(op.label)}} + _begin, _rows, {{op.rows.units}}, {{_array(op.target)}} + _first, _width);
+    {% else %}
+    add_half_square({{_array(op.source)}} + _begin, _rows, {{op.rows.units}}, {{_array(op.target)}} + _first, _width);
+    {% endif %}
+}
+}
+{% endmacro %}
+
+{% macro _settle(op, loop) %}
+{
+    bool _any = false;
+    for (int _b = 0; _b < _width; _b++)
+    {
+        if (_iteration == 0)
+            {{_array(op.used)}}[_first + _b] = 0;
+        double _energy = 0;
+        {% for name in op.energies %}
+        _energy += {{_array(name)}}[_first + _b];
+        {% endfor %}
+        double& _last = {{_array(op.last)}}[_first + _b];
+        const bool _was_moving = {{_array(op.used)}}[_first + _b] == _iteration;
+        const bool _moves = _was_moving && !(_iteration > 0 && std::fabs(_last - _energy) <= {{_scalar('tolerance')}} * std::fabs(_last));
+        _last = _energy;
+        if (_moves)
+            {{_array(op.used)}}[_first + _b] = _iteration + 1;
+        _any = _any || _moves;
+        if (_iteration == 0 || _was_moving != _moves)
+        {
+            {% for name, rows in op.moving %}
+            for (int _t = 0; _t < {{rows.steps}}; _t++)
+                std::fill_n({{_array(name)}} + {{_at(rows, '_t + ' ~ rows.first_step)}} + (int64_t)_b * {{rows.units}}, {{rows.units}}, _moves ? 1 : 0);
+            {% endfor %}
+        }
+    }
+    if (!_any)
+        break;
+}
+{% endmacro %}
+
+{% macro _choose(op, loop) %}
+if (_step > {{op.output.first_step}})
+    choose_rows({{_array(op.source)}} + {{_at(op.output, '_step - 1')}}, {{op.output.units}},
+        {{_array(op.target)}} + {{_at(op.stimulus, '_step')}}, {{op.stimulus.units}}, _width);
+{% endmacro %}
+
+{% macro _clip(op, loop) %}
+clip_spectral_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit}});
+{% endmacro %}
+
+{% macro _execute(section, loop) %}
+{% for op in section.operations %}
+{{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'block': _block, 'zero': _zero,
+    'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle, 'choose': _choose,
+    'clip': _clip}[op.kind](op, loop) }}
+{% endfor %}
+{% endmacro %}
+
+{% block extra_headers %}
+#include <math.h>
+#include <algorithm>
+#include "rows.h"
+{% endblock %}
+
+{% block maincode %}
+if (!{{_scalar(condition)}})
+    return;
+const int _trials = {{tiling.trials}};
+static const int _tiles[][2] = { {% for first, width in tiling.tiles %}{ {{first}}, {{width}} }, {% endfor %}};
+{% if parallel %}
+{{openmp_pragma('parallel-static')}}
+{% endif %}
+for (int _tile = 0; _tile < {{tiling.tiles|length}}; _tile++)
+{
+    const int _first = _tiles[_tile][0];
+    const int _width = _tiles[_tile][1];
+    {% for section in sections %}
+    {% if section.when %}
+    if ({{_scalar(section.when)}})
+    {% elif section.unless %}
+    if (!{{_scalar(section.unless)}})
+    {% endif %}
+    {
+        {% if section.loop == 'once' %}
+        {{_execute(section, 'all')}}
+        {% elif section.loop == 'repeat' %}
+        const int _iterations = {{_scalar(section.count)}};
+        for (int _iteration = 0; _iteration < _iterations; _iteration++)
+        {
+            {{_execute(section, 'all')}}
+        }
+        {% else %}
+        {% if section.loop == 'forward' %}
+        for (int _step = 0; _step < {{steps}}; _step++)
+        {% else %}
+        for (int _step = {{steps - 1}}; _step >= 0; _step--)
+        {% endif %}
+        {
+            {{_execute(section, 'step')}}
+        }
+        {% endif %}
+    }
+    {% endfor %}
+}
+{% endblock %}

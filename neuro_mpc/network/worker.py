@@ -1,0 +1,70 @@
+"""A Python process that runs a circuit's network with Brian2's runtime targets, driven like the compiled program.
+
+    python -m neuro_mpc.network.worker PLAN.json TARGET MANIFEST.json
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+class Worker:
+    """Answers the messages of `neuro_mpc.network.conversation` with a Brian2 network."""
+
+    def __init__(self, model, names: list[str], source, sink):
+        self.source, self.sink = source, sink
+        variables = model.variables()
+        self.arrays = [variables[name].get_value() for name in names]
+        self.sweeps = model.sweeps
+
+    def converse(self) -> None:
+        from neuro_mpc.network.conversation import CODES
+
+        handlers = {CODES["SET"]: self._set, CODES["GET"]: self._get, CODES["STEP"]: self._step,
+                    CODES["FLUSH"]: lambda number: self.sink.flush()}
+        while len(header := self.source.read(8)) == 8:
+            code, number = np.frombuffer(header, dtype=np.int32)
+            if code == CODES["END"]:
+                break
+            handlers[int(code)](int(number))
+
+    def _set(self, number: int) -> None:
+        array = self.arrays[number]
+        array[:] = np.frombuffer(self.source.read(array.nbytes), dtype=array.dtype)
+
+    def _get(self, number: int) -> None:
+        self.sink.write(self.arrays[number].tobytes())
+
+    def _step(self, number: int) -> None:
+        for sweep in self.sweeps:
+            sweep.run()
+
+
+def main(plan_path: Path, target: str, manifest_path: Path) -> None:
+    # Whatever prints goes to the log: standard output belongs to the conversation.
+    sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    from brian2 import prefs, second
+
+    from neuro_mpc.network.conversation import Manifest
+    from neuro_mpc.network.model import Model
+    from neuro_mpc.network.plan import Plan
+
+    prefs.codegen.target = target
+    model = Model(Plan.from_json(plan_path.read_text()), target)
+    model.network.run(0 * second, namespace={})  # generates the code
+    manifest = model.manifest()
+    partial = manifest_path.with_suffix(".partial")
+    manifest.save(partial)
+    os.replace(partial, manifest_path)
+    sink.write(b"ready\n")
+    sink.flush()
+    Worker(model, list(manifest.variables), sys.stdin.buffer, sink).converse()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

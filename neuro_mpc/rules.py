@@ -1,0 +1,280 @@
+"""The local rules of a circuit, derived from its description with SymPy.
+
+The free energy of a circuit (Li, Qiu & Huang 2024, Eq. 11) is a sum over populations of ½ |r − h|² and of the loss of
+the read-out, where each prediction is normal with the two moments that a synapse type states (Eqs. 5–8):
+
+    h = G + √D ε,    G = Σ μ f(r_pre),    D = Σ v f(r_pre)²
+
+Everything that a unit or a synapse has to do is a derivative of this energy; nothing below is typed in by hand but
+the energy itself.  The result is printed in Brian2's equation language.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy
+from sympy.printing.str import StrPrinter
+
+from neuro_mpc import expressions
+from neuro_mpc.circuit import Circuit
+
+REFUSED_BY_BRIAN = {"pi", "xi", "e", "i", "N", "t", "dt"}
+OWN_NAMES = {"mu", "v", "H1", "H2", "n", "rate", "tau", "shape", "name"}
+OWN_PREFIXES = ("first_", "second_", "change_", "step_", "p_", "inference_")
+
+
+class Brian2Printer(StrPrinter):
+    """Prints expressions in the language of Brian2's equations."""
+
+    def _print_Abs(self, call):
+        return f"abs({self._print(call.args[0])})"
+
+    def _print_Rational(self, number):
+        # decimal points keep integer division out of the generated C++
+        return f"({number.p}.0/{number.q}.0)" if number.q != 2 else repr(number.p / 2)
+
+    def _print_Half(self, number):
+        return "0.5"
+
+
+def brian_name(parameter: str) -> str:
+    """The Brian2 variable of a synapse parameter: Brian2 refuses a few names, among them `pi`, and a few are taken."""
+    taken = parameter in REFUSED_BY_BRIAN | OWN_NAMES or parameter.startswith(OWN_PREFIXES)
+    return f"p_{parameter}" if taken else parameter
+
+
+def text(expression: sympy.Expr) -> str:
+    """`expression` in Brian2's language."""
+    return Brian2Printer({"full_prec": False}).doprint(expression)
+
+
+def _symbols(*names: str) -> list[sympy.Symbol]:
+    return [sympy.Symbol(name, real=True) for name in names]
+
+
+# Symbols of one synapse and its two ends; G_rest and D_rest are what the unit's other synapses contribute.
+f, err, epsilon, D, q, H1, H2 = _symbols("f", "err", "epsilon", "D", "q", "H1", "H2")
+G_rest, D_rest, A, V, r = _symbols("G_rest", "D_rest", "A", "V", "r")
+
+
+def _times_error(change_of_prediction: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
+    """err · ∂h/∂(·) with q put in for err ε / √D."""
+    root = sympy.Symbol("root", positive=True)
+    local = sympy.expand((err * change_of_prediction).subs(sympy.sqrt(D_rest + variance), root))
+    slope = local.coeff(root, -1)
+    # ∂√D = ∂D / (2 √D): what the factor err ε / √D multiplies
+    return local.coeff(root, 0) + q * sympy.expand(slope / (err * epsilon))
+
+
+@dataclass(frozen=True)
+class ParameterRule:
+    """How one parameter θ of a synapse type learns."""
+
+    name: str
+    symbol: str
+    low: float | None
+    high: float | None
+    rate_factor: float
+    descent: sympy.Expr
+    """−∂F/∂θ in H1 = Σ err f and H2 = Σ q f², sums over steps and trials."""
+
+
+@dataclass(frozen=True)
+class SynapseRules:
+    """A projection's synapses: the two moments of a weight, and how each parameter of its distribution learns."""
+
+    projection: str
+    type_name: str
+    mean: sympy.Expr
+    variance: sympy.Expr
+    parameters: tuple[ParameterRule, ...]
+
+    @property
+    def varies(self) -> bool:
+        """Whether the weights have any variance."""
+        return self.variance != 0
+
+    def equations(self) -> str:
+        """The Brian2 equations of the synapses; one element per synapse, post × pre."""
+        lines = [f"{brian_name(rule.name)} : 1" for rule in self.parameters]
+        lines.append(f"mu = {text(self.mean)} : 1 (constant over dt)")
+        lines.append("H1 : 1")
+        if self.varies:
+            lines += [f"v = {text(self.variance)} : 1 (constant over dt)", "H2 : 1"]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class PopulationRules:
+    """A free population: firing rate, its slope, and the local dynamics of the belief."""
+
+    population: str
+    rate: sympy.Expr
+    slope: sympy.Expr
+    sends_variance: bool
+    receives_variance: bool
+    fed_by_stimulus: bool
+    fed_by_circuit: bool
+    stimulus_variance: bool
+    circuit_variance: bool
+    fixed_prediction: bool
+    released: bool
+    settles: bool
+    drive: sympy.Expr
+    """What the next populations' errors do to this belief, in A = Σ μᵀ err and V = Σ vᵀ q."""
+
+    def _sum(self, letter: str, stimulus: bool, circuit: bool) -> str:
+        terms = [f"{letter}_stimulus"] * stimulus + [letter] * circuit
+        return " + ".join(terms) or "0"
+
+    def belief(self) -> str:
+        """Brian2 equations of the value units."""
+        moving = "active*" if self.settles else ""
+        dynamics = f"dr/dt = {moving}(-err + {text(self.drive)})/tau : 1"
+        lines = ["r : 1" if self.fixed_prediction else dynamics,
+                 f"f = {text(self.rate)} : 1 (constant over dt)"]
+        if self.sends_variance:
+            lines += ["f_squared = f**2 : 1 (constant over dt)", "V : 1"]
+        lines += ["A : 1"] + ["active : 1"] * self.settles
+        lines += [] if self.fixed_prediction else ["err : 1 (linked)"]
+        return "\n".join(lines)
+
+    def prediction(self) -> str:
+        """Brian2 equations of the prediction units."""
+        mean = self._sum("G", self.fed_by_stimulus, self.fed_by_circuit)
+        noise = ""
+        lines = [f"{name} : 1" for name, there in
+                 [("G_stimulus", self.fed_by_stimulus), ("G", self.fed_by_circuit),
+                  ("D_stimulus", self.stimulus_variance), ("D", self.circuit_variance)] if there]
+        if self.receives_variance:
+            variance = self._sum("D", self.stimulus_variance, self.circuit_variance)
+            noise = f" + sqrt({variance})*epsilon"
+            lines.append("epsilon : 1")
+        return "\n".join([f"h = {mean}{noise} : 1 (constant over dt)", *lines])
+
+    def error(self) -> str:
+        """Brian2 equations of the error units."""
+        error = text(self.drive) if self.fixed_prediction else "r - h"
+        lines = [f"err = {error} : 1 (constant over dt)"]
+        names = self.drive.free_symbols if self.fixed_prediction else {r}
+        linked = sorted(symbol.name for symbol in names) + ([] if self.fixed_prediction else ["h"])
+        if self.receives_variance:
+            variance = self._sum("D", self.stimulus_variance, self.circuit_variance)
+            factor = "epsilon" if self.released else f"epsilon*inverse_sqrt({variance})"
+            lines.append(f"q = err*{factor} : 1 (constant over dt)")
+            linked.append("epsilon")
+            if not self.released:
+                linked += ["D_stimulus"] * self.stimulus_variance + ["D"] * self.circuit_variance
+        return "\n".join(lines + [f"{name} : 1 (linked)" for name in linked])
+
+
+@dataclass(frozen=True)
+class ReadOutRules:
+    """The population that is compared with the target."""
+
+    population: str
+    readout: str
+    receives_variance: bool
+    released: bool
+
+    def prediction(self) -> str:
+        """Brian2 equations of the output's prediction units; `y` is the softmax of `h` (or `h` itself)."""
+        noise = ["D : 1", "epsilon : 1"] if self.receives_variance else []
+        root = " + sqrt(D)*epsilon" if self.receives_variance else ""
+        output = "y : 1" if self.readout == "softmax" else "y = h : 1 (constant over dt)"
+        return "\n".join([f"h = G{root} : 1 (constant over dt)", output, "G : 1", *noise])
+
+    def error(self) -> str:
+        """Brian2 equations of the output's error units."""
+        lines = ["target : 1", "err = target - y : 1 (constant over dt)", "y : 1 (linked)"]
+        if self.receives_variance:
+            factor = "epsilon" if self.released else "epsilon*inverse_sqrt(D)"
+            lines += [f"q = err*{factor} : 1 (constant over dt)", "epsilon : 1 (linked)"]
+            lines += [] if self.released else ["D : 1 (linked)"]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All local rules of a circuit."""
+
+    circuit: Circuit
+    populations: dict[str, PopulationRules]
+    readout: ReadOutRules
+    synapses: dict[str, SynapseRules]
+
+    @cached_property
+    def settles(self) -> bool:
+        return any(rules.settles for rules in self.populations.values())
+
+
+def derive(circuit: Circuit, *, scheme: str = "relaxation", variance_feedback: str = "exact",
+           settles: bool = False) -> Rules:
+    """The rules of `circuit` under a scheme of inference and a form of the variance feedback.
+
+    scheme               "relaxation" or "fixed-prediction"
+    variance_feedback    "exact": q = err ε / √D, the gradient; "as-released": q = err ε, as in the code published
+                         with Li, Qiu & Huang 2024
+    settles              trials stop by themselves at a tolerance
+    """
+    released = variance_feedback == "as-released"
+    synapses = {name: _synapse_rules(circuit, name) for name in circuit.projection}
+    fixed = scheme == "fixed-prediction"
+    populations = {name: _population_rules(circuit, name, synapses, fixed, released, settles and not fixed)
+                   for name in circuit.free}
+    target = circuit.target
+    readout = ReadOutRules(target, circuit.population[target].readout or "softmax",
+                           any(synapses[name].varies for name in circuit.incoming(target)), released)
+    return Rules(circuit, populations, readout, synapses)
+
+
+def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
+    type_name = circuit.projection[projection].synapse
+    synapse = circuit.synapse[type_name]
+    names = (*synapse.parameter, "n")
+    in_brian = dict(zip(_symbols(*synapse.parameter), _symbols(*map(brian_name, synapse.parameter))))
+    mean, variance = (expressions.parse(part, names).subs(in_brian, simultaneous=True)
+                      for part in (synapse.mean, synapse.variance))
+    parameters = tuple(
+        ParameterRule(name, parameter.symbol or name, parameter.low, parameter.high, parameter.rate_factor,
+                      _descent(mean, variance, brian_name(name)))
+        for name, parameter in synapse.parameter.items())
+    return SynapseRules(projection, type_name, mean, variance, parameters)
+
+
+def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str) -> sympy.Expr:
+    """−∂/∂θ ½ (r − h)², with h = G_rest + μ f + √(D_rest + v f²) ε, summed by the two Hebbian sums."""
+    d_mu, d_v = _symbols("d_mu", "d_v")
+    weight, spread = _symbols("weight", "spread")
+    h = G_rest + weight * f + sympy.sqrt(D_rest + spread * f**2) * epsilon
+    change = sympy.diff(h, weight) * d_mu + sympy.diff(h, spread) * d_v
+    local = sympy.expand(_times_error(change, spread * f**2))
+    of_mean = local.coeff(err * f).subs(d_mu, expressions.derivative(mean, name))
+    of_variance = local.coeff(q * f**2).subs(d_v, expressions.derivative(variance, name))
+    return H1 * sympy.simplify(of_mean) + H2 * sympy.simplify(of_variance)
+
+
+def _population_rules(circuit: Circuit, name: str, synapses: dict[str, SynapseRules], fixed: bool, released: bool,
+                      settles: bool) -> PopulationRules:
+    rate = expressions.parse(circuit.population[name].activation or "r", ("r",))
+    slope = expressions.derivative(rate, "r")
+    incoming, outgoing = circuit.incoming(name), circuit.outgoing(name)
+    stimulated = [key for key, projection in incoming.items() if projection.source == circuit.stimulus]
+    recurrent = [key for key in incoming if key not in stimulated]
+    sends = any(synapses[key].varies for key in outgoing)
+    return PopulationRules(
+        name, rate, slope, sends, any(synapses[key].varies for key in incoming), bool(stimulated), bool(recurrent),
+        any(synapses[key].varies for key in stimulated), any(synapses[key].varies for key in recurrent),
+        fixed, released, settles, _drive(slope, sends))
+
+
+def _drive(slope: sympy.Expr, sends_variance: bool) -> sympy.Expr:
+    """−∂/∂r of ½ (r_post − h_post)², h_post = G_rest + μ f(r) + √(D_rest + v f(r)²) ε, summed over synapses."""
+    weight, spread, d_f = _symbols("weight", "spread", "d_f")
+    h = G_rest + weight * f + sympy.sqrt(D_rest + spread * f**2) * epsilon
+    local = sympy.expand(_times_error(sympy.diff(h, f) * d_f, spread * f**2))
+    by_mean, by_variance = local.coeff(err * weight), local.coeff(q * spread)
+    total = by_mean * A + (by_variance * V if sends_variance else 0)
+    return sympy.factor(total).subs(d_f, slope)
