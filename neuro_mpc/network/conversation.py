@@ -78,11 +78,14 @@ class Program:
             self._write(np.array([CODES["SET"], self._numbers[name]], dtype=np.int32).tobytes())
             self._write(np.ascontiguousarray(data).data)
 
-    def get(self, name: str) -> np.ndarray:
-        """The values of a variable, one-dimensional."""
-        dtype, size = self.manifest.variables[name]
-        self._write(np.array([CODES["GET"], self._numbers[name], CODES["FLUSH"], 0], dtype=np.int32).tobytes())
+    def get(self, *names: str) -> list[np.ndarray]:
+        """The values of variables, each one-dimensional."""
+        asked = [number for name in names for number in (CODES["GET"], self._numbers[name])]
+        self._write(np.array([*asked, CODES["FLUSH"], 0], dtype=np.int32).tobytes())
         self._flush()
+        return [self._read(*self.manifest.variables[name]) for name in names]
+
+    def _read(self, dtype: str, size: int) -> np.ndarray:
         data = bytearray(size * np.dtype(dtype).itemsize)
         if self._process.stdout.readinto(data) != len(data):
             self._died()
@@ -97,7 +100,7 @@ class Program:
 
     def get_rows(self, population: str, name: str) -> np.ndarray:
         """A population's variable as (step, trial, unit)."""
-        rows, flat = self.rows[population], self.get(name)
+        rows, (flat,) = self.rows[population], self.get(name)
         blocks, depth = [], rows.history + rows.steps
         for first, width in self.tiling.tiles:
             block = flat[first * depth * rows.units:(first + width) * depth * rows.units]

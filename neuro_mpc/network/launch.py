@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from neuro_mpc.errors import RunError
+from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network.build import FLAGS, SINGLE_PRECISION
 from neuro_mpc.network.conversation import Manifest, Program
 from neuro_mpc.network.plan import Plan
@@ -26,6 +26,25 @@ def cache_directory() -> Path:
     """Where compiled programs are kept: $NEURO_MPC_CACHE, or the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("NEURO_MPC_CACHE") or Path(base) / "neuro_mpc")
+
+
+def available(backend: str, stage: Callable[[str], None] = lambda text: None) -> str:
+    """The backend to use: `backend`, or "numpy" where "cpp" finds no compiler, which is told through `stage`.
+
+    Raises RunError for an unknown backend, and for "cython" without a compiler.
+    """
+    if backend not in BACKENDS:
+        raise RunError(f"there is no backend {backend!r}", hint=did_you_mean(backend, BACKENDS) or ", ".join(BACKENDS))
+    if backend == "numpy":
+        return backend
+    try:
+        compiler()
+    except RunError as error:
+        if backend == "cython":
+            raise
+        stage(f"no C++ compiler: running with NumPy, which is slower. {error}")
+        return "numpy"
+    return backend
 
 
 def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None] = lambda text: None) -> Program:
@@ -60,7 +79,7 @@ def compiler() -> str:
     found = shutil.which(name.split()[0]) or shutil.which("c++")
     if not found or not shutil.which("make"):
         missing = "make" if found else f"a C++ compiler ({name})"
-        raise RunError(f"the backend cpp needs {missing}, and none was found",
+        raise RunError(f"the backends cpp and cython need {missing}, and none was found",
                        hint="install g++ and make (Debian, Ubuntu: apt install g++ make; macOS: xcode-select --install; "
                             "conda: conda install cxx-compiler make), or run without a compiler: --backend numpy")
     return found

@@ -14,7 +14,7 @@ The groups are ordinary Brian2 groups with equation strings; the sweeps execute 
 from __future__ import annotations
 
 import numpy as np
-from brian2 import Network, NeuronGroup, linked_var, ms, second
+from brian2 import Network, NeuronGroup, linked_var, second
 from brian2.core.clocks import Clock
 from brian2.core.variables import ArrayVariable
 from brian2.utils.stringtools import word_substitute
@@ -23,12 +23,8 @@ from neuro_mpc.network import phases
 from neuro_mpc.network.conversation import CODES, Manifest
 from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.groups import Control, DenseSynapses
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.network.sweep import Conversation, Sweep, own_arrays
-
-TAU = 10 * ms
-"""Time constant of the beliefs; only dt/τ matters, and one iteration of inference is one Euler step."""
-
 
 class Model:
     """The Brian2 network of a circuit: its groups, the sweeps of a presentation, and what can be set and read.
@@ -44,7 +40,7 @@ class Model:
     def __init__(self, plan: Plan, target: str):
         self.plan, self.target = plan, target
         self.dtype = np.dtype(plan.precision)
-        self.namespace = {**FUNCTIONS, "tau": TAU}
+        self.namespace = {**FUNCTIONS, "tau": TAU_SECONDS * second}
         self.clock = Clock(dt=1 * second, name="presentation")
         self.control = Control(plan.trials, dtype=self.dtype, name="control", clock=self.clock, namespace=self.namespace)
         self.groups = {"control": self.control}

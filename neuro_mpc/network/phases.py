@@ -123,19 +123,19 @@ def _predict(plan: Plan) -> Phase:
         Section(tuple(stimulus), unless="generating"),
         Section(tuple(step), loop="forward", unless="generating"),
         Section((choose, *stimulus, *step), loop="forward", when="generating"),
-        Section((_output_error(plan, phase), _loss(plan))),
+        Section((_output_error(plan, phase), _loss(plan, "loss_start"))),
     )
     return phase
 
 
 # --- inference -------------------------------------------------------------------------------------------------------
 
-def _loss(plan: Plan) -> Energy:
+def _loss(plan: Plan, name: str = "loss") -> Energy:
     target = plan.circuit.target
     prediction, error = (plan.group_name(target, kind) for kind in ("prediction", "error"))
     if plan.rules.readout.readout == "softmax":
-        return Energy("loss", f"{prediction}_h", plan.rows[target], "softmax", f"{error}_target")
-    return Energy("loss", f"{error}_err", plan.rows[target])
+        return Energy(name, f"{prediction}_h", plan.rows[target], "softmax", f"{error}_target")
+    return Energy(name, f"{error}_err", plan.rows[target])
 
 
 def _energies(plan: Plan) -> list[Operation]:

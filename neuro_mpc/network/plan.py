@@ -12,6 +12,9 @@ from neuro_mpc.network.operations import Rows, Span, Tiling
 from neuro_mpc.network.plasticity import Plasticity
 from neuro_mpc.rules import Rules, derive
 
+TAU_SECONDS = 0.01
+"""Time constant of the beliefs; only dt/τ matters, and one iteration of inference is one Euler step."""
+
 CACHE_BYTES = 1_000_000
 """Working set of one tile during relaxation: half of the second-level cache that processors of today have."""
 ARRAYS_PER_UNIT = 10

@@ -1,0 +1,51 @@
+"""What a test measures: accuracy on held-out trials, and the correct letter ratio of generated strings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.stimuli import Stimuli
+
+
+@dataclass
+class TestResult:
+    """Values by name, and the sequences that were generated, (trial, position)."""
+
+    __test__ = False
+
+    values: dict[str, float]
+    sequences: np.ndarray | None = field(default=None)
+
+
+def accuracy(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int) -> TestResult:
+    """Mean loss per trial, and the fraction of read-outs whose most probable class is the right one."""
+    size, batch = stimuli.size(split), presenter.plan.trials
+    losses, hits = [], []
+    for count, start in enumerate(range(0, size, batch)):
+        shown = np.arange(start, start + batch) % size  # the last batch is filled up and cut again
+        new = min(batch, size - start)
+        output, loss = presenter.predict(*stimuli.batch(split, shown), f"test {presentation}", count)
+        right = output.argmax(axis=2) == stimuli.labels(split, shown)
+        losses.append(loss[:new])
+        hits.append(right[:, :new])
+    return TestResult({"test_loss": float(np.concatenate(losses).mean()),
+                       "accuracy": float(np.concatenate(hits, axis=1).mean())})
+
+
+def correct_letter_ratio(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int,
+                         length: int) -> TestResult:
+    """Fraction of allowed transitions when each letter begins a string and the circuit goes on by itself
+    (Li, Qiu & Huang 2024, Eq. 31); the loss is that of held-out strings, where there are any."""
+    letters, batch = np.arange(stimuli.letters), presenter.plan.trials
+    parts = [presenter.generate(letters[start:start + batch], length, f"generation {presentation} {start}")
+             for start in range(0, len(letters), batch)]
+    sequences = np.concatenate(parts)
+    steps = np.diff(sequences, axis=1) % stimuli.letters
+    allowed = np.isin(steps, np.asarray(stimuli.transitions) % stimuli.letters)
+    values = {"correct_letter_ratio": float(allowed.mean())}
+    if stimuli.size(split):
+        values["test_loss"] = accuracy(presenter, stimuli, split, presentation).values["test_loss"]
+    return TestResult(values, sequences)

@@ -1,0 +1,190 @@
+"""One presentation after the other: what is set, which phases run, what is read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+
+from neuro_mpc.initial import Parameters
+from neuro_mpc.network.conversation import Program
+from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.protocol import Protocol
+from neuro_mpc.rules import brian_name
+
+Traces = dict[str, dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Energies:
+    """Means per trial, sums over steps and units. free energy = hidden + loss."""
+
+    hidden: float
+    loss: float
+    start: float
+    iterations: float
+
+    @property
+    def total(self) -> float:
+        return self.hidden + self.loss
+
+
+class Presenter:
+    """Shows batches to a running program and reads the circuit's state.
+
+    Every random number comes from `seed`: noise is a function of the seed, a purpose and a count, not of what was
+    drawn before.
+    """
+
+    def __init__(self, program: Program, plan: Plan, protocol: Protocol, seed: int):
+        self.program, self.plan, self.protocol, self.seed = program, plan, protocol, seed
+        self._stimulus = plan.circuit.stimulus
+        self._target = plan.circuit.target
+        program.set(noise_scale=1.0, drawing=1, tolerance=protocol.inference.tolerance,
+                    inference_dt=protocol.inference.rate * TAU_SECONDS)
+
+    # --- parameters ---
+
+    def load(self, parameters: Parameters) -> None:
+        """Set every synapse's parameters, (n_post, n_pre) each; the moments follow."""
+        for projection, values in parameters.items():
+            group = self.plan.synapses_name(projection)
+            self.program.set(**{f"{group}_{brian_name(name)}": value for name, value in values.items()})
+        self._phases(refreshing=True)
+
+    def parameters(self) -> Parameters:
+        """Every synapse's parameters now."""
+        return {projection: {name: self._matrix(projection, brian_name(name))
+                             for name in self._parameter_names(projection)} for projection in self.plan.circuit.projection}
+
+    def _parameter_names(self, projection: str) -> list[str]:
+        return [rule.name for rule in self.plan.rules.synapses[projection].parameters]
+
+    def _matrix(self, projection: str, variable: str) -> np.ndarray:
+        (values,) = self.program.get(f"{self.plan.synapses_name(projection)}_{variable}")
+        return values.reshape(self.plan.circuit.shape(projection))
+
+    # --- presentations ---
+
+    def learn(self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float) -> Energies:
+        """Predict, infer and learn one batch; `presentation` counts from 0."""
+        self._show(stimulus, target, presentation)
+        self._set_learning(presentation, rate)
+        self._phases(predicting=True, inferring=True, learning=True)
+        return self._energies()
+
+    def learn_observed(self, presentation: int, stimulus: np.ndarray, target: np.ndarray,
+                       rate: float) -> tuple[Energies, Traces]:
+        """As `learn`, in single phases; also the neural state in which it learned, with every iteration of
+        inference first where the protocol asks for the trajectory."""
+        self._show(stimulus, target, presentation)
+        self._set_learning(presentation, rate)
+        self._phases(predicting=True)
+        traces = self._infer_observed()
+        energies = self._energies()
+        self._phases(learning=True)
+        return energies, traces
+
+    def _infer_observed(self) -> Traces:
+        if not self.protocol.recording.trajectory:
+            self._phases(inferring=True)
+            return self.traces()
+        iterations = int(self.program.get("iterations")[0][0])
+        observed = []
+        for count in [0] + [1] * iterations:
+            self.program.set(iterations=count)
+            self._phases(inferring=True)
+            observed.append(self.traces())
+        self.program.set(iterations=iterations)
+        return {population: {name: np.stack([each[population][name] for each in observed]) for name in values}
+                for population, values in observed[0].items()}
+
+    def predict(self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Output (step, trial, class) and loss (trial,) of the ancestral pass; nothing is learned."""
+        self._show(stimulus, target, count, purpose)
+        self._phases(predicting=True)
+        (loss,) = self.program.get("loss_start")
+        return self.output(), loss
+
+    def generate(self, first: np.ndarray, length: int, purpose: str) -> np.ndarray:
+        """Sequences (trial, 1 + length) of symbols: each output's most probable symbol is the next stimulus.
+
+        first    (trial,) the symbols to begin with; as many as a presentation has trials
+        """
+        rows, steps = self.plan.rows[self._stimulus], self.plan.steps
+        sequence, chosen = [first], first
+        for count, done in enumerate(range(0, length, steps)):
+            stimulus = np.zeros((steps, self.plan.trials, rows.units), dtype=np.float32)
+            stimulus[0, np.arange(len(first)), chosen] = 1
+            self._show(stimulus, None, count, purpose)
+            self._phases(predicting=True, generating=True, carrying=done > 0)
+            symbols = self.output().argmax(axis=2)[:, :len(first)]
+            chosen = symbols[-1]
+            sequence.extend(symbols)
+        return np.stack(sequence[:length + 1], axis=1)
+
+    def output(self) -> np.ndarray:
+        """What the output population says: (step, trial, class)."""
+        return self.program.get_rows(self._target, self.plan.group_name(self._target, "prediction") + "_y")
+
+    def traces(self) -> Traces:
+        """The neural state: population → variable → (step, trial, unit)."""
+        found = {}
+        wanted = self.protocol.recording.populations
+        for name in self.plan.circuit.free:
+            if not wanted or name in wanted:
+                found[name] = self._free_traces(name)
+        if not wanted or self._target in wanted:
+            found[self._target] = self._target_traces()
+        return found
+
+    def _free_traces(self, name: str) -> dict[str, np.ndarray]:
+        rules = self.plan.rules.populations[name]
+        found = {"prediction": self._rows(name, "prediction", "h"), "error": self._rows(name, "error", "err"),
+                 "rate": self._rows(name, "belief", "f")}
+        # Under fixed prediction only the errors relax: the belief that they stand for is h + e.
+        found["belief"] = found["prediction"] + found["error"] if rules.fixed_prediction \
+            else self._rows(name, "belief", "r")
+        if rules.receives_variance:
+            found["noise"] = self._rows(name, "prediction", "epsilon")
+        return found
+
+    def _target_traces(self) -> dict[str, np.ndarray]:
+        found = {"prediction": self._rows(self._target, "prediction", "h"), "output": self.output(),
+                 "error": self._rows(self._target, "error", "err")}
+        if self.plan.rules.readout.receives_variance:
+            found["noise"] = self._rows(self._target, "prediction", "epsilon")
+        return found
+
+    def _rows(self, population: str, kind: str, variable: str) -> np.ndarray:
+        return self.program.get_rows(population, f"{self.plan.group_name(population, kind)}_{variable}")
+
+    # --- messages ---
+
+    def _show(self, stimulus: np.ndarray, target: np.ndarray | None, count: int, purpose: str = "learning") -> None:
+        self.program.set_rows(self._stimulus, self.plan.rate_name(self._stimulus), stimulus)
+        if target is not None:
+            self.program.set_rows(self._target, self.plan.group_name(self._target, "error") + "_target", target)
+        key = crc32(f"{self.seed} {purpose}".encode())
+        self.program.set(noise_key=np.uint32(key).view(np.int32), noise_counter=count)
+
+    def _set_learning(self, presentation: int, rate: float) -> None:
+        learning = self.protocol.learning
+        self.program.set(
+            rate=rate, iterations=self.protocol.inference.iterations_at(presentation),
+            first_correction=1 / (1 - learning.beta1**(presentation + 1)),
+            second_correction=1 / (1 - learning.beta2**(presentation + 1)))
+
+    def _phases(self, **flags: bool) -> None:
+        """Run one time step of the network with these phases only."""
+        names = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying")
+        self.program.set(**{name: int(flags.get(name, False)) for name in names})
+        self.program.step()
+
+    def _energies(self) -> Energies:
+        start, loss, hidden, used, planned = self.program.get("loss_start", "loss", "energy_hidden",
+                                                               "iterations_used", "iterations")
+        relaxes = self.plan.scheme == "relaxation"
+        iterations = used.mean() if self.plan.settles else planned[0] if relaxes else 1
+        return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), float(iterations))

@@ -1,0 +1,164 @@
+"""A run: a protocol on a circuit, from the description to the finished run file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc import initial, measures, stimuli
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.errors import DescriptionError, RunError
+from neuro_mpc.network import launch
+from neuro_mpc.network.plan import Plan
+from neuro_mpc.presentation import Energies, Presenter
+from neuro_mpc.progress import SilentProgress
+from neuro_mpc.protocol import Protocol
+from neuro_mpc.record import RunFile, open_run
+from neuro_mpc.schedule import Course
+
+
+def simulate(circuit: Circuit, protocol: Protocol, *, seed: int = 0, backend: str = "cpp", threads: int = 1,
+             out: str | os.PathLike | None = None, overwrite: bool = False,
+             progress: SilentProgress | None = None) -> xr.DataTree:
+    """Run `protocol` on `circuit` and return the run, an `xarray.DataTree` (see the README for its groups).
+
+    seed        feeds every random number: same seed, backend and threads, same content of the file
+    backend     "cpp" (C++ standalone, compiled once per circuit and kept), "cython" or "numpy"; without a C++
+                compiler "cpp" becomes "numpy", which is said through `progress`
+    threads     processor cores to use ("cpp" only)
+    out         path of the run file, written while the run goes on; None: the run is returned in memory
+    overwrite   replace a file that is there
+    progress    told about stages, energies and tests; see `neuro_mpc.progress`
+
+    Raises DescriptionError for a circuit and a protocol that do not fit, before anything is compiled; RunError when
+    the run cannot start or diverges: its file then stays readable as ``<out>.partial``.
+    """
+    progress = progress or SilentProgress()
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="neuro_mpc-") as folder:
+            path = Path(folder) / "run.nc"
+            _simulate(circuit, protocol, seed, backend, threads, path, overwrite, progress)
+            with open_run(path) as run:
+                return run.load()
+    _simulate(circuit, protocol, seed, backend, threads, Path(out), overwrite, progress)
+    return open_run(out)
+
+
+def _simulate(circuit, protocol, seed, backend, threads, path, overwrite, progress) -> None:
+    backend = launch.available(backend, progress.stage)
+    data = stimuli.load(protocol, circuit, seed)
+    circuit = circuit.sized(data.width, data.classes)
+    course = Course(protocol.learning, data.size("train"), seed)
+    _refuse_misfits(circuit, protocol, course, data)
+    parameters = initial.draw(circuit, protocol, seed)
+    plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
+    with ExitStack() as stack:
+        record = stack.enter_context(RunFile(path, circuit=circuit, protocol=protocol, seed=seed, backend=backend,
+                                             threads=plan.threads, overwrite=overwrite))
+        workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
+        program = stack.enter_context(launch.start(plan, backend, workspace, progress.stage))
+        presenter = Presenter(program, plan, protocol, seed)
+        Training(presenter, protocol, course, data, record, progress).run(parameters)
+
+
+def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Stimuli, threads: int = 1) -> Plan:
+    """What the generated code depends on."""
+    learning, inference = protocol.learning, protocol.inference
+    return Plan(circuit, trials, data.steps, data.read, inference.scheme, inference.variance_feedback,
+                inference.tolerance > 0, learning.optimizer, learning.beta1, learning.beta2, learning.epsilon,
+                learning.decay, learning.clip, learning.clip_parameters, protocol.precision, threads)
+
+
+def _refuse_misfits(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Stimuli) -> None:
+    recorded = {*circuit.free, circuit.target}
+    for name in protocol.recording.populations:
+        if name not in recorded:
+            raise DescriptionError("there is nothing to record", source=protocol.name, key="recording.populations",
+                                   found=name, expected=", ".join(sorted(recorded)))
+    if protocol.recording.trajectory and (protocol.inference.scheme != "relaxation" or protocol.inference.tolerance):
+        raise DescriptionError("a trajectory is kept of relaxation without tolerance only", source=protocol.name,
+                               key="recording.trajectory", found=True,
+                               hint='inference.scheme = "relaxation" and inference.tolerance = 0')
+    if protocol.test.measure == "accuracy" and not data.size(protocol.test.split):
+        raise DescriptionError(f"there are no trials to test on in the split {protocol.test.split!r}",
+                               source=protocol.name, key="test.split", found=protocol.test.split)
+    for sample in protocol.recording.samples:
+        if not -course.total <= sample < course.total and course.total:
+            raise DescriptionError("there is no such presentation", source=protocol.name, key="recording.samples",
+                                   found=sample, expected=f"at least {-course.total}, below {course.total}")
+
+
+class Training:
+    """Learns, tests and records, presentation by presentation."""
+
+    def __init__(self, presenter: Presenter, protocol: Protocol, course: Course, data: stimuli.Stimuli,
+                 record: RunFile, progress: SilentProgress):
+        self.presenter, self.protocol, self.course = presenter, protocol, course
+        self.data, self.record, self.progress = data, record, progress
+        self.observed = {sample % course.total for sample in protocol.recording.samples} if course.total else set()
+
+    def run(self, parameters: initial.Parameters) -> None:
+        """The whole training, from these initial parameters."""
+        self.progress.stage("learning")
+        self.progress.start(self.course.total)
+        self.presenter.load(parameters)
+        for presentation in range(self.course.total):
+            self._before(presentation)
+            self._present(presentation)
+        self._before(self.course.total)
+
+    def _before(self, presentation: int) -> None:
+        """Tests and snapshots that are due after so many presentations."""
+        ends = presentation in (0, self.course.total)
+        if ends or self._due(presentation, self.protocol.recording.synapses_every) \
+                or presentation in self.observed or presentation - 1 in self.observed:
+            self.record.snapshot(presentation, self.presenter.parameters())
+        if ends or self._due(presentation, self.protocol.test.every):
+            self._test(presentation)
+
+    @staticmethod
+    def _due(presentation: int, every: int) -> bool:
+        return every > 0 and presentation % every == 0
+
+    def _present(self, presentation: int) -> None:
+        trials = self.course.batch_of(presentation)
+        batch = self.data.batch("train", trials)
+        rate = self.course.rate(presentation)
+        if presentation in self.observed:
+            energies, traces = self.presenter.learn_observed(presentation, *batch, rate)
+            self._sample(presentation, trials, *batch, traces)
+        else:
+            energies = self.presenter.learn(presentation, *batch, rate)
+        self._refuse_divergence(presentation, energies)
+        self.record.learning(presentation, free_energy=energies.total, free_energy_hidden=energies.hidden,
+                             loss=energies.loss, free_energy_start=energies.start, iterations=energies.iterations)
+        self.progress.update(presentation + 1, energies.total)
+
+    def _sample(self, presentation, trials, stimulus, target, traces) -> None:
+        kept = slice(self.protocol.recording.trials or None)
+        traces = {population: {name: values[..., kept, :] for name, values in variables.items()}
+                  for population, variables in traces.items()}
+        self.record.sample(presentation, stimulus[:, kept], target[:, kept], traces, trials[kept])
+
+    def _test(self, presentation: int) -> None:
+        test = self.protocol.test
+        if test.measure == "correct-letter-ratio":
+            result = measures.correct_letter_ratio(self.presenter, self.data, test.split, presentation, test.generate)
+            self.record.generated(presentation, result.sequences, symbols=self.data.symbols,
+                                  transitions=self.data.transitions)
+        else:
+            result = measures.accuracy(self.presenter, self.data, test.split, presentation)
+        self.record.test(presentation, result.values)
+        self.progress.tested(presentation, result.values)
+
+    @staticmethod
+    def _refuse_divergence(presentation: int, energies: Energies) -> None:
+        if not np.isfinite(energies.total):
+            raise RunError(f"the free energy became {energies.total} in presentation {presentation}",
+                           hint="a smaller learning.rate, learning.clip = 10.0, a smaller inference.rate, or smaller "
+                                "initial values; what was recorded before can be read")

@@ -1,0 +1,41 @@
+"""The course of a training: which trials each presentation shows, at which learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from neuro_mpc.initial import generator
+from neuro_mpc.protocol import Learning
+
+
+class Course:
+    """Presentations 0 … total − 1 over `trials` training trials in batches.
+
+    Each epoch goes through the trials in a new random order; what does not fill a batch waits for another epoch.
+    """
+
+    def __init__(self, learning: Learning, trials: int, seed: int):
+        self.learning, self.trials, self.seed = learning, trials, seed
+        self.batch = min(learning.batch, trials)
+        self.per_epoch = trials // self.batch
+        self.total = learning.epochs * self.per_epoch if learning.presentations is None else learning.presentations
+        self._epoch, self._order = -1, np.empty(0, dtype=int)
+
+    def batch_of(self, presentation: int) -> np.ndarray:
+        """Numbers of the trials, (batch,)."""
+        epoch, position = divmod(presentation, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, generator(self.seed, "order", str(epoch)).permutation(self.trials)
+        return self._order[position * self.batch:(position + 1) * self.batch]
+
+    def rate(self, presentation: int) -> float:
+        """Learning rate of a presentation."""
+        schedule, rate = self.learning.schedule, self.learning.rate
+        if schedule.kind == "step":
+            rate = max(rate * schedule.factor**(presentation // (schedule.every * self.per_epoch)), schedule.floor)
+        elif schedule.kind == "cosine":
+            part = presentation / max(1, self.total - 1)
+            rate = schedule.floor + (rate - schedule.floor) * (1 + math.cos(math.pi * part)) / 2
+        return rate * min(1.0, (presentation + 1) / schedule.warmup) if schedule.warmup else rate
