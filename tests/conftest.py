@@ -15,11 +15,11 @@ def description(name: str, text: str, precision: str = "float32") -> SimpleNames
     return SimpleNamespace(name=name, precision=precision, to_toml=lambda: text)
 
 
-def circuit_text(hidden: list[str], width: int, classes: int, units: int) -> str:
+def circuit_text(hidden: list[str], width: int, classes: int, units: int, readout: str) -> str:
     chain = ["input", *hidden, "output"]
     populations = [f'[population.input]\nrole = "stimulus"\nsize = {width}\n']
     populations += [f'[population.{name}]\nsize = {units}\nactivation = "relu(r)"\n' for name in hidden]
-    populations += [f'[population.output]\nrole = "target"\nreadout = "softmax"\nsize = {classes}\n']
+    populations += [f'[population.output]\nrole = "target"\nreadout = "{readout}"\nsize = {classes}\n']
     edges = [(f"{a}-{b}", a, b, 0) for a, b in zip(chain, chain[1:])]
     edges += [(f"{name}-again", name, name, 1) for name in hidden]
     projections = [
@@ -43,6 +43,7 @@ def write_example(
     classes: int = 26,
     steps: int = 10,
     read: str = "every",
+    readout: str = "softmax",
     presentations: int = 2000,
     snapshots: int = 9,
     samples: bool = True,
@@ -54,20 +55,21 @@ def write_example(
     from neuro_mpc.record import RunFile
 
     rng = np.random.default_rng(1)
-    circuit = description("example", circuit_text(list(hidden), width, classes, units))
+    circuit = description("example", circuit_text(list(hidden), width, classes, units, readout))
     protocol = description("toy-language", '[stimulus]\nsource = "toy-language"\ntransitions = [2, 4]\n')
     moments = np.unique(np.linspace(0, presentations, max(snapshots, 1)).astype(int))
     run = RunFile(path, circuit=circuit, protocol=protocol, seed=0, backend="cpp", threads=1)
     for k in range(presentations + 1):
+        progress = k / max(presentations, 1)
         if snapshots and k in moments:
-            run.snapshot(k, _synapses(hidden, width, classes, units, k / presentations))
+            run.snapshot(k, _synapses(hidden, width, classes, units, progress))
         if measure and k in moments:
-            run.test(k, _measures(rng, measure, k / presentations, classes))
+            run.test(k, _measures(rng, measure, progress, classes))
             if generation:
-                sequences = _strings(rng, 0.05 + 0.94 * k / presentations)
+                sequences = _strings(rng, 0.97 * (1 - np.exp(-5 * progress)) + 0.01)
                 run.generated(k, sequences, symbols=LETTERS, transitions=[2, 4])
         if k < presentations:
-            hidden_energy, loss = _energies(rng, k / presentations)
+            hidden_energy, loss = _energies(rng, progress)
             start = 1.6 * (hidden_energy + loss)
             run.learning(k, hidden_energy + loss, hidden_energy, loss, start, 100)
     if samples:
@@ -99,7 +101,7 @@ def _synapses(hidden, width, classes, units, progress) -> dict:
 
 
 def _parameters(rng, shape, progress) -> dict[str, np.ndarray]:
-    shrink = np.exp(-6 * progress * rng.random(shape) ** 0.3)
+    shrink = np.exp(-rng.uniform(3, 7) * progress * rng.random(shape) ** 0.3)
     return {
         "m": rng.normal(0, 5, shape) + progress * rng.laplace(0, 15, shape),
         "pi": rng.uniform(0, 0.5, shape) * shrink,

@@ -1,0 +1,96 @@
+"""Figures of a run file, ready for print: 89 or 183 mm wide, 7 pt, readable in grey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import xarray as xr
+from matplotlib.figure import Figure
+
+from neuro_mpc.errors import RunFileError, did_you_mean
+from neuro_mpc.plots import style
+from neuro_mpc.plots.learning import plot_learning
+from neuro_mpc.plots.sequences import plot_sequences
+from neuro_mpc.plots.synapses import plot_synapses
+from neuro_mpc.plots.traces import plot_traces
+
+__all__ = ["FIGURES", "SUFFIXES", "plot_run"]
+
+FIGURES: dict[str, Callable[[xr.DataTree], list[Figure]]] = {
+    "learning": plot_learning,
+    "synapses": plot_synapses,
+    "traces": plot_traces,
+    "sequences": plot_sequences,
+}
+SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def plot_run(run: xr.DataTree, figure: str | None = None, out: str | Path | None = None) -> list[Path]:
+    """Draws a figure of a run, or every figure that its recording allows, and returns the files written.
+
+    figure: a name in FIGURES; None: all that can be drawn.
+    out: a file (its suffix is the format), or a folder; None: `<run>-<figure>.png` beside the run file.
+    Several figures into one file name get their name, and several pages their number, before the suffix.
+
+    Raises RunFileError for an unknown figure or format, a missing folder, and, where the figure was asked for
+    by name, for a recording that lacks what it shows: the error names the option to set.
+    """
+    if figure is not None and figure not in FIGURES:
+        hint = did_you_mean(figure, FIGURES) or f"one of {', '.join(FIGURES)}"
+        raise RunFileError(f"there is no figure {figure!r}", hint=hint)
+    target = _target(run, figure, out)
+    with matplotlib.rc_context(style.RC):
+        drawn = _draw(run, figure)
+        files = [file for name, pages in drawn.items() for file in _numbered(pages, target(name))]
+        return [_save(page, path) for page, path in files]
+
+
+def _draw(run: xr.DataTree, figure: str | None) -> dict[str, list[Figure]]:
+    if figure is not None:
+        return {figure: FIGURES[figure](run)}
+    drawn, problems = {}, []
+    for name, draw in FIGURES.items():
+        try:
+            drawn[name] = draw(run)
+        except RunFileError as problem:
+            problems.append(problem)
+    if not drawn:
+        raise problems[0]
+    return drawn
+
+
+def _target(run: xr.DataTree, figure: str | None, out: str | Path | None) -> Callable[[str], Path]:
+    """From the name of a figure to its file."""
+    source = Path(run.encoding.get("source", "run.nc"))
+    path = source.parent if out is None else Path(out)
+    folder = path if path.is_dir() or not path.suffix else path.parent
+    if not folder.is_dir():
+        raise RunFileError(f"the folder {folder} is not there", hint=f"mkdir -p {folder}")
+    if folder == path:
+        return lambda name: path / f"{_stem(source)}-{name}.png"
+    if path.suffix.lower() not in SUFFIXES:
+        hint = f"one of {', '.join(SUFFIXES)}"
+        raise RunFileError(f"{path}: figures cannot be written as {path.suffix}", hint=hint)
+    return lambda name: path if figure else path.with_stem(f"{path.stem}-{name}")
+
+
+def _stem(source: Path) -> str:
+    return source.name.removesuffix(".partial").removesuffix(".nc")
+
+
+def _numbered(pages: list[Figure], path: Path) -> list[tuple[Figure, Path]]:
+    if len(pages) == 1:
+        return [(pages[0], path)]
+    return [(page, path.with_stem(f"{path.stem}-{number}")) for number, page in enumerate(pages, start=1)]
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    # Without its date, the same figure is the same file.
+    date = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix.lower(), {})
+    try:
+        figure.savefig(path, metadata=date)
+    except OSError as problem:
+        raise RunFileError(f"{path} cannot be written: {problem}", hint="another path") from problem
+    return path

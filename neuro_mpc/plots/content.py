@@ -1,0 +1,45 @@
+"""What figures ask of a run: its groups, its descriptions, and how to record what it lacks."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import xarray as xr
+
+from neuro_mpc.errors import RunFileError
+
+
+def group(run: xr.DataTree, path: str) -> xr.DataTree | None:
+    """The group at `path`, or None where the run has none."""
+    return run[path] if f"/{path}" in run.groups else None
+
+
+def lacking(run: xr.DataTree, what: str, setting: str) -> RunFileError:
+    """The error of a figure that needs `what`, which the run records with `--set setting`."""
+    source = run.encoding.get("source", "this run")
+    return RunFileError(f"{source} holds no {what}", hint=f"run again with --set {setting}")
+
+
+def describe(run: xr.DataTree, name: str) -> dict[str, Any]:
+    """The circuit or the protocol of a run as nested tables."""
+    return tomllib.loads(run.attrs[name])
+
+
+def population(run: xr.DataTree, name: str) -> dict[str, Any]:
+    return describe(run, "circuit").get("population", {}).get(name, {})
+
+
+def target_population(run: xr.DataTree) -> str:
+    """The name of the population that is clamped to the target, "" where the circuit does not say."""
+    populations = describe(run, "circuit").get("population", {})
+    return next((name for name, table in populations.items() if table.get("role") == "target"), "")
+
+
+def symbol(run: xr.DataTree, projection: str, parameter: str) -> str:
+    """How a parameter of a projection's synapses is written: its LaTeX symbol, or its name."""
+    circuit = describe(run, "circuit")
+    synapse = circuit.get("projection", {}).get(projection, {}).get("synapse", "")
+    table = circuit.get("synapse", {}).get(synapse, {}).get("parameter", {}).get(parameter, {})
+    written = table.get("symbol") or (parameter if len(parameter) == 1 else "")
+    return f"${written}$" if written else parameter

@@ -1,0 +1,100 @@
+"""Learning curves: energies of the presentations, and what the tests measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neuro_mpc.plots import content, style
+
+LABELS = {
+    "free_energy": "free energy $F$",
+    "free_energy_hidden": "errors of free populations",
+    "loss": "loss of the output",
+}
+MEASURES = {
+    "accuracy": "accuracy (fraction correct)",
+    "correct_letter_ratio": "correct letter ratio",
+    "perplexity": "perplexity",
+}
+NOT_MEASURES = (*LABELS, "free_energy_start", "iterations", "test", "test_presentation", "test_loss")
+POINTS, SHARE = 150, 10  # a longer curve is drawn as at most so many medians, each of that many presentations
+LONG = 200
+BAND = (10, 90)  # percentiles
+
+
+def plot_learning(run: xr.DataTree) -> list[Figure]:
+    """Free energy, its two parts and the test loss (a), and what the task measures (b), by presentation.
+
+    Bands hold the 10th to the 90th percentile of the presentations that a point of the curve stands for.
+
+    Raises RunFileError when no presentation was learned.
+    """
+    learning = content.group(run, "learning")
+    if learning is None or not learning.sizes.get("presentation"):
+        raise content.lacking(run, "presentation that was learned", "protocol.learning.presentations=100")
+    measures = [name for name in learning.data_vars if name not in NOT_MEASURES]
+    columns = 1 + len(measures)
+    width = style.DOUBLE if columns > 1 else style.SINGLE
+    figure = style.new_figure(width, 62 * style.MILLIMETRE)
+    panels = figure.subplots(1, columns, squeeze=False)[0]
+    _energies(panels[0], learning)
+    for axes, name in zip(panels[1:], measures):
+        _measure(axes, learning, name, chance_level(run, name))
+    if columns > 1:
+        for index, axes in enumerate(panels):
+            style.letter(axes, index)
+    return [figure]
+
+
+def chance_level(run: xr.DataTree, measure: str) -> float | None:
+    """What guessing scores: for n classes 1/n correct, perplexity n; for k allowed of n next letters k/n."""
+    classes = content.population(run, content.target_population(run)).get("size")
+    if not classes:
+        return None
+    stimulus = content.describe(run, "protocol").get("stimulus", {})
+    allowed = len(stimulus.get("transitions", ()))
+    levels = {"accuracy": 1 / classes, "perplexity": classes}
+    return allowed / classes or None if measure == "correct_letter_ratio" else levels.get(measure)
+
+
+def _energies(axes: Axes, learning: xr.DataTree) -> None:
+    presentation = learning["presentation"].values
+    for name, look in style.ENERGIES.items():
+        _curve(axes, presentation, learning[name].values, LABELS[name], look)
+    if "test_loss" in learning.data_vars:
+        tested = learning["test_presentation"].values
+        axes.plot(tested, learning["test_loss"].values, "D", color=style.OUTPUT, mfc="white", mew=0.8,
+                  markersize=3, clip_on=False, label="loss in tests")
+    style.decades(axes, np.concatenate([learning[name].values for name in style.ENERGIES]))
+    axes.set_ylabel("energy per trial (nats)")
+    style.presentations_axis(axes)
+    style.legend_above(axes)
+
+
+def _curve(axes: Axes, x: np.ndarray, values: np.ndarray, label: str, look: dict) -> None:
+    x, values = x[np.isfinite(values)], values[np.isfinite(values)]
+    if len(values) < LONG:
+        axes.plot(x, values, label=label, **look)
+        return
+    shares = np.array_split(np.arange(len(values)), min(POINTS, len(values) // SHARE))
+    centre = [x[share].mean() for share in shares]
+    low, middle, high = np.array([np.percentile(values[share], (BAND[0], 50, BAND[1])) for share in shares]).T
+    axes.fill_between(centre, low, high, color=look["color"], alpha=0.2, linewidth=0)
+    axes.plot(centre, middle, label=label, **look)
+
+
+def _measure(axes: Axes, learning: xr.DataTree, name: str, chance: float | None) -> None:
+    values, tested = learning[name].values, learning["test_presentation"].values
+    axes.plot(tested, values, "-o", color=style.INK, clip_on=False, label="test")
+    if chance is not None:
+        axes.axhline(chance, color=style.FAINT, linestyle=(0, (1, 2)), label="chance", zorder=0)
+    if name in ("accuracy", "correct_letter_ratio"):
+        axes.set_ylim(0, 1)
+    else:
+        style.decades(axes, values)
+    axes.set_ylabel(MEASURES.get(name, name.replace("_", " ")))
+    style.presentations_axis(axes)
+    style.legend_above(axes)

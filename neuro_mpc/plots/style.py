@@ -1,0 +1,155 @@
+"""What all figures share: sizes, colours with one meaning each, panel letters, pages.
+
+The colours differ in lightness too, so that a figure can be read in grey and by colour-blind readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+MILLIMETRE = 1 / 25.4
+SINGLE, DOUBLE = 89 * MILLIMETRE, 183 * MILLIMETRE  # widths of one and two columns
+FEW_DECADES = 300  # ratio below which powers of ten are too few ticks
+
+INK, FAINT = "#222222", "#8A8F94"
+BELIEF, PREDICTION, ERROR, OUTPUT = "#15357A", "#E8A317", "#C8372D", "#7B5EA7"
+BEFORE, AFTER = "#B4B9BF", "#00594F"
+SIGNED, POSITIVE = "cividis", "Greys"  # lightness grows, or falls, all the way
+
+QUANTITIES = {
+    "belief": {"color": BELIEF, "linestyle": "-", "marker": "o"},
+    "prediction": {"color": PREDICTION, "linestyle": "--", "marker": "s"},
+    "error": {"color": ERROR, "linestyle": ":", "marker": "^"},
+}
+ENERGIES = {
+    "free_energy": {"color": INK, "linestyle": "-"},
+    "free_energy_hidden": {"color": ERROR, "linestyle": ":"},
+    "loss": {"color": OUTPUT, "linestyle": "--"},
+}
+
+RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "axes.titlesize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "figure.titlesize": 7,
+    "mathtext.fontset": "dejavusans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "ytick.minor.size": 1.5,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 2.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.4,
+    "legend.borderaxespad": 0.2,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "neuro_mpc",
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches, that no window and no global state knows of."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.04)
+    return figure
+
+
+def letter(axes: Axes, index: int) -> None:
+    """Marks a panel by the letter a, b, … above its upper left corner."""
+    text = chr(ord("a") + index % 26)
+    axes.annotate(text, (0, 1), (-24, 5), xycoords="axes fraction", textcoords="offset points",
+                  fontsize=8, fontweight="bold", va="bottom", ha="left")
+
+
+def heading(axes: Axes, text: str) -> None:
+    """A title at the left, beside the letter of the panel."""
+    # The letter of the row holds the height free; a long text must not take width from its panel.
+    axes.annotate(text, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
+                  va="bottom").set_in_layout(False)
+
+
+def legend_above(axes: Axes, columns: int = 2, side: str = "left") -> None:
+    """A legend over the panel, where no curve can run into it, flush with its left or right end."""
+    corner = (0 if side == "left" else 1, 1.0)
+    legend = axes.legend(loc=f"lower {side}", bbox_to_anchor=corner, ncols=columns, handlelength=1.9,
+                         columnspacing=0.8, handletextpad=0.4)
+    legend.set_in_layout(len(legend.get_texts()) > columns)
+
+
+def decades(axes: Axes, values: np.ndarray) -> None:
+    """A logarithmic y axis where `values` are positive and span a decade, else one that starts at zero."""
+    values = values[np.isfinite(values)]
+    if not len(values) or values.min() < 0:
+        return
+    if values.min() > 0 and values.max() > 10 * values.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        if values.max() < FEW_DECADES * values.min():
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.set_ylim(bottom=0)
+
+
+def ticks(axis: Axis, count: int, integer: bool = False) -> None:
+    """At most `count` intervals between round numbers."""
+    axis.set_major_locator(MaxNLocator(count, integer=integer, steps=(1, 2, 5, 10)))
+
+
+def presentations_axis(axes: Axes) -> None:
+    axes.set_xlabel("presentations learned")
+    ticks(axes.xaxis, 5, integer=True)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def steps_axis(axes: Axes) -> None:
+    axes.set_xlabel("step")
+    ticks(axes.xaxis, 5, integer=True)
+
+
+def projection_style(index: int) -> dict[str, object]:
+    """Line and marker of the projection of this number: 24 can be told apart."""
+    return {
+        "color": (INK, FAINT)[index // 12 % 2],
+        "linestyle": ("-", "--", ":", "-.")[index % 4],
+        "marker": (None, "o", "^")[index // 4 % 3],
+    }
+
+
+def shorten(name: str, length: int) -> str:
+    """`name` in at most `length` characters."""
+    return name if len(name) <= length else f"{name[: length - 1]}…"
+
+
+def pages(items: Iterable, size: int) -> list[list]:
+    """`items` in lists of at most `size`, as even as can be: [1, 2, 3] by two is [1, 2], [3]."""
+    items = list(items)
+    count = -(-len(items) // size)
+    return [list(part) for part in _split(items, count)]
+
+
+def _split(items: Sequence, count: int) -> list[Sequence]:
+    bounds = np.linspace(0, len(items), count + 1).round().astype(int)
+    return [items[first:last] for first, last in zip(bounds, bounds[1:])]

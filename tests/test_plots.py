@@ -1,0 +1,153 @@
+"""Figures: every one for every kind of run, nothing cut off, and errors that name the option to set."""
+
+import itertools
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+from neuro_mpc.errors import RunFileError
+from neuro_mpc.plots import FIGURES, plot_run, style
+from neuro_mpc.plots.learning import chance_level
+from neuro_mpc.plots.sequences import ALLOWED, FORBIDDEN, GIVEN, _kinds
+
+SHORT = {"presentations": 60, "snapshots": 3, "units": 12}
+DIGITS = {**SHORT, "measure": "accuracy", "classes": 10, "read": "last", "generation": False}
+LONG_NAME = "a-population-with-a-name-of-forty-letter"
+RUNS = {
+    "toy language": {"presentations": 600, "snapshots": 5},
+    "rows of pixels": {**DIGITS, "width": 28, "steps": 28},
+    "single pixels": {**DIGITS, "width": 1, "steps": 300},
+    "perplexity": {**SHORT, "measure": "perplexity", "generation": False},
+    "two snapshots": {**SHORT, "snapshots": 2},
+    "gaussian read-out": {**SHORT, "readout": "gaussian", "measure": None, "generation": False},
+    "trajectory": {**SHORT, "trajectory": 4},
+    "many populations": {**SHORT, "hidden": (LONG_NAME, *(f"area{k}" for k in range(4)))},
+    "unfinished": {**SHORT, "complete": False},
+    "one presentation": {**SHORT, "presentations": 1},
+}
+
+
+def drawable(options):
+    return [name for name in FIGURES if name != "sequences" or options.get("generation", True)]
+
+
+@pytest.mark.parametrize("kind", ["single pixels", "two snapshots"])
+def test_every_run_draws_every_figure_it_recorded(example, tmp_path, kind):
+    run = example(**RUNS[kind])
+    paths = plot_run(run, out=tmp_path)
+    for name in drawable(RUNS[kind]):
+        assert any(f"-{name}" in path.name for path in paths)
+    widths = {imread(path).shape[1] for path in paths}
+    assert widths <= {int(size * 300) for size in (style.SINGLE, style.DOUBLE)}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", RUNS)
+def test_no_text_is_cut_off_or_lies_on_another(example, kind):
+    run = example(**RUNS[kind])
+    with matplotlib.rc_context(style.RC):
+        for name in drawable(RUNS[kind]):
+            for figure in FIGURES[name](run):
+                _assert_clear(figure, name)
+
+
+def _assert_clear(figure, name):
+    figure.draw_without_rendering()
+    ticks = {label for axes in figure.axes for label in (*axes.get_xticklabels(), *axes.get_yticklabels())}
+    shown = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    boxes = {text: text.get_window_extent() for text in shown if text not in ticks}
+    page = figure.bbox.padded(1)
+    for text, box in boxes.items():
+        assert page.x0 <= box.x0 and box.x1 <= page.x1, f"{name}: {text.get_text()!r} leaves the page"
+        assert page.y0 <= box.y0 and box.y1 <= page.y1, f"{name}: {text.get_text()!r} leaves the page"
+    for (one, first), (other, second) in itertools.combinations(boxes.items(), 2):
+        clear = not first.padded(-0.5).overlaps(second.padded(-0.5))
+        assert clear, f"{name}: {one.get_text()!r} on {other.get_text()!r}"
+
+
+@pytest.mark.parametrize(
+    ("figure", "options", "setting"),
+    [
+        ("learning", {"presentations": 0}, "protocol.learning.presentations"),
+        ("synapses", {"snapshots": 1}, "protocol.recording.synapses_every"),
+        ("synapses", {"snapshots": 0}, "protocol.recording.synapses_every"),
+        ("traces", {"samples": False}, "protocol.recording.samples"),
+        ("sequences", {"generation": False}, "protocol.test.generate"),
+    ],
+)
+def test_what_was_not_recorded_is_named_with_its_option(example, tmp_path, figure, options, setting):
+    base = {**SHORT, "samples": False} if "presentations" in options else SHORT
+    run = example(**base | options)
+    with pytest.raises(RunFileError, match=setting):
+        plot_run(run, figure, tmp_path)
+
+
+def test_files_are_named_after_run_and_figure(example_run, example_path, tmp_path):
+    assert plot_run(example_run, "learning") == [example_path.parent / "run-learning.png"]
+    assert plot_run(example_run, "learning", tmp_path) == [tmp_path / "run-learning.png"]
+    assert plot_run(example_run, "learning", tmp_path / "energy.pdf") == [tmp_path / "energy.pdf"]
+    pages = plot_run(example_run, "synapses", tmp_path / "s.svg")
+    assert pages == [tmp_path / "s-1.svg", tmp_path / "s-2.svg"]
+    assert plot_run(example_run, out=tmp_path / "all.pdf")[0] == tmp_path / "all-learning.pdf"
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_the_same_figure_is_the_same_file(example_run, tmp_path, suffix):
+    first, second = (plot_run(example_run, "learning", tmp_path / f"{k}.{suffix}")[0] for k in "ab")
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("figure", "out", "problem"),
+    [
+        ("learnin", None, "did you mean 'learning'"),
+        ("phase", None, "one of learning, synapses, traces, sequences"),
+        ("learning", "a.docx", r"\.png, \.pdf, \.svg"),
+        ("learning", "nowhere/a.png", "nowhere is not there"),
+    ],
+)
+def test_wrong_requests_say_what_is_possible(example_run, tmp_path, figure, out, problem):
+    with pytest.raises(RunFileError, match=problem):
+        plot_run(example_run, figure, out and tmp_path / out)
+
+
+def test_chance_is_what_guessing_scores(example):
+    run = example(**SHORT)
+    assert chance_level(run, "correct_letter_ratio") == 2 / 26
+    assert chance_level(run, "accuracy") == 1 / 26
+    assert chance_level(run, "perplexity") == 26
+    assert chance_level(run, "something else") is None
+
+
+def test_forbidden_transitions_are_those_off_the_ring_steps(example_run):
+    sequences = np.array([[0, 2, 6, 7], [25, 1, 3, 1], [24, 0, 0, 4]])
+    expected = [
+        [GIVEN, ALLOWED, ALLOWED, FORBIDDEN],
+        [GIVEN, ALLOWED, ALLOWED, FORBIDDEN],
+        [GIVEN, ALLOWED, FORBIDDEN, ALLOWED],
+    ]
+    np.testing.assert_array_equal(_kinds(sequences, example_run["generation"]), expected)
+
+
+@pytest.mark.parametrize("names", ["BELIEF PREDICTION ERROR", "BEFORE AFTER", "BEFORE OUTPUT"])
+def test_colours_can_be_told_apart_in_grey(names):
+    lightness = sorted(_lightness(getattr(style, name)) for name in names.split())
+    assert np.diff(lightness).min() > 20
+
+
+def _lightness(colour):
+    """CIE L*, 0 … 100, of an sRGB colour."""
+    channels = np.array(to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
+
+
+def test_drawing_needs_neither_brian2_nor_a_window():
+    code = "import sys, neuro_mpc.plots; assert not {'brian2', 'matplotlib.pyplot'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
