@@ -78,3 +78,11 @@ def _create(group, name, kind, dimensions, chunks, label, **packed) -> None:
     missing = np.nan if kind.startswith("f") else None
     variable = group.createVariable(name, kind, dimensions, chunksizes=chunks, fill_value=missing, **packed)
     variable.setncatts({"units": "1", "long_name": label})
+    if others := [other for other in group.variables if _labels(group[other], variable)]:
+        variable.coordinates = " ".join(others)
+
+
+def _labels(other: netCDF4.Variable, variable: netCDF4.Variable) -> bool:
+    """Whether `other` holds the numbers of presentations along the rows of `variable`."""
+    of_rows = other.dimensions == variable.dimensions[:1] and other.name not in other.dimensions
+    return of_rows and other.long_name == LEARNED_BEFORE and variable.long_name != LEARNED_BEFORE

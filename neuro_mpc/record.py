@@ -52,7 +52,7 @@ class RunFile:
     """Writes the run file of one run.
 
     Numbers of presentations count those *learned before*: presentation 0 is the first, the snapshot of the
-    initial state has number 0, and the snapshots before and after presentation k have the numbers k and k + 1.
+    initial state has number 0, and the snapshots around presentation k have the numbers k and k + 1.
 
     Used as a context manager, an exception leaves the readable `<path>.partial` with `complete = 0`.
 
@@ -142,8 +142,9 @@ class RunFile:
         """Writes the neural traces of one presentation.
 
         stimulus: (step, trial, unit); target: (step or 1, trial, unit of the target);
-        trials: (trial,), their numbers in the data set; neural: `{population: {name: (step, trial, unit)}}`, with
-        `iteration` first where the trajectory of inference is kept. A single step of a longer sequence is its last.
+        trials: (trial,), their numbers in the data set; neural: `{population: {name: (step, trial, unit)}}`,
+        with `iteration` first where the trajectory of inference is kept. A single step of a longer sequence
+        is its last.
         """
         steps = len(stimulus)
         group = self._file.createGroup("stimulus")

@@ -79,7 +79,7 @@ def test_snapshots_keep_every_bit_of_the_precision(tmp_path, precision):
         m = run["synapses/input/m"]
         assert m.dims == ("snapshot", "post", "pre") and m.dtype == precision
         np.testing.assert_array_equal(m, [first, last])
-        np.testing.assert_array_equal(run["synapses/recurrent/presentation"], [0, 10])
+        np.testing.assert_array_equal(run["synapses/recurrent/w"].coords["presentation"], [0, 10])
 
 
 def test_samples_have_names_of_their_dimensions(tmp_path):
