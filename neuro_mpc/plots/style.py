@@ -115,7 +115,7 @@ def decades(axes: Axes, values: np.ndarray) -> None:
 
 def ticks(axis: Axis, count: int, integer: bool = False) -> None:
     """At most `count` intervals between round numbers."""
-    axis.set_major_locator(MaxNLocator(count, integer=integer, steps=(1, 2, 5, 10)))
+    axis.set_major_locator(MaxNLocator(count, integer=integer, steps=(1, 2, 5, 10), min_n_ticks=1))
 
 
 def presentations_axis(axes: Axes) -> None:
