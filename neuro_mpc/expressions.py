@@ -1,8 +1,8 @@
 """The closed language of expressions in descriptions: text in, SymPy expression out.
 
-An expression is data. It is read on Python's syntax tree, of which only numbers, names, ``+ - * / **``, unary
-minus, parentheses and calls of the listed functions are accepted; nothing of it is compiled or executed. Limits
-on length, depth, exponents and numbers keep the work small. Parts without a name are folded to numbers in double
+An expression is data. It is read on Python's syntax tree, of which only numbers, names, ``+ - * / **``,
+unary minus, parentheses and calls of the listed functions are accepted; none of it is compiled or executed.
+Limits on length, depth, exponents and numbers keep the work small. Parts without a name are folded to double
 precision at once, because exact arithmetic with numbers such as ``floor(exp(1e9))`` would not end.
 """
 
@@ -23,6 +23,7 @@ from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.functions import ARRAYS, FUNCTIONS, NUMERIC, RANDOM_FUNCTIONS, step
 
 LONGEST, DEEPEST, HIGHEST_POWER, EXACT = 1000, 50, 20, 10**15
+DEEP = 3  # SymPy takes the longer the deeper calls and powers are nested
 SIZES = (
     "n",
     "n_pre",
@@ -33,13 +34,6 @@ PLAIN = "numbers, names, + - * / **, parentheses and the functions "
 
 
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-
-
-class _Slope(sympy.Function):
-    """abs(x) while differentiating: SymPy's own derivative of it splits x into real and imaginary parts."""
-
-    def fdiff(self, argindex=1):
-        return sympy.sign(self.args[0])
 
 
 def parse(
@@ -61,7 +55,7 @@ def derivative(expression: sympy.Expr, name: str, *, source: str = "", key: str 
     """
     symbol = sympy.Symbol(name, real=True)
     jumps = [part for part in expression.atoms(sympy.floor, sympy.sign, step) if symbol in part.free_symbols]
-    found = None if jumps else expression.replace(sympy.Abs, _Slope).diff(symbol).replace(_Slope, sympy.Abs)
+    found = None if jumps else expression.diff(symbol)
     if jumps or found.has(sympy.Derivative, sympy.Subs, sympy.re, sympy.im, sympy.I, sympy.DiracDelta):
         culprit = f" because of {jumps[0]}" if jumps else ""
         raise DescriptionError(
@@ -130,7 +124,8 @@ class _Reader:
     def read(self, node: ast.expr, depth: int, power: float) -> sympy.Expr:
         if depth > DEEPEST:
             raise self.fail(
-                f"the expression is nested deeper than {DEEPEST} levels", hint="split it or shorten it"
+                f"the expression is nested deeper than {DEEPEST} levels, a call or power counting {DEEP}",
+                hint="shorten it or use fewer parentheses",
             )
         match node:
             case ast.Constant(value=value):
@@ -145,7 +140,7 @@ class _Reader:
                 operands = self.read(left, depth + 1, power), self.read(right, depth + 1, power)
                 return self.apply(_OPERATORS[type(op)], *operands)
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-                return self.call(name, [self.read(arg, depth + 1, power) for arg in args])
+                return self.call(name, [self.read(arg, depth + DEEP, power) for arg in args])
         raise self.fail("this is not plain arithmetic", expected=self.language)
 
     def number(self, value: object) -> sympy.Expr:
@@ -167,16 +162,13 @@ class _Reader:
         raise self.fail(f"unknown name {name!r}", expected=known, hint=did_you_mean(name, self.names))
 
     def power(self, base: ast.expr, exponent: ast.expr, depth: int, power: float) -> sympy.Expr:
-        sign, literal = (-1, exponent.operand) if isinstance(exponent, ast.UnaryOp) else (1, exponent)
-        value = getattr(literal, "value", None)
-        if not (isinstance(literal, ast.Constant) and type(value) in (int, float)) or (
-            sign == -1 and not isinstance(exponent.op, ast.USub)
-        ):
-            raise self.fail(
-                "an exponent is not a number",
-                expected="a number such as 2, 0.5 or -1 after **",
-                hint="use exp(…) and log(…) for other powers",
-            )
+        match exponent:
+            case ast.Constant(value=int() | float() as value):
+                pass
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                value = -value
+            case _:
+                raise self.fail("an exponent is not a number", expected="such as 2, 0.5 or -1 after **")
         # SymPy multiplies the exponents of nested powers, so the bound is on their product.
         power *= max(abs(value), 1)
         if not power <= HIGHEST_POWER:
@@ -184,7 +176,7 @@ class _Reader:
                 "a power is too high", expected=f"exponents whose product is at most {HIGHEST_POWER}"
             )
         exact = sympy.Rational(repr(value)) if isinstance(value, float) else sympy.Integer(value)
-        return self.apply(operator.pow, self.read(base, depth + 1, power), sign * exact)
+        return self.apply(operator.pow, self.read(base, depth + DEEP, power), exact)
 
     def call(self, name: str, args: list[sympy.Expr]) -> sympy.Expr:
         known = {

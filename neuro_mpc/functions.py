@@ -65,6 +65,42 @@ class softplus(sympy.Function):
         return True
 
 
+class _Real:
+    """Takes a function of SymPy as one of real numbers.
+
+    For arguments that may be complex to SymPy, such as sqrt(x), it would expand real and imaginary parts for
+    every question on signs, which may take minutes.
+    """
+
+    @classmethod
+    def eval(cls, x):
+        return super().eval(x) if x.is_Number else None
+
+    def _eval_is_real(self):
+        return True
+
+    _eval_is_extended_real = _eval_is_finite = _eval_is_complex = _eval_is_real
+
+
+class tanh(_Real, sympy.tanh):
+    def fdiff(self, argindex=1):
+        return 1 - self**2
+
+
+class floor(_Real, sympy.floor):
+    pass
+
+
+class sign(_Real, sympy.sign):
+    pass
+
+
+class Abs(_Real, sympy.Abs):
+    # SymPy's own derivative splits the argument into real and imaginary parts.
+    def _eval_derivative(self, x):
+        return sign(self.args[0]) * self.args[0].diff(x)
+
+
 class RandomCall(sympy.Function):
     """A random function in an initial value; its last argument is a symbol that tells equal calls apart."""
 
@@ -85,19 +121,19 @@ class identity(RandomCall):
 
 
 FUNCTIONS: dict[str, Callable] = {
-    "abs": sympy.Abs,
+    "abs": Abs,
     "cos": sympy.cos,
     "exp": sympy.exp,
-    "floor": sympy.floor,
+    "floor": floor,
     "log": sympy.log,
     "relu": relu,
     "sigmoid": sigmoid,
-    "sign": sympy.sign,
+    "sign": sign,
     "sin": sympy.sin,
     "softplus": softplus,
     "sqrt": sympy.sqrt,
     "step": step,
-    "tanh": sympy.tanh,
+    "tanh": tanh,
 }
 RANDOM_FUNCTIONS: dict[str, tuple[type[RandomCall], int]] = {
     "normal": (normal, 2),

@@ -186,7 +186,7 @@ def _initial_values(value: object) -> dict[str, str | float | dict[str, str | fl
             }
         else:
             nested[projection] = _initial_value(entries)
-    return nested
+    return {name: entry for name, entry in nested.items() if entry != {}}
 
 
 def _initial_value(value: object) -> str | float:

@@ -218,11 +218,8 @@ def _candidates(folders: list[Path], name: str) -> list[Path]:
 
 
 def _missing(missing: list[str], described: Idx, folders: list[Path]) -> DescriptionError:
-    lines = [
-        f"{name} (or {name}.gz)"
-        + f", sha256 of the uncompressed file {described.checksums[name]}" * (name in described.checksums)
-        for name in missing
-    ]
+    sums = {name: f", sha256 of the uncompressed file {sum_}" for name, sum_ in described.checksums.items()}
+    lines = [f"{name} (or {name}.gz){sums.get(name, '')}" for name in missing]
     return DescriptionError(
         "data files are missing:\n    " + "\n    ".join(lines),
         key="stimulus",

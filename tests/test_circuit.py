@@ -1,0 +1,305 @@
+"""Circuits: what they tell about themselves; every mistake is refused with its key and a hint."""
+
+import copy
+
+import pytest
+
+from neuro_mpc.circuit import Circuit, Population, Projection
+from neuro_mpc.errors import DescriptionError
+
+TWO_LAYERS = {
+    "name": "layers",
+    "population": {
+        "output": {"role": "target", "readout": "gaussian"},
+        "upper": {"size": 3, "activation": "tanh(r)"},
+        "lower": {"size": 4, "activation": "relu(r)"},
+        "input": {"role": "stimulus"},
+    },
+    "projection": {
+        "in": {"from": "input", "to": "lower", "synapse": "point"},
+        "up": {"from": "lower", "to": "upper", "synapse": "weight", "initial": {"w": "normal(0, 1)"}},
+        "back": {"from": "upper", "to": "lower", "delay": 1, "synapse": "weight"},
+        "out": {"from": "upper", "to": "output", "synapse": "spike-and-slab"},
+    },
+    "synapse": {"weight": {"mean": "w", "parameter": {"w": {"initial": 0.1, "low": -1, "high": 1}}}},
+}
+
+
+def changed(**entries):
+    """The tables of the circuit with dotted keys (`__` for a dot) set, or removed where the value is None."""
+    tables = copy.deepcopy(TWO_LAYERS)
+    for key, value in entries.items():
+        *way, last = key.split("__")
+        here = tables
+        for part in way:
+            here = here[part]
+        if value is None:
+            del here[last]
+        else:
+            here[last] = value
+    return tables
+
+
+def refused(tables):
+    with pytest.raises(DescriptionError) as caught:
+        Circuit.from_tables(tables, "layers.toml")
+    assert str(caught.value).startswith("layers.toml: ")
+    return caught.value
+
+
+@pytest.fixture
+def circuit():
+    return Circuit(**TWO_LAYERS)
+
+
+def test_roles_and_order_of_evaluation(circuit):
+    assert (circuit.stimulus, circuit.target) == ("input", "output")
+    assert circuit.free == ("lower", "upper")
+
+
+def test_neighbours(circuit):
+    assert list(circuit.incoming("lower")) == ["in", "back"]
+    assert list(circuit.outgoing("upper")) == ["back", "out"]
+    assert circuit.outgoing("upper")["back"] == circuit.projection["back"]
+
+
+def test_sizes_come_from_the_protocol(circuit):
+    sized = circuit.sized(5, 2)
+    assert [sized.shape(name) for name in ("in", "up", "back", "out")] == [(4, 5), (3, 4), (4, 3), (2, 3)]
+    assert [sized.fan_in(name) for name in ("in", "up", "back", "out")] == [5, 4, 3, 3]
+    assert sized.sized(5, 2) == sized
+    assert circuit.population["input"].size is None
+
+
+def test_sizes_that_contradict_the_protocol_are_refused(circuit):
+    with pytest.raises(
+        DescriptionError, match=r"population.input.size: the size contradicts(.|\n)*expected: 6"
+    ):
+        circuit.sized(5, 2).sized(6, 2)
+    with pytest.raises(DescriptionError, match="population.input.size: the size is not known yet"):
+        circuit.shape("in")
+
+
+def test_text_makes_an_equal_circuit(circuit):
+    assert Circuit.from_toml(circuit.to_toml()) == circuit
+    assert Circuit.from_toml(circuit.sized(5, 2).to_toml()) == circuit.sized(5, 2)
+
+
+def test_the_text_holds_all_synapse_types(circuit):
+    assert list(circuit.synapse) == ["weight", "point", "spike-and-slab"]
+    assert 'mean = "m/n"' in circuit.to_toml()
+
+
+def test_an_own_type_goes_before_the_shipped_one():
+    own = {"mean": "w", "parameter": {"w": {"initial": 0}}}
+    assert Circuit(**changed(synapse__point=own)).synapse["point"].mean == "w"
+
+
+def test_python_objects_do_as_well_as_tables():
+    tables = changed()
+    tables["population"]["upper"] = Population(size=3, activation="tanh(r)")
+    tables["projection"]["up"] = Projection(
+        source="lower", target="upper", synapse="weight", initial={"w": "normal(0, 1)"}
+    )
+    assert Circuit(**tables) == Circuit(**TWO_LAYERS)
+
+
+def test_defaults():
+    circuit = Circuit(**changed(population__lower__activation=None, population__output__readout=None))
+    assert circuit.population["lower"].activation == "r"
+    assert circuit.population["output"].readout == "softmax"
+    assert circuit.population["input"].activation is None
+
+
+def test_fields_cannot_be_changed(circuit):
+    with pytest.raises(ValueError, match="frozen"):
+        circuit.name = "other"
+
+
+SELF = {"from": "upper", "to": "upper", "synapse": "weight"}
+TO_INPUT = {"from": "upper", "to": "input", "synapse": "weight"}
+FROM_OUTPUT = {"from": "output", "to": "lower", "synapse": "weight"}
+WEIGHT = {"mean": "w", "parameter": {"w": {"initial": 0}}}
+MISTAKES = [
+    ({"population__lower__sise": 3}, "population.lower.sise", "unknown key", "did you mean 'size'?"),
+    ({"populations": {}}, "populations", "unknown key", "did you mean 'population'?"),
+    ({"population__lower__size": 0}, "population.lower.size", "out of range", ""),
+    ({"population__lower__size": 1_000_001}, "population.lower.size", "out of range", ""),
+    ({"population__lower__size": "4"}, "population.lower.size", "not a whole number", ""),
+    ({"population__lower__size": True}, "population.lower.size", "not a whole number", ""),
+    ({"population__lower__size": 4.5}, "population.lower.size", "not a whole number", ""),
+    ({"population__lower__size": None}, "population.lower", "needs a size", ""),
+    ({"population__lower__role": "fre"}, "population.lower.role", "known values", "did you mean 'free'?"),
+    ({"population__lower": 4}, "population.lower", "is not a table", ""),
+    ({"population__input__role": None}, "population.input", "needs a size", ""),
+    ({"population__second": {"role": "stimulus"}}, "population", "2 populations with role = 'stimulus'", ""),
+    ({"population__second": {"role": "target"}}, "population", "2 populations with role = 'target'", ""),
+    ({"population__input__activation": "r"}, "population.input", "has no activation", "remove activation"),
+    ({"population__lower__readout": "softmax"}, "population.lower", "has no readout", ""),
+    (
+        {"population__output__readout": "softmx"},
+        "population.output.readout",
+        "known values",
+        "did you mean 'softmax'?",
+    ),
+    ({"population__lower__activation": "relu(x)"}, "population.lower.activation", "unknown name 'x'", ""),
+    (
+        {"population__lower__activation": "relo(r)"},
+        "population.lower.activation",
+        "unknown function",
+        "mean 'relu'?",
+    ),
+    ({"population__lower__activation": "r.real"}, "population.lower.activation", "plain arithmetic", ""),
+    (
+        {"population__lower__activation": "floor(r)"},
+        "population.lower.activation",
+        "no usable derivative",
+        "relu",
+    ),
+    ({"population__lower__activation": 3}, "population.lower.activation", "is not a text", ""),
+    ({"population__1st": {"size": 3}}, "population.1st", "not a name", ""),
+    ({"population__" + "a" * 41: {"size": 3}}, "population." + "a" * 41, "not a name", ""),
+    ({"projection__up__to": "uper"}, "projection.up.to", "unknown population", "did you mean 'upper'?"),
+    ({"projection__up__from": "below"}, "projection.up.from", "unknown population", ""),
+    ({"projection__up__to": None}, "projection.up.to", "is missing", ""),
+    ({"projection__up__delay": -1}, "projection.up.delay", "out of range", ""),
+    ({"projection__up__dely": 1}, "projection.up.dely", "unknown key", "did you mean 'delay'?"),
+    (
+        {"projection__up__synapse": "gausian"},
+        "projection.up.synapse",
+        "unknown synapse",
+        "did you mean 'gaussian'?",
+    ),
+    (
+        {"projection__up__synapse": "mine"},
+        "projection.up.synapse",
+        "unknown synapse",
+        "define [synapse.mine]",
+    ),
+    ({"projection__up__initial": {"v": 1}}, "projection.up.initial.v", "unknown parameter of weight", ""),
+    ({"projection__up__initial": {"w": 2}}, "projection.up.initial.w", "outside of the bounds", ""),
+    ({"projection__up__initial": {"w": "1 + 1"}}, "projection.up.initial.w", "outside of the bounds", ""),
+    ({"projection__up__initial": {"w": [1]}}, "projection.up.initial.w", "neither an expression nor", ""),
+    ({"projection__up__initial": {"w": "normal(0)"}}, "projection.up.initial.w", "normal takes 2", ""),
+    ({"projection__x": TO_INPUT}, "projection.x.to", "the stimulus is given", ""),
+    ({"projection__x": FROM_OUTPUT}, "projection.x.from", "nothing starts at the target", ""),
+    ({"projection__x": SELF}, "projection", "a loop without delay: upper → upper", "delay = 1"),
+    (
+        {"projection__back__delay": 0},
+        "projection",
+        "a loop without delay: upper → lower → upper",
+        "delay = 1",
+    ),
+    ({"projection__out": None}, "population.output", "nothing reaches this population", ""),
+    ({"projection__in": None, "projection__back": None}, "population.lower", "nothing reaches", ""),
+    ({"projection__in": None}, "population.input", "reaches nothing", ""),
+    ({"projection__up__from": "input"}, "population.lower", "reaches nothing", ""),
+    ({"projection__a-b": SELF, "projection__a_b": SELF}, "projection.a_b", "differs from 'a-b' only", ""),
+    ({"synapse__weight__mean": "v"}, "synapse.weight.mean", "unknown name 'v'", ""),
+    ({"synapse__weight__mean": "sign(w)"}, "synapse.weight.mean", "no usable derivative", ""),
+    ({"synapse__weight__variance": "n*floor(w)"}, "synapse.weight.variance", "no usable derivative", ""),
+    ({"synapse__weight__mean": None}, "synapse.weight.mean", "is missing", ""),
+    (
+        {"synapse__weight__parameter": {"r": {"initial": 0}}},
+        "synapse.weight.parameter.r",
+        "meaning of its own",
+        "",
+    ),
+    (
+        {"synapse__weight__parameter": {"n_pre": {"initial": 0}}},
+        "synapse.weight.parameter.n_pre",
+        "its own",
+        "",
+    ),
+    ({"synapse__weight__parameter": {"exp": {"initial": 0}}}, "synapse.weight.parameter.exp", "its own", ""),
+    ({"synapse__weight__parameter": {"if": {"initial": 0}}}, "synapse.weight.parameter.if", "not a name", ""),
+    (
+        {"synapse__weight__parameter": {"a-b": {"initial": 0}}},
+        "synapse.weight.parameter.a-b",
+        "not a name",
+        "",
+    ),
+    ({"synapse__weight__parameter__w__low": 1}, "synapse.weight.parameter.w", "low = 1.0 is not below", ""),
+    ({"synapse__weight__parameter__w__low": "0"}, "synapse.weight.parameter.w.low", "not a number", ""),
+    (
+        {"synapse__weight__parameter__w__low": float("nan")},
+        "synapse.weight.parameter.w.low",
+        "not finite",
+        "",
+    ),
+    (
+        {"synapse__weight__parameter__w__initial": 3},
+        "synapse.weight.parameter.w.initial",
+        "outside of the bounds",
+        "",
+    ),
+    (
+        {"synapse__weight__parameter__w__initial": float("inf")},
+        "synapse.weight.parameter.w.initial",
+        "finite",
+        "",
+    ),
+    (
+        {"synapse__weight__parameter__w__initial": "x"},
+        "synapse.weight.parameter.w.initial",
+        "unknown name",
+        "",
+    ),
+    (
+        {"synapse__weight__parameter__w__rate_factor": -1},
+        "synapse.weight.parameter.w.rate_factor",
+        "range",
+        "",
+    ),
+    ({"name": " "}, "name", "is empty", ""),
+    ({"name": None}, "name", "is missing", ""),
+    ({"population": []}, "population", "is not a table", ""),
+    ({"projection": None}, "projection", "is missing", ""),
+]
+
+
+@pytest.mark.parametrize(("entries", "key", "problem", "hint"), MISTAKES)
+def test_mistakes_are_refused_where_they_are(entries, key, problem, hint):
+    error = refused(changed(**entries))
+    found = [each for each in error.problems if each.key == key]
+    assert found, str(error)
+    assert problem in found[0].problem
+    assert hint in found[0].hint
+
+
+def test_all_mistakes_are_told_at_once():
+    error = refused(changed(population__lower__sise=3, projection__up__delay=-1, name=3))
+    assert {each.key for each in error.problems} == {"population.lower.sise", "projection.up.delay", "name"}
+
+
+def test_no_free_population():
+    tables = {
+        "name": "direct",
+        "population": {"a": {"role": "stimulus"}, "b": {"role": "target"}},
+        "projection": {"ab": {"from": "a", "to": "b", "synapse": "point"}},
+    }
+    assert "no free population" in str(refused(tables))
+
+
+@pytest.mark.parametrize("make", [lambda: Population(sise=3), lambda: Circuit(nme="a"), lambda: Circuit()])
+def test_python_gets_the_same_errors(make):
+    with pytest.raises(DescriptionError, match="unknown key|is missing"):
+        make()
+
+
+def test_long_chains_are_ordered():
+    names = [f"p{k}" for k in range(200)]
+    chain = ["input", *names, "output"]
+    circuit = Circuit(
+        name="chain",
+        population={
+            "output": {"role": "target"},
+            **{name: {"size": 1} for name in reversed(names)},
+            "input": {"role": "stimulus"},
+        },
+        projection={
+            f"to-{b}": {"from": a, "to": b, "synapse": "point"}
+            for a, b in zip(chain, chain[1:], strict=False)
+        },
+    )
+    assert circuit.free == tuple(names)

@@ -1,0 +1,224 @@
+"""IDX files: round trip, splits, and every kind of damage refused with the name of the file."""
+
+import gzip
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neuro_mpc.descriptions import load_circuit, load_protocol
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.stimuli import idx, load
+from neuro_mpc.stimuli.idx import read_idx
+from neuro_mpc.stimuli.mnist_download import SHA256, download
+
+NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def encoded(array):
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return header + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    return {
+        NAMES[0]: rng.integers(0, 256, (12, 4, 6)),
+        NAMES[1]: rng.integers(0, 10, 12),
+        NAMES[2]: rng.integers(0, 256, (5, 4, 6)),
+        NAMES[3]: rng.integers(0, 10, 5),
+    }
+
+
+@pytest.fixture
+def folder(tmp_path, data):
+    for k, (name, array) in enumerate(data.items()):
+        content = encoded(array)
+        path = tmp_path / (f"{name}.gz" if k % 2 else name)
+        path.write_bytes(gzip.compress(content) if k % 2 else content)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, tmp_path):
+    monkeypatch.delenv("NEURO_MPC_DATA", raising=False)
+    monkeypatch.setattr(idx, "download", lambda names: {})
+    monkeypatch.setattr(idx, "folder_of_downloads", lambda: tmp_path / "cache")
+
+
+def stimuli(folder=None, **settings):
+    overrides = {"stimulus.pixels_per_step": 6, "stimulus.validation": 3, "stimulus.checksums": {}}
+    overrides |= {f"stimulus.{key}": value for key, value in settings.items()}
+    if folder is not None:
+        overrides["data_dir"] = str(folder)
+    return load(load_protocol("mnist-rows", overrides), load_circuit("mpl"), 0)
+
+
+def refused(folder, **settings):
+    with pytest.raises(DescriptionError) as caught:
+        stimuli(folder, **settings)
+    return str(caught.value)
+
+
+def test_images_are_read_row_by_row(folder, data):
+    found = stimuli(folder)
+    assert [found.size(split) for split in ("train", "validation", "test")] == [9, 3, 5]
+    assert (found.width, found.steps, found.classes, found.read) == (6, 4, 10, "last")
+    stimulus, target = found.batch("test", np.array([4, 1]))
+    assert stimulus.shape == (4, 2, 6)
+    assert stimulus.dtype == np.float32
+    np.testing.assert_allclose(stimulus[:, 0], data[NAMES[2]][4] / 255, atol=1e-7)
+    np.testing.assert_array_equal(target.argmax(axis=2)[0], data[NAMES[3]][[4, 1]])
+
+
+def test_validation_is_the_end_of_the_training_files(folder, data):
+    found = stimuli(folder)
+    np.testing.assert_array_equal(found.labels("validation", np.arange(3))[0], data[NAMES[1]][9:])
+    np.testing.assert_array_equal(found.labels("train", np.arange(9))[0], data[NAMES[1]][:9])
+    assert stimuli(folder, validation=0).size("train") == 12
+
+
+def test_a_subset_is_the_beginning(folder, data):
+    found = stimuli(folder, subset=2)
+    assert [found.size(split) for split in ("train", "validation", "test")] == [2, 3, 5]
+    np.testing.assert_array_equal(found.labels("validation", np.arange(3))[0], data[NAMES[1]][9:])
+
+
+def test_a_permutation_is_the_same_for_all_images(folder):
+    plain, permuted = stimuli(folder, pixels_per_step=1), stimuli(folder, pixels_per_step=1, permute=True)
+    order = np.random.RandomState(0).permutation(24)
+    for split in ("train", "test"):
+        trials = np.arange(3)
+        np.testing.assert_array_equal(plain.stimulus(split, trials)[order], permuted.stimulus(split, trials))
+
+
+@pytest.mark.parametrize("place", ["", "mnist"])
+def test_the_environment_names_the_folder(folder, monkeypatch, place):
+    (folder / place).mkdir(exist_ok=True)
+    for path in list(folder.glob("*-ubyte*")):
+        path.rename(folder / place / path.name)
+    monkeypatch.setenv("NEURO_MPC_DATA", str(folder))
+    assert stimuli().size("test") == 5
+
+
+def test_downloaded_files_fill_the_gap(folder, monkeypatch):
+    monkeypatch.setattr(
+        idx, "download", lambda names: {name: next(folder.glob(f"{name}*")) for name in names}
+    )
+    assert stimuli().size("test") == 5
+
+
+def test_checksums_are_those_of_the_uncompressed_files(folder, data):
+    sums = {name: hashlib.sha256(encoded(array)).hexdigest() for name, array in data.items()}
+    assert stimuli(folder, checksums=sums).size("test") == 5
+    text = refused(folder, checksums={**sums, NAMES[1]: "0" * 64})
+    assert NAMES[1] in text
+    assert "another sha256" in text
+
+
+def test_missing_files_are_listed_with_where_to_put_them(tmp_path):
+    text = refused(None, checksums={NAMES[0]: "abc"})
+    assert all(name in text for name in NAMES)
+    assert "sha256 of the uncompressed file abc" in text
+    assert str(tmp_path / "cache") in text
+    assert "NEURO_MPC_DATA" in text
+    assert str(tmp_path / "elsewhere") in refused(tmp_path / "elsewhere")
+
+
+def damaged(folder, name, change):
+    path = next(folder.glob(f"{name}*"))
+    content = path.read_bytes()
+    path.unlink()
+    (folder / name).write_bytes(change(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content))
+
+
+DAMAGE = [
+    (lambda content: b"", "an empty file"),
+    (lambda content: content[:3], "not an IDX file"),
+    (lambda content: b"PK\x03\x04" + content, "not an IDX file"),
+    (lambda content: content[:2] + b"\x0d" + content[3:], "not an IDX file"),
+    (lambda content: content[:3] + b"\x07" + content[4:], "not an IDX file"),
+    (lambda content: content[:6], "an IDX header with the sizes"),
+    (lambda content: content[:4] + b"\0" * 4 + content[8:], "an IDX header with the sizes"),
+    (lambda content: content[:4] + b"\xff" * 4 + content[8:], "sizes"),
+    (lambda content: content[:-1], "truncated"),
+    (lambda content: content + b"\0", "longer than its header says"),
+    (lambda content: gzip.compress(content)[:-9], "cannot be read"),
+    (lambda content: gzip.compress(content)[:10] + b"\xff" * 20, "cannot be read"),
+    (lambda content: gzip.compress(content)[:-8] + b"\0" * 8, "cannot be read"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("change", "problem"), DAMAGE)
+def test_damage_is_refused_with_the_name_of_the_file(folder, name, change, problem):
+    damaged(folder, name, change)
+    text = refused(folder)
+    assert str(folder / name) in text
+    assert problem in text or (problem == "sizes" and "truncated" in text)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "problem"),
+    [
+        (NAMES[1], np.zeros(11), "11 labels for the 12 images"),
+        (NAMES[3], np.zeros(6), "6 labels for the 5 images"),
+        (NAMES[1], np.full(12, 10), "label 10 of trial 0 is out of range"),
+        (NAMES[3], np.array([0, 0, 0, 255, 0]), "label 255 of trial 3 is out of range"),
+        (NAMES[0], np.zeros(12), "these are not images"),
+        (NAMES[1], np.zeros((12, 2)), "these are not labels"),
+        (NAMES[2], np.zeros((5, 4, 5)), "images of 20 pixels"),
+    ],
+)
+def test_files_that_do_not_fit_together_are_refused(folder, name, array, problem):
+    damaged(folder, name, lambda content: encoded(array))
+    text = refused(folder)
+    assert problem in text
+    assert name in text
+
+
+def test_numbers_that_do_not_fit_the_data_are_refused(folder):
+    assert "does not divide the 24 pixels" in refused(folder, pixels_per_step=7)
+    assert "1, 2, 3, 4, 6, 8, 12, 24" in refused(folder, pixels_per_step=48)
+    assert "stimulus.validation" in refused(folder, validation=12)
+    assert "stimulus.subset" in refused(folder, subset=10)
+
+
+def test_more_classes_may_be_asked_for(folder):
+    damaged(folder, NAMES[1], lambda content: encoded(np.full(12, 11)))
+    assert stimuli(folder, classes=12).batch("train", np.arange(2))[1].shape == (1, 2, 12)
+
+
+@given(st.binary(max_size=40) | st.binary(max_size=30).map(lambda tail: b"\0\0\x08" + tail))
+def test_any_bytes_are_an_array_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("idx") / "file"
+    path.write_bytes(content)
+    try:
+        array = read_idx(path)
+    except DescriptionError as error:
+        assert str(path) in str(error)
+    else:
+        assert encoded(array) == content
+
+
+def test_only_files_of_mnist_are_downloaded():
+    assert set(SHA256) == set(NAMES)
+    assert download(["my-images"]) == {}
+
+
+def test_a_failed_download_leaves_the_files_missing(monkeypatch):
+    import pooch
+
+    def unreachable(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(pooch, "retrieve", unreachable)
+    assert download(list(NAMES)) == {}
