@@ -11,14 +11,14 @@
 ((int64_t)_first * {{rows.history + rows.steps}} + (int64_t)({{step}} + {{rows.history - rows.first_step}}) * _width) * {{rows.units}}
 {%- endmacro %}
 
-{% macro _forward(op, loop) %}
+{% macro _forward(op, visit) %}
 {% set s = op.span %}
 {
-    {% if loop == 'step' %}
+    {% if visit == 'step' %}
     if (_step >= {{s.first}} && _step < {{s.stop}})
     {% endif %}
-    {% set step = '_step' if loop == 'step' else s.first %}
-    {% set count = 1 if loop == 'step' else s.stop - s.first %}
+    {% set step = '_step' if visit == 'step' else s.first %}
+    {% set count = 1 if visit == 'step' else s.stop - s.first %}
     matrix_product(false, true, (int64_t){{count}} * _width, {{s.post.units}}, {{s.pre.units}},
         {{_array(op.source)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}},
         {{_array(op.weights)}}, {{s.pre.units}}, {{1 if op.accumulate else 0}},
@@ -26,15 +26,15 @@
 }
 {% endmacro %}
 
-{% macro _feedback(op, loop) %}
+{% macro _feedback(op, visit) %}
 {% set s = op.span %}
 {
-    {% if loop == 'step' %}
+    {% if visit == 'step' %}
     if (_step + {{s.delay}} >= {{s.first_within}} && _step + {{s.delay}} < {{s.stop}})
     {% endif %}
-    {% set step = '_step + ' ~ s.delay if loop == 'step' else s.first_within %}
-    {% set count = 1 if loop == 'step' else s.stop - s.first_within %}
-    {% if loop == 'step' or count > 0 %}
+    {% set step = '_step + ' ~ s.delay if visit == 'step' else s.first_within %}
+    {% set count = 1 if visit == 'step' else s.stop - s.first_within %}
+    {% if visit == 'step' or count > 0 %}
     matrix_product(false, false, (int64_t){{count}} * _width, {{s.pre.units}}, {{s.post.units}},
         {{_array(op.source)}} + {{_at(s.post, step)}}, {{s.post.units}},
         {{_array(op.weights)}}, {{s.pre.units}}, {{1 if op.accumulate else 0}},
@@ -45,7 +45,7 @@
 }
 {% endmacro %}
 
-{% macro _hebbian_sum(op, loop) %}
+{% macro _hebbian_sum(op, visit) %}
 {% set s = op.span %}
 matrix_product(true, false, {{s.post.units}}, {{s.pre.units}}, (int64_t){{s.stop - s.first}} * _width,
     {{_array(op.post)}} + {{_at(s.post, s.first)}}, {{s.post.units}},
@@ -53,18 +53,18 @@ matrix_product(true, false, {{s.post.units}}, {{s.pre.units}}, (int64_t){{s.stop
     {{_array(op.target)}}, {{s.pre.units}});
 {% endmacro %}
 
-{% macro _steps_of(rows, loop) %}
+{% macro _steps_of(rows, visit) %}
 {# opens a block with the first element and the number of rows of the steps that are visited #}
-{% if loop == 'step' %}
+{% if visit == 'step' %}
 if (_step >= {{rows.first_step}})
 {% endif %}
 {
-    const int64_t _begin = {{_at(rows, '_step' if loop == 'step' else rows.first_step)}};
-    const int64_t _rows = (int64_t)_width * {{1 if loop == 'step' else rows.steps}};
+    const int64_t _begin = {{_at(rows, '_step' if visit == 'step' else rows.first_step)}};
+    const int64_t _rows = (int64_t)_width * {{1 if visit == 'step' else rows.steps}};
 {% endmacro %}
 
-{% macro _block(op, loop) %}
-{{_steps_of(op.rows, loop)}}
+{% macro _block(op, visit) %}
+{{_steps_of(op.rows, visit)}}
     const size_t _vectorisation_idx = -1;
     {{'\n'.join(scalar_code[op.block])|indent(4)}}
     const int64_t _end = _begin + _rows * {{op.rows.units}};
@@ -76,13 +76,13 @@ if (_step >= {{rows.first_step}})
 }
 {% endmacro %}
 
-{% macro _zero(op, loop) %}
-{{_steps_of(op.rows, loop)}}
+{% macro _zero(op, visit) %}
+{{_steps_of(op.rows, visit)}}
     std::fill({{_array(op.target)}} + _begin, {{_array(op.target)}} + _begin + _rows * {{op.rows.units}}, 0);
 }
 {% endmacro %}
 
-{% macro _carry(op, loop) %}
+{% macro _carry(op, visit) %}
 {
     {{_real(op.target)}}* const _history = {{_array(op.target)}} + {{_at(op.rows, op.rows.first_step - op.rows.history)}};
     const int64_t _count = (int64_t){{op.rows.history}} * _width * {{op.rows.units}};
@@ -93,7 +93,7 @@ if (_step >= {{rows.first_step}})
 }
 {% endmacro %}
 
-{% macro _noise(op, loop) %}
+{% macro _noise(op, visit) %}
 if ({{_scalar('drawing')}})
     for (int _t = 0; _t < {{op.rows.steps}}; _t++)
         for (int _b = 0; _b < _width; _b++)
@@ -102,18 +102,18 @@ if ({{_scalar('drawing')}})
                 (uint32_t){{_scalar('noise_key')}} ^ {{op.stream}}u, {{_scalar('noise_scale')}});
 {% endmacro %}
 
-{% macro _softmax(op, loop) %}
-{{_steps_of(op.rows, loop)}}
+{% macro _softmax(op, visit) %}
+{{_steps_of(op.rows, visit)}}
     softmax_rows({{_array(op.source)}} + _begin, {{_array(op.target)}} + _begin, _rows, {{op.rows.units}});
 }
 {% endmacro %}
 
-{% macro _energy(op, loop) %}
+{% macro _energy(op, visit) %}
 {
     {% if op.first %}
     std::fill_n({{_array(op.target)}} + _first, _width, 0);
     {% endif %}
-{{_steps_of(op.rows, loop)}}
+{{_steps_of(op.rows, visit)}}
     {% if op.form == 'softmax' %}
     add_cross_entropy({{_array(op.source)}} + _begin, {{_array(op.label)}} + _begin, _rows, {{op.rows.units}}, {{_array(op.target)}} + _first, _width);
     {% else %}
@@ -123,7 +123,7 @@ if ({{_scalar('drawing')}})
 }
 {% endmacro %}
 
-{% macro _settle(op, loop) %}
+{% macro _settle(op, visit) %}
 {
     bool _any = false;
     for (int _b = 0; _b < _width; _b++)
@@ -154,27 +154,28 @@ if ({{_scalar('drawing')}})
 }
 {% endmacro %}
 
-{% macro _choose(op, loop) %}
+{% macro _choose(op, visit) %}
 if (_step > {{op.output.first_step}})
     choose_rows({{_array(op.source)}} + {{_at(op.output, '_step - 1')}}, {{op.output.units}},
         {{_array(op.target)}} + {{_at(op.stimulus, '_step')}}, {{op.stimulus.units}}, _width);
 {% endmacro %}
 
-{% macro _clip(op, loop) %}
+{% macro _clip(op, visit) %}
 clip_spectral_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit}});
 {% endmacro %}
 
-{% macro _execute(section, loop) %}
+{% macro _execute(section, visit) %}
 {% for op in section.operations %}
 {{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'block': _block, 'zero': _zero,
     'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle, 'choose': _choose,
-    'clip': _clip}[op.kind](op, loop) }}
+    'clip': _clip}[op.kind](op, visit) }}
 {% endfor %}
 {% endmacro %}
 
 {% block extra_headers %}
 #include <math.h>
 #include <algorithm>
+#include "products.h"
 #include "rows.h"
 {% endblock %}
 
