@@ -75,11 +75,17 @@ class Parameter(Table):
 
 
 class SynapseType(Table):
-    """A weight's distribution: mean μ and variance v, expressions in the parameters and the fan-in ``n``."""
+    """A weight's distribution, as expressions in the parameters and the fan-in ``n``.
+
+    mean      μ
+    variance  v
+    spike     probability that the weight is zero; otherwise, and without a spike, it is normal
+    """
 
     description: str = ""
     mean: str
     variance: str = "0"
+    spike: str = "0"
     parameter: dict[str, Parameter]
 
 

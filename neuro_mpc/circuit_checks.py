@@ -106,6 +106,7 @@ def _synapses(circuit: Circuit) -> Iterator[DescriptionError]:
         for moment in ("mean", "variance"):
             formula = getattr(synapse, moment)
             yield from _formula_problems(formula, [*parameters, "n"], f"{key}.{moment}", parameters)
+        yield from _formula_problems(synapse.spike, [*parameters, "n"], f"{key}.spike", [])
 
 
 def _parameter_names(names: Iterable[str], key: str) -> Iterator[DescriptionError]:

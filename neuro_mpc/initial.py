@@ -32,6 +32,7 @@ def draw(circuit: Circuit, protocol: Protocol, seed: int) -> Parameters:
     drawn = {name: _projection(circuit, protocol, name, seed) for name in circuit.projection}
     for name, parameters in drawn.items():
         _refuse_impossible_moments(circuit, name, parameters)
+        _refuse_impossible_spike(circuit, name, parameters)
     return drawn
 
 
@@ -175,3 +176,28 @@ def _refuse_impossible_moments(
             raise DescriptionError(
                 problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=formula
             )
+
+
+def _refuse_impossible_spike(
+    circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]
+) -> None:
+    """A weight that is zero with probability p has at least the variance μ² p/(1 − p)."""
+    name = circuit.projection[projection].synapse
+    synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
+    where = {"source": circuit.name, "key": f"synapse.{name}.spike", "found": synapse.spike}
+    with np.errstate(all="ignore"):
+        mean, variance, spike = (
+            evaluate(parse(text, values), values) for text in (synapse.mean, synapse.variance, synapse.spike)
+        )
+        slack = 1e-12 * np.abs(variance).max(initial=1.0)
+        too_small = variance * (1 - spike) < mean**2 * spike - slack
+    if not ((spike >= 0) & (spike <= 1)).all():
+        raise DescriptionError(
+            f"the initial parameters of {projection} make no probability", expected="0 to 1", **where
+        )
+    if too_small.any():
+        raise DescriptionError(
+            f"weights of {projection} that are zero so often vary more than the variance says",
+            expected="variance ≥ mean**2*spike/(1 - spike)",
+            **where,
+        )
