@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -12,6 +14,9 @@ from neuro_mpc.network.conversation import Program
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.protocol import Protocol
 from neuro_mpc.rules import brian_name
+from neuro_mpc.sampling import Weights
+
+UNLIMITED = 3e38
 
 Traces = dict[str, dict[str, np.ndarray]]
 
@@ -42,6 +47,7 @@ class Presenter:
         self._stimulus = plan.circuit.stimulus
         self._target = plan.circuit.target
         program.set(noise_scale=1.0, drawing=1, tolerance=protocol.inference.tolerance,
+                    energy_limit=protocol.inference.energy_limit or UNLIMITED,
                     inference_dt=protocol.inference.rate * TAU_SECONDS)
 
     # --- parameters ---
@@ -57,6 +63,27 @@ class Presenter:
         """Every synapse's parameters now."""
         return {projection: {name: self._matrix(projection, brian_name(name))
                              for name in self._parameter_names(projection)} for projection in self.plan.circuit.projection}
+
+    @contextmanager
+    def noiseless(self) -> Iterator[None]:
+        """Within it every weight is its mean."""
+        self.program.set(noise_scale=0.0)
+        try:
+            yield
+        finally:
+            self.program.set(noise_scale=1.0)
+
+    @contextmanager
+    def fixed_weights(self, weights: Weights) -> Iterator[None]:
+        """Within it the circuit has these weights, (n_post, n_pre) each, without variance; only for prediction."""
+        for projection, values in weights.items():
+            group = self.plan.synapses_name(projection)
+            variance = {f"{group}_v": 0.0} if self.plan.rules.synapses[projection].varies else {}
+            self.program.set(**{f"{group}_mu": values}, **variance)
+        try:
+            yield
+        finally:
+            self._phases(refreshing=True)
 
     def _parameter_names(self, projection: str) -> list[str]:
         return [rule.name for rule in self.plan.rules.synapses[projection].parameters]

@@ -70,7 +70,7 @@ def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Sti
     """What the generated code depends on."""
     learning, inference = protocol.learning, protocol.inference
     return Plan(circuit, trials, data.steps, data.read, inference.scheme, inference.variance_feedback,
-                inference.tolerance > 0, learning.optimizer, learning.beta1, learning.beta2, learning.epsilon,
+                inference.settles, learning.optimizer, learning.beta1, learning.beta2, learning.epsilon,
                 learning.decay, learning.clip, learning.clip_parameters, protocol.precision, threads)
 
 
@@ -80,10 +80,10 @@ def _refuse_misfits(circuit: Circuit, protocol: Protocol, course: Course, data: 
         if name not in recorded:
             raise DescriptionError("there is nothing to record", source=protocol.name, key="recording.populations",
                                    found=name, expected=", ".join(sorted(recorded)))
-    if protocol.recording.trajectory and (protocol.inference.scheme != "relaxation" or protocol.inference.tolerance):
-        raise DescriptionError("a trajectory is kept of relaxation without tolerance only", source=protocol.name,
+    if protocol.recording.trajectory and (protocol.inference.scheme != "relaxation" or protocol.inference.settles):
+        raise DescriptionError("a trajectory is kept of relaxation without tolerance and energy limit only", source=protocol.name,
                                key="recording.trajectory", found=True,
-                               hint='inference.scheme = "relaxation" and inference.tolerance = 0')
+                               hint='inference.scheme = "relaxation" and both of them 0')
     if protocol.test.measure == "accuracy" and not data.size(protocol.test.split):
         raise DescriptionError(f"there are no trials to test on in the split {protocol.test.split!r}",
                                source=protocol.name, key="test.split", found=protocol.test.split)

@@ -35,7 +35,7 @@ class Control(Group):
 
     FLAGS = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying", "drawing")
     COUNTS = ("iterations", "noise_counter", "noise_key")
-    SCALARS = ("noise_scale", "tolerance", "rate", "first_correction", "second_correction")
+    SCALARS = ("noise_scale", "tolerance", "energy_limit", "rate", "first_correction", "second_correction")
     PER_TRIAL = ("loss_start", "loss", "energy_hidden", "energy_last")
 
     def __init__(self, trials: int, *, dtype, name: str, clock: Clock, namespace: dict):

@@ -184,8 +184,8 @@ class Energy:
 
 @dataclass(frozen=True)
 class Settle:
-    """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, and end
-    the loop when none moves."""
+    """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or passed
+    `energy_limit`, and end the loop when none moves."""
 
     kind: ClassVar[str] = "settle"
     energies: tuple[str, ...]
@@ -195,7 +195,7 @@ class Settle:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.energies, self.last, self.used, "tolerance", *(name for name, _ in self.moving))
+        return (*self.energies, self.last, self.used, "tolerance", "energy_limit", *(name for name, _ in self.moving))
 
 
 @dataclass(frozen=True)

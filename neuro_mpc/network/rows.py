@@ -65,13 +65,15 @@ def cross_entropy(source: np.ndarray, label: np.ndarray, width: int) -> np.ndarr
     return rows.reshape(-1, width).sum(axis=0, dtype=np.float64)
 
 
-def moves(energy: np.ndarray, last: np.ndarray, used: np.ndarray, iteration: int, tolerance: float) -> np.ndarray:
-    """Which trials still move: those whose energy changed by more than `tolerance` times itself."""
+def moves(energy: np.ndarray, last: np.ndarray, used: np.ndarray, iteration: int, tolerance: float,
+          limit: float) -> np.ndarray:
+    """Which trials still move: those whose energy changed by more than `tolerance` times itself, below `limit`."""
     if iteration == 0:
         used[:] = 0
     moving = used == iteration
     if iteration > 0:
         moving &= ~(np.abs(last - energy) <= tolerance * np.abs(last))
+    moving &= ~(energy > limit)
     last[:] = energy
     used[moving] = iteration + 1
     return moving
