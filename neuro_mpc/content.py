@@ -1,4 +1,4 @@
-"""What figures ask of a run: its groups, its descriptions, and how to record what it lacks."""
+"""What analysis and figures ask of a run: its groups, its descriptions, and how to record what it lacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def group(run: xr.DataTree, path: str) -> xr.DataTree | None:
 
 
 def lacking(run: xr.DataTree, what: str, setting: str) -> RunFileError:
-    """The error of a figure that needs `what`, which the run records with `--set setting`."""
+    """The error of a measure or a figure that needs `what`, which the run records with `--set setting`."""
     source = run.encoding.get("source", "this run")
     return RunFileError(f"{source} holds no {what}", hint=f"run again with --set {setting}")
 

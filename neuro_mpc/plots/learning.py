@@ -7,7 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.plots import content, style
+from neuro_mpc import content
+from neuro_mpc.plots import style
 
 LABELS = {
     "free_energy": "free energy $F$",

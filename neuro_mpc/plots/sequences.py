@@ -9,7 +9,8 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from neuro_mpc.plots import content, style
+from neuro_mpc import content
+from neuro_mpc.plots import style
 
 ROWS, POSITIONS = 30, 24  # of a panel; longer output is cut
 GIVEN, ALLOWED, FORBIDDEN = range(3)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
-from neuro_mpc.plots import content, style
+from neuro_mpc import content
+from neuro_mpc.plots import style
 
 BINS = 50
 ROWS = 7  # projections on a page

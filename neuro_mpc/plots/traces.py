@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
-from neuro_mpc.plots import content, style
+from neuro_mpc import content
+from neuro_mpc.plots import style
 
 ROWS = 4  # rows of panels on a page
 DENSE = 40  # steps beyond which markers would touch
