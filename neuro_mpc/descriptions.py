@@ -20,7 +20,10 @@ from neuro_mpc.toml_text import read_toml
 Description = TypeVar("Description", Circuit, Protocol)
 KEY = re.compile(r"(circuit|protocol)((?:\.[A-Za-z0-9_-]+)+)")
 # Of these only one can be given: setting one takes the other of the file away.
-ALTERNATIVES = {"learning.epochs": "learning.presentations", "learning.presentations": "learning.epochs"}
+ALTERNATIVES = [
+    ("learning.epochs", "learning.presentations"),
+    ("learning.schedule.every", "learning.schedule.every_presentations"),
+]
 
 
 def load_circuit(name_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Circuit:
@@ -39,9 +42,10 @@ def load_protocol(name_or_path: str | Path, overrides: Mapping[str, object] | No
     """The protocol of a shipped name or a TOML file; `overrides` and errors as for `load_circuit`."""
     tables, source = _read("protocol", name_or_path)
     overrides = overrides or {}
-    for key, other in ALTERNATIVES.items():
-        if key in overrides and other not in overrides and isinstance(tables.get("learning"), dict):
-            tables["learning"].pop(other.removeprefix("learning."), None)
+    for pair in ALTERNATIVES:
+        for key, other in (pair, pair[::-1]):
+            if key in overrides and other not in overrides:
+                _remove(tables, other)
     return Protocol.from_tables(_overridden(Protocol, tables, overrides), source)
 
 
@@ -139,6 +143,16 @@ def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) ->
             raise DescriptionError("is a value, not a table", source="--set", key=path, hint=f"{path}=VALUE")
     _require(what, here, last, f"{prefix}.{key}", may_be_new=isinstance(value, Mapping))
     here[last] = value
+
+
+def _remove(tables: Mapping[str, Any], key: str) -> None:
+    """Removes a dotted key where it is there."""
+    *way, last = key.split(".")
+    here: Any = tables
+    for part in way:
+        here = here.get(part) if isinstance(here, dict) else None
+    if isinstance(here, dict):
+        here.pop(last, None)
 
 
 def _require(what: Any, here: Mapping[str, Any], part: str, path: str, may_be_new: bool) -> None:

@@ -158,14 +158,16 @@ class Inference(Table):
 class Schedule(Table):
     """Course of the learning rate.
 
-    factor, every  "step": the rate is multiplied by the factor after so many epochs each
-    floor          lowest rate of "step" and "cosine"
-    warmup         presentations over which the rate rises linearly from 0
+    factor   "step": the rate is multiplied by it after each stretch of training
+    every    "step": epochs of a stretch; or, in their place, every_presentations
+    floor    lowest rate of "step" and "cosine"
+    warmup   presentations over which the rate rises linearly from 0
     """
 
     kind: Literal["constant", "step", "cosine"] = "constant"
     factor: Annotated[float, Field(gt=0, le=1)] = 0.5
-    every: AtLeastOne = 20
+    every: AtLeastOne | None = None
+    every_presentations: AtLeastOne | None = None
     floor: NotNegative = 0.0
     warmup: Count = 0
 
@@ -176,6 +178,14 @@ def _initial_values(value: object) -> dict[str, str | float | dict[str, str | fl
         raise problem("is not a table", expected='such as m = "normal(0, 1)" or recurrent.m = "n*identity()"')
     nested: dict[str, Any] = {}
     for name, entry in value.items():
+    @model_validator(mode="after")
+    def _steps_once(self) -> Self:
+        missing = (self.every, self.every_presentations).count(None)
+        if missing == 0 or (missing == 2 and self.kind == "step"):
+            found = "neither" if missing else "both"
+            raise problem(f"{found} of every and every_presentations are given", expected="exactly one of them")
+        return self
+
         projection, dot, parameter = str(name).partition(".")
         entries = {parameter: entry} if dot else entry
         if isinstance(entries, Mapping):
@@ -245,6 +255,8 @@ class Test(Table):
 
     measure: Literal["accuracy", "correct-letter-ratio"] = "accuracy"
     every: Count = 0
+    split     whose trials are tested while learning goes on; the evaluation after it uses "test"
+    ensemble  networks that the evaluation draws from the learned distributions; 0: none
     split: Literal["test", "validation"] = "test"
     generate: AtLeastOne = 10
 
@@ -253,6 +265,7 @@ def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(numbers)) < len(numbers):
         raise problem("names a presentation twice", expected="different numbers")
     return numbers
+    ensemble: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
 class Recording(Table):

@@ -34,7 +34,8 @@ class Course:
         """Learning rate of a presentation."""
         schedule, rate = self.learning.schedule, self.learning.rate
         if schedule.kind == "step":
-            rate = max(rate * schedule.factor**(presentation // (schedule.every * self.per_epoch)), schedule.floor)
+            stretch = schedule.every_presentations or schedule.every * self.per_epoch
+            rate = max(rate * schedule.factor**(presentation // stretch), schedule.floor)
         elif schedule.kind == "cosine":
             part = presentation / max(1, self.total - 1)
             rate = schedule.floor + (rate - schedule.floor) * (1 + math.cos(math.pi * part)) / 2

@@ -109,6 +109,14 @@ def test_presentations_take_the_place_of_epochs_and_back():
         loaded("protocol.learning.presentations=7", "protocol.learning.epochs=1")
 
 
+def test_presentations_take_the_place_of_epochs_in_a_schedule():
+    key = "learning.schedule.every"
+    schedule = load_protocol("mnist-rows-paper", {key: 3}).learning.schedule
+    assert (schedule.every, schedule.every_presentations) == (3, None)
+    schedule = load_protocol("mnist-rows-paper", {f"{key}_presentations": 3}).learning.schedule
+    assert (schedule.every, schedule.every_presentations) == (None, 3)
+
+
 WRONG = [
     ("circuit.populaton.hidden.size=5", "circuit.populaton: unknown key", "did you mean 'population'?"),
     ("circuit.population.hiden.size=5", "circuit.population.hiden: unknown key", "did you mean 'hidden'?"),

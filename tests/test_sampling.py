@@ -16,7 +16,8 @@ VALUES = {"m": 3.0, "pi": 0.3, "Xi": 0.5}
 
 def sampled(synapse, **values):
     described = SynapseType(**(synapse_type(synapse) if isinstance(synapse, str) else synapse))
-    parameters = {name: np.full(SHAPE, float(values.get(name, VALUES.get(name)))) for name in described.parameter}
+    chosen = {**VALUES, **values}
+    parameters = {name: np.full(SHAPE, float(chosen[name])) for name in described.parameter}
     return drawn(described, parameters, SHAPE, np.random.default_rng(0))
 
 

@@ -1,0 +1,33 @@
+"""The course of a training: every trial once in an epoch, and the learning rate of each presentation."""
+
+import numpy as np
+import pytest
+
+from neuro_mpc.protocol import Learning
+from neuro_mpc.schedule import Course
+
+
+def course(trials=10, batch=3, epochs=6, seed=0, **schedule):
+    return Course(Learning(rate=1.0, batch=batch, epochs=epochs, schedule=schedule), trials, seed)
+
+
+def test_an_epoch_shows_every_trial_at_most_once_in_an_order_of_its_own():
+    found = course(trials=12)
+    epochs = [np.concatenate([found.batch_of(4 * epoch + k) for k in range(4)]) for epoch in (0, 1)]
+    assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
+    assert list(epochs[0]) != list(epochs[1])
+    np.testing.assert_array_equal(course(trials=12).batch_of(5), found.batch_of(5))
+
+
+def test_the_rate_steps_after_epochs_or_after_presentations():
+    by_epochs = course(kind="step", every=2, floor=0.2)  # 3 presentations an epoch
+    assert [by_epochs.rate(k) for k in (0, 5, 6, 11, 12, 17)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
+    by_presentations = course(kind="step", every_presentations=4, floor=0.2)
+    assert [by_presentations.rate(k) for k in (3, 4, 7, 8, 12, 1000)] == [1, 0.5, 0.5, 0.25, 0.2, 0.2]
+
+
+def test_the_rate_follows_half_a_cosine_to_its_floor():
+    found = course(kind="cosine", floor=0.1, warmup=2)
+    assert found.rate(0) == pytest.approx(0.5, rel=0.02)
+    assert found.rate(found.total - 1) == pytest.approx(0.1)
+    assert all(found.rate(k) > found.rate(k + 1) for k in range(1, found.total - 1))
