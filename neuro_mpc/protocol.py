@@ -138,7 +138,8 @@ class Inference(Table):
     scheme             "fixed-prediction" (held at the ancestral pass) or "relaxation" (predictions follow)
     rate               dt/τ of one Euler step
     iterations         steps, or pairs of the presentation (counted from 0) and the steps from there on
-    tolerance          stop once no belief changes by more; 0: never
+    tolerance          relaxation of a trial ends when its energy changes by less than so much of itself; 0: never
+    energy_limit       relaxation of a trial ends when its energy passes this (as in the released code); 0: no limit
     variance_feedback  q = e ε / sqrt(D) ("exact"), or q = e ε as in the code released with the paper
     """
 
@@ -146,7 +147,13 @@ class Inference(Table):
     rate: Positive = 0.1
     iterations: Annotated[int | tuple[tuple[int, int], ...], PlainValidator(_iterations)] = 100
     tolerance: NotNegative = 0.0
+    energy_limit: NotNegative = 0.0
     variance_feedback: Literal["exact", "as-released"] = "exact"
+
+    @property
+    def settles(self) -> bool:
+        """Whether trials may stop before the last iteration."""
+        return self.tolerance > 0 or self.energy_limit > 0
 
     def iterations_at(self, presentation: int) -> int:
         """Iterations of the inference of a presentation, counted from 0."""
@@ -171,13 +178,6 @@ class Schedule(Table):
     floor: NotNegative = 0.0
     warmup: Count = 0
 
-
-def _initial_values(value: object) -> dict[str, str | float | dict[str, str | float]]:
-    """PARAMETER → value, PROJECTION → {PARAMETER → value}; splits keys at a dot, checks expressions."""
-    if not isinstance(value, Mapping):
-        raise problem("is not a table", expected='such as m = "normal(0, 1)" or recurrent.m = "n*identity()"')
-    nested: dict[str, Any] = {}
-    for name, entry in value.items():
     @model_validator(mode="after")
     def _steps_once(self) -> Self:
         missing = (self.every, self.every_presentations).count(None)
@@ -186,6 +186,13 @@ def _initial_values(value: object) -> dict[str, str | float | dict[str, str | fl
             raise problem(f"{found} of every and every_presentations are given", expected="exactly one of them")
         return self
 
+
+def _initial_values(value: object) -> dict[str, str | float | dict[str, str | float]]:
+    """PARAMETER → value, PROJECTION → {PARAMETER → value}; splits keys at a dot, checks expressions."""
+    if not isinstance(value, Mapping):
+        raise problem("is not a table", expected='such as m = "normal(0, 1)" or recurrent.m = "n*identity()"')
+    nested: dict[str, Any] = {}
+    for name, entry in value.items():
         projection, dot, parameter = str(name).partition(".")
         entries = {parameter: entry} if dot else entry
         if isinstance(entries, Mapping):
@@ -248,6 +255,8 @@ class Test(Table):
     """What is tested, and how often.
 
     every     presentations between tests; 0: before and after learning only
+    split     whose trials are tested while learning goes on; the evaluation after it uses "test"
+    ensemble  networks that the evaluation draws from the learned distributions; 0: none
     generate  letters to generate from each letter ("correct-letter-ratio" only)
     """
 
@@ -255,9 +264,8 @@ class Test(Table):
 
     measure: Literal["accuracy", "correct-letter-ratio"] = "accuracy"
     every: Count = 0
-    split     whose trials are tested while learning goes on; the evaluation after it uses "test"
-    ensemble  networks that the evaluation draws from the learned distributions; 0: none
     split: Literal["test", "validation"] = "test"
+    ensemble: Annotated[int, Field(ge=0, le=10_000)] = 0
     generate: AtLeastOne = 10
 
 
@@ -265,7 +273,6 @@ def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(numbers)) < len(numbers):
         raise problem("names a presentation twice", expected="different numbers")
     return numbers
-    ensemble: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
 class Recording(Table):
