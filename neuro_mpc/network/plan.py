@@ -101,12 +101,12 @@ class Plan:
     @staticmethod
     def group_name(population: str, kind: str) -> str:
         """Brian2 name of one of the groups of a population: "stimulus", "belief", "prediction" or "error"."""
-        return f"{population.replace('-', '__')}_{kind}"
+        return f"{population.replace('-', '_')}_{kind}"
 
     @staticmethod
     def synapses_name(projection: str) -> str:
         """Brian2 name of the synapses of a projection."""
-        return f"{projection.replace('-', '__')}_synapses"
+        return f"{projection.replace('-', '_')}_synapses"
 
     def rate_name(self, population: str, squared: bool = False) -> str:
         """Sweep name of what a population sends: the stimulus itself, or the firing rate."""

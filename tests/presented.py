@@ -1,0 +1,219 @@
+"""Circuits of many kinds, each shown a batch of sequences: its network, and what the reference says of it."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from in_process import InProcess
+from reference import Reference, gradients
+
+import neuro_mpc as nm
+from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.rules import brian_name
+
+EXACT = 1e-9
+TRIALS, STEPS = 3, 5
+RATE, INFERENCE_RATE = 1e-3, 0.05
+
+OWN = tomllib.loads("""
+[synapse.own]
+mean = "p*amp/n + tanh(flux)/3"
+variance = "p*(1 - p)*amp**2/n**2 + softplus(flux)*abs(amp)/(3*n)"
+[synapse.own.parameter.p]
+initial = 0.5
+low = 0.01
+high = 0.99
+[synapse.own.parameter.amp]
+initial = "normal(0, sqrt(n))"
+rate_factor = 0.5
+[synapse.own.parameter.flux]
+initial = 0.1
+[synapse.weight]
+mean = "w"
+parameter.w.initial = 0
+""")["synapse"]
+
+
+def circuit(arrows: str, readout: str = "softmax", **activations: str) -> nm.Circuit:
+    """A circuit of free populations with these activations; a line of `arrows` is `from to delay synapse`."""
+    sizes = dict(zip(activations, (4, 3, 5)))
+    free = {name: {"activation": formula, "size": sizes[name]} for name, formula in activations.items()}
+    clamped = {"input": {"role": "stimulus"}, "output": {"role": "target", "readout": readout}}
+    ends = [line.split() for line in arrows.strip().splitlines()]
+    projections = {f"{source}-{target}-{delay}":
+                   {"from": source, "to": target, "delay": int(delay), "synapse": synapse}
+                   for source, target, delay, synapse in ends}
+    used = {synapse for *_, synapse in ends}
+    return nm.Circuit(name="test", population={**clamped, **free}, projection=projections,
+                      synapse={name: each for name, each in OWN.items() if name in used}).sized(2, 3)
+
+
+def recurrent(synapse: str, activation: str, readout: str = "softmax", delay: int = 1) -> nm.Circuit:
+    return circuit(f"""
+        input hidden 0 {synapse}
+        hidden hidden {delay} {synapse}
+        hidden output 0 {synapse}""", readout, hidden=activation)
+
+
+LAYERED = """
+    input low 0 gaussian
+    low high 0 point
+    input high 0 spike-and-slab
+    high output 0 own"""
+MIXED = """
+    input a 0 spike-and-slab
+    input b 1 own
+    input output 0 gaussian
+    a a 1 own
+    a b 0 spike-and-slab-corpus
+    a b 2 point
+    b a 1 gaussian
+    b b 2 spike-and-slab
+    b c 0 own
+    c output 0 spike-and-slab-corpus
+    a output 1 spike-and-slab
+    b output 2 own"""
+
+# name → (circuit, steps that are read)
+CASES = {
+    "spike-and-slab": (recurrent("spike-and-slab", "relu(r)"), "every"),
+    "spike-and-slab, last": (recurrent("spike-and-slab", "relu(r)"), "last"),
+    "corpus": (recurrent("spike-and-slab-corpus", "tanh(r)"), "last"),
+    "gaussian": (recurrent("gaussian", "softplus(r)", "gaussian", delay=2), "every"),
+    "point": (recurrent("point", "relu(r)", "gaussian"), "last"),
+    "own": (recurrent("own", "tanh(r)"), "every"),
+    "layered": (circuit(LAYERED, low="relu(r)", high="r"), "every"),
+    "layered, last": (circuit(LAYERED, "gaussian", low="softplus(r)", high="tanh(r)"), "last"),
+    "mixed": (circuit(MIXED, a="tanh(r)", b="softplus(r)", c="relu(r)"), "every"),
+    "mixed, last": (circuit(MIXED, "gaussian", a="relu(r)", b="sin(r)/3 + r/2", c="sigmoid(r)"), "last"),
+}
+OTHERS = {
+    "point, every": (recurrent("point", "relu(r)"), "every"),
+    "weight": (recurrent("weight", "relu(r)"), "every"),
+    "long delay": (recurrent("gaussian", "tanh(r)", delay=STEPS + 2), "every"),
+}
+every_case = pytest.mark.parametrize("name", CASES)
+
+
+@lru_cache
+def network(name: str, scheme: str, threads: int = 2, **options) -> InProcess:
+    """A network of a case; building one takes most of a second, so the tests share them.
+
+    Two threads split the trials into two tiles of different widths.
+    """
+    described, read = (CASES | OTHERS)[name]
+    plan = Plan(described, TRIALS, STEPS, read, scheme, precision="float64", threads=threads, **options)
+    return InProcess(plan)
+
+
+class Presentation:
+    """A network with random parameters and a random batch."""
+
+    def __init__(self, net: InProcess, seed: int = 0, rate: float = RATE):
+        self.net, self.plan, self.circuit = net, net.plan, net.plan.circuit
+        self.reference = Reference(self.circuit, STEPS, self.plan.read)
+        rng = np.random.default_rng(seed)
+        stimulus, target = (self.plan.rows[each] for each in (self.circuit.stimulus, self.circuit.target))
+        self.show(rng.normal(size=(STEPS, TRIALS, stimulus.units)),
+                  np.eye(target.units)[rng.integers(0, target.units, (target.steps, TRIALS))])
+        self.load({name: self._drawn(rng, name) for name in self.circuit.projection})
+        net.set(noise_scale=1, drawing=1, noise_key=seed, noise_counter=1, rate=rate, iterations=5,
+                inference_dt=INFERENCE_RATE * TAU_SECONDS, tolerance=0, energy_limit=1e30)
+
+    def _drawn(self, rng, projection: str) -> dict:
+        """Parameters away from their bounds, with weights that neither die out nor explode."""
+        synapse, shape = self.synapse(projection), self.circuit.shape(projection)
+        spread = 1.5 if "/n" in synapse.mean else 0.5
+        return {name: rng.normal(0, spread, shape) if each.low is None
+                else rng.uniform(each.low + 0.1, each.low + 0.6, shape)
+                for name, each in synapse.parameter.items()}
+
+    def show(self, stimulus: np.ndarray, target: np.ndarray) -> None:
+        """Set the batch, each (step, trial, unit)."""
+        self.stimulus, self.target = stimulus, target
+        self.net.set_rows(self.circuit.stimulus, f"{self.circuit.stimulus}_stimulus_x", stimulus)
+        self.net.set_rows(self.circuit.target, f"{self.circuit.target}_error_target", target)
+
+    def infer(self, **values) -> None:
+        """Predict and infer, with these variables set."""
+        self.net.set(**values)
+        self.net.step("refreshing", "predicting", "inferring")
+
+    def learn(self) -> dict:
+        """Learn; the changes of the parameters."""
+        before = self.parameters
+        self.net.step("learning")
+        return each_pair(lambda old, new: new - old, before, self.parameters)
+
+    # --- parameters
+
+    def synapse(self, projection: str):
+        return self.circuit.synapse[self.circuit.projection[projection].synapse]
+
+    def _name(self, projection: str, parameter: str) -> str:
+        return f"{self.plan.synapses_name(projection)}_{brian_name(parameter)}"
+
+    def load(self, parameters: dict) -> None:
+        """Set parameters of all synapses."""
+        self.net.set(**{self._name(name, each): value for name, values in parameters.items()
+                        for each, value in values.items()})
+
+    @property
+    def parameters(self) -> dict:
+        """projection → parameter → (n_post, n_pre), as they are now."""
+        return {name: {each: self.net.get(self._name(name, each))[0].reshape(self.circuit.shape(name))
+                       for each in self.synapse(name).parameter} for name in self.circuit.projection}
+
+    # --- neural state, (step, trial, unit)
+
+    def rows(self, population: str, kind: str, variable: str) -> np.ndarray:
+        return self.net.get_rows(population, f"{self.plan.group_name(population, kind)}_{variable}")
+
+    @property
+    def beliefs(self) -> dict:
+        return {name: self.rows(name, "belief", "r") for name in self.circuit.free}
+
+    @property
+    def noise(self) -> dict:
+        rules = self.plan.rules
+        noisy = [name for name in self.circuit.free if rules.populations[name].receives_variance]
+        noisy += [self.circuit.target] * rules.readout.receives_variance
+        return {name: self.rows(name, "prediction", "epsilon") for name in noisy}
+
+    def energies(self) -> np.ndarray:
+        """The free energy of every trial, as the network tells it."""
+        loss, hidden = self.net.get("loss", "energy_hidden")
+        return loss + hidden
+
+    # --- what the reference says of the state of now
+
+    def belief_gradients(self) -> dict:
+        """∂F/∂r"""
+        parameters, rest = self.parameters, (self.noise, self.stimulus, self.target)
+        return gradients(lambda values: self.reference.free_energy(parameters, values, *rest), self.beliefs)
+
+    def energy_gradients(self) -> dict:
+        """∂F/∂θ, beliefs and noise held"""
+        rest = self.beliefs, self.noise, self.stimulus, self.target
+        return gradients(lambda values: self.reference.free_energy(values, *rest), self.parameters)
+
+    def loss_gradients(self) -> dict:
+        """∂ loss/∂θ through the ancestral pass, noise held"""
+        rest = self.noise, self.stimulus, self.target
+        return gradients(lambda values: self.reference.loss(values, *rest), self.parameters)
+
+
+def each_pair(function, left: dict, right: dict) -> dict:
+    """function(left, right) of the arrays of two equal nestings."""
+    return {key: each_pair(function, left[key], right[key]) if isinstance(left[key], dict)
+            else function(left[key], right[key]) for key in left}
+
+
+def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float = EXACT) -> None:
+    """The largest deviation is below `tolerance` of the largest value, which is not zero."""
+    size, deviation = np.abs(expected).max(), np.abs(found - expected).max()
+    assert size > 1e-8
+    assert deviation < tolerance * size, f"deviates by {deviation / size:.1e} of the largest value"

@@ -1,0 +1,179 @@
+"""The free energy of any circuit in plain NumPy, written from the equations and the description alone.
+
+    h_t = Σ μ f(r_{t−d}) + √D_t ε_t,   D_t = Σ v f(r_{t−d})²,   f(r_t) = 0 before the first step
+    F   = ½ Σ_t |r_t − h_t|² + loss
+
+Nothing here uses the package's rules or network. All of it takes complex numbers, so that a derivative is had
+to the last digit by a step along the imaginary axis, ∂F/∂x = Im F(x + i s) / s, with s far below the rounding
+of x. Functions with a kink (relu, abs) and steps go by the real part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+STEP = 1e-40
+
+
+def _relu(x):
+    return np.where(np.real(x) > 0, x, 0)
+
+
+def _abs(x):
+    return np.where(np.real(x) < 0, -x, x)
+
+
+FUNCTIONS = {
+    "abs": _abs,
+    "cos": np.cos,
+    "exp": np.exp,
+    "floor": lambda x: np.floor(np.real(x)),
+    "log": np.log,
+    "relu": _relu,
+    "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
+    "sign": lambda x: np.sign(np.real(x)),
+    "sin": np.sin,
+    "softplus": lambda x: _relu(x) + np.log1p(np.exp(-_abs(x))),
+    "sqrt": np.sqrt,
+    "step": lambda x: np.where(np.real(x) > 0, 1.0, 0.0),
+    "tanh": np.tanh,
+}
+
+
+@lru_cache
+def _compiled(formula: str):
+    return compile(formula, formula, "eval")
+
+
+def evaluate(formula: str, values: dict) -> np.ndarray:
+    """A formula of a description for values of its names."""
+    return np.asarray(eval(_compiled(formula), {"__builtins__": {}, **FUNCTIONS}, values))
+
+
+def gradient(function: Callable, point: np.ndarray) -> np.ndarray:
+    """The gradient of a real function of an array at `point`, by complex steps."""
+    found = np.empty(point.shape)
+    for where in np.ndindex(point.shape):
+        moved = point.astype(complex)
+        moved[where] += 1j * STEP
+        found[where] = function(moved).imag / STEP
+    return found
+
+
+def gradients(function: Callable, tables: dict) -> dict:
+    """The gradients of a real function of nested dictionaries of arrays, in the same nesting."""
+
+    def replaced(key):
+        return lambda value: function({**tables, key: value})
+
+    return {key: (gradients if isinstance(value, dict) else gradient)(replaced(key), value)
+            for key, value in tables.items()}
+
+
+class Reference:
+    """A sized circuit shown sequences of `steps`; its output is compared at "every" step or at the "last".
+
+    Arguments of the methods, with B trials:
+
+    parameters  projection → parameter → (n_post, n_pre)
+    beliefs     free population → (steps, B, units)
+    noise       population → (steps, B, units), the target's (1, B, units) if read at the last step
+    stimulus    (steps, B, n_in)
+    target      (steps or 1, B, n_out)
+    """
+
+    def __init__(self, circuit, steps: int, read: str = "every"):
+        self.circuit, self.steps = circuit, steps
+        self.first_read = steps - 1 if read == "last" else 0
+
+    def free_energy(self, parameters, beliefs, noise, stimulus, target) -> complex:
+        """F of all trials together."""
+        return self.hidden_energies(parameters, beliefs, noise, stimulus).sum() \
+            + self.losses(parameters, beliefs, noise, stimulus, target).sum()
+
+    def hidden_energies(self, parameters, beliefs, noise, stimulus) -> np.ndarray:
+        """½ Σ_t |r_t − h_t|² of every trial."""
+        moments, sent = self.moments(parameters), self._sent(beliefs, stimulus)
+        energy = 0
+        for name in self.circuit.free:
+            for step in range(self.steps):
+                error = beliefs[name][step] - self._prediction(name, step, moments, sent, noise)
+                energy = energy + 0.5 * (error**2).sum(axis=1)
+        return energy
+
+    def losses(self, parameters, beliefs, noise, stimulus, target) -> np.ndarray:
+        """−Σ_t target · log softmax(u_t) of every trial, or ½ Σ_t |target − u_t|²."""
+        moments, sent = self.moments(parameters), self._sent(beliefs, stimulus)
+        name = self.circuit.target
+        softmax = self.circuit.population[name].readout == "softmax"
+        loss = 0
+        for step in range(self.first_read, self.steps):
+            u, wanted = self._prediction(name, step, moments, sent, noise), target[step - self.first_read]
+            loss = loss + (_cross_entropy(u, wanted) if softmax else 0.5 * ((wanted - u) ** 2).sum(axis=1))
+        return loss
+
+    def ancestral(self, parameters, noise, stimulus) -> dict:
+        """Beliefs of the pass in which every belief is its prediction, r_t = h_t."""
+        moments = self.moments(parameters)
+        beliefs = {name: [] for name in self.circuit.free}
+        for step in range(self.steps):
+            for name in self._senders_first():
+                sent = self._sent(beliefs, stimulus)
+                beliefs[name].append(self._prediction(name, step, moments, sent, noise))
+        return {name: np.array(values) for name, values in beliefs.items()}
+
+    def loss(self, parameters, noise, stimulus, target) -> complex:
+        """The loss of all trials as a function of the parameters alone, through the ancestral pass."""
+        beliefs = self.ancestral(parameters, noise, stimulus)
+        return self.losses(parameters, beliefs, noise, stimulus, target).sum()
+
+    def moments(self, parameters) -> dict:
+        """projection → (μ, v), each (n_post, n_pre)."""
+        found = {}
+        for name, projection in self.circuit.projection.items():
+            synapse = self.circuit.synapse[projection.synapse]
+            shape = tuple(self.circuit.population[end].size for end in (projection.target, projection.source))
+            values = {**parameters[name], "n": shape[1]}
+            found[name] = [np.broadcast_to(evaluate(each, values), shape)
+                           for each in (synapse.mean, synapse.variance)]
+        return found
+
+    def _senders_first(self) -> list[str]:
+        """The free populations, each after those that it hears without delay."""
+        waiting, order = list(self.circuit.free), []
+        while waiting:
+            ready = next(name for name in waiting if not any(
+                each.target == name and each.delay == 0 and each.source in waiting
+                for each in self.circuit.projection.values()))
+            order.append(ready)
+            waiting.remove(ready)
+        return order
+
+    def _sent(self, beliefs, stimulus) -> dict:
+        """population → what it sends at every step: its firing rates, or the stimulus."""
+        sent = {self.circuit.stimulus: stimulus}
+        for name in self.circuit.free:
+            activation = self.circuit.population[name].activation
+            sent[name] = [evaluate(activation, {"r": belief}) for belief in beliefs[name]]
+        return sent
+
+    def _prediction(self, name, step, moments, sent, noise) -> np.ndarray:
+        """h_t = G + √D ε, (B, units)"""
+        mean = variance = np.zeros(1)
+        for key, projection in self.circuit.projection.items():
+            if projection.target == name and step >= projection.delay:
+                rate, (mu, v) = sent[projection.source][step - projection.delay], moments[key]
+                mean, variance = mean + rate @ mu.T, variance + rate**2 @ v.T
+        if name in noise:
+            position = step - self.first_read if name == self.circuit.target else step
+            mean = mean + np.sqrt(variance) * noise[name][position]
+        shape = (next(iter(sent[self.circuit.stimulus])).shape[0], self.circuit.population[name].size)
+        return np.broadcast_to(mean, shape)
+
+
+def _cross_entropy(u: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    shifted = u - u.real.max(axis=1, keepdims=True)
+    return (wanted * (np.log(np.exp(shifted).sum(axis=1, keepdims=True)) - shifted)).sum(axis=1)

@@ -1,0 +1,36 @@
+"""Rules from the formulas of synapse types: against the paper, or against the derivatives of the formulas."""
+
+from __future__ import annotations
+
+import pytest
+import sympy
+from in_process import InProcess
+from presented import circuit, recurrent
+
+from neuro_mpc import expressions
+from neuro_mpc.network.plan import Plan
+from neuro_mpc.rules import derive
+
+
+SPIKE_AND_SLAB = {"m": "H1/n + H2*m*p_pi/(n**2*(1 - p_pi))", "pi": "H2*m**2/(2*n**2*(1 - p_pi)**2)",
+                  "Xi": "H2/(2*n)"}
+CORPUS = {"m": "H1*(1 - p_pi) + H2*m*p_pi*(1 - p_pi)", "pi": "-H1*m + H2*(m**2*(1 - 2*p_pi) - Xi)/2",
+          "Xi": "H2*(1 - p_pi)/2"}
+
+
+@pytest.mark.parametrize(("synapse", "formulas"), [
+    ("spike-and-slab", SPIKE_AND_SLAB), ("spike-and-slab-corpus", CORPUS),
+    ("gaussian", {"m": "H1", "Xi": "H2/2"}), ("point", {"m": "H1/n"})])
+def test_rules_of_the_shipped_synapse_types(synapse, formulas):
+    rules = derive(recurrent(synapse, "relu(r)")).synapses["hidden-hidden-1"].parameters
+    assert {rule.name for rule in rules} == set(formulas)
+    for rule in rules:
+        expected = expressions.parse(formulas[rule.name], ("H1", "H2", "m", "p_pi", "Xi", "n"))
+        assert sympy.simplify(rule.descent - expected) == 0
+
+
+def test_names_may_differ_in_a_hyphen_and_two_underscores():
+    described = circuit("input low-x 0 point\nlow-x low__x 0 point\nlow__x output 0 point",
+                        **{"low-x": "r", "low__x": "r"})
+    net = InProcess(Plan(described, 1, 1))
+    assert {"low_x_belief_r", "low__x_belief_r"} <= set(net.manifest.variables)
