@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from string import ascii_letters
 
 import sympy
 from sympy.printing.str import StrPrinter
@@ -20,9 +21,9 @@ from sympy.printing.str import StrPrinter
 from neuro_mpc import expressions
 from neuro_mpc.circuit import Circuit
 
-REFUSED_BY_BRIAN = {"pi", "xi", "e", "i", "N", "t", "dt"}
-OWN_NAMES = {"mu", "v", "H1", "H2", "n", "rate", "tau", "shape", "name"}
-OWN_PREFIXES = ("first_", "second_", "change_", "step_", "p_", "inference_")
+GREEK = set("alpha beta gamma delta epsilon zeta eta theta kappa nu rho sigma phi chi psi omega "
+            "Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega".split())
+LETTERS = (set(ascii_letters) | GREEK) - set("eiNt") - set("nv")  # which mean something to Brian2, and to synapses
 
 
 class Brian2Printer(StrPrinter):
@@ -40,9 +41,11 @@ class Brian2Printer(StrPrinter):
 
 
 def brian_name(parameter: str) -> str:
-    """The Brian2 variable of a synapse parameter: Brian2 refuses a few names, among them `pi`, and a few are taken."""
-    taken = parameter in REFUSED_BY_BRIAN | OWN_NAMES or parameter.startswith(OWN_PREFIXES)
-    return f"p_{parameter}" if taken else parameter
+    """The Brian2 variable of a synapse parameter: letters stand for themselves.
+
+    Brian2 refuses about two thousand names, of constants (`pi`), units (`amp`, `flux`) and functions (`rand`).
+    """
+    return parameter if parameter in LETTERS else f"p_{parameter}"
 
 
 def text(expression: sympy.Expr) -> str:

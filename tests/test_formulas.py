@@ -7,9 +7,21 @@ import sympy
 from in_process import InProcess
 from presented import circuit, recurrent
 
+import neuro_mpc as nm
 from neuro_mpc import expressions
 from neuro_mpc.network.plan import Plan
-from neuro_mpc.rules import derive
+from neuro_mpc.rules import LETTERS, brian_name, derive
+
+
+def one_synapse(mean: str, variance: str, *parameters: str) -> nm.Circuit:
+    """input → unit with synapses of one's own, unit → output with point weights."""
+    return nm.Circuit(
+        name="test",
+        population={"input": {"role": "stimulus"}, "unit": {"size": 1}, "output": {"role": "target"}},
+        projection={"in": {"from": "input", "to": "unit", "synapse": "own"},
+                    "out": {"from": "unit", "to": "output", "synapse": "point"}},
+        synapse={"own": {"mean": mean, "variance": variance,
+                         "parameter": {name: {"initial": 1} for name in parameters}}})
 
 
 SPIKE_AND_SLAB = {"m": "H1/n + H2*m*p_pi/(n**2*(1 - p_pi))", "pi": "H2*m**2/(2*n**2*(1 - p_pi)**2)",
@@ -27,6 +39,24 @@ def test_rules_of_the_shipped_synapse_types(synapse, formulas):
     for rule in rules:
         expected = expressions.parse(formulas[rule.name], ("H1", "H2", "m", "p_pi", "Xi", "n"))
         assert sympy.simplify(rule.descent - expected) == 0
+
+
+@pytest.mark.parametrize("name", ["amp", "flux", "rand", "inf", "int", "mu", "rate", "tau", "H1", "change_m",
+                                  "p_pi", "v", "V", "q", "f", "N", "e", "second"])
+def test_parameters_may_have_names_that_mean_something_to_brian(name):
+    described = one_synapse(f"{name}/n", f"{name}**2", name).sized(2, 2)
+    net = InProcess(Plan(described, 1, 1, optimizer="adam", clip=1.0, precision="float64"))
+    net.set(**{f"in_synapses_{brian_name(name)}": [3, 5]})
+    net.step("refreshing")
+    assert [list(values) for values in net.get("in_synapses_mu", "in_synapses_v")] == [[1.5, 2.5], [9, 25]]
+
+
+def test_names_that_are_kept_are_free_in_brian():
+    from brian2 import Equations
+
+    for name in LETTERS:
+        Equations.check_identifier(name)
+        assert brian_name(name) == name
 
 
 def test_names_may_differ_in_a_hyphen_and_two_underscores():
