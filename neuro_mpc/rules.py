@@ -256,7 +256,13 @@ def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str) -> sympy.Expr:
     local = sympy.expand(_times_error(change, spread * f**2))
     of_mean = local.coeff(err * f).subs(d_mu, expressions.derivative(mean, name))
     of_variance = local.coeff(q * f**2).subs(d_v, expressions.derivative(variance, name))
-    return H1 * sympy.simplify(of_mean) + H2 * sympy.simplify(of_variance)
+    return H1 * _tidy(of_mean) + H2 * _tidy(of_variance)
+
+
+def _tidy(expression: sympy.Expr) -> sympy.Expr:
+    """The shorter of a fraction and its factors; with functions in it, factors could overflow where it does not."""
+    return min(expression, sympy.factor(expression), key=sympy.count_ops) \
+        if expression.is_rational_function() else expression
 
 
 def _population_rules(circuit: Circuit, name: str, synapses: dict[str, SynapseRules], fixed: bool, released: bool,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import sympy
 from in_process import InProcess
 from presented import circuit, recurrent
+from reference import evaluate, gradient
 
 import neuro_mpc as nm
 from neuro_mpc import expressions
 from neuro_mpc.network.plan import Plan
-from neuro_mpc.rules import LETTERS, brian_name, derive
+from neuro_mpc.rules import LETTERS, brian_name, derive, text
 
 
 def one_synapse(mean: str, variance: str, *parameters: str) -> nm.Circuit:
@@ -39,6 +41,28 @@ def test_rules_of_the_shipped_synapse_types(synapse, formulas):
     for rule in rules:
         expected = expressions.parse(formulas[rule.name], ("H1", "H2", "m", "p_pi", "Xi", "n"))
         assert sympy.simplify(rule.descent - expected) == 0
+
+
+@pytest.mark.parametrize("formula", [
+    "tanh(a)*b", "abs(a)*b", "sqrt(abs(a))", "relu(a) + b", "softplus(a)/n", "sigmoid(a)*(1 - sigmoid(a))",
+    "exp(a)/(1 + exp(a))", "log(1 + a**2)", "(a + 2)**1.5", "sin(a)*cos(b)", "a*b/(a + 3)", "(a/n)**5",
+    "0.1*a + 0.37*a*b/(b + 0.2)", "exp(-a**2/2) + tanh(b)", "a**(-0.3)*b"])
+def test_rules_of_any_formula_stay_in_its_language(formula):
+    values = {"a": np.linspace(0.1, 3, 20), "b": np.linspace(2, 0.3, 20), "n": 4}
+    for rule in derive(one_synapse(formula, f"({formula})**2", "a", "b")).synapses["in"].parameters:
+        name = rule.name
+        slope = gradient(lambda value: evaluate(formula, {**values, name: value}).sum(), values[name])
+        expected = 0.7 * slope - 1.3 * evaluate(formula, values) * slope
+        found = evaluate(text(rule.descent), {**values, "H1": 0.7, "H2": -1.3})
+        np.testing.assert_allclose(np.broadcast_to(found, expected.shape), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_rules_do_not_overflow_where_formulas_do_not():
+    """exp(−a²/2) and tanh are harmless at a = 60; exp(a²/2) or cosh in a rule would not be."""
+    rules = derive(one_synapse("tanh(a)*b + exp(-a**2/2)", "exp(-a**2)*b", "a", "b"))
+    values = {"a": 60.0, "b": 1.0, "n": 4, "H1": 1.0, "H2": 1.0}
+    found = [evaluate(text(rule.descent), values) for rule in rules.synapses["in"].parameters]
+    assert found == [pytest.approx(0, abs=1e-12), 1]
 
 
 @pytest.mark.parametrize("name", ["amp", "flux", "rand", "inf", "int", "mu", "rate", "tau", "H1", "change_m",
