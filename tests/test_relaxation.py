@@ -1,0 +1,93 @@
+"""Relaxation in time: the energy falls, trials stop at a tolerance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from presented import TRIALS, Presentation, network
+
+from neuro_mpc.network.plan import TAU_SECONDS
+
+
+def trajectory(shown: Presentation, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    """Energies (iteration, trial) and beliefs (iteration, step, trial, unit), from the ancestral pass on."""
+    shown.infer(iterations=0)
+    states = [(shown.energies(), shown.beliefs[shown.circuit.free[0]])]
+    shown.net.set(iterations=1)
+    for _ in range(iterations):
+        shown.net.step("inferring")
+        states.append((shown.energies(), shown.beliefs[shown.circuit.free[0]]))
+    energies, beliefs = zip(*states)
+    return np.array(energies), np.array(beliefs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", ["spike-and-slab", "corpus", "mixed"])
+def test_energy_falls_at_every_small_step(name, seed):
+    shown = Presentation(network(name, "relaxation"), seed)
+    shown.net.set(inference_dt=0.003 * TAU_SECONDS)
+    energies, _ = trajectory(shown, 30)
+    assert (np.diff(energies, axis=0) < 0).all()
+
+
+def test_energy_falls_by_the_squared_gradient():
+    """F(r − η ∂F/∂r) = F(r) − η |∂F/∂r|² to first order in η."""
+    shown, small = Presentation(network("own", "relaxation")), 1e-6
+    shown.infer()
+    before, slopes = shown.energies().sum(), shown.belief_gradients()
+    shown.net.set(iterations=1, inference_dt=small * TAU_SECONDS)
+    shown.net.step("inferring")
+    fallen = (before - shown.energies().sum()) / small
+    assert fallen == pytest.approx(sum(np.square(each).sum() for each in slopes.values()), rel=1e-4)
+
+
+def test_fixed_prediction_moves_no_belief():
+    """Beliefs stay at the ancestral pass; only errors relax."""
+    shown = Presentation(network("corpus", "fixed-prediction"))
+    shown.infer()
+    np.testing.assert_array_equal(shown.beliefs["hidden"], shown.rows("hidden", "prediction", "h"))
+    assert shown.rows("hidden", "error", "err").any()
+    assert shown.net.get("loss")[0] == pytest.approx(shown.net.get("loss_start")[0], rel=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_trials_stop_at_the_tolerance(seed):
+    """A trial stops when its energy changes by less than the tolerance of itself; the others go on."""
+    tolerance, most = 1e-3, 80
+    energies, beliefs = trajectory(Presentation(network("own", "relaxation"), seed), most)
+    small = np.abs(np.diff(energies, axis=0)) <= tolerance * np.abs(energies[:-1])
+    expected = 1 + small.argmax(axis=0)
+    assert small.any(axis=0).all() and len(set(expected)) == TRIALS
+
+    shown = Presentation(network("own", "relaxation", settles=True), seed)
+    shown.infer(iterations=most, tolerance=tolerance)
+    np.testing.assert_array_equal(shown.net.get("iterations_used")[0], expected)
+    for trial, count in enumerate(expected):
+        np.testing.assert_allclose(shown.beliefs["hidden"][:, trial], beliefs[count][:, trial], rtol=1e-12)
+        assert shown.energies()[trial] == pytest.approx(energies[count][trial], rel=1e-12)
+
+
+def test_trials_that_do_not_settle_use_all_iterations():
+    shown = Presentation(network("own", "relaxation", settles=True))
+    shown.infer(iterations=4, tolerance=1e-9)
+    np.testing.assert_array_equal(shown.net.get("iterations_used")[0], 4)
+
+
+def test_tolerance_zero_is_a_fixed_count():
+    fixed = Presentation(network("own", "relaxation"))
+    settling = Presentation(network("own", "relaxation", settles=True))
+    for shown in (fixed, settling):
+        shown.infer(iterations=12)
+    np.testing.assert_array_equal(settling.beliefs["hidden"], fixed.beliefs["hidden"])
+    np.testing.assert_array_equal(settling.energies(), fixed.energies())
+    np.testing.assert_array_equal(settling.net.get("iterations_used")[0], 12)
+
+
+def test_trials_above_the_energy_limit_stop():
+    energies, beliefs = trajectory(Presentation(network("own", "relaxation")), 4)
+    above = energies[0] > np.median(energies[0])
+    shown = Presentation(network("own", "relaxation", settles=True))
+    shown.infer(iterations=4, energy_limit=np.median(energies[0]))
+    np.testing.assert_array_equal(shown.net.get("iterations_used")[0], np.where(above, 0, 4))
+    for trial, count in enumerate(np.where(above, 0, 4)):
+        np.testing.assert_allclose(shown.beliefs["hidden"][:, trial], beliefs[count][:, trial], rtol=1e-12)
