@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from neuro_mpc.presentation import Presenter
+from neuro_mpc.protocol import Test
 from neuro_mpc.stimuli import Stimuli
 
 
@@ -20,19 +22,39 @@ class TestResult:
     sequences: np.ndarray | None = field(default=None)
 
 
-def accuracy(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int) -> TestResult:
-    """Mean loss per trial, and the fraction of read-outs whose most probable class is the right one."""
-    size, batch = stimuli.size(split), presenter.plan.trials
+def measure(presenter: Presenter, stimuli: Stimuli, test: Test, split: str, presentation: int,
+            votes: np.ndarray | None = None) -> TestResult:
+    """What `test` measures on the trials of a split, after so many presentations; `votes` as in `accuracy`."""
+    if test.measure == "correct-letter-ratio":
+        return correct_letter_ratio(presenter, stimuli, split, presentation, test.generate)
+    return accuracy(presenter, stimuli, split, presentation, votes)
+
+
+def accuracy(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int,
+             votes: np.ndarray | None = None) -> TestResult:
+    """Mean loss per trial, and the fraction of read-outs whose most probable class is the right one.
+
+    votes   (step, trial, class), to which the outputs are added
+    """
     losses, hits = [], []
+    for trials, output, loss in _predictions(presenter, stimuli, split, presentation):
+        losses.append(loss)
+        hits.append(output.argmax(axis=2) == stimuli.labels(split, trials))
+        if votes is not None:
+            votes[:, trials] += output
+    return TestResult({"test_loss": float(np.concatenate(losses).mean()),
+                       "accuracy": float(np.concatenate(hits, axis=1).mean())})
+
+
+def _predictions(presenter: Presenter, stimuli: Stimuli, split: str,
+                 presentation: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Batch by batch: numbers of the trials (B,), output (step, B, class), loss (B,)."""
+    size, batch = stimuli.size(split), presenter.plan.trials
     for count, start in enumerate(range(0, size, batch)):
         shown = np.arange(start, start + batch) % size  # the last batch is filled up and cut again
         new = min(batch, size - start)
         output, loss = presenter.predict(*stimuli.batch(split, shown), f"test {presentation}", count)
-        right = output.argmax(axis=2) == stimuli.labels(split, shown)
-        losses.append(loss[:new])
-        hits.append(right[:, :new])
-    return TestResult({"test_loss": float(np.concatenate(losses).mean()),
-                       "accuracy": float(np.concatenate(hits, axis=1).mean())})
+        yield shown[:new], output[:, :new], loss[:new]
 
 
 def correct_letter_ratio(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int,

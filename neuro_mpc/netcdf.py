@@ -64,6 +64,20 @@ def put(
     group[name][(row, *map(slice, array.shape))] = array
 
 
+def put_result(
+    group: netCDF4.Group, name: str, value: float | np.ndarray, dimension: str, kind: str, label: str
+) -> None:
+    """Writes a number, or one number for each entry of `dimension`; again, in place of what was there."""
+    value = np.asarray(value)
+    if value.ndim and dimension not in group.dimensions:
+        group.createDimension(dimension, len(value))
+    if name not in group.variables:
+        dimensions = (dimension,) * value.ndim
+        variable = group.createVariable(name, kind, dimensions, fill_value=np.nan)
+        variable.setncatts({"units": "1", "long_name": label})
+    group[name][...] = value
+
+
 def chunks(shape: Sequence[int]) -> tuple[int, ...]:
     """The largest chunk of at most 1 MiB that is whole along the last dimensions of `shape`."""
     chunk = [max(size, 1) for size in shape]

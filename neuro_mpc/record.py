@@ -31,10 +31,16 @@ LEARNING = {
     "iterations": "iterations of inference",
 }
 TESTS = {
-    "test_loss": "loss of the prediction on the test trials, mean per trial",
-    "accuracy": "fraction of test trials that are predicted correctly",
+    "test_loss": "loss of the prediction on the tested trials, mean per trial",
+    "accuracy": "fraction of the tested trials that are predicted correctly",
     "correct_letter_ratio": "fraction of generated transitions that the language allows",
     "perplexity": "exponential of the mean cross-entropy per symbol",
+}
+CIRCUITS = {
+    "": ", with noise",
+    "_mean_weights": ", every weight at its mean",
+    "_network": ", by a network whose weights are drawn",
+    "_ensemble": ", by the mean output of the networks",
 }
 NEURAL = {
     "belief": "belief, the state of the value units",
@@ -181,6 +187,13 @@ class RunFile:
         self._put(group, "sequence", row, sequences, ("test", "trial", "position"), "generated symbol")
         self.flush()
 
+    def evaluation(self, values: Mapping[str, float | np.ndarray]) -> None:
+        """Writes what the trained circuit does on the test trials: a number each, or an array (network,)."""
+        group = self._file.createGroup("evaluation")
+        for name, value in values.items():
+            netcdf.put_result(group, name, value, "network", self._float, _evaluation_label(name))
+        self.flush()
+
     def flush(self) -> None:
         """Writes the rows that wait and makes everything so far readable, even after a kill."""
         group = self._file["learning"]
@@ -254,6 +267,11 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
         run.close()
         raise RunFileError(f"{path} is not a run file: it has no attribute {', '.join(missing)}")
     return run
+
+
+def _evaluation_label(name: str) -> str:
+    measure = max((each for each in TESTS if name.startswith(each)), key=len, default=name)
+    return f"{TESTS.get(measure, measure)}{CIRCUITS.get(name.removeprefix(measure), '')}"
 
 
 def partial_path(path: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import initial, measures, stimuli
+from neuro_mpc import evaluation, initial, measures, stimuli
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.network import launch
@@ -111,6 +111,7 @@ class Training:
             self._before(presentation)
             self._present(presentation)
         self._before(self.course.total)
+        self._evaluate()
 
     def _before(self, presentation: int) -> None:
         """Tests and snapshots that are due after so many presentations."""
@@ -147,14 +148,19 @@ class Training:
 
     def _test(self, presentation: int) -> None:
         test = self.protocol.test
-        if test.measure == "correct-letter-ratio":
-            result = measures.correct_letter_ratio(self.presenter, self.data, test.split, presentation, test.generate)
+        result = measures.measure(self.presenter, self.data, test, test.split, presentation)
+        if result.sequences is not None:
             self.record.generated(presentation, result.sequences, symbols=self.data.symbols,
                                   transitions=self.data.transitions)
-        else:
-            result = measures.accuracy(self.presenter, self.data, test.split, presentation)
         self.record.test(presentation, result.values)
         self.progress.tested(presentation, result.values)
+
+    def _evaluate(self) -> None:
+        test = self.protocol.test
+        if test.measure == "accuracy" and not self.data.size("test"):
+            return
+        self.progress.stage("evaluating")
+        self.record.evaluation(evaluation.evaluate(self.presenter, self.data, test, self.course.total))
 
     @staticmethod
     def _refuse_divergence(presentation: int, energies: Energies) -> None:

@@ -1,0 +1,122 @@
+"""The evaluation of a trained circuit: with noise, with mean weights, and as networks drawn from it."""
+
+import numpy as np
+import pytest
+
+import neuro_mpc as nm
+from neuro_mpc import initial, measures, stimuli
+from neuro_mpc.evaluation import evaluate
+from neuro_mpc.network import launch
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.protocol import Test
+from neuro_mpc.run import plan_of
+from neuro_mpc.sampling import draw_weights
+
+NETWORKS = 3
+SETTINGS = {
+    "learning.presentations": 2,
+    "learning.batch": 70,
+    "learning.initial": {"m": "normal(0, 0.5*sqrt(n))", "pi": "uniform(0.3, 0.6)", "Xi": "uniform(0, 0.1)"},
+    "learning.schedule": {},
+    "recording": {},
+    "test": {"split": "validation", "ensemble": NETWORKS},
+}
+
+
+def described(name):
+    circuit = nm.load_circuit(name, {"population.hidden.size": 12})
+    return circuit, nm.load_protocol("digits-rows", SETTINGS)
+
+
+@pytest.fixture(scope="module", params=["mpl", "pc"])
+def shown(request, tmp_path_factory):
+    """A presenter of the untrained circuit, and its stimuli."""
+    circuit, protocol = described(request.param)
+    data = stimuli.load(protocol, circuit, 0)
+    circuit = circuit.sized(data.width, data.classes)
+    plan = plan_of(circuit, protocol, protocol.learning.batch, data)
+    with launch.start(plan, "numpy", tmp_path_factory.mktemp("program")) as program:
+        presenter = Presenter(program, plan, protocol, 5)
+        presenter.load(initial.draw(circuit, protocol, 0))
+        yield presenter, data
+
+
+def ancestral(weights, stimulus):
+    """Output (trial, class) of the deterministic circuit."""
+    rate = np.zeros((stimulus.shape[1], len(weights["recurrent"])))
+    for x in stimulus:
+        rate = np.maximum(x @ weights["input"].T + rate @ weights["recurrent"].T, 0)
+    score = rate @ weights["output"].T
+    score = np.exp(score - score.max(axis=1, keepdims=True))
+    return score / score.sum(axis=1, keepdims=True)
+
+
+def test_a_drawn_network_is_deterministic_and_leaves_no_trace(shown):
+    presenter, data = shown
+    batch = data.batch("test", np.arange(70))
+    weights = draw_weights(presenter.plan.circuit, presenter.parameters(), 0, 0)
+    before, parameters = presenter.predict(*batch, "noise", 0)[0], presenter.parameters()
+    with presenter.fixed_weights(weights):
+        outputs = [presenter.predict(*batch, "noise", count)[0] for count in (0, 1)]
+    np.testing.assert_array_equal(*outputs)
+    np.testing.assert_allclose(outputs[0][0], ancestral(weights, batch[0]), atol=1e-5)
+    np.testing.assert_array_equal(presenter.predict(*batch, "noise", 0)[0], before)
+    for name, values in presenter.parameters().items():
+        assert all((values[each] == parameters[name][each]).all() for each in values)
+
+
+def test_without_noise_every_weight_is_its_mean(shown):
+    presenter, data = shown
+    batch = data.batch("test", np.arange(70))
+    means = {name: each["m"] / each["m"].shape[1] for name, each in presenter.parameters().items()}
+    with presenter.noiseless():
+        output = presenter.predict(*batch, "noise", 0)[0]
+    np.testing.assert_allclose(output[0], ancestral(means, batch[0]), atol=1e-5)
+    noisy = [presenter.predict(*batch, "noise", count)[0] for count in (0, 1)]
+    assert (noisy[0] != noisy[1]).any() == ("pi" in presenter.parameters()["input"])
+
+
+def test_networks_vote_by_their_mean_output(shown):
+    presenter, data = shown
+    values = evaluate(presenter, data, Test(split="validation", ensemble=NETWORKS), 0)
+    every = data.batch("test", np.arange(300))[0]
+    labels = data.labels("test", np.arange(300))[0]
+    drawn = [draw_weights(presenter.plan.circuit, presenter.parameters(), presenter.seed, network)
+             for network in range(NETWORKS)]
+    outputs = np.array([ancestral(weights, every) for weights in drawn])
+    single = (outputs.argmax(axis=2) == labels).mean(axis=1)
+    np.testing.assert_allclose(values["accuracy_network"], single, atol=1 / 300)
+    vote = (outputs.mean(axis=0).argmax(axis=1) == labels).mean()
+    assert values["accuracy_ensemble"] == pytest.approx(vote, abs=1 / 300)
+    noisy = measures.accuracy(presenter, data, "test", 0).values
+    assert {name: values[name] for name in noisy} == noisy
+    if "pi" not in presenter.parameters()["input"]:
+        assert set(values["accuracy_network"]) == {values["accuracy"]} == {values["accuracy_mean_weights"]}
+
+
+def test_without_an_ensemble_no_network_is_drawn(shown):
+    presenter, data = shown
+    values = evaluate(presenter, data, Test(), 0)
+    assert set(values) == {"accuracy", "test_loss", "accuracy_mean_weights", "test_loss_mean_weights"}
+
+
+def test_a_run_is_tested_on_validation_and_evaluated_on_test():
+    circuit, protocol = described("mpl")
+    run = nm.simulate(circuit, protocol, backend="numpy")
+    assert run["evaluation"].sizes == {"network": NETWORKS}
+    assert run["evaluation"]["accuracy_ensemble"].dims == ()
+    assert "mean" in run["evaluation"]["accuracy_mean_weights"].attrs["long_name"]
+    # fractions of 200 trials for validation, of 300 for the test
+    validated, evaluated = run["learning"]["accuracy"][-1], run["evaluation"]["accuracy"]
+    for fraction, trials in ((validated, 200), (evaluated, 300)):
+        assert float(fraction) * trials == pytest.approx(round(float(fraction) * trials), abs=1e-3)
+
+
+def test_generated_strings_are_evaluated_too():
+    circuit = nm.load_circuit("mpl", {"population.hidden.size": 12})
+    settings = {"learning.presentations": 1, "test.ensemble": 2, "recording": {}}
+    protocol = nm.load_protocol("toy-language", settings)
+    values = nm.simulate(circuit, protocol, backend="numpy")["evaluation"]
+    assert values["correct_letter_ratio_network"].shape == (2,)
+    assert "correct_letter_ratio_mean_weights" in values
+    assert "accuracy_ensemble" not in values
