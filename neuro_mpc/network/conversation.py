@@ -48,8 +48,14 @@ class Program:
         self._know(manifest)
         self._errors = log.open("wb")
         # A session of its own: Ctrl-C reaches the run, which then ends the program in an orderly way.
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-                                         env=environment, start_new_session=True)
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                             stderr=self._errors, env=environment, start_new_session=True)
+        except OSError as error:
+            self._errors.close()
+            raise RunError(f"the simulation program does not start: {error}",
+                           hint="NEURO_MPC_CACHE may be on a disk from which nothing can be executed: set it to another "
+                                "folder; --backend numpy needs no compiler") from error
 
     def __enter__(self) -> Program:
         return self
@@ -140,6 +146,7 @@ class Program:
         code = self._process.wait()
         self._errors.flush()
         said = self.log.read_text(errors="replace").strip().splitlines()[-15:]
-        raise RunError(f"the simulation program ended with exit code {code}" + "".join(f"\n    {line}" for line in said),
-                       hint=f"read {self.log}; less memory is needed with a smaller batch, --backend numpy needs no "
-                            "compiler")
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        raise RunError(f"the simulation program {how}" + "".join(f"\n    {line}" for line in said),
+                       hint="less memory is needed with a smaller batch; --backend numpy needs no compiler; --resume goes "
+                            "on from the last checkpoint")

@@ -10,16 +10,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from neuro_mpc.errors import RunError, did_you_mean
+from neuro_mpc.network import blas
 from neuro_mpc.network.build import FLAGS, SINGLE_PRECISION
 from neuro_mpc.network.conversation import Manifest, Program
 from neuro_mpc.network.plan import Plan
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
 BACKENDS = ("cpp", "cython", "numpy")
+CHECKED = "sha256"
 
 
 def cache_directory() -> Path:
@@ -55,21 +64,25 @@ def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None
     if backend == "cpp":
         directory = _built(plan, stage)
         return Program([str(directory / "main")], Manifest.load(directory / "manifest.json"), plan.tiling, plan.rows,
-                       workspace / "program.log", _environment(plan.threads))
+                       workspace / "program.log", _environment(plan.threads, workspace))
     stage("preparing the network")
     plan_path, manifest_path = workspace / "plan.json", workspace / "manifest.json"
     plan_path.write_text(plan.to_json())
     command = [sys.executable, "-m", "neuro_mpc.network.worker", str(plan_path), backend, str(manifest_path)]
     program = Program(command, Manifest({}), plan.tiling, plan.rows, workspace / "program.log",
-                      _environment(plan.threads))
+                      _environment(plan.threads, workspace))
     program.wait_until_ready(manifest_path)
     return program
 
 
-def _environment(threads: int) -> dict[str, str]:
-    """One thread for each matrix product of a compiled sweep: its own threads work on different tiles."""
+def _environment(threads: int, scratch: Path) -> dict[str, str]:
+    """One thread for each matrix product of a compiled sweep: its own threads work on different tiles.
+
+    What Brian2 and compilers leave in the folder of temporary files goes with the `scratch` folder.
+    """
     count = str(threads)
-    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": count, "OMP_PROC_BIND": "true",
+    return {**os.environ, "TMPDIR": str(scratch), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": count,
+            "OMP_PROC_BIND": "true",
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
 
 
@@ -85,24 +98,67 @@ def compiler() -> str:
     return found
 
 
+@cache
+def compiler_version() -> str:
+    """The compiler's own first line about itself."""
+    said = subprocess.run([compiler(), "--version"], capture_output=True, text=True, errors="replace").stdout
+    return next(iter(said.splitlines()), compiler())
+
+
 def _built(plan: Plan, stage: Callable[[str], None]) -> Path:
-    """The folder of the compiled program, built if it is not in the cache."""
+    """The folder of the compiled program, built if it is not in the cache, or not as it was built."""
     program = cache_directory() / _key(plan)
-    if (program / "main").is_file() and (program / "manifest.json").is_file():
+    if _is_whole(program):
         return program
-    stage("compiling")
     try:
         program.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="building-", dir=program.parent))
+        with _only_builder(program, stage):
+            if not _is_whole(program):
+                stage("compiling")
+                _build(plan, program)
     except OSError as error:
         raise RunError(f"cannot write to the cache of compiled programs: {error}",
-                       hint="set NEURO_MPC_CACHE to a folder that can be written") from None
+                       hint="free space on its disk, or set NEURO_MPC_CACHE to another folder; a run without a "
+                            "compiler needs no cache: --backend numpy") from None
+    return program
+
+
+def _is_whole(program: Path) -> bool:
+    """Whether a folder of the cache holds what was built, to the byte."""
+    try:
+        return (program / CHECKED).read_text() == _check_sums(program)
+    except OSError:
+        return False
+
+
+def _check_sums(program: Path) -> str:
+    return "".join(f"{hashlib.sha256((program / name).read_bytes()).hexdigest()}  {name}\n"
+                   for name in ("main", "manifest.json"))
+
+
+@contextmanager
+def _only_builder(program: Path, stage: Callable[[str], None]) -> Iterator[None]:
+    """Other processes that need the same program wait here; the system frees the lock of one that is killed."""
+    with program.with_name(f"{program.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stage("waiting for another run to compile the same program")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except (OSError, AttributeError):
+            pass  # no locks here: both build, and the first one to finish is used
+        yield
+
+
+def _build(plan: Plan, program: Path) -> None:
+    for abandoned in program.parent.glob(f"building-{program.name}-*"):  # by a run that was killed
+        shutil.rmtree(abandoned, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f"building-{program.name}-", dir=program.parent))
     try:
         _compile(plan, scratch)
         _install(scratch, program)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return program
 
 
 def _compile(plan: Plan, directory: Path) -> None:
@@ -112,7 +168,7 @@ def _compile(plan: Plan, directory: Path) -> None:
                json.dumps(_accepted_flags(compiler(), plan.precision))]
     with log.open("wb") as output:
         code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                               env={**_environment(1), "CXX": compiler()})
+                               env={**_environment(1, directory), "CXX": compiler()})
     if code or not (directory / "main").is_file():
         kept = cache_directory() / "last-failed-build.log"
         shutil.copy(log, kept)
@@ -140,10 +196,11 @@ def _install(scratch: Path, program: Path) -> None:
         shutil.rmtree(scratch / needless, ignore_errors=True)
     for path in scratch.glob("*.o"):
         path.unlink()
+    (scratch / CHECKED).write_text(_check_sums(scratch))
     try:
         os.rename(scratch, program)
     except OSError:
-        if not (program / "main").is_file():
+        if not _is_whole(program):  # damaged: the build takes its place
             shutil.rmtree(program, ignore_errors=True)
             os.rename(scratch, program)
 
@@ -151,13 +208,15 @@ def _install(scratch: Path, program: Path) -> None:
 def _key(plan: Plan) -> str:
     """What the program depends on: the plan, our own source, versions, compiler and processor."""
     package = Path(__file__).parents[1]
-    sources = sorted(path for path in package.rglob("*") if path.suffix in (".py", ".cpp", ".h"))
+    sources = [path for path in sorted(package.glob("network/**/*")) if path.suffix in (".py", ".cpp", ".h")]
+    sources += [package / f"{name}.py" for name in ("rules", "expressions", "functions")]
     parts = [plan.to_json(), *(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources),
-             version("brian2"), version("numpy"), version("scipy-openblas32"), compiler(), platform.machine(), _processor()]
+             version("brian2"), version("numpy"), version("scipy-openblas32"), json.dumps(blas.compiler_keywords()),
+             compiler(), compiler_version(), platform.machine(), processor()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _processor() -> str:
+def processor() -> str:
     """The instructions that the processor offers; a program built for one may not run on another."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
