@@ -139,7 +139,8 @@ class Inference(Table):
     rate               dt/τ of one Euler step
     iterations         steps, or pairs of the presentation (counted from 0) and the steps from there on
     tolerance          relaxation of a trial ends when its energy changes by less than so much of itself; 0: never
-    energy_limit       relaxation of a trial ends when its energy passes this (as in the released code); 0: no limit
+    energy_limit       relaxation of a trial ends when the energy of its free populations' errors passes this: it
+                       diverges (the released code stops at 10,000 per batch); 0: no limit
     variance_feedback  q = e ε / sqrt(D) ("exact"), or q = e ε as in the code released with the paper
     """
 

@@ -184,11 +184,12 @@ class Energy:
 
 @dataclass(frozen=True)
 class Settle:
-    """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or passed
-    `energy_limit`, and end the loop when none moves."""
+    """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or
+    whose energy `limited` passed `energy_limit`, and end the loop when none moves."""
 
     kind: ClassVar[str] = "settle"
     energies: tuple[str, ...]
+    limited: str
     last: str
     moving: tuple[tuple[str, Rows], ...]
     used: str

@@ -66,14 +66,15 @@ def cross_entropy(source: np.ndarray, label: np.ndarray, width: int) -> np.ndarr
 
 
 def moves(energy: np.ndarray, last: np.ndarray, used: np.ndarray, iteration: int, tolerance: float,
-          limit: float) -> np.ndarray:
-    """Which trials still move: those whose energy changed by more than `tolerance` times itself, below `limit`."""
+          limit: float, limited: np.ndarray) -> np.ndarray:
+    """Which trials still move: those whose energy changed by more than `tolerance` times itself,
+    while the energy `limited` is at most `limit`."""
     if iteration == 0:
         used[:] = 0
     moving = used == iteration
     if iteration > 0:
         moving &= ~(np.abs(last - energy) <= tolerance * np.abs(last))
-    moving &= ~(energy > limit)
+    moving &= ~(limited > limit)
     last[:] = energy
     used[moving] = iteration + 1
     return moving

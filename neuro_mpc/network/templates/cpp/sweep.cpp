@@ -137,7 +137,7 @@ if ({{_scalar('drawing')}})
         double& _last = {{_array(op.last)}}[_first + _b];
         const bool _was_moving = {{_array(op.used)}}[_first + _b] == _iteration;
         const bool _moves = _was_moving && !(_iteration > 0 && std::fabs(_last - _energy) <= {{_scalar('tolerance')}} * std::fabs(_last))
-            && !(_energy > {{_scalar('energy_limit')}});
+            && !({{_array(op.limited)}}[_first + _b] > {{_scalar('energy_limit')}});
         _last = _energy;
         if (_moves)
             {{_array(op.used)}}[_first + _b] = _iteration + 1;
