@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
 
+from neuro_mpc.errors import RunError
 from neuro_mpc.initial import Parameters
 from neuro_mpc.network.conversation import Program
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
@@ -84,6 +85,27 @@ class Presenter:
             yield
         finally:
             self._phases(refreshing=True)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that learning carries from one presentation to the next, by the name of the program's variable."""
+        names = self._lasting()
+        return dict(zip(names, self.program.get(*names)))
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a `state`; RunError where it is not one of this circuit."""
+        variables = self.program.manifest.variables
+        if {name: array.size for name, array in state.items()} != {name: variables[name][1] for name in self._lasting()}:
+            raise RunError("the saved synapses are not those of this circuit", hint="--overwrite starts anew")
+        self.program.set(**state)
+
+    def _lasting(self) -> list[str]:
+        """Parameters, what the optimiser remembers of them, and the moments of the weights."""
+        names = []
+        for projection in self.plan.circuit.projection:
+            parameters = map(brian_name, self._parameter_names(projection))
+            each = ["mu", "v", *(f"{prefix}{name}" for name in parameters for prefix in ("", "first_", "second_"))]
+            names += [f"{self.plan.synapses_name(projection)}_{name}" for name in each]
+        return [name for name in names if name in self.program.manifest.variables]
 
     def _parameter_names(self, projection: str) -> list[str]:
         return [rule.name for rule in self.plan.rules.synapses[projection].parameters]

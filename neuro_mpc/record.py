@@ -1,15 +1,20 @@
 """The run file: one netCDF-4 file per run, written block by block while the run goes on.
 
 While a run lasts, its file is `<path>.partial`; every finished block can be read from it, even after a kill.
-A complete run is moved to `<path>`. Files are read with `open_run`.
+A complete run is moved to `<path>`. Files are read with `open_run`. A disk that is nearly full ends the run while
+there is room to close the file in order.
 """
 
 from __future__ import annotations
 
+import errno
+import functools
 import importlib.metadata
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,7 +56,26 @@ NEURAL = {
     "output": "output of the read-out",
 }
 INTEGERS = ("sequence", "trial_number")
+RESERVE_BYTES = 2**20
+CANNOT_WRITE = (
+    "free space on the disk, or another folder that can be written; "
+    "--resume goes on from the last checkpoint, if there is one"
+)
 TESTED = ("test", "test_presentation")  # the coordinates of a test
+
+
+def _writing(method):
+    """A method that writes: what netCDF or the system cannot do becomes a RunError with advice."""
+
+    @functools.wraps(method)
+    def told(self, *args, **options):
+        try:
+            return method(self, *args, **options)
+        except (OSError, RuntimeError) as problem:
+            reason = getattr(problem, "strerror", None) or problem
+            raise RunError(f"{self.partial} cannot be written: {reason}", hint=CANNOT_WRITE) from problem
+
+    return told
 
 
 class RunFile:
@@ -63,7 +87,7 @@ class RunFile:
     Used as a context manager, an exception leaves the readable `<path>.partial` with `complete = 0`.
 
     Raises RunError, before anything is written, when the folder is missing or not writable, and when `<path>`
-    or `<path>.partial` is there and `overwrite` is false.
+    or `<path>.partial` is there and `overwrite` is false; later, when the disk is full or the file was removed.
     """
 
     def __init__(
@@ -80,27 +104,49 @@ class RunFile:
     ) -> None:
         self.path = Path(path)
         self.partial = partial_path(self.path)
-        _check_target(self.path, self.partial, overwrite)
+        check_folder(self.path)
+        if not overwrite:
+            _refuse_existing(self.path, self.partial)
+        self._prepare(protocol)
+        described = {"seed": seed, "backend": backend, "threads": threads, **(extra_attributes or {})}
+        self._create({**_provenance(circuit, protocol), **described, "complete": 0})
+
+    @classmethod
+    def reopened(cls, path: str | os.PathLike[str], *, protocol) -> RunFile:
+        """Goes on with the `<path>.partial` of a run of the same protocol. Raises RunError if it cannot be read."""
+        self = cls.__new__(cls)
+        self.path = Path(path)
+        self.partial = partial_path(self.path)
+        self._prepare(protocol)
+        self._reopen()
+        return self
+
+    def _prepare(self, protocol) -> None:
         self._float = {"float32": "f4", "float64": "f8"}[protocol.precision]
         self._rows: list[tuple] = []
         self._flushed = time.monotonic()
-        try:
-            self._file = netCDF4.Dataset(self.partial, "w", format="NETCDF4")
-        except OSError as problem:
-            raise RunError(f"{self.partial} cannot be written: {problem}", hint="another path") from problem
-        self._file.setncatts(
-            {
-                **_provenance(circuit, protocol),
-                "seed": seed,
-                "backend": backend,
-                "threads": threads,
-                **(extra_attributes or {}),
-                "complete": 0,
-            }
-        )
+
+    @_writing
+    def _create(self, attributes: Mapping[str, str | int | float]) -> None:
+        self._require_room(0)
+        unfinished = self.path.with_name(f"{self.path.name}.new")
+        self._file = netCDF4.Dataset(unfinished, "w", format="NETCDF4")
+        self._file.setncatts(attributes)
         self._create_learning()
         self._file.sync()
+        os.replace(unfinished, self.partial)  # from its first moment on it can be read
 
+    @_writing
+    def _reopen(self) -> None:
+        self._file = netCDF4.Dataset(self.partial, "a")
+
+    def _require_room(self, size: int) -> None:
+        """Refuses to write what would leave too little room to close the file in order."""
+        free = shutil.disk_usage(self.path.absolute().parent).free
+        if free < size + RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, {free / 2**20:.1f} MiB are left")
+
+    @_writing
     def learning(
         self,
         presentation: int,
@@ -116,6 +162,7 @@ class RunFile:
         if len(self._rows) >= BLOCK_ROWS or time.monotonic() - self._flushed >= BLOCK_SECONDS:
             self.flush()
 
+    @_writing
     def test(self, presentation: int, values: Mapping[str, float]) -> None:
         """Writes what was measured after `presentation` presentations: `{"test_loss": …, "accuracy": …}`."""
         group = self._file["learning"]
@@ -127,8 +174,10 @@ class RunFile:
             group[name][row] = value
         self.flush()
 
+    @_writing
     def snapshot(self, presentation: int, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         """Writes the parameters of every synapse: `{projection: {parameter: array (post, pre)}}`."""
+        self._require_room(_bytes(parameters))
         for projection, arrays in parameters.items():
             group = self._file.createGroup(f"synapses/{projection}")
             row = netcdf.next_row(group, "snapshot", ("presentation",), presentation)
@@ -137,6 +186,7 @@ class RunFile:
                 self._put(group, name, row, array, ("snapshot", "post", "pre"), label)
         self.flush()
 
+    @_writing
     def sample(
         self,
         presentation: int,
@@ -152,6 +202,7 @@ class RunFile:
         with `iteration` first where the trajectory of inference is kept. A single step of a longer sequence
         is its last.
         """
+        self._require_room(stimulus.nbytes + target.nbytes + _bytes(neural))
         steps = len(stimulus)
         group = self._file.createGroup("stimulus")
         netcdf.create_steps(group, "step", steps, steps)
@@ -166,6 +217,7 @@ class RunFile:
             self._sample_population(population, presentation, arrays, steps)
         self.flush()
 
+    @_writing
     def generated(
         self,
         presentation: int,
@@ -187,6 +239,7 @@ class RunFile:
         self._put(group, "sequence", row, sequences, ("test", "trial", "position"), "generated symbol")
         self.flush()
 
+    @_writing
     def evaluation(self, values: Mapping[str, float | np.ndarray]) -> None:
         """Writes what the trained circuit does on the test trials: a number each, or an array (network,)."""
         group = self._file.createGroup("evaluation")
@@ -194,8 +247,23 @@ class RunFile:
             netcdf.put_result(group, name, value, "network", self._float, _evaluation_label(name))
         self.flush()
 
+    @_writing
+    def changed(self, presentation: int, attributes: Mapping[str, str], changes: Sequence[str]) -> None:
+        """Tells what a run that goes on does in another way from so many presentations on."""
+        told = [f"after {presentation} presentations: {change}" for change in changes]
+        before = [self._file.changes] if "changes" in self._file.ncattrs() else []
+        kept = {name: text for name, text in attributes.items() if name not in ("seed", "threads")}
+        numbers = {name: int(attributes[name]) for name in ("seed", "threads")}
+        self._file.setncatts({**kept, **numbers, "changes": "\n".join([*before, *told])})
+
+    @_writing
     def flush(self) -> None:
         """Writes the rows that wait and makes everything so far readable, even after a kill."""
+        self.partial.stat()  # a file that was removed would take rows, and lose them in the end
+        self._require_room(0)
+        self._sync()
+
+    def _sync(self) -> None:
         group = self._file["learning"]
         rows = slice(start := len(group.dimensions["presentation"]), start + len(self._rows))
         for name, column in zip(("presentation", *LEARNING), zip(*self._rows)):
@@ -204,12 +272,13 @@ class RunFile:
         self._file.sync()
         self._flushed = time.monotonic()
 
+    @_writing
     def close(self, complete: bool = True) -> None:
         """Ends the file: a complete run moves to its path, any other stays `<path>.partial`."""
         if not self._file.isopen():
             return
         try:
-            self.flush()
+            self.flush() if complete else self._sync()  # the reserve is for the last rows, too
             self._file.complete = int(complete)
         finally:
             self._file.close()
@@ -220,7 +289,10 @@ class RunFile:
         return self
 
     def __exit__(self, exception_type, *_) -> None:
-        self.close(complete=exception_type is None)
+        if exception_type is None:
+            return self.close()
+        with suppress(RunError):  # what went wrong before is what to tell
+            self.close(complete=False)
 
     def _create_learning(self) -> None:
         group = self._file.createGroup("learning")
@@ -279,7 +351,12 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial")
 
 
-def _check_target(path: Path, partial: Path, overwrite: bool) -> None:
+def _bytes(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> int:
+    return sum(array.nbytes for group in arrays.values() for array in group.values())
+
+
+def check_folder(path: Path) -> None:
+    """Raises RunError where no run file can be written to `path`."""
     folder = path.absolute().parent
     if not folder.is_dir():
         raise RunError(f"{path}: the folder {folder} is not there", hint=f"mkdir -p {folder}")
@@ -287,12 +364,13 @@ def _check_target(path: Path, partial: Path, overwrite: bool) -> None:
         raise RunError(f"{path} is a folder", hint=f"a file name, such as {path / 'run.nc'}")
     if not os.access(folder, os.W_OK):
         raise RunError(f"{path}: the folder {folder} is not writable", hint="another path")
-    if overwrite:
-        return
+
+
+def _refuse_existing(path: Path, partial: Path) -> None:
     if path.exists():
         raise RunError(f"{path} is already there", hint="another path, or --overwrite to replace it")
     if partial.exists():
-        hint = "move it away, or --overwrite to replace it"
+        hint = "--resume to go on with it, --overwrite to replace it, or another path"
         raise RunError(f"{partial} is left from an unfinished run", hint=hint)
 
 

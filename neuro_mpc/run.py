@@ -11,10 +11,15 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc import evaluation, initial, measures, stimuli
+from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.errors import DescriptionError, RunError
+from neuro_mpc.interruption import held_back
+from neuro_mpc.keeping import Keeping
+from neuro_mpc.lock import Lock
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
+from neuro_mpc.origin import origin
 from neuro_mpc.presentation import Energies, Presenter
 from neuro_mpc.progress import SilentProgress
 from neuro_mpc.protocol import Protocol
@@ -23,7 +28,8 @@ from neuro_mpc.schedule import Course
 
 
 def simulate(circuit: Circuit, protocol: Protocol, *, seed: int = 0, backend: str = "cpp", threads: int = 1,
-             out: str | os.PathLike | None = None, overwrite: bool = False,
+             out: str | os.PathLike | None = None, overwrite: bool = False, resume: bool = False,
+             accept_changes: bool = False, checkpoint_every: float = 30.0,
              progress: SilentProgress | None = None) -> xr.DataTree:
     """Run `protocol` on `circuit` and return the run, an `xarray.DataTree` (see the README for its groups).
 
@@ -33,23 +39,34 @@ def simulate(circuit: Circuit, protocol: Protocol, *, seed: int = 0, backend: st
     threads     processor cores to use ("cpp" only)
     out         path of the run file, written while the run goes on; None: the run is returned in memory
     overwrite   replace a file that is there
+    resume      go on with an interrupted run of `out`: its file becomes the one of a run that was not interrupted.
+                Where there is nothing to go on with, the run begins; one that is complete is only returned
+    accept_changes    go on though circuit, protocol, seed, versions or machine are not those of the interrupted run
+    checkpoint_every  seconds between the checkpoints from which a run can go on; infinity: none
     progress    told about stages, energies and tests; see `neuro_mpc.progress`
 
     Raises DescriptionError for a circuit and a protocol that do not fit, before anything is compiled; RunError when
     the run cannot start or diverges: its file then stays readable as ``<out>.partial``.
+    Ctrl-C and SIGTERM leave a checkpoint and raise KeyboardInterrupt.
     """
     progress = progress or SilentProgress()
     if out is None:
         with tempfile.TemporaryDirectory(prefix="neuro_mpc-") as folder:
             path = Path(folder) / "run.nc"
-            _simulate(circuit, protocol, seed, backend, threads, path, overwrite, progress)
+            _simulate(circuit, protocol, seed, backend, threads, Keeping(path), progress)
             with open_run(path) as run:
-                return run.load()
-    _simulate(circuit, protocol, seed, backend, threads, Path(out), overwrite, progress)
+                return _in_memory(run)
+    keeping = Keeping(Path(out), overwrite, resume, accept_changes, checkpoint_every)
+    _simulate(circuit, protocol, seed, backend, threads, keeping, progress)
     return open_run(out)
 
 
-def _simulate(circuit, protocol, seed, backend, threads, path, overwrite, progress) -> None:
+def _in_memory(run: xr.DataTree) -> xr.DataTree:
+    """A copy that needs no file; `DataTree.load` leaves inherited coordinates lazy."""
+    return xr.DataTree.from_dict({node.path: node.to_dataset(inherit=False).load() for node in run.subtree})
+
+
+def _simulate(circuit, protocol, seed, backend, threads, keeping, progress) -> None:
     backend = launch.available(backend, progress.stage)
     data = stimuli.load(protocol, circuit, seed)
     circuit = circuit.sized(data.width, data.classes)
@@ -57,13 +74,20 @@ def _simulate(circuit, protocol, seed, backend, threads, path, overwrite, progre
     _refuse_misfits(circuit, protocol, course, data)
     parameters = initial.draw(circuit, protocol, seed)
     plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
-    with ExitStack() as stack:
-        record = stack.enter_context(RunFile(path, circuit=circuit, protocol=protocol, seed=seed, backend=backend,
-                                             threads=plan.threads, overwrite=overwrite))
-        workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
-        program = stack.enter_context(launch.start(plan, backend, workspace, progress.stage))
-        presenter = Presenter(program, plan, protocol, seed)
-        Training(presenter, protocol, course, data, record, progress).run(parameters)
+    with Lock(keeping.path):
+        started = origin(circuit, protocol, seed, backend, plan.threads, data)
+        if keeping.is_complete(started, progress.stage):
+            return
+        saved = keeping.latest(started, progress.stage)
+        with ExitStack() as stack:
+            record = stack.enter_context(
+                keeping.record(saved, started, circuit, protocol, seed, backend, plan.threads))
+            workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
+            program = stack.enter_context(launch.start(plan, backend, workspace, progress.stage))
+            presenter = Presenter(program, plan, protocol, seed)
+            training = Training(presenter, protocol, course, data, record, progress, keeping.checkpoints(started))
+            training.run(parameters) if saved is None else training.resume(saved)
+        keeping.discard()
 
 
 def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Stimuli, threads: int = 1) -> Plan:
@@ -97,21 +121,40 @@ class Training:
     """Learns, tests and records, presentation by presentation."""
 
     def __init__(self, presenter: Presenter, protocol: Protocol, course: Course, data: stimuli.Stimuli,
-                 record: RunFile, progress: SilentProgress):
+                 record: RunFile, progress: SilentProgress, checkpoints: Checkpoints):
         self.presenter, self.protocol, self.course = presenter, protocol, course
-        self.data, self.record, self.progress = data, record, progress
+        self.data, self.record, self.progress, self.checkpoints = data, record, progress, checkpoints
         self.observed = {sample % course.total for sample in protocol.recording.samples} if course.total else set()
 
     def run(self, parameters: initial.Parameters) -> None:
         """The whole training, from these initial parameters."""
+        self.presenter.load(parameters)
+        self._go_on(0)
+
+    def resume(self, saved: Checkpoint) -> None:
+        """The rest of a training that was saved."""
+        self.presenter.restore(saved.arrays)
+        self._go_on(saved.presentation)
+
+    def _go_on(self, done: int) -> None:
         self.progress.stage("learning")
         self.progress.start(self.course.total)
-        self.presenter.load(parameters)
-        for presentation in range(self.course.total):
-            self._before(presentation)
-            self._present(presentation)
-        self._before(self.course.total)
+        with held_back() as interrupted:
+            for presentation in range(done, self.course.total):
+                self._save_when_due(presentation, interrupted())
+                self._before(presentation)
+                self._present(presentation)
+            self._save_when_due(self.course.total, interrupted())
+            self._before(self.course.total)
         self._evaluate()
+
+    def _save_when_due(self, presentation: int, interrupted: bool) -> None:
+        """Keeps what is learned and recorded *before* `presentation`: its tests and snapshots are made again."""
+        if self.checkpoints.due or (interrupted and self.checkpoints.wanted):
+            self.record.flush()
+            self.checkpoints.save(presentation, self.presenter.state())
+        if interrupted:
+            raise KeyboardInterrupt
 
     def _before(self, presentation: int) -> None:
         """Tests and snapshots that are due after so many presentations."""
