@@ -1,0 +1,49 @@
+"""What a run file says about synapses and neurons: labelled xarray objects, without Brian2.
+
+Synapses: `weights` of a projection, and of these `entropy`, `determinism`, `histogram`, `pairs`, `asymmetry`,
+`unit_variability`, `most_variable_units`; `summary` of all projections over learning, and `compare_projections`.
+
+Neurons: `traces` of a population, and of these `profile`, `principal_components`; `inference_energy`,
+`selectivity`, `surprise`, `error_by_surprise`.
+
+A run file that lacks what a measure needs gets a RunFileError that names the recording option to set.
+"""
+
+from neuro_mpc.analysis.asymmetry import asymmetry, pairs
+from neuro_mpc.analysis.bootstrap import interval
+from neuro_mpc.analysis.components import principal_components
+from neuro_mpc.analysis.determinism import determinism
+from neuro_mpc.analysis.energy import inference_energy
+from neuro_mpc.analysis.entropy import entropy
+from neuro_mpc.analysis.histograms import histogram
+from neuro_mpc.analysis.projections import compare_projections, summary
+from neuro_mpc.analysis.selectivity import selectivity, tuning
+from neuro_mpc.analysis.surprise import error_by_surprise, surprise
+from neuro_mpc.analysis.traces import labels, profile, settled, traces
+from neuro_mpc.analysis.units import most_variable_units, unit_variability
+from neuro_mpc.analysis.weights import projections, weights
+
+__all__ = [
+    "asymmetry",
+    "compare_projections",
+    "determinism",
+    "entropy",
+    "error_by_surprise",
+    "histogram",
+    "inference_energy",
+    "interval",
+    "labels",
+    "most_variable_units",
+    "pairs",
+    "principal_components",
+    "profile",
+    "projections",
+    "selectivity",
+    "settled",
+    "summary",
+    "surprise",
+    "traces",
+    "tuning",
+    "unit_variability",
+    "weights",
+]

@@ -1,0 +1,60 @@
+"""The two directions of a pair of units: is the synapse from i to j like the one from j to i?"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.errors import RunFileError
+
+
+def pairs(values: xr.DataArray, back: xr.DataArray | None = None) -> xr.Dataset:
+    """Both directions of every pair of units: `forward` and `backward` (snapshot, pair).
+
+    values  (snapshot, post, pre) of a projection from a population to itself: pairs i < j, no unit with itself
+    back    (snapshot, post, pre) of the projection that returns, where `values` is from one population to
+            another: all pairs, `i` counting the units of the sender of `values` and `j` those of its receiver
+
+    forward is the synapse i → j, backward j → i, i and j being coordinates of the pairs
+    (compare Li, Qiu & Huang 2024, Fig. 4).
+
+    Raises RunFileError where the synapses do not connect the same units in both directions.
+    """
+    there = values.transpose("snapshot", "post", "pre").values
+    if back is None:
+        _refuse(there.shape[1] != there.shape[2], values.shape, values.shape)
+        i, j = np.triu_indices(there.shape[1], k=1)
+        returning = there
+    else:
+        returning = back.transpose("snapshot", "post", "pre").values
+        _refuse(there.shape[:0:-1] != returning.shape[1:], values.shape, back.shape)
+        i, j = (index.ravel() for index in np.indices(returning.shape[1:]))
+    return xr.Dataset(
+        {"forward": (("snapshot", "pair"), there[:, j, i]), "backward": (("snapshot", "pair"), returning[:, i, j])},
+        coords={"i": ("pair", i), "j": ("pair", j), "presentation": values["presentation"]},
+        attrs={"of": values.name or "", **values.attrs},
+    )
+
+
+def asymmetry(pairs: xr.Dataset) -> xr.DataArray:
+    """How unlike the two directions are, (snapshot), between 0 and 1.
+
+        A = Σ (w_ij − w_ji)² / (2 Σ (w_ij² + w_ji²))     over pairs
+
+    the share of the antisymmetric part in the squared weights: 0 for a symmetric matrix, 1 for an antisymmetric
+    one, ½ on average for independent weights of mean zero. It is missing where all the weights are zero.
+    """
+    forward, backward = pairs["forward"], pairs["backward"]
+    power = (forward**2 + backward**2).sum("pair")
+    found = ((forward - backward) ** 2).sum("pair") / (2 * power.where(power > 0))
+    label = "share of the antisymmetric part in the squared weights"
+    return found.rename("asymmetry").assign_attrs(long_name=label, units="1")
+
+
+def _refuse(wrong: bool, *shapes: tuple[int, ...]) -> None:
+    if wrong:
+        there, back = (" × ".join(map(str, shape[1:])) for shape in shapes)
+        raise RunFileError(
+            f"synapses {there} (post × pre) and back {back} do not connect the same pairs of units",
+            hint="a projection from a population to itself, or back=… with the one that returns",
+        )

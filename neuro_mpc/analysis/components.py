@@ -1,0 +1,49 @@
+"""Trajectories of a population in its principal components."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+
+def principal_components(values: xr.DataArray, count: int = 3) -> xr.Dataset:
+    """The directions in which a population varies most, and its states along them.
+
+        x − ⟨x⟩ = Σ_c score_c · loading_c,    loading_c orthonormal, of falling variance
+
+    values  (…, unit), such as `traces(run, "hidden")["belief"]`; what is missing leaves its state out
+
+    `score` (component, …), `loading` (component, unit), `explained` (component): the fraction of the variance
+    over all states, `mean` (unit). The largest entry of each loading is positive. There are at most as many
+    components as units and as states.
+    """
+    others = [name for name in values.dims if name != "unit"]
+    states = values.transpose(*others, "unit")
+    table = states.values.reshape(-1, values.sizes["unit"]).astype(float)
+    there = np.isfinite(table).all(1)
+    mean = table[there].mean(0)
+    score, loading, explained = _decomposed(table[there] - mean, count)
+    scores = np.full((len(table), len(loading)), np.nan)
+    scores[there] = score
+    shape = (len(loading), *(states.sizes[name] for name in others))
+    found = xr.Dataset(
+        {
+            "score": (("component", *others), scores.T.reshape(shape)),
+            "loading": (("component", "unit"), loading),
+            "explained": ("component", explained),
+            "mean": ("unit", mean),
+        },
+        coords={name: states[name] for name in others if name in states.coords},
+        attrs={"of": values.name or ""},
+    )
+    return found.assign_coords(component=np.arange(1, len(loading) + 1))
+
+
+def _decomposed(table: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    left, sizes, right = np.linalg.svd(table, full_matrices=False)
+    kept = slice(min(count, len(sizes)))
+    largest = np.abs(right[kept]).argmax(1)
+    sign = np.where(np.take_along_axis(right[kept], largest[:, None], 1) < 0, -1.0, 1.0)
+    power = sizes**2
+    explained = power[kept] / power.sum() if power.sum() > 0 else np.zeros(len(power[kept]))
+    return left[:, kept] * sizes[kept] * sign.T, right[kept] * sign, explained

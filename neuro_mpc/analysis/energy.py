@@ -1,0 +1,59 @@
+"""The energy that inference descends, by population, step and iteration."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc import content
+from neuro_mpc.analysis.traces import TRAJECTORY, targets, traces
+
+
+def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
+    """The energy along inference, mean over the recorded trials, in nats: (population, iteration, step).
+
+        free populations    ½ Σ_units e²
+        target, softmax     −Σ_units target · ln softmax(u)
+        target, Gaussian    ½ Σ_units (target − u)²
+
+    u is the prediction of the target population. The sum over populations and steps is the free energy of the
+    model; it falls along inference (Li, Qiu & Huang 2024, Eq. 7). Steps that are not read out are missing in
+    the target population. Iteration 0 is the state before inference.
+
+    Raises RunFileError where the trajectory of inference was not kept.
+    """
+    neural = content.group(run, "neural")
+    names = [] if neural is None else [n for n, node in neural.children.items() if "iteration" in node.sizes]
+    if not names:
+        raise content.lacking(run, "trajectory of inference", f"{TRAJECTORY} --set protocol.recording.samples=[-1]")
+    target = content.target_population(run)
+    energies = [_target(run, name, sample) if name == target else _free(run, name, sample) for name in names]
+    found = xr.concat(energies, dim="population", join="outer").assign_coords(population=names)
+    label = "energy, mean per trial"
+    found = found.rename("energy").transpose("population", "iteration", "step")
+    return found.assign_attrs(long_name=label, units="nat")
+
+
+def target_loss(run: xr.DataTree, predicted: xr.DataArray, sample: int = -1) -> xr.DataArray:
+    """The loss of a prediction u (…, step, trial, unit) of the target population: (…, step, trial), in nats.
+
+    −ln of the probability of the target for a softmax read-out; ½ Σ (target − u)² for a Gaussian one.
+    """
+    # Labels of steps align the two: of a target that is read out once there is the last step only.
+    predicted = predicted.astype(float)
+    target = targets(run, sample).astype(float)
+    name = content.target_population(run)
+    if content.population(run, name).get("readout", "softmax") == "gaussian":
+        return 0.5 * ((target - predicted) ** 2).sum("unit")
+    highest = predicted.max("unit")
+    log_sum = highest + np.log(np.exp(predicted - highest).sum("unit"))
+    return (target * (log_sum - predicted)).sum("unit")
+
+
+def _free(run: xr.DataTree, name: str, sample: int) -> xr.DataArray:
+    error = traces(run, name, sample)["error"].astype(float)
+    return (0.5 * (error**2).sum("unit")).mean("trial")
+
+
+def _target(run: xr.DataTree, name: str, sample: int) -> xr.DataArray:
+    return target_loss(run, traces(run, name, sample)["prediction"], sample).mean("trial")

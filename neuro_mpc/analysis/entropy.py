@@ -1,0 +1,36 @@
+"""Entropy of a weight that is zero with some probability and otherwise normal."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy.special import entr
+
+
+def entropy(weights: xr.Dataset, smallest_width: float = 0.0) -> xr.Dataset:
+    """The entropy of every weight in nats, of the dimensions of `weights`.
+
+        entropy       h = discrete + (1 − p) · differential
+        discrete      −p ln p − (1 − p) ln(1 − p)      zero or not?
+        differential  ½ ln(2π e b)                     which value, where it is not zero?
+
+    p is the probability of the spike, b the variance of the slab. h is the entropy of the mixture with respect
+    to the measure δ₀ + dw, a point mass at zero beside the line (Nair, Prabhakar & Shah 2006, "On entropy for
+    mixtures of discrete and continuous variables", arXiv cs/0607075). With p = 0 it is that of a normal weight.
+    As any differential entropy it depends on the unit of the weight, adds (1 − p) ln c when weights are
+    multiplied by c, and is −∞ for a slab without width, as for a point weight. A weight that is always zero
+    (p = 1) has the entropy 0.
+
+    smallest_width  standard deviation that narrower slabs are taken to have: below it, two weights count as one
+    """
+    spike = weights["spike"]
+    width = np.maximum(weights["slab_variance"], smallest_width**2)
+    discrete = entr(spike) + entr(1 - spike)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        differential = 0.5 * np.log(2 * np.pi * np.e * width)
+        whole = discrete + xr.where(spike < 1, (1 - spike) * differential, 0.0)
+    found = xr.Dataset({"entropy": whole, "discrete": discrete, "differential": differential})
+    labels = ("entropy of the weight", "entropy of being zero or not", "entropy of the slab")
+    for name, label in zip(found, labels):
+        found[name].attrs = {"long_name": label, "units": "nat"}
+    return found.assign_attrs(weights.attrs, smallest_width=smallest_width)

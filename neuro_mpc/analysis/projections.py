@@ -1,0 +1,97 @@
+"""All projections of a run side by side: over learning, and with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED, percentiles, resampled_means
+from neuro_mpc.analysis.determinism import CERTAINTY, EACH, WIDTH, determinism
+from neuro_mpc.analysis.entropy import entropy
+from neuro_mpc.analysis.units import unit_variability
+from neuro_mpc.analysis.weights import projections, weights
+
+
+def summary(
+    run: xr.DataTree, certainty: float = CERTAINTY, width: float = WIDTH, smallest_width: float = 1e-6
+) -> xr.Dataset:
+    """What the synapses of every projection are like over learning, (projection, snapshot).
+
+        size                      root mean square of the weights, √⟨μ² + v⟩
+        variability               ⟨v⟩ / ⟨μ² + v⟩
+        coefficient_of_variation  median over synapses
+        entropy                   median over synapses, nats
+        absent, unspiked, narrow, fixed, deterministic    fractions, see `determinism`
+
+    certainty, width  thresholds of `determinism`;  smallest_width  that of `entropy`
+
+    Raises RunFileError where no snapshot was recorded.
+    """
+    rows = {name: _over_learning(run, name, certainty, width, smallest_width) for name in projections(run)}
+    found = xr.concat(rows.values(), dim="projection", coords="minimal", compat="override", join="outer")
+    thresholds = {"certainty": certainty, "width": width, "smallest_width": smallest_width}
+    return found.assign_coords(projection=list(rows)).assign_attrs(thresholds)
+
+
+def _over_learning(run: xr.DataTree, name: str, *thresholds: float) -> xr.Dataset:
+    # A snapshot at a time: those of a large circuit would not fit into memory together.
+    count = run[f"synapses/{name}"].sizes["snapshot"]
+    found = [_of_snapshot(weights(run, name, snapshots=[index]), *thresholds) for index in range(count)]
+    return xr.concat(found, dim="snapshot")
+
+
+def _of_snapshot(found: xr.Dataset, certainty: float, width: float, smallest_width: float) -> xr.Dataset:
+    power = (found["mean"] ** 2 + found["variance"]).mean(EACH)
+    medians = {
+        "coefficient_of_variation": found["coefficient_of_variation"],
+        "entropy": entropy(found, smallest_width)["entropy"],
+    }
+    values = {
+        "size": np.sqrt(power),
+        "variability": (found["variance"].mean(EACH) / power.where(power > 0)).fillna(0.0),
+        **{name: each.median(EACH) for name, each in medians.items()},
+    }
+    return xr.merge([determinism(found, certainty, width), xr.Dataset(values)], combine_attrs="drop")
+
+
+def compare_projections(
+    run: xr.DataTree, snapshot: int = -1, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED
+) -> xr.Dataset:
+    """Is one projection more variable than another? Means over receiving units, with bootstrap intervals.
+
+        variability, low, high                                  (projection)
+        difference, difference_low, difference_high             (projection, other)
+
+    Each receiving unit has one value, its `unit_variability`; units are drawn with replacement, all the synapses
+    of a unit together, because they learned together. A difference is that of a projection minus the other, the
+    two drawn apart; where its interval leaves out zero, one of them is more variable at this level.
+    The intervals are about the units of one trained circuit, not about circuits trained anew.
+
+    Raises RunFileError where no snapshot was recorded.
+    """
+    values = {
+        name: unit_variability(weights(run, name, snapshots=[snapshot]))["incoming"].values[0]
+        for name in projections(run)
+    }
+    found = compared(values, draws, level, seed)
+    return found.assign_attrs(snapshot=snapshot, draws=draws, level=level, seed=seed)
+
+
+def compared(values: Mapping[str, np.ndarray], draws: int, level: float, seed: int) -> xr.Dataset:
+    """`compare_projections` for the values (unit,) of each projection."""
+    # Every projection has a stream of its own: equal numbers would make their draws go together.
+    samples = np.array([resampled_means(each, draws, [seed, k]) for k, each in enumerate(values.values())])
+    means = np.array([np.mean(each) for each in values.values()])
+    between = samples[:, None] - samples[None]
+    low, high = percentiles(samples, level, axis=-1)
+    difference_low, difference_high = percentiles(between, level, axis=-1)
+    one, two = ("projection",), ("projection", "other")
+    arrays = {
+        "variability": (one, means), "low": (one, low), "high": (one, high),
+        "difference": (two, means[:, None] - means), "difference_low": (two, difference_low),
+        "difference_high": (two, difference_high),
+    }
+    names = list(values)
+    return xr.Dataset(arrays, coords={"projection": names, "other": names})

@@ -1,0 +1,88 @@
+"""Surprise at the target, and the errors that come with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy.stats import rankdata
+
+from neuro_mpc import content
+from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
+from neuro_mpc.analysis.energy import target_loss
+from neuro_mpc.analysis.traces import TRAJECTORY, settled, traces
+
+
+def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) -> xr.DataArray:
+    """−ln of the probability that the circuit gave to the target, in nats: (step, trial) of the steps read out.
+
+    It is that of the prediction *before* inference, when the target was not known. Under fixed prediction the
+    recorded output is this prediction; of a relaxation it is the first iteration of the trajectory. For a
+    Gaussian read-out it is ½ Σ (target − output)², the surprise less a constant.
+
+    after_inference  take the output that inference left instead, which has come nearer to the target
+
+    Raises RunFileError where the output was not recorded, or not before inference.
+    """
+    target = content.target_population(run)
+    found = traces(run, target, sample)
+    relaxed = content.describe(run, "protocol").get("inference", {}).get("scheme") == "relaxation"
+    if "iteration" in found.sizes:
+        found = found.isel(iteration=-1 if after_inference else 0, drop=True)
+    elif relaxed and not after_inference:
+        raise content.lacking(run, "output before inference", TRAJECTORY)
+    label = "surprise at the target, −ln of its probability"
+    loss = target_loss(run, found["prediction"], sample).rename("surprise")
+    return loss.transpose("step", "trial").assign_attrs(long_name=label, units="nat")
+
+
+def error_by_surprise(
+    run: xr.DataTree,
+    population: str,
+    sample: int = -1,
+    bins: int = 6,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+    seed: int = SEED,
+) -> xr.Dataset:
+    """The size of a population's error against the surprise of the same step and trial.
+
+    `surprise`, `error` (step, trial)   −ln p of the target; √(Σ_units e²), as inference left it
+    `mean_surprise`, `mean_error` (bin) means in bins of about as many observations each
+    `low`, `high` (bin)                 interval of mean_error, trials being drawn with replacement
+
+    The attribute `rank_correlation` is Spearman's, missing where either is constant.
+
+    Raises RunFileError where the traces, or the output before inference, were not recorded.
+    """
+    error = settled(traces(run, population, sample))["error"].astype(float)
+    size = np.sqrt((error**2).sum("unit")).transpose("step", "trial").rename("error")
+    size.attrs = {"long_name": f"size of the error of {population}", "units": "1"}
+    size, surprised = xr.align(size, surprise(run, sample), join="inner")
+    found = xr.Dataset({"surprise": surprised, "error": size}, attrs={"population": population})
+    found.attrs["rank_correlation"] = _rank_correlation(surprised.values.ravel(), size.values.ravel())
+    return found.assign(_binned(surprised.values, size.values, bins, draws, level, seed))
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float("nan")
+    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
+
+
+def _binned(surprised: np.ndarray, size: np.ndarray, bins: int, draws: int, level: float, seed: int) -> dict:
+    """Means in bins of (step, trial) arrays, and intervals by resampling trials."""
+    edges = np.unique(np.quantile(surprised, np.linspace(0, 1, bins + 1)))
+    number = np.clip(np.searchsorted(edges, surprised, side="right") - 1, 0, max(len(edges) - 2, 0))
+    member = number[..., None] == np.arange(max(len(edges) - 1, 1))  # (step, trial, bin)
+    count = member.sum(0)
+    sums, means = (member * size[..., None]).sum(0), (member * surprised[..., None]).sum((0, 1))
+    trials = size.shape[1]
+    drawn = np.random.default_rng(seed).multinomial(trials, np.full(trials, 1 / trials), size=draws)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        resampled = (drawn @ sums) / (drawn @ count)
+        low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return {
+            "mean_surprise": ("bin", means / count.sum(0)),
+            "mean_error": ("bin", sums.sum(0) / count.sum(0)),
+            "low": ("bin", low), "high": ("bin", high), "count": ("bin", count.sum(0)),
+        }

@@ -1,0 +1,127 @@
+"""Neural traces of a run: belief, prediction, error and rate by step, unit, trial and iteration of inference."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc import content
+from neuro_mpc.errors import RunFileError, did_you_mean
+
+SAMPLES = "protocol.recording.samples=[-1]"
+TRAJECTORY = "protocol.recording.trajectory=true --set protocol.inference.scheme=relaxation"
+Side = Literal["target", "stimulus"]
+
+
+def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
+    """Everything recorded of a population in one presentation, (step, trial, unit).
+
+    Free populations have `belief`, `prediction`, `error`, `rate`, that of the target `prediction`, `output`,
+    `error`; both have `noise` where their synapses have a variance. With the trajectory of inference
+    `iteration` comes first, 0 being the state before inference.
+
+    sample  index of the recorded presentation, in the order of recording
+
+    Raises RunFileError where the population was not recorded.
+    """
+    neural = content.group(run, "neural")
+    if neural is None or not neural.children:
+        raise content.lacking(run, "neural traces", SAMPLES)
+    if population not in neural.children:
+        raise _not_recorded(run, population, list(neural.children))
+    found = _sample(neural[population].to_dataset(), sample)
+    if "iteration" in found.sizes:
+        done = found.notnull().any([name for name in found.dims if name != "iteration"]).to_array().any("variable")
+        found = found.isel(iteration=slice(int(done.sum())))
+        found = found.assign_coords(iteration=np.arange(found.sizes["iteration"]))
+    return found.transpose("iteration", "step", "trial", "unit", missing_dims="ignore").assign_attrs(
+        population=population
+    )
+
+
+def settled(traces: xr.Dataset) -> xr.Dataset:
+    """The traces as inference left them: the last iteration of a trajectory."""
+    return traces.isel(iteration=-1, drop=True) if "iteration" in traces.sizes else traces
+
+
+def profile(
+    traces: xr.Dataset, by: str | tuple[str, ...] = "step", statistic: Literal["rms", "mean"] = "rms"
+) -> xr.Dataset:
+    """Every trace by the dimensions `by` alone, over all others its root mean square √⟨x²⟩ or its mean ⟨x⟩.
+
+    by  any of iteration, step, trial, unit
+
+    Raises RunFileError for "iteration" where the trajectory was not kept.
+    """
+    kept = {by} if isinstance(by, str) else set(by)
+    if "iteration" in kept and "iteration" not in traces.sizes:
+        raise RunFileError("these traces hold no iterations of inference", hint=f"run again with --set {TRAJECTORY}")
+    others = [name for name in traces.dims if name not in kept]
+    found = np.sqrt((traces**2).mean(others)) if statistic == "rms" else traces.mean(others)
+    for name in found.data_vars:
+        label = traces[name].attrs.get("long_name", str(name))
+        found[name].attrs = {"long_name": f"{statistic} of {label}", "units": "1"}
+    return found.assign_attrs(traces.attrs)
+
+
+def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataArray:
+    """The number of the symbol that each trial shows ("stimulus") or asks for ("target"), (step, trial).
+
+    A target that is asked for at the last step only, as the class of an image, holds at every step. The
+    attribute `symbols` has their names, one in a line.
+
+    Raises RunFileError where no sample was recorded, and for a stimulus that is not one unit at a time.
+    """
+    shown = _shown(run, sample)
+    if of == "stimulus":
+        stimulus = shown["stimulus"]
+        if not (((stimulus == 0) | (stimulus == 1)).all() and (stimulus.sum("unit") == 1).all()):
+            raise RunFileError("the stimulus of this run has no symbols", hint='of="target"')
+        return _named(run, stimulus.argmax("unit"), stimulus.sizes["unit"])
+    target = shown["target"]
+    numbers = target.argmax("target_unit").rename(target_step="step")
+    if numbers.sizes["step"] == 1:
+        numbers = numbers.isel(step=0, drop=True).expand_dims(step=shown["step"])
+    return _named(run, numbers, target.sizes["target_unit"])
+
+
+def targets(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
+    """The targets of a sample at the steps that are read out, (step, trial, unit)."""
+    return _shown(run, sample)["target"].rename(target_step="step", target_unit="unit")
+
+
+def _shown(run: xr.DataTree, sample: int) -> xr.Dataset:
+    group = content.group(run, "stimulus")
+    if group is None or not group.sizes.get("sample"):
+        raise content.lacking(run, "recorded stimulus", SAMPLES)
+    return _sample(group.to_dataset(), sample)
+
+
+def _sample(group: xr.Dataset, sample: int) -> xr.Dataset:
+    """One sample; trials that it has not, because its batch was smaller, are left out."""
+    count = group.sizes["sample"]
+    if not -count <= sample < count:
+        raise RunFileError(f"there is no sample {sample}, this run has {count}", hint=f"0 to {count - 1}")
+    found = group.isel(sample=sample).load()
+    floats = [name for name in found.data_vars if found[name].dtype.kind == "f"]
+    there = found[floats].notnull().to_array().any("variable") if floats else None
+    others = [] if there is None else [name for name in there.dims if name != "trial"]
+    return found if there is None else found.isel(trial=np.flatnonzero(there.any(others).values))
+
+
+def _named(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataArray:
+    generation = content.group(run, "generation")
+    names = generation.attrs.get("symbols", "").split("\n") if generation is not None else []
+    names = names if len(names) == count else [str(number) for number in range(count)]
+    attributes = {"long_name": "number of the symbol", "symbols": "\n".join(names)}
+    return numbers.transpose("step", "trial").rename("symbol").assign_attrs(attributes)
+
+
+def _not_recorded(run: xr.DataTree, population: str, recorded: list[str]) -> RunFileError:
+    if content.population(run, population):
+        setting = f"protocol.recording.populations='{[*recorded, population]}'".replace("', '", "','")
+        return content.lacking(run, f"traces of the population {population!r}", setting)
+    hint = did_you_mean(population, recorded) or f"one of {', '.join(recorded)}"
+    return RunFileError(f"there is no population {population!r}", hint=hint)

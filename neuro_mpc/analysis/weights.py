@@ -1,0 +1,114 @@
+"""The distribution of every weight: its moments, and the spike and the slab that it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+import sympy
+import xarray as xr
+
+from neuro_mpc import content
+from neuro_mpc.errors import RunFileError, did_you_mean
+from neuro_mpc.expressions import evaluate, parse
+
+SETTING = "protocol.recording.synapses_every=100"
+DIMENSIONS = ("snapshot", "post", "pre")
+LABELS = {
+    "mean": "mean of the weight",
+    "variance": "variance of the weight",
+    "coefficient_of_variation": "standard deviation of the weight over its absolute mean",
+    "variability": "share of the variance in the second moment of the weight",
+    "spike": "probability that the weight is zero",
+    "slab_mean": "mean of the weight where it is not zero",
+    "slab_variance": "variance of the weight where it is not zero",
+}
+
+
+def projections(run: xr.DataTree) -> list[str]:
+    """The names of the projections whose synapses were recorded; RunFileError where there are none."""
+    found = content.group(run, "synapses")
+    names = [] if found is None else [name for name, node in found.children.items() if node.sizes["snapshot"]]
+    if not names:
+        raise content.lacking(run, "snapshot of the synapses", SETTING)
+    return names
+
+
+def weights(
+    run: xr.DataTree, projection: str, *, snapshots: Sequence[int] | None = None, spike: str | None = None
+) -> xr.Dataset:
+    """The distribution of each weight of a projection, float64 (snapshot, post, pre), by its synapse type.
+
+        mean μ, variance v      the expressions of the synapse type in the run's circuit
+        coefficient_of_variation    √v / |μ|;  0 where v = 0, infinite where only μ = 0
+        variability             v / (μ² + v), the same between 0 and 1;  0 where v = 0
+        spike p                 probability of a weight of zero
+        slab_mean a             μ / (1 − p)
+        slab_variance b         (v + μ²) / (1 − p) − a²
+
+    With probability p the weight is zero, else normal with mean a and variance b; a and b follow from the two
+    moments (Li, Qiu & Huang 2024, Eqs. 3 and 4). Without a spike, p = 0, a = μ, b = v.
+
+    snapshots  indices of the snapshots to take; None: all
+    spike      expression of p in the parameters; None: that of the synapse type, 0 where it states none
+
+    Raises RunFileError for a projection without snapshots, and for one that is not there.
+    """
+    known = projections(run)
+    if projection not in known:
+        hint = did_you_mean(projection, known) or f"one of {', '.join(known)}"
+        raise RunFileError(f"there is no projection {projection!r}", hint=hint)
+    node = run[f"synapses/{projection}"].to_dataset()
+    node = node if snapshots is None else node.isel(snapshot=list(snapshots))
+    table = synapse_type(run, projection)
+    texts = (table["mean"], table.get("variance", "0"), spike or table.get("spike", "0"))
+    values = {**{name: node[name].values.astype(float) for name in node.data_vars}, "n": float(node.sizes["pre"])}
+    found = distribution(texts, values, tuple(node.sizes[name] for name in DIMENSIONS))
+    return _labelled(found, node, projection)
+
+
+def synapse_type(run: xr.DataTree, projection: str) -> dict:
+    """The table of the synapse type of a projection in the run's circuit."""
+    circuit = content.describe(run, "circuit")
+    return circuit["synapse"][circuit["projection"][projection]["synapse"]]
+
+
+def distribution(
+    texts: tuple[str, str, str], values: Mapping[str, object], shape: tuple[int, ...] = ()
+) -> dict[str, np.ndarray]:
+    """The values of `LABELS` for the expressions of mean, variance and spike, and parameters by name."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean, variance, spike, slab_mean, slab_variance = (
+            np.broadcast_to(evaluate(each, values), shape) for each in _formulas(texts, tuple(sorted(values)))
+        )
+        # Rounding may leave a variance that is zero a little below it.
+        variance, slab_variance = np.maximum(variance, 0), np.maximum(slab_variance, 0)
+        variation = np.where(variance > 0, np.sqrt(variance) / np.abs(mean), 0.0)
+        share = np.where(variance > 0, variance / (mean**2 + variance), 0.0)
+    found = (mean, variance, variation, share, spike, slab_mean, slab_variance)
+    return dict(zip(LABELS, found, strict=True))
+
+
+@lru_cache(maxsize=64)
+def _formulas(texts: tuple[str, str, str], names: tuple[str, ...]) -> tuple[sympy.Expr, ...]:
+    """Mean, variance, spike, and mean and variance of the slab.
+
+    Those of the slab are simplified before they are evaluated: their terms may cancel to the last digit.
+    """
+    mean, variance, spike = (parse(text, names) for text in texts)
+    if spike == 0:
+        return mean, variance, spike, mean, variance
+    if spike == 1:
+        return mean, variance, spike, sympy.S.Zero, sympy.S.Zero
+    slab_mean = sympy.cancel(mean / (1 - spike))
+    slab_variance = sympy.factor(sympy.cancel((variance + mean**2) / (1 - spike) - slab_mean**2))
+    return mean, variance, spike, slab_mean, slab_variance
+
+
+def _labelled(found: Mapping[str, np.ndarray], node: xr.Dataset, projection: str) -> xr.Dataset:
+    arrays = {
+        name: (DIMENSIONS, values, {"long_name": LABELS[name], "units": "1"}) for name, values in found.items()
+    }
+    coordinates = {"presentation": ("snapshot", node["presentation"].values)}
+    return xr.Dataset(arrays, coords=coordinates, attrs={"projection": projection})
