@@ -1,0 +1,240 @@
+"""Measures of neural traces against cases whose answer is known in closed form."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from analysed import neural_run
+
+from neuro_mpc import analysis
+from neuro_mpc.errors import RunFileError
+
+STEPS, TRIALS, CLASSES = 3, 4, 2
+
+
+def one_hot(numbers, classes):
+    return np.eye(classes)[numbers]
+
+
+def target(steps=STEPS, trials=TRIALS, classes=CLASSES):
+    return one_hot(np.arange(steps * trials).reshape(steps, trials) % classes, classes)
+
+
+def predicted(logits, shown):
+    """The traces of a softmax population with these logits."""
+    output = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    return {"prediction": logits, "output": output, "error": shown - output}
+
+
+def observed(values):
+    """(…, unit) as a DataArray of observations."""
+    return xr.DataArray(np.asarray(values, float), dims=("trial", "unit"))
+
+
+def symbols(numbers, names=""):
+    return xr.DataArray(np.asarray(numbers), dims="trial", attrs={"symbols": names})
+
+
+def test_a_trajectory_ends_with_its_last_iteration():
+    belief = np.full((5, STEPS, TRIALS, 2), np.nan)
+    belief[:3] = np.arange(3.0)[:, None, None, None]
+    run = neural_run({"hidden": {"belief": belief}}, target())
+    traces = analysis.traces(run, "hidden")
+    assert traces["belief"].dims == ("iteration", "step", "trial", "unit")
+    np.testing.assert_array_equal(traces["iteration"], [0, 1, 2])
+    assert (analysis.settled(traces)["belief"] == 2).all()
+
+
+def test_trials_that_a_smaller_batch_lacks_are_left_out():
+    belief = np.ones((STEPS, TRIALS, 2))
+    belief[:, 3] = np.nan
+    run = neural_run({"hidden": {"belief": belief}}, target())
+    assert analysis.traces(run, "hidden").sizes["trial"] == 3
+
+
+def test_a_profile_is_the_root_mean_square_or_the_mean_over_the_rest():
+    step, unit = np.arange(3.0)[:, None, None], np.array([1.0, -1.0])
+    run = neural_run({"hidden": {"belief": step * unit * np.ones((1, TRIALS, 1))}}, target())
+    traces = analysis.traces(run, "hidden")
+    np.testing.assert_allclose(analysis.profile(traces, "step")["belief"], [0, 1, 2])
+    np.testing.assert_allclose(analysis.profile(traces, "step", "mean")["belief"], [0, 0, 0])
+    np.testing.assert_allclose(analysis.profile(traces, "unit", "mean")["belief"], [1, -1])
+    assert analysis.profile(traces, ("step", "unit"))["belief"].dims == ("step", "unit")
+
+
+def test_energy_along_inference_is_half_the_squared_error_and_the_cross_entropy():
+    shown, iteration = target(), np.arange(4)[:, None, None, None]
+    error = iteration * np.ones((1, STEPS, TRIALS, 5))
+    output = {"prediction": 1000 * shown * (iteration == 3)}  # beyond what the exponential can hold
+    run = neural_run({"hidden": {"error": error}, "output": output}, shown)
+    energy = analysis.inference_energy(run)
+    assert energy.dims == ("population", "iteration", "step")
+    for step in range(STEPS):
+        np.testing.assert_allclose(energy.sel(population="hidden", step=step), 2.5 * np.arange(4) ** 2)
+        np.testing.assert_allclose(energy.sel(population="output", step=step), [np.log(2)] * 3 + [0])
+
+
+def test_energy_of_a_gaussian_read_out_at_the_last_step():
+    shown = target(steps=1)
+    traces = {"prediction": np.zeros((2, 1, TRIALS, CLASSES)), "error": np.zeros((2, 1, TRIALS, CLASSES))}
+    hidden = {"error": np.ones((2, STEPS, TRIALS, 1))}
+    run = neural_run({"hidden": hidden, "output": traces}, shown, readout="gaussian")
+    energy = analysis.inference_energy(run)
+    np.testing.assert_allclose(energy.sel(population="output", step=STEPS - 1), 0.5)
+    assert energy.sel(population="output", step=0).isnull().all()
+    np.testing.assert_allclose(energy.sel(population="hidden"), 0.5)
+
+
+def test_components_of_a_plane_are_the_plane():
+    rng = np.random.default_rng(0)
+    axes, _ = np.linalg.qr(rng.normal(size=(6, 2)))
+    states = rng.normal(size=(40, 5, 2)) * [5, 1]
+    states -= states.mean((0, 1))
+    values = xr.DataArray(states @ axes.T + np.arange(6), dims=("step", "trial", "unit"))
+    found = analysis.principal_components(values)
+    assert found["explained"].sel(component=[1, 2]).sum() == pytest.approx(1)
+    assert found["explained"][2] == pytest.approx(0, abs=1e-12)
+    plane = found["loading"].sel(component=[1, 2]).values
+    np.testing.assert_allclose(plane.T @ plane, axes @ axes.T, atol=1e-10)
+    again = (found["score"] * found["loading"]).sum("component") + found["mean"]
+    np.testing.assert_allclose(again.transpose(*values.dims), values, atol=1e-10)
+    np.testing.assert_allclose((found["score"] ** 2).sum(("step", "trial"))[:2] / states.size * 2,
+                               np.linalg.eigvalsh(np.cov(states.reshape(-1, 2).T, bias=True))[::-1])
+    assert (found["loading"].max("unit") == abs(found["loading"]).max("unit")).all()
+
+
+def test_components_leave_missing_states_out():
+    values = observed([[1, 0], [-1, 0], [np.nan, 0]])
+    found = analysis.principal_components(values)
+    np.testing.assert_allclose(found["score"].sel(component=1), [1, -1, np.nan])
+    assert found["explained"][0] == 1
+
+
+def test_a_one_hot_unit_is_selective_and_a_constant_one_is_not():
+    numbers = np.repeat(np.arange(4), 5)
+    values = np.column_stack([numbers == 2, np.ones(20), np.zeros(20), -3.0 * (numbers == 1)])
+    found = analysis.tuning(observed(values), symbols(numbers, "a\nb\nc\nd"))
+    np.testing.assert_allclose(found["explained"], [1, 0, 0, 1])
+    np.testing.assert_allclose(found["sparseness"], [1, 0, np.nan, 1], atol=1e-12)
+    assert list(found["name"].values[found["preferred"]])[::3] == ["c", "b"]
+    np.testing.assert_allclose(found["response"][0], [0, 0, 1, 0])
+    np.testing.assert_array_equal(found["count"], [5, 5, 5, 5])
+
+
+def test_the_explained_share_is_that_of_signal_and_noise_and_none_for_noise_alone():
+    rng = np.random.default_rng(0)
+    numbers = np.arange(60_000) % 3
+    noise = rng.normal(size=(60_000, 1))
+    signal = np.array([-1.0, 0.0, 1.0])[numbers][:, None]
+    found = analysis.tuning(observed(signal + noise), symbols(numbers))
+    assert float(found["explained"][0]) == pytest.approx((2 / 3) / (2 / 3 + 1), abs=0.01)
+    few = analysis.tuning(observed(rng.normal(size=(30, 4000))), symbols(np.arange(30) % 10))
+    assert float(few["explained"].mean()) == pytest.approx(0, abs=0.01)
+
+
+def test_symbols_that_never_come_are_left_out():
+    found = analysis.tuning(observed([[1], [2], [3]]), symbols([4, 4, 7]))
+    np.testing.assert_array_equal(found["symbol"], [4, 7])
+    np.testing.assert_allclose(found["response"][0], [1.5, 3])
+
+
+def test_selectivity_reads_the_symbols_of_stimulus_and_target():
+    shown = target()
+    stimulus = one_hot((np.arange(STEPS * TRIALS).reshape(STEPS, TRIALS) // 2) % 2, 2)
+    run = neural_run({"hidden": {"rate": shown, "error": stimulus}}, shown, stimulus)
+    np.testing.assert_allclose(analysis.selectivity(run, "hidden")["explained"], 1)
+    np.testing.assert_array_equal(analysis.selectivity(run, "hidden")["preferred"], [0, 1])
+    errors = analysis.selectivity(run, "hidden", "error", of="stimulus")
+    np.testing.assert_allclose(errors["response"], np.eye(2))
+    assert analysis.selectivity(run, "hidden", steps=[0])["count"].sum() == TRIALS
+
+
+def test_the_class_of_a_trial_holds_at_every_step():
+    shown = target(steps=1)
+    run = neural_run({"hidden": {"rate": np.ones((STEPS, TRIALS, 1))}}, shown)
+    np.testing.assert_array_equal(analysis.labels(run), np.tile([0, 1, 0, 1], (STEPS, 1)))
+    with pytest.raises(RunFileError, match='of="target"'):
+        analysis.labels(run, "stimulus")
+
+
+def test_surprise_is_that_of_the_prediction_before_inference():
+    shown = target()
+    probability = np.array([0.5, 0.1, 0.9, 1e-30])  # of the target, by trial
+    odds = np.log(probability) - np.log1p(-probability)
+    before = shown * odds[None, :, None]
+    logits = np.stack([before, np.zeros_like(before)])
+    run = neural_run({"output": predicted(logits, shown)}, shown, scheme="relaxation")
+    np.testing.assert_allclose(analysis.surprise(run), np.tile(-np.log(probability), (STEPS, 1)), rtol=1e-6)
+    np.testing.assert_allclose(analysis.surprise(run, after_inference=True), np.log(2))
+
+
+def test_the_error_of_two_classes_is_a_known_function_of_surprise():
+    rng = np.random.default_rng(0)
+    shown = target(10, 200)
+    traces = predicted(rng.normal(0, 2, shown.shape), shown)
+    run = neural_run({"output": traces}, shown)
+    found = analysis.error_by_surprise(run, "output", bins=5)
+    np.testing.assert_allclose(found["error"], np.sqrt(2) * (1 - np.exp(-found["surprise"])), atol=1e-12)
+    assert found.attrs["rank_correlation"] == pytest.approx(1)
+    assert (found["low"] <= found["mean_error"]).all() and (found["mean_error"] <= found["high"]).all()
+    assert (found["mean_error"].diff("bin") > 0).all()
+    assert int(found["count"].sum()) == 2000
+    xr.testing.assert_identical(found, analysis.error_by_surprise(run, "output", bins=5))
+
+
+def test_an_error_that_knows_nothing_of_surprise_has_a_flat_curve():
+    rng = np.random.default_rng(1)
+    shown = target(10, 300)
+    hidden = {"error": rng.normal(size=(10, 300, 4))}
+    run = neural_run({"hidden": hidden, "output": predicted(rng.normal(size=shown.shape), shown)}, shown)
+    found = analysis.error_by_surprise(run, "hidden")
+    assert abs(found.attrs["rank_correlation"]) < 0.05
+    mean = float(found["error"].mean())
+    assert ((found["low"] < mean * 1.02) & (mean * 0.98 < found["high"])).all()
+
+
+def test_one_surprise_makes_one_bin():
+    shown = target()
+    run = neural_run({"output": predicted(np.zeros(shown.shape), shown)}, shown)
+    found = analysis.error_by_surprise(run, "output")
+    np.testing.assert_allclose(found["mean_surprise"], [np.log(2)])
+    np.testing.assert_allclose(found["mean_error"], [np.sqrt(0.5)])
+    assert np.isnan(found.attrs["rank_correlation"])
+
+
+@pytest.mark.parametrize(
+    ("measure", "setting"),
+    [
+        (lambda run: analysis.traces(run, "hidden"), "protocol.recording.samples"),
+        (analysis.inference_energy, "protocol.recording.trajectory"),
+        (analysis.surprise, "protocol.recording.samples"),
+        (lambda run: analysis.error_by_surprise(run, "hidden"), "protocol.recording.samples"),
+        (lambda run: analysis.selectivity(run, "hidden"), "protocol.recording.samples"),
+        (analysis.labels, "protocol.recording.samples"),
+    ],
+)
+def test_a_run_without_samples_is_told_the_option(example, measure, setting):
+    with pytest.raises(RunFileError, match=setting):
+        measure(example(presentations=3, snapshots=2, units=5, samples=False))
+
+
+def test_what_else_was_not_recorded_is_told_with_its_option():
+    shown = target()
+    run = neural_run({"output": predicted(np.zeros(shown.shape), shown)}, shown, scheme="relaxation")
+    with pytest.raises(RunFileError, match="protocol.recording.trajectory=true"):
+        analysis.surprise(run)
+    with pytest.raises(RunFileError, match="protocol.recording.trajectory=true"):
+        analysis.profile(analysis.traces(run, "output"), "iteration")
+    with pytest.raises(RunFileError, match="protocol.recording.populations"):
+        analysis.traces(run, "hidden")
+    with pytest.raises(RunFileError, match="did you mean 'output'"):
+        analysis.traces(run, "outptu")
+    with pytest.raises(RunFileError, match="there is no sample 1"):
+        analysis.traces(run, "output", sample=1)
+
+
+def test_analysis_needs_neither_brian2_nor_matplotlib():
+    code = "import sys, neuro_mpc.analysis; assert not {'brian2', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
