@@ -11,7 +11,7 @@ import pytest
 from in_process import InProcess
 from presented import (CASES, INFERENCE_RATE, RATE, STEPS, TRIALS, Presentation, assert_close, each_pair,
                        every_case, network)
-from reference import gradient
+from reference import Reference, gradient
 
 import neuro_mpc as nm
 from neuro_mpc.network import plan as plans
@@ -97,6 +97,21 @@ def test_one_unit_by_hand():
     expected = [1.55, 0.05**2 / 2, 0.45**2 / 2, 0.5 + 0.05 * 2, 0.25 + 0.5 * (0.05 * 0.5 / 1) * 2**2,
                 2 + 0.45 * 1.55, 1 + 0.5 * (0.45 * -1 / 1.55) * 1.55**2]
     np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "own"])
+def test_carrying_goes_on_where_the_last_presentation_ended(name):
+    """Without noise two presentations are one of twice the steps; without carrying the past is silent again."""
+    shown = Presentation(network(name, "fixed-prediction"))
+    long = Reference(shown.circuit, 2 * STEPS)
+    none = {population: np.zeros((2 * STEPS, *values.shape[1:])) for population, values in shown.noise.items()}
+    x = np.random.default_rng(1).normal(size=(2 * STEPS, *shown.stimulus.shape[1:]))
+    whole = long.ancestral(shown.parameters, none, x)["hidden"]
+    shown.net.set(noise_scale=0)
+    for part, carrying in [(slice(STEPS), False), (slice(STEPS, None), True), (slice(STEPS), False)]:
+        shown.show(x[part], shown.target)
+        shown.net.step("refreshing", "predicting", *["carrying"] * carrying)
+        assert_close(shown.beliefs["hidden"], whole[part], 1e-13)
 
 
 # --- learning --------------------------------------------------------------------------------------------
