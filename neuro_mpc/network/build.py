@@ -1,6 +1,6 @@
 """Builds a circuit's C++ standalone program (as a process of its own: Brian2's device is global state).
 
-    python -m neuro_mpc.network.build PLAN.json DIRECTORY
+    python -m neuro_mpc.network.build PLAN.json DIRECTORY FLAGS
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+
+import numpy as np
 
 FLAGS = ["-w", "-O3", "-ffast-math", "-march=native", "-std=c++17"]
 SINGLE_PRECISION = "-fsingle-precision-constant"
@@ -22,6 +24,7 @@ def build(plan_path: Path, directory: Path, flags: list[str]) -> None:
 
     plan = Plan.from_json(plan_path.read_text())
     BrianLogger.suppress_name("openmp")
+    prefs.core.default_float_dtype = np.dtype(plan.precision).type
     prefs.codegen.cpp.extra_compile_args = flags
     prefs.devices.cpp_standalone.openmp_threads = plan.threads if plan.threads > 1 else 0
     prefs.devices.cpp_standalone.extra_make_args_unix = ["-j2"]

@@ -45,15 +45,15 @@ _CPP = {
     "bounded": "template <typename T> static inline T {name}(T x, double low, double high) "
                "{{ return x < T(low) ? T(low) : (x > T(high) ? T(high) : x); }}",
 }
-_CYTHON = {
-    "relu": "cdef double {name}(double x):\n    return x if x > 0 else 0.0",
-    "step": "cdef double {name}(double x):\n    return 1.0 if x > 0 else 0.0",
-    "inverse_sqrt": "cdef double {name}(double x):\n    return 1.0/sqrt(x) if x > 0 else 0.0",
-    "sigmoid": "cdef double {name}(double x):\n    return 1.0/(1.0 + exp(-x))",
-    "softplus": "cdef double {name}(double x):\n    return (x if x > 0 else 0.0) + log(1.0 + exp(-(x if x > 0 else -x)))",
-    "bounded": "cdef double {name}(double x, double low, double high):\n"
-               "    return low if x < low else (high if x > high else x)",
-}
+# Cython takes the C++ form as it is. The types that it is told matter little: C++ finds the real ones.
+_IN_CYTHON = '''
+cdef extern from * nogil:
+    """
+    #include <cmath>
+    {source}
+    """
+    double {name}({arguments})
+'''
 _NUMPY = {"relu": _relu, "step": _step, "inverse_sqrt": _inverse_sqrt, "sigmoid": expit, "softplus": _softplus,
           "bounded": _at_most_at_least}
 
@@ -62,9 +62,12 @@ def _function(name: str) -> Function:
     arguments = ["x", "low", "high"] if name == "bounded" else ["x"]
     function = Function(_NUMPY[name], arg_units=[1] * len(arguments), arg_names=arguments, return_unit=1)
     function.implementations.add_numpy_implementation(_NUMPY[name])
-    for target, sources in (("cpp", _CPP), ("cython", _CYTHON)):
-        internal = f"_mpc_{name}"
-        function.implementations.add_implementation(target, sources[name].format(name=internal), name=internal)
+    internal = f"_mpc_{name}"
+    source = _CPP[name].format(name=internal)
+    declared = ", ".join(f"double {argument}" for argument in arguments)
+    in_cython = _IN_CYTHON.format(source=source, name=internal, arguments=declared)
+    function.implementations.add_implementation("cpp", source, name=internal)
+    function.implementations.add_implementation("cython", in_cython, name=internal)
     return function
 
 

@@ -29,6 +29,8 @@ except ImportError:
 
 BACKENDS = ("cpp", "cython", "numpy")
 CHECKED = "sha256"
+WARM = "-fno-guess-branch-probability"
+"""GCC guesses that the end of a long Cython function is hardly ever reached, and would not vectorise its loops."""
 
 
 def cache_directory() -> Path:
@@ -66,13 +68,36 @@ def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None
         return Program([str(directory / "main")], Manifest.load(directory / "manifest.json"), plan.tiling, plan.rows,
                        workspace / "program.log", _environment(plan.threads, workspace))
     stage("preparing the network")
-    plan_path, manifest_path = workspace / "plan.json", workspace / "manifest.json"
+    return _start_worker(plan, backend, workspace)
+
+
+def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
+    """Start the Python process that runs a plan's network on a runtime target, and wait until it is ready."""
+    plan_path, manifest_path, log = (workspace / name for name in ("plan.json", "manifest.json", "program.log"))
     plan_path.write_text(plan.to_json())
-    command = [sys.executable, "-m", "neuro_mpc.network.worker", str(plan_path), backend, str(manifest_path)]
-    program = Program(command, Manifest({}), plan.tiling, plan.rows, workspace / "program.log",
-                      _environment(plan.threads, workspace))
-    program.wait_until_ready(manifest_path)
+    environment, flags = _environment(plan.threads, workspace), []
+    if backend == "cython":
+        environment |= {"CC": compiler(), "CXX": compiler()}
+        flags = _accepted_flags(compiler(), plan.precision, [WARM])
+    command = [sys.executable, "-m", "neuro_mpc.network.worker", str(plan_path), backend, str(manifest_path),
+               str(_cython_cache(flags)), json.dumps(flags)]
+    program = Program(command, Manifest({}), plan.tiling, plan.rows, log, environment)
+    try:
+        program.wait_until_ready(manifest_path)
+    except RunError:
+        program.close()
+        _check_compilation(log)
+        raise
     return program
+
+
+def _check_compilation(log: Path) -> None:
+    """RunError if a log tells of a compiler's errors."""
+    errors = [line for line in log.read_text(errors="replace").splitlines() if "error:" in line][:5]
+    if errors:
+        raise RunError("compiling for the backend cython failed" + "".join(f"\n    {line[:300]}" for line in errors),
+                       hint="the headers of Python are needed (Debian, Ubuntu: apt install python3-dev); "
+                            "--backend numpy needs no compiler") from None
 
 
 def _environment(threads: int, scratch: Path) -> dict[str, str]:
@@ -178,9 +203,9 @@ def _compile(plan: Plan, directory: Path) -> None:
                        hint=f"read {kept}; run without a compiler: --backend numpy")
 
 
-def _accepted_flags(path: str, precision: str) -> list[str]:
+def _accepted_flags(path: str, precision: str, more: list[str] = []) -> list[str]:
     """Those of our flags that this compiler knows."""
-    wanted = [*FLAGS, *([SINGLE_PRECISION] if precision == "float32" else [])]
+    wanted = [*FLAGS, *more, *([SINGLE_PRECISION] if precision == "float32" else [])]
     return [flag for flag in wanted if _accepts(path, flag)]
 
 
@@ -213,6 +238,16 @@ def _key(plan: Plan) -> str:
     parts = [plan.to_json(), *(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources),
              version("brian2"), version("numpy"), version("scipy-openblas32"), json.dumps(blas.compiler_keywords()),
              compiler(), compiler_version(), platform.machine(), processor()]
+    return _digest(parts)
+
+
+def _cython_cache(flags: list[str]) -> Path:
+    """Where Brian2 keeps compiled Cython; it tells sources, Python and libraries apart, but not what is named here."""
+    parts = [*flags, platform.machine(), processor()]
+    return cache_directory() / f"cython-{_digest(parts)}"
+
+
+def _digest(parts: list[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 

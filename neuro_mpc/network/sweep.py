@@ -31,9 +31,10 @@ class NumpySweepCodeObject(NumpyCodeObject):
 
 
 class CythonSweepCodeObject(CythonCodeObject):
-    """A sweep in Cython, with the BLAS that SciPy exports to Cython."""
+    """A sweep in Cython, with the BLAS that SciPy exports to Cython and the row-wise operations of the C++ sweep."""
 
-    templater = CythonCodeObject.templater.derive("neuro_mpc.network", templates_dir="templates/cython")
+    templater = CythonCodeObject.templater.derive(("neuro_mpc.network",) * 2,
+                                                  templates_dir=("templates/cython", "templates/cpp"))
 
 
 class CPPSweepCodeObject(CPPStandaloneCodeObject):

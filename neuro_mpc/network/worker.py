@@ -1,10 +1,13 @@
 """A Python process that runs a circuit's network with Brian2's runtime targets, driven like the compiled program.
 
-    python -m neuro_mpc.network.worker PLAN.json TARGET MANIFEST.json
+    python -m neuro_mpc.network.worker PLAN.json TARGET MANIFEST.json CACHE FLAGS
+
+Flags of the compiler, and a folder for what they compile, are of use to the target "cython" only.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -44,7 +47,7 @@ class Worker:
             sweep.run()
 
 
-def main(plan_path: Path, target: str, manifest_path: Path) -> None:
+def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: list[str]) -> None:
     # Whatever prints goes to the log: standard output belongs to the conversation.
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -54,8 +57,12 @@ def main(plan_path: Path, target: str, manifest_path: Path) -> None:
     from neuro_mpc.network.model import Model
     from neuro_mpc.network.plan import Plan
 
+    plan = Plan.from_json(plan_path.read_text())
+    prefs.core.default_float_dtype = np.dtype(plan.precision).type
     prefs.codegen.target = target
-    model = Model(Plan.from_json(plan_path.read_text()), target)
+    prefs.codegen.cpp.extra_compile_args = flags
+    prefs.codegen.runtime.cython.cache_dir = cache
+    model = Model(plan, target)
     model.network.run(0 * second, namespace={})  # generates the code
     manifest = model.manifest()
     partial = manifest_path.with_suffix(".partial")
@@ -67,4 +74,4 @@ def main(plan_path: Path, target: str, manifest_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))

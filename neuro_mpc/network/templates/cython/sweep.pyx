@@ -1,0 +1,217 @@
+{# The same sweep in Cython; see templates/cpp/sweep.cpp, whose row-wise operations it shares.
+   The products are those of the BLAS that SciPy exports to Cython; all loops are compiled. #}
+{# ALLOWS_SCALAR_WRITE #}
+{% extends 'common_group.pyx' %}
+{% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
+{% macro _scalar(name) %}{{_array(name)}}[0]{% endmacro %}
+{# first element of a step of a population in the current tile #}
+{% macro _at(rows, step) -%}
+(_first * {{rows.history + rows.steps}} + ({{step}} + {{rows.history - rows.first_step}}) * _width) * {{rows.units}}
+{%- endmacro %}
+
+{% macro _forward(op, visit) %}
+{% set s = op.span %}
+{% set step = '_step' if visit == 'step' else s.first %}
+{% set count = 1 if visit == 'step' else s.stop - s.first %}
+if {{s.first ~ ' <= _step < ' ~ s.stop if visit == 'step' else 'True'}}:
+    matrix_product(False, True, {{count}} * _width, {{s.post.units}}, {{s.pre.units}},
+                   {{_array(op.source)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}},
+                   {{_array(op.weights)}}, {{s.pre.units}}, {{op.accumulate}},
+                   {{_array(op.target)}} + {{_at(s.post, step)}}, {{s.post.units}})
+{% endmacro %}
+
+{% macro _feedback(op, visit) %}
+{% set s = op.span %}
+{% set step = '_step + ' ~ s.delay if visit == 'step' else s.first_within %}
+{% set count = 1 if visit == 'step' else s.stop - s.first_within %}
+if {{s.first_within ~ ' <= _step + ' ~ s.delay ~ ' < ' ~ s.stop if visit == 'step' else count > 0}}:
+    matrix_product(False, False, {{count}} * _width, {{s.pre.units}}, {{s.post.units}},
+                   {{_array(op.source)}} + {{_at(s.post, step)}}, {{s.post.units}},
+                   {{_array(op.weights)}}, {{s.pre.units}}, {{op.accumulate}},
+                   {{_array(op.target)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}})
+{% endmacro %}
+
+{% macro _hebbian_sum(op, visit) %}
+{% set s = op.span %}
+matrix_product(True, False, {{s.post.units}}, {{s.pre.units}}, {{s.stop - s.first}} * _width,
+               {{_array(op.post)}} + {{_at(s.post, s.first)}}, {{s.post.units}},
+               {{_array(op.pre)}} + {{_at(s.pre, s.first - s.delay)}}, {{s.pre.units}}, _first > 0,
+               {{_array(op.target)}}, {{s.pre.units}})
+{% endmacro %}
+
+{# opens an indented part with the first element and the number of rows of the steps that are visited #}
+{% macro _steps_of(rows, visit) -%}
+if {{'_step >= ' ~ rows.first_step if visit == 'step' else 'True'}}:
+    _begin = {{_at(rows, '_step' if visit == 'step' else rows.first_step)}}
+    _rows = _width * {{1 if visit == 'step' else rows.steps}}
+{%- endmacro %}
+
+{% macro _block(op, visit) %}
+{{_steps_of(op.rows, visit)}}
+    _vectorisation_idx = 1
+    {{scalar_code[op.block]|indent(4)}}
+    _end = _begin + _rows * {{op.rows.units}}
+    for _idx in range(_begin, _end):
+        {{vector_code[op.block]|indent(8)}}
+{% endmacro %}
+
+{% macro _zero(op, visit) %}
+{{_steps_of(op.rows, visit)}}
+    fill({{_array(op.target)}} + _begin, {{_array(op.target)}} + _begin + _rows * {{op.rows.units}}, 0)
+{% endmacro %}
+
+{% macro _carry(op, visit) %}
+{% set count = op.rows.history ~ ' * _width * ' ~ op.rows.units %}
+_begin = {{_at(op.rows, op.rows.first_step - op.rows.history)}}
+if {{_scalar('carrying')}}:
+    _end = {{_at(op.rows, op.rows.first_step + op.rows.steps - op.rows.history)}}
+    copy_n({{_array(op.target)}} + _end, {{count}}, {{_array(op.target)}} + _begin)
+else:
+    fill_n({{_array(op.target)}} + _begin, {{count}}, 0)
+{% endmacro %}
+
+{% macro _noise(op, visit) %}
+{% set units = op.rows.units %}
+if {{_scalar('drawing')}}:
+    for _t in range({{op.rows.steps}}):
+        for _b in range(_width):
+            _begin = {{_at(op.rows, '_t + ' ~ op.rows.first_step)}} + _b * {{units}}
+            fill_normal({{_array(op.target)}} + _begin, {{units}},
+                        <uint32_t>((_t * {{tiling.trials}} + _first + _b) * {{units}}),
+                        <uint32_t>{{_scalar('noise_counter')}},
+                        <uint32_t>{{_scalar('noise_key')}} ^ <uint32_t>{{op.stream}}, {{_scalar('noise_scale')}})
+{% endmacro %}
+
+{% macro _softmax(op, visit) %}
+{{_steps_of(op.rows, visit)}}
+    softmax_rows({{_array(op.source)}} + _begin, {{_array(op.target)}} + _begin, _rows, {{op.rows.units}})
+{% endmacro %}
+
+{% macro _energy(op, visit) %}
+{% if op.first %}
+fill_n({{_array(op.target)}} + _first, _width, 0)
+{% endif %}
+{{_steps_of(op.rows, visit)}}
+    {% if op.form == 'softmax' %}
+    add_cross_entropy({{_array(op.source)}} + _begin, {{_array(op.label)}} + _begin, _rows, {{op.rows.units}},
+                      {{_array(op.target)}} + _first, <int>_width)
+    {% else %}
+    add_half_square({{_array(op.source)}} + _begin, _rows, {{op.rows.units}},
+                    {{_array(op.target)}} + _first, <int>_width)
+    {% endif %}
+{% endmacro %}
+
+{% macro _settle(op, visit) %}
+_any = False
+for _b in range(_width):
+    if _iteration == 0:
+        {{_array(op.used)}}[_first + _b] = 0
+    _energy = {% for name in op.energies %}{{' + ' if not loop.first}}{{_array(name)}}[_first + _b]{% endfor %}
+
+    _last = {{_array(op.last)}}[_first + _b]
+    {{_array(op.last)}}[_first + _b] = _energy
+    _was_moving = {{_array(op.used)}}[_first + _b] == _iteration
+    _settled = _iteration > 0 and fabs(_last - _energy) <= {{_scalar('tolerance')}} * fabs(_last)
+    _astray = {{_array(op.limited)}}[_first + _b] > {{_scalar('energy_limit')}}
+    _moves = _was_moving and not _settled and not _astray
+    if _moves:
+        {{_array(op.used)}}[_first + _b] = _iteration + 1
+        _any = True
+    if _iteration == 0 or _was_moving != _moves:
+        pass
+        {% for name, rows in op.moving %}
+        for _t in range({{rows.steps}}):
+            _begin = {{_at(rows, '_t + ' ~ rows.first_step)}} + _b * {{rows.units}}
+            fill_n({{_array(name)}} + _begin, {{rows.units}}, <int>_moves)
+        {% endfor %}
+if not _any:
+    break
+{% endmacro %}
+
+{% macro _choose(op, visit) %}
+if _step > {{op.output.first_step}}:
+    choose_rows({{_array(op.source)}} + {{_at(op.output, '_step - 1')}}, {{op.output.units}},
+                {{_array(op.target)}} + {{_at(op.stimulus, '_step')}}, {{op.stimulus.units}}, <int>_width)
+{% endmacro %}
+
+{% macro _clip(op, visit) %}
+clip_spectral_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit}})
+{% endmacro %}
+
+{% macro _execute(section, visit) %}
+pass
+{% for op in section.operations %}
+{{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'block': _block, 'zero': _zero,
+    'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle, 'choose': _choose,
+    'clip': _clip}[op.kind](op, visit) }}
+{% endfor %}
+{% endmacro %}
+
+{% macro _condition(section) -%}
+{{_scalar(section.when) if section.when else 'not ' ~ _scalar(section.unless) if section.unless else 'True'}}
+{%- endmacro %}
+
+{% block template_support_code %}
+from libc.stdint cimport uint32_t
+from libcpp.algorithm cimport copy_n, fill, fill_n
+from scipy.linalg.cython_blas cimport dgemm, sgemm
+
+cdef extern from * nogil:
+    """
+{% include 'rows.h' %}
+    """
+    void fill_normal[T](T* target, int count, uint32_t position, uint32_t counter, uint32_t key, T scale)
+    void softmax_rows[T](const T* source, T* target, int64_t rows, int units)
+    void add_half_square[T](const T* source, int64_t rows, int units, double* energy, int width)
+    void add_cross_entropy[T](const T* source, const T* label, int64_t rows, int units, double* energy,
+                              int width)
+    void choose_rows[T](const T* output, int classes, T* stimulus, int units, int rows)
+    void clip_spectral_norm[T](T* matrix, int post, int pre, double limit)
+
+ctypedef fused _real:
+    float
+    double
+
+# Row-major C = [C] + A B. BLAS takes a row-major matrix for its transpose: it is given C' = [C'] + B' A'.
+cdef void matrix_product(bint transpose_a, bint transpose_b, int m, int n, int k, _real* a, int lda,
+                         _real* b, int ldb, bint accumulate, _real* c, int ldc) noexcept nogil:
+    cdef char* kept = b"N"
+    cdef char* transposed = b"T"
+    cdef char* of_a = transposed if transpose_a else kept
+    cdef char* of_b = transposed if transpose_b else kept
+    cdef _real one = 1
+    cdef _real old = accumulate
+    if m == 0 or k == 0:
+        return
+    if _real is float:
+        sgemm(of_b, of_a, &n, &m, &k, &one, b, &ldb, a, &lda, &old, c, &ldc)
+    else:
+        dgemm(of_b, of_a, &n, &m, &k, &one, b, &ldb, a, &lda, &old, c, &ldc)
+{% endblock %}
+
+{% block maincode %}
+    cdef int64_t _first, _width, _iteration, _step, _t, _b, _rows
+    cdef size_t _begin, _end
+    cdef double _energy, _last
+    cdef bint _any, _was_moving, _settled, _astray, _moves
+
+    # Division as in C: what is not finite shows in the energies, as with the other targets.
+    with _cython.cdivision(True):
+        for _first in range(0, {{tiling.trials}} if {{_scalar(condition)}} else 0, {{tiling.width}}):
+            _width = min({{tiling.width}}, {{tiling.trials}} - _first)
+            {% for section in sections %}
+            if {{_condition(section)}}:
+                {% if section.loop == 'once' %}
+                {{_execute(section, 'all')|indent(16)}}
+                {% else %}
+                {% if section.loop == 'repeat' %}
+                for _iteration in range({{_scalar(section.count)}}):
+                {% elif section.loop == 'forward' %}
+                for _step in range({{steps}}):
+                {% else %}
+                for _step in range({{steps - 1}}, -1, -1):
+                {% endif %}
+                    {{_execute(section, 'all' if section.loop == 'repeat' else 'step')|indent(20)}}
+                {% endif %}
+            {% endfor %}
+{% endblock %}

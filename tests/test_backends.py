@@ -1,0 +1,166 @@
+"""C++, Cython and NumPy end two presentations, and a generated sequence, in the same state.
+
+Noise is a function of the seed and of its place: nothing differs between backends but the order of sums.
+Every variable of a program is compared, by its largest deviation relative to its largest value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+import neuro_mpc as nm
+from neuro_mpc.errors import RunError
+from neuro_mpc.network.conversation import Program
+from neuro_mpc.network.launch import start
+from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.rules import brian_name
+
+TRIALS, STEPS, SYMBOLS = 5, 4, 3
+FLAGS = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying")
+ITERATIONS, TOLERANCE = 40, 1e-3
+
+
+def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
+    """Two free populations, the second above the first and recurrent with a delay of `again` steps."""
+    arrows = {
+        "seen": ("input", "low", 0, "spike-and-slab"),
+        "seen-above": ("input", "high", 0, "point"),
+        "up": ("low", "high", 0, "spike-and-slab"),
+        "again": ("high", "high", again, "gaussian"),
+        "told": ("high", "output", 0, "point"),
+    }
+    population = {"input": {"role": "stimulus"}, "output": {"role": "target", "readout": readout},
+                  "low": {"size": 6, "activation": low}, "high": {"size": 4, "activation": high}}
+    keys = ("from", "to", "delay", "synapse")
+    projection = {name: dict(zip(keys, arrow)) for name, arrow in arrows.items()}
+    return nm.Circuit(name="two", population=population, projection=projection).sized(SYMBOLS, SYMBOLS)
+
+
+# Two threads stand for two tiles of trials, of three and of two.
+RELAXATION = Plan(circuit("softmax", "relu(r)", "tanh(r) + sin(r)/4", 1), TRIALS, STEPS, "every",
+                  "relaxation", settles=True, optimizer="adam", decay=1e-3, clip=0.05, clip_parameters=("m", "Xi"),
+                  precision="float64", threads=2)
+FIXED = Plan(circuit("gaussian", "softplus(r)", "sigmoid(r) + exp(-abs(r))*cos(r)", 2), TRIALS, STEPS, "last",
+             "fixed-prediction", precision="float64", threads=2)
+PLANS = {"relaxation": RELAXATION, "fixed prediction": FIXED,
+         "fixed prediction, float32": replace(FIXED, precision="float32")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def presented(tmp_path_factory):
+    """(name of a plan, backend) → the states that a program went through; built and run once each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEURO_MPC_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+        @lru_cache
+        def states(name: str, backend: str) -> dict[str, dict[str, np.ndarray]]:
+            with start(PLANS[name], backend, tmp_path_factory.mktemp("program")) as program:
+                return Session(program, PLANS[name]).states()
+
+        yield states
+
+
+class Session:
+    """A program with random parameters that is shown random batches."""
+
+    def __init__(self, program: Program, plan: Plan):
+        self.program, self.plan, self.rng = program, plan, np.random.default_rng(0)
+        program.set(noise_scale=1, drawing=1, noise_key=12345, inference_dt=0.1 * TAU_SECONDS,
+                    iterations=ITERATIONS, tolerance=TOLERANCE, energy_limit=1e6,
+                    rate=0.01, first_correction=10, second_correction=1000)
+        for projection in plan.circuit.projection:
+            program.set(**self.parameters(projection))
+        self.step("refreshing")
+
+    def parameters(self, projection: str) -> dict[str, np.ndarray]:
+        """Random parameters of a projection, by the names of the program."""
+        circuit, name = self.plan.circuit, self.plan.synapses_name(projection)
+        shape, synapse = circuit.shape(projection), circuit.synapse[circuit.projection[projection].synapse]
+        return {f"{name}_{brian_name(each)}": self.rng.uniform(0, 0.5, shape) if parameter.low == 0
+                else self.rng.normal(size=shape) for each, parameter in synapse.parameter.items()}
+
+    def states(self) -> dict[str, dict[str, np.ndarray]]:
+        """All variables after each of two presentations; then, with an output at every step, of generation."""
+        found = {}
+        for count in range(2):
+            self.show(count)
+            self.step("predicting", "inferring", "learning")
+            found[f"presentation {count}"] = self.variables()
+        if self.plan.read == "every":
+            self.show(2)
+            self.step("predicting", "generating")
+            found["generation"] = self.variables()
+            self.program.set(noise_counter=3)
+            self.step("predicting", "generating", "carrying")
+            found["generation goes on"] = self.variables()
+        return found
+
+    def show(self, count: int) -> None:
+        """A batch of random stimuli and targets."""
+        rows = self.plan.rows
+        stimulus = self.rng.normal(size=(STEPS, TRIALS, SYMBOLS))
+        target = np.eye(SYMBOLS)[self.rng.integers(0, SYMBOLS, (rows["output"].steps, TRIALS))]
+        self.program.set_rows("input", "input_stimulus_x", stimulus)
+        self.program.set_rows("output", "output_error_target", target)
+        assert np.array_equal(self.program.get_rows("output", "output_error_target"), target)
+        self.program.set(noise_counter=count)
+
+    def step(self, *flags: str) -> None:
+        self.program.set(**{flag: int(flag in flags) for flag in FLAGS})
+        self.program.step()
+
+    def variables(self) -> dict[str, np.ndarray]:
+        names = list(self.program.manifest.variables)
+        return dict(zip(names, self.program.get(*names)))
+
+
+def deviations(found: dict, expected: dict) -> dict[str, float]:
+    """The largest deviation of each variable, relative to its largest value."""
+    assert found.keys() == expected.keys()
+    pairs = {f"{state}: {name}": (values, expected[state][name])
+             for state, variables in found.items() for name, values in variables.items()}
+    return {name: np.abs(value - wanted).max() / (np.abs(wanted).max() or 1)
+            for name, (value, wanted) in pairs.items()}
+
+
+def assert_equal(found: dict, expected: dict, tolerance: float) -> None:
+    wrong = {name: value for name, value in deviations(found, expected).items() if not value <= tolerance}
+    assert not wrong
+
+
+@pytest.mark.parametrize(("name", "backend"), [("relaxation", "cpp"), ("relaxation", "cython"),
+                                               ("fixed prediction", "cpp")])
+def test_double_precision_agrees_with_numpy(presented, name, backend):
+    assert_equal(presented(name, backend), presented(name, "numpy"), 1e-10)
+
+
+@pytest.mark.parametrize("backend", ["cpp", "cython", "numpy"])
+def test_single_precision_agrees_with_double(presented, backend):
+    single = presented("fixed prediction, float32", backend)
+    assert_equal(single, presented("fixed prediction", "numpy"), 1e-3)
+    kinds = {variable: values.dtype for variable, values in single["presentation 1"].items()}
+    assert {kinds[name] for name in kinds if name.startswith(("low_", "high_", "told_"))} == {np.dtype("f4")}
+
+
+def test_what_is_compared_has_happened(presented):
+    """Trials settle at different iterations, gradients are clipped, the generated sequence goes on."""
+    first, second, began, went_on = presented("relaxation", "numpy").values()
+    assert 1 < second["iterations_used"].min() < second["iterations_used"].max() < ITERATIONS
+    assert np.linalg.norm(second["told_synapses_change_m"].reshape(3, 4), 2) == pytest.approx(0.05)
+    for name in ("up_synapses_m", "seen_synapses_p_pi", "again_synapses_Xi", "high_belief_r"):
+        assert np.abs(second[name] - first[name]).max() > 1e-3
+    assert np.abs(went_on["high_belief_f"] - began["high_belief_f"]).max() > 1e-2
+
+
+def test_errors_of_the_compiler_are_shown(tmp_path, monkeypatch):
+    broken = tmp_path / "broken-compiler"
+    broken.write_text("#!/bin/sh\necho 'sweep.cpp:1:10: fatal error: Python.h: No such file or directory' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    with pytest.raises(RunError, match="backend cython failed\n.*fatal error: Python.h") as raised:
+        start(RELAXATION, "cython", tmp_path)
+    assert "python3-dev" in str(raised.value)
