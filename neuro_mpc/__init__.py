@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from neuro_mpc.plots import plot_run
     from neuro_mpc.protocol import Protocol
     from neuro_mpc.record import open_run
-    from neuro_mpc.run import simulate
+    from neuro_mpc.run import check, simulate
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "RunError",
     "RunFileError",
     "__version__",
+    "check",
     "load_circuit",
     "load_protocol",
     "open_run",
@@ -42,7 +43,7 @@ _NAMES = {
     "plots": ("plot_run",),
     "protocol": ("Protocol",),
     "record": ("open_run",),
-    "run": ("simulate",),
+    "run": ("check", "simulate"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

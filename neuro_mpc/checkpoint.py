@@ -25,6 +25,7 @@ from typing import BinaryIO
 import numpy as np
 
 from neuro_mpc.errors import RunError, RunFileError
+from neuro_mpc.record import saved_path
 
 MARK = b"neuro_mpc checkpoint 1\n"
 FOOTER = struct.Struct(f"<3Q32s{len(MARK)}s")
@@ -57,17 +58,12 @@ class Checkpoint:
             _replaced(path, lambda sink: _copy(source, self.records, sink.write))
 
 
-def checkpoint_path(path: Path) -> Path:
-    """The name of the checkpoint of a run file."""
-    return path.with_name(f"{path.name}.checkpoint")
-
-
 class Checkpoints:
     """Saves a training at most every `every` seconds; 0: whenever asked, infinity: never."""
 
     def __init__(self, run_file: Path, written: Path, origin: Mapping[str, str], every: float,
                  clock: Callable[[], float] = time.monotonic):
-        self.path, self.written, self.origin, self.every = checkpoint_path(run_file), written, origin, every
+        self.path, self.written, self.origin, self.every = saved_path(run_file), written, origin, every
         self._clock, self._last, self._cost = clock, clock(), 0.0
 
     @property
@@ -101,7 +97,7 @@ class Checkpoints:
 
 def discard(run_file: Path) -> None:
     """Removes the checkpoint of a run file, if there is one."""
-    checkpoint_path(run_file).unlink(missing_ok=True)
+    saved_path(run_file).unlink(missing_ok=True)
 
 
 def read(path: Path) -> Checkpoint:
@@ -113,7 +109,7 @@ def read(path: Path) -> Checkpoint:
         raise RunFileError(f"the checkpoint {path} cannot be read: {problem.strerror or problem}") from problem
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise RunFileError(f"the checkpoint {path} is damaged: {problem}",
-                           hint="--overwrite starts anew; what was recorded may be left in the file *.partial") from None
+                           hint="--overwrite begins anew; what was recorded may be left in *.partial") from None
 
 
 def _read(path: Path, file: BinaryIO) -> Checkpoint:

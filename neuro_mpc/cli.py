@@ -1,4 +1,4 @@
-"""The command line: run, show, list, plot. What is slow to import is imported by its command."""
+"""The command line: run, check, show, list, plot. What is slow to import is imported by its command."""
 
 import time
 from collections.abc import Iterator
@@ -28,6 +28,14 @@ app = typer.Typer(
 CircuitName = Annotated[str, typer.Argument(metavar="CIRCUIT", help="A name (see `list`) or a path.")]
 ProtocolName = Annotated[str, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.")]
 
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")]
+Backend = Annotated[Literal["cpp", "cython", "numpy"], typer.Option(help="cpp and cython need a C++ compiler.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Such as circuit.population.hidden.size=50."),
+]
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -49,17 +57,18 @@ def run(
     circuit: CircuitName,
     protocol: ProtocolName,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The run file (netCDF) to write.")],
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 0,
-    backend: Annotated[
-        Literal["cpp", "cython", "numpy"], typer.Option(help="cpp and cython need a C++ compiler.")
-    ] = "cpp",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")] = 1,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Such as circuit.population.hidden.size=50."),
-    ] = None,
+    seed: Seed = 0,
+    backend: Backend = "cpp",
+    threads: Threads = 1,
+    settings: Settings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Resume though circuit, protocol or machine changed.")
+    ] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How much of a run a crash may cost.")
+    ] = 30.0,
 ) -> None:
     """Run a protocol on a circuit and write the run file."""
     if overwrite and resume:
@@ -70,10 +79,28 @@ def run(
         described = _described(circuit, protocol, settings or [])
         machine = {"seed": seed, "backend": backend, "threads": threads}
         written = {"out": out, "overwrite": overwrite, "resume": resume}
+        resumed = {"accept_changes": accept_changes, "checkpoint_every": checkpoint_every}
         start = time.perf_counter()
         with progress_on(Console()) as progress:
-            finished = nm.simulate(*described, progress=progress, **machine, **written)
+            finished = nm.simulate(*described, progress=progress, **machine, **written, **resumed)
             progress.finish(summary(out, finished, time.perf_counter() - start))
+
+
+@app.command()
+def check(
+    circuit: CircuitName,
+    protocol: ProtocolName,
+    seed: Seed = 0,
+    backend: Backend = "cpp",
+    threads: Threads = 1,
+    settings: Settings = None,
+) -> None:
+    """Check everything that `run` would, without running; tell memory, disk and time."""
+    with _errors_told():
+        from neuro_mpc.estimate import as_text
+
+        described = _described(circuit, protocol, settings or [])
+        typer.echo(as_text(nm.check(*described, seed=seed, backend=backend, threads=threads)))
 
 
 @app.command()

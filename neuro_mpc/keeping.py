@@ -15,7 +15,7 @@ from neuro_mpc.circuit import Circuit
 from neuro_mpc.errors import RunError
 from neuro_mpc.origin import DESCRIBED_ANYWAY, differences, shown
 from neuro_mpc.protocol import Protocol
-from neuro_mpc.record import RunFile, check_folder, partial_path
+from neuro_mpc.record import RunFile, check_folder, partial_path, refuse_existing, saved_path
 
 Stage = Callable[[str], None]
 
@@ -39,13 +39,12 @@ class Keeping:
             raise RunError("a run cannot both begin anew and go on", hint="either overwrite or resume")
         if not self.every >= 0:
             raise RunError(f"checkpoints cannot be {self.every} seconds apart", hint="0 or more")
-        if self._saved.exists() and not (self.overwrite or self.resume):
-            raise RunError(f"{self._saved} is left from an unfinished run",
-                           hint="--resume to go on with it, --overwrite to replace it, or another path")
+        if not (self.overwrite or self.resume):
+            refuse_existing(self.path, partial_path(self.path), self._saved)
 
     @property
     def _saved(self) -> Path:
-        return checkpoint.checkpoint_path(self.path)
+        return saved_path(self.path)
 
     def is_complete(self, started: Mapping[str, str], stage: Stage) -> bool:
         """Whether this very run is over already; RunError where another run has the name."""
@@ -73,17 +72,18 @@ class Keeping:
     def _compare(self, before: Mapping[str, str], now: Mapping[str, str], problem: str) -> None:
         now = {name: now[name] for name in now if name in before}
         if not self.accept_changes and (found := differences(before, now)):
-            raise RunError(problem + shown(found), hint="the settings it was started with, another path, --overwrite to "
-                                                        "begin anew, or --accept-changes to go on all the same")
+            raise RunError(problem + shown(found),
+                           hint="the settings it was started with, another path, --overwrite to begin anew, or "
+                                "--accept-changes to go on all the same")
 
     def record(self, saved: Checkpoint | None, started: Mapping[str, str], circuit: Circuit, protocol: Protocol,
                seed: int, backend: str, threads: int) -> RunFile:
         """The run file to write to: a new one, or as it was at a checkpoint."""
         if saved is None:
             checkpoint.discard(self.path)
+            more = {name: text for name, text in started.items() if name not in DESCRIBED_ANYWAY}
             return RunFile(self.path, circuit=circuit, protocol=protocol, seed=seed, backend=backend, threads=threads,
-                           overwrite=self.overwrite or self.resume,
-                           extra_attributes={name: text for name, text in started.items() if name not in DESCRIBED_ANYWAY})
+                           overwrite=self.overwrite or self.resume, extra_attributes=more)
         saved.write_records(partial_path(self.path))
         record = RunFile.reopened(self.path, protocol=protocol)
         if changes := differences(saved.origin, started):

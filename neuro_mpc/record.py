@@ -106,7 +106,7 @@ class RunFile:
         self.partial = partial_path(self.path)
         check_folder(self.path)
         if not overwrite:
-            _refuse_existing(self.path, self.partial)
+            refuse_existing(self.path, self.partial)
         self._prepare(protocol)
         described = {"seed": seed, "backend": backend, "threads": threads, **(extra_attributes or {})}
         self._create({**_provenance(circuit, protocol), **described, "complete": 0})
@@ -326,13 +326,15 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
     """
     path = Path(path)
     if not path.is_file():
-        partial = partial_path(path)
-        hint = f"open {partial}, its unfinished run" if partial.is_file() else ""
+        left = next((left for left in (partial_path(path), saved_path(path)) if left.is_file()), None)
+        hint = f"open {left}, its unfinished run" if left else ""
         raise RunFileError(f"{path} is not there", hint=hint)
     try:
         run = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
     except (OSError, ValueError) as problem:
         hint = "a file that is still being written opens with HDF5_USE_FILE_LOCKING=FALSE in the environment"
+        if path.name.endswith(".partial") and (saved := saved_path(path.with_suffix(""))).is_file():
+            hint += f"; after a crash, open {saved}, which holds the run up to its last checkpoint"
         raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=hint) from problem
     missing = [name for name in ("circuit", "protocol", "complete") if name not in run.attrs]
     if missing:
@@ -351,6 +353,11 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial")
 
 
+def saved_path(path: Path) -> Path:
+    """The name of the checkpoint of a run file; it opens as a run file, too."""
+    return path.with_name(f"{path.name}.checkpoint")
+
+
 def _bytes(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> int:
     return sum(array.nbytes for group in arrays.values() for array in group.values())
 
@@ -366,12 +373,13 @@ def check_folder(path: Path) -> None:
         raise RunError(f"{path}: the folder {folder} is not writable", hint="another path")
 
 
-def _refuse_existing(path: Path, partial: Path) -> None:
+def refuse_existing(path: Path, *unfinished: Path) -> None:
+    """Raises RunError where a run file is, or what is left of an unfinished one."""
     if path.exists():
         raise RunError(f"{path} is already there", hint="another path, or --overwrite to replace it")
-    if partial.exists():
+    for left in filter(Path.exists, unfinished):
         hint = "--resume to go on with it, --overwrite to replace it, or another path"
-        raise RunError(f"{partial} is left from an unfinished run", hint=hint)
+        raise RunError(f"{left} is left from an unfinished run", hint=hint)
 
 
 def _provenance(circuit, protocol) -> dict[str, str]:

@@ -14,6 +14,7 @@ from neuro_mpc import evaluation, initial, measures, stimuli
 from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.errors import DescriptionError, RunError
+from neuro_mpc.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.interruption import held_back
 from neuro_mpc.keeping import Keeping
 from neuro_mpc.lock import Lock
@@ -68,12 +69,10 @@ def _in_memory(run: xr.DataTree) -> xr.DataTree:
 
 def _simulate(circuit, protocol, seed, backend, threads, keeping, progress) -> None:
     backend = launch.available(backend, progress.stage)
-    data = stimuli.load(protocol, circuit, seed)
-    circuit = circuit.sized(data.width, data.classes)
-    course = Course(protocol.learning, data.size("train"), seed)
-    _refuse_misfits(circuit, protocol, course, data)
+    plan, course, data = prepare(circuit, protocol, seed, backend, threads)
+    circuit = plan.circuit
+    refuse_too_large(estimate(plan, protocol, course, data, backend))
     parameters = initial.draw(circuit, protocol, seed)
-    plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
     with Lock(keeping.path):
         started = origin(circuit, protocol, seed, backend, plan.threads, data)
         if keeping.is_complete(started, progress.stage):
@@ -88,6 +87,26 @@ def _simulate(circuit, protocol, seed, backend, threads, keeping, progress) -> N
             training = Training(presenter, protocol, course, data, record, progress, keeping.checkpoints(started))
             training.run(parameters) if saved is None else training.resume(saved)
         keeping.discard()
+
+
+def prepare(circuit: Circuit, protocol: Protocol, seed: int, backend: str,
+            threads: int) -> tuple[Plan, Course, stimuli.Stimuli]:
+    """What is run, in which order of trials, on which data; DescriptionError where these do not fit together."""
+    data = stimuli.load(protocol, circuit, seed)
+    circuit = circuit.sized(data.width, data.classes)
+    course = Course(protocol.learning, data.size("train"), seed)
+    _refuse_misfits(circuit, protocol, course, data)
+    return plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1), course, data
+
+
+def check(circuit: Circuit, protocol: Protocol, *, seed: int = 0, backend: str = "cpp", threads: int = 1) -> Estimate:
+    """All that `simulate` checks before it compiles, and an estimate of what the run will take; the same errors."""
+    backend = launch.available(backend)
+    plan, course, data = prepare(circuit, protocol, seed, backend, threads)
+    found = estimate(plan, protocol, course, data, backend)
+    refuse_too_large(found)
+    initial.draw(plan.circuit, protocol, seed)
+    return found
 
 
 def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Stimuli, threads: int = 1) -> Plan:
