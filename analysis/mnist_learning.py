@@ -1,0 +1,156 @@
+"""How circuits learn to read digits row by row, beside figure 1 of Li, Qiu & Huang (2024).
+
+    python analysis/mnist_learning.py RUN… --out figure.png
+
+Runs that differ in their seed only are one curve: their mean, in a band of one standard deviation. Drawn are
+accuracy and free energy by epoch and, for circuits whose weights are distributions, the mean over synapses of
+each parameter, projection by projection. Open symbols are the paper's values. Tables are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from mnist_runs import PAPER, Groups, Kind, accuracy, energy, grouped, over_runs, statistic, tables
+
+from neuro_mpc import NeuroMPCError, content, open_run
+from neuro_mpc.plots import style
+
+ORDER = ("pi", "m", "Xi")
+LINES = ("-", "--", ":", "-.")
+SENDERS = (("#15357A", "o"), ("#E8A317", "s"), ("#C8372D", "^"), ("#7B5EA7", "D"))
+OPEN = {"mfc": "white", "mew": 0.8, "markersize": 4, "clip_on": False, "zorder": 3}  # values of the paper
+
+
+def draw(groups: Groups) -> Figure:
+    """Accuracy and energy of all runs; below, a row for each kind whose weights are distributions."""
+    varying = [kind for kind in groups if kind.rule]
+    figure = style.new_figure(style.DOUBLE, (64 + 4 * len(groups) + 52 * len(varying)) * style.MILLIMETRE)
+    grid = figure.add_gridspec(1 + len(varying), 3)
+    panels = [figure.add_subplot(grid[0, :2]), figure.add_subplot(grid[0, 2])]
+    _learning(*panels, groups)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    last = max(axes.dataLim.x1 for axes in panels)
+    above: Sequence[Axes] = ()
+    for row, kind in enumerate(varying, start=1):
+        above = _parameters(figure, [grid[row, column] for column in range(3)], groups, kind, last, above)
+        panels += above
+    if varying:
+        _name_projections(figure, above[-1])
+    for index, axes in enumerate(panels):
+        style.letter(axes, index)
+        axes.set_xlabel(f"epoch ({PAPER['epoch_trials']:,} trials)")
+        axes.set_xlim(0, last)
+        style.ticks(axes.xaxis, 5)
+    return figure
+
+
+def _learning(left: Axes, right: Axes, groups: Groups) -> None:
+    used = {True: 0, False: 0}
+    for kind, members in groups.items():
+        varies = bool(kind.rule)
+        look = {"color": style.INK if varies else style.FAINT, "linestyle": LINES[used[varies] % len(LINES)]}
+        used[varies] += 1
+        seeds = f" ({len(members)} seeds)" if len(members) > 1 else ""
+        _band(left, [accuracy(run) for run in members], label=kind.label(groups) + seeds, **look)
+        _band(right, [energy(run) for run in members], logarithmic=True, **look)
+    _paper_accuracy(left)
+    left.set_ylim(0, 100)
+    splits = {content.describe(run, "protocol")["test"]["split"] for runs in groups.values() for run in runs}
+    left.set_ylabel(f"{' and '.join(sorted(splits))} accuracy (%)")
+    right.set_ylabel("free energy (nats per trial)")
+
+
+def _paper_accuracy(axes: Axes) -> None:
+    paper = PAPER["accuracy"]
+    epoch = np.array(paper["epoch"])
+    shown = epoch <= axes.dataLim.x1
+    for name, colour, symbol in (("mpl", style.INK, "o"), ("pc", style.FAINT, "s")):
+        values, deviation = np.array(paper[name])[shown], np.array(paper["deviation"][name])[shown]
+        axes.errorbar(epoch[shown], values, deviation, color=colour, fmt=symbol, elinewidth=0.8,
+                      label=f"{name.upper()}, paper", **OPEN)
+
+
+def _parameters(figure: Figure, places: list, groups: Groups, kind: Kind, last: float,
+                above: Sequence[Axes]) -> list[Axes]:
+    """A panel for each parameter, with the scale of the panel above it."""
+    found = {name for node in groups[kind][0]["synapses"].children.values() for name in node.data_vars}
+    panels = []
+    for place, name, shared in zip(places, [name for name in ORDER if name in found], above or [None] * 3):
+        panels.append(figure.add_subplot(place, sharey=shared))
+        _parameter(panels[-1], groups[kind], name, last)
+    panels[0].set_title(" ", pad=22)  # holds the height free; the text itself would take width
+    panels[0].annotate(kind.label(groups), (0, 1), (0, 19), xycoords="axes fraction",
+                       textcoords="offset points", va="bottom").set_in_layout(False)
+    return panels
+
+
+def _parameter(axes: Axes, members: list, parameter: str, last: float) -> None:
+    paper, epoch = PAPER["log_mean"].get(parameter, {}), np.array(PAPER["log_mean"]["epoch"])
+    shown = epoch <= last
+    for projection, (colour, symbol), line in zip(members[0]["synapses"].children, SENDERS, LINES):
+        curves = [statistic(run, projection, parameter) for run in members]
+        _band(axes, curves, label=projection, logarithmic=True, color=colour, linestyle=line)
+        if projection in paper:
+            axes.plot(epoch[shown], np.exp(paper[projection])[shown], symbol, color=colour, **OPEN)
+    written = content.symbol(members[0], projection, parameter)
+    axes.set_ylabel(f"mean of {written}" if paper else f"mean of |{written}|")
+
+
+def _name_projections(figure: Figure, axes: Axes) -> None:
+    """A legend of projections: lines, with the symbols of the paper."""
+    lines, names = axes.get_legend_handles_labels()
+    handles = [(line, Line2D([], [], color=colour, marker=symbol, linestyle="", **OPEN))
+               for line, (colour, symbol) in zip(lines, SENDERS)]
+    figure.legend(handles, [f"{name} (symbol: paper)" for name in names], loc="outside lower center",
+                  ncols=len(names), handler_map={tuple: HandlerTuple(ndivide=None)}, handlelength=4)
+
+
+def _band(axes: Axes, curves: list, label: str | None = None, logarithmic: bool = False, **look) -> None:
+    """Mean and standard deviation over runs, of the logarithms where the axis is logarithmic."""
+    scaled = [np.log(curve.where(curve > 0)) for curve in curves] if logarithmic else curves
+    epoch, mean, deviation = over_runs(scaled)
+    low, middle, high = (np.exp(each) if logarithmic else each for each in
+                         (mean - deviation, mean, mean + deviation))
+    axes.plot(epoch, middle, label=label, **look)
+    axes.fill_between(epoch, low, high, color=look["color"], alpha=0.2, linewidth=0)
+    if logarithmic:
+        _logarithmic(axes)
+
+
+def _logarithmic(axes: Axes) -> None:
+    axes.set_yscale("log")
+    low, high = axes.dataLim.y0, axes.dataLim.y1
+    few = high < style.FEW_DECADES * low
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=8))
+    axes.yaxis.set_minor_locator(NullLocator())
+    if few:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run file of MNIST, a row at a step")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="figure to write")
+    asked = parser.parse_args()
+    try:
+        with ExitStack() as stack, matplotlib.rc_context(style.RC):
+            groups = grouped([stack.enter_context(open_run(path)) for path in asked.runs])
+            draw(groups).savefig(asked.out)
+            print(tables(groups))
+    except (NeuroMPCError, OSError) as problem:
+        parser.exit(2, f"{parser.prog}: {problem}\n")
+
+
+if __name__ == "__main__":
+    main()

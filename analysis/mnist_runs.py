@@ -1,0 +1,145 @@
+"""Runs of MNIST as curves and tables: runs that differ in their seed only belong together."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc import content
+
+PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(encoding="utf-8"))["mnist"]
+RULES = {"exact": "exact rule", "as-released": "released rule"}
+EVALUATED = {
+    "accuracy": "with noise",
+    "accuracy_mean_weights": "mean weights",
+    "accuracy_ensemble": "ensemble",
+    "accuracy_network": "single networks",
+}
+POINTS = 100  # a longer curve of energies is told by so many medians
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the runs of one curve have in common."""
+
+    circuit: str
+    rule: str
+    scheme: str
+    units: int
+
+    @classmethod
+    def of(cls, run: xr.DataTree) -> Kind:
+        circuit, inference = content.describe(run, "circuit"), content.describe(run, "protocol")["inference"]
+        varies = any(each["variance"] != "0" for each in circuit["synapse"].values())
+        units = sum(each["size"] for each in circuit["population"].values() if each["role"] == "free")
+        rule = RULES[inference["variance_feedback"]] if varies else ""
+        return cls(circuit["name"], rule, inference["scheme"].replace("-", " "), units)
+
+    def label(self, others: Groups) -> str:
+        """The circuit, its rule, and what else tells it from the others."""
+        parts = [self.circuit.upper(), self.rule]
+        parts += [self.scheme] * (len({each.scheme for each in others}) > 1)
+        parts += [f"N = {self.units}"] * (len({each.units for each in others}) > 1)
+        return ", ".join(filter(None, parts))
+
+
+Groups = dict[Kind, list[xr.DataTree]]
+
+
+def grouped(runs: list[xr.DataTree]) -> Groups:
+    """The runs of each kind."""
+    groups: Groups = {}
+    for run in runs:
+        groups.setdefault(Kind.of(run), []).append(run)
+    return groups
+
+
+# --- curves by epoch of the paper -------------------------------------------------------------------------
+
+
+def accuracy(run: xr.DataTree) -> xr.DataArray:
+    """Percent (epoch,)"""
+    learning = run["learning"]
+    if "accuracy" not in learning:
+        raise content.lacking(run, "accuracy", "protocol.test.measure=accuracy")
+    return _curve(run, learning["test_presentation"].values, 100 * learning["accuracy"].values)
+
+
+def energy(run: xr.DataTree) -> xr.DataArray:
+    """Free energy in nats per trial (epoch,), medians over parts of the training."""
+    learning = run["learning"]
+    presentations, energies = (
+        [part for part in np.array_split(learning[name].values, POINTS) if len(part)]
+        for name in ("presentation", "free_energy"))
+    return _curve(run, np.array(list(map(np.mean, presentations))), np.array(list(map(np.median, energies))))
+
+
+def statistic(run: xr.DataTree, projection: str, parameter: str) -> xr.DataArray:
+    """Mean of the parameter's size over synapses (epoch,)"""
+    node = run[f"synapses/{projection}"]
+    return _curve(run, node["presentation"].values, abs(node[parameter]).mean(("post", "pre")).values)
+
+
+def _curve(run: xr.DataTree, presentations: np.ndarray, values: np.ndarray) -> xr.DataArray:
+    trials = presentations * content.describe(run, "protocol")["learning"]["batch"]
+    return xr.DataArray(values, {"epoch": trials / PAPER["epoch_trials"]}, "epoch")
+
+
+def over_runs(curves: list[xr.DataArray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Epoch, mean and standard deviation (0 of a single run) over the runs that got there."""
+    together = xr.concat(curves, "run", join="outer")
+    spread = together.std("run", ddof=1).fillna(0) if len(curves) > 1 else 0 * together[0]
+    return together["epoch"].values, together.mean("run").values, spread.values
+
+
+# --- tables in Markdown -----------------------------------------------------------------------------------
+
+
+def tables(groups: Groups) -> str:
+    """The accuracy at the epochs of the paper, and the evaluation after learning."""
+    return "\n\n".join(filter(None, (accuracy_table(groups), evaluation_table(groups))))
+
+
+def accuracy_table(groups: Groups) -> str:
+    columns = {kind.label(groups): _at_paper_epochs(*over_runs([accuracy(run) for run in members]))
+               for kind, members in groups.items()}
+    paper = PAPER["accuracy"]
+    for name in ("mpl", "pc"):
+        columns[f"{name.upper()}, paper"] = list(map(_number, paper[name], paper["deviation"][name]))
+    rows = zip(map(str, paper["epoch"]), *columns.values())
+    return _table(["epochs learned", *columns], rows)
+
+
+def _at_paper_epochs(epoch: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> list[str]:
+    """What was tested nearest to each epoch of the paper, empty where that is half an epoch off or more."""
+    distance = abs(epoch[:, None] - np.array(PAPER["accuracy"]["epoch"]))
+    return [_number(mean[k], deviation[k]) if distance[k, column] < 0.5 else ""
+            for column, k in enumerate(distance.argmin(axis=0))]
+
+
+def evaluation_table(groups: Groups) -> str:
+    rows = []
+    for kind, members in groups.items():
+        nodes = [node for run in members if (node := content.group(run, "evaluation")) is not None]
+        values = [np.concatenate([np.ravel(node[name]) for node in nodes if name in node] or [[]])
+                  for name in EVALUATED]
+        rows += [[kind.label(groups), *map(_summary, values)]] if nodes else []
+    return _table(["test accuracy after learning", *EVALUATED.values()], rows) if rows else ""
+
+
+def _summary(fractions: np.ndarray) -> str:
+    if not len(fractions):
+        return ""
+    return _number(100 * fractions.mean(), 100 * fractions.std(ddof=1) if len(fractions) > 1 else 0)
+
+
+def _number(percent: float, deviation: float) -> str:
+    return f"{percent:.1f} ± {deviation:.1f}" if deviation > 0 else f"{percent:.1f}"
+
+
+def _table(head: list[str], rows) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
