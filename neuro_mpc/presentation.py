@@ -49,6 +49,7 @@ class Presenter:
         self._target = plan.circuit.target
         program.set(noise_scale=1.0, drawing=1, tolerance=protocol.inference.tolerance,
                     energy_limit=protocol.inference.energy_limit or UNLIMITED,
+                    redrawing=int(protocol.inference.redraw_noise),
                     inference_dt=protocol.inference.rate * TAU_SECONDS)
 
     # --- parameters ---

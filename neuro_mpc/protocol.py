@@ -139,8 +139,9 @@ class Inference(Table):
     rate               dt/τ of one Euler step
     iterations         steps, or pairs of the presentation (counted from 0) and the steps from there on
     tolerance          relaxation of a trial ends when its energy changes by less than so much of itself; 0: never
-    energy_limit       relaxation of a trial ends when the energy of its free populations' errors passes this: it
-                       diverges (the released code stops at 10,000 per batch); 0: no limit
+    energy_limit       relaxation of a batch ends when the mean energy of its free populations' errors passes this: it
+                       diverges (the released code stops at 10,000 for a batch of 128); 0: no limit
+    redraw_noise       draw noise anew between inference and learning, as the released code does
     variance_feedback  q = e ε / sqrt(D) ("exact"), or q = e ε as in the code released with the paper
     """
 
@@ -149,6 +150,7 @@ class Inference(Table):
     iterations: Annotated[int | tuple[tuple[int, int], ...], PlainValidator(_iterations)] = 100
     tolerance: NotNegative = 0.0
     energy_limit: NotNegative = 0.0
+    redraw_noise: bool = False
     variance_feedback: Literal["exact", "as-released"] = "exact"
 
     @property
@@ -222,7 +224,7 @@ class Learning(Table):
     rate       of the optimizer
     batch      trials per presentation
     epochs     passes through the training trials; or, in their place, a number of presentations
-    decay      factor of an L2 term on the parameters
+    decay      a parameter θ moves by −rate·decay·θ besides (decoupled weight decay)
     clip       largest spectral norm of a gradient matrix; 0: none
     clip_parameters  names of the parameters that are clipped; empty: all
     initial    PARAMETER, or PROJECTION.PARAMETER → initial value, in place of those of the circuit

@@ -10,18 +10,18 @@ from neuro_mpc.network import rows
 
 
 class Adam:
-    """Kingma & Ba 2015, Algorithm 1, with the L2 decay added to the gradient."""
+    """Kingma & Ba 2015, Algorithm 1, with decay decoupled from the gradient (Loshchilov & Hutter 2019)."""
 
     def __init__(self, rate, decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8):
         self.rate, self.decay, self.beta1, self.beta2, self.epsilon = rate, decay, beta1, beta2, epsilon
         self.first = self.second = self.count = 0
 
     def __call__(self, theta, slope):
-        slope, self.count = slope + self.decay * theta, self.count + 1
+        self.count += 1
         self.first = self.beta1 * self.first + (1 - self.beta1) * slope
         self.second = self.beta2 * self.second + (1 - self.beta2) * slope**2
         first, second = self.first / (1 - self.beta1**self.count), self.second / (1 - self.beta2**self.count)
-        return theta - self.rate * first / (np.sqrt(second) + self.epsilon)
+        return theta - self.rate * (first / (np.sqrt(second) + self.epsilon) + self.decay * theta)
 
 
 def clipped(matrix, limit):

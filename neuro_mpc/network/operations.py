@@ -185,7 +185,7 @@ class Energy:
 @dataclass(frozen=True)
 class Settle:
     """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or
-    whose energy `limited` passed `energy_limit`, and end the loop when none moves."""
+    all of the tile once the mean of their energies `limited` passed `energy_limit`; end the loop when none moves."""
 
     kind: ClassVar[str] = "settle"
     energies: tuple[str, ...]

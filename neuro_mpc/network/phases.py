@@ -8,6 +8,9 @@ from neuro_mpc.network.operations import (Block, Carry, Choose, Clip, Energy, Fe
                                           Operation, Rows, Section, Settle, Softmax, Tiling, Zero)
 from neuro_mpc.network.plan import Plan
 
+REDRAWN_STREAMS = 1024
+"""Streams of the noise that is drawn anew after inference; a circuit has fewer populations."""
+
 WHOLE = Tiling(1, 1)
 """Synapses are not split by trials."""
 
@@ -101,11 +104,11 @@ def _ancestral_step(plan: Plan, phase: Phase) -> list[Operation]:
     return operations + _read_out(plan, phase)
 
 
-def _noises(plan: Plan) -> list[Operation]:
+def _noises(plan: Plan, first_stream: int = 0) -> tuple[Operation, ...]:
     populations = [name for name, rules in plan.rules.populations.items() if rules.receives_variance]
     populations += [plan.circuit.target] * plan.rules.readout.receives_variance
-    return [Noise(f"{plan.group_name(name, 'prediction')}_epsilon", plan.rows[name], stream)
-            for stream, name in enumerate(populations)]
+    return tuple(Noise(f"{plan.group_name(name, 'prediction')}_epsilon", plan.rows[name], stream)
+                 for stream, name in enumerate(populations, first_stream))
 
 
 def _predict(plan: Plan) -> Phase:
@@ -187,6 +190,7 @@ def _relaxation(plan: Plan) -> Phase:
               phase.block(plan.rows[name], plan.group_name(name, "belief"), "integrate", "update"))]
     settle = [*_energies(plan), _settle(plan)] if plan.settles else []
     phase.sections = (Section((*errors, *settle, *moves), loop="repeat", count="iterations"),
+                      Section(_noises(plan, REDRAWN_STREAMS), when="redrawing"),
                       Section((*errors, *_energies(plan))))
     return phase
 

@@ -26,6 +26,7 @@ class Plan:
 
     trials        B, trials of a presentation
     steps         T, sequence steps
+    settles       trials stop by themselves at a tolerance, or all at an energy limit (`limited`)
     read          "every" or "last": the steps at which the output is compared with the target
     """
 
@@ -36,6 +37,7 @@ class Plan:
     scheme: str = "fixed-prediction"
     variance_feedback: str = "exact"
     settles: bool = False
+    limited: bool = False
     optimizer: str = "sgd"
     beta1: float = 0.9
     beta2: float = 0.999
@@ -76,6 +78,8 @@ class Plan:
     def tiling(self) -> Tiling:
         """Tiles of trials: small enough to stay in cache during relaxation, else one for each thread."""
         per_thread = -(-self.trials // self.threads)
+        if self.limited:  # the batch stops as a whole
+            return Tiling(self.trials, self.trials)
         if self.scheme != "relaxation":
             return Tiling(self.trials, per_thread)
         size = 4 if self.precision == "float32" else 8

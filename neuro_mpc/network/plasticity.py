@@ -49,16 +49,16 @@ class Plasticity:
 
     def _update(self, rule: ParameterRule) -> list[str]:
         name = brian_name(rule.name)
-        change = f"step_{name}"
-        lines = [f"{change} = change_{name}" + (f" - {self.decay}*{name}" if self.decay else "")]
-        step = f"rate*{change}"
+        change, lines = f"change_{name}", []
+        step = change
         if self.optimizer == "adam":
             lines += [f"first_{name} = {self.beta1}*first_{name} + {1 - self.beta1}*{change}",
                       f"second_{name} = {self.beta2}*second_{name} + {1 - self.beta2}*{change}**2"]
-            step = (f"rate*(first_{name}*first_correction)"
-                    f"/(sqrt(second_{name}*second_correction) + {self.epsilon})")
+            step = f"(first_{name}*first_correction)/(sqrt(second_{name}*second_correction) + {self.epsilon})"
+        # Decay is decoupled from the gradient (Loshchilov & Hutter 2019), as in the released code.
+        step = f"({step} - {self.decay}*{name})" if self.decay else step
         factor = "" if rule.rate_factor == 1 else f"{rule.rate_factor}*"
-        moved = f"{name} + {factor}{step}"
+        moved = f"{name} + {factor}rate*{step}"
         if rule.low is not None or rule.high is not None:
             low = -UNBOUNDED if rule.low is None else rule.low
             high = UNBOUNDED if rule.high is None else rule.high

@@ -126,6 +126,10 @@ if ({{_scalar('drawing')}})
 {% macro _settle(op, visit) %}
 {
     bool _any = false;
+    double _limited = 0;
+    for (int _b = 0; _b < _width; _b++)
+        _limited += {{_array(op.limited)}}[_first + _b];
+    const bool _astray = _limited > (double){{_scalar('energy_limit')}} * _width;
     for (int _b = 0; _b < _width; _b++)
     {
         if (_iteration == 0)
@@ -136,8 +140,7 @@ if ({{_scalar('drawing')}})
         {% endfor %}
         double& _last = {{_array(op.last)}}[_first + _b];
         const bool _was_moving = {{_array(op.used)}}[_first + _b] == _iteration;
-        const bool _moves = _was_moving && !(_iteration > 0 && std::fabs(_last - _energy) <= {{_scalar('tolerance')}} * std::fabs(_last))
-            && !({{_array(op.limited)}}[_first + _b] > {{_scalar('energy_limit')}});
+        const bool _moves = _was_moving && !_astray && !(_iteration > 0 && std::fabs(_last - _energy) <= {{_scalar('tolerance')}} * std::fabs(_last));
         _last = _energy;
         if (_moves)
             {{_array(op.used)}}[_first + _b] = _iteration + 1;

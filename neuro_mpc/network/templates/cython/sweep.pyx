@@ -103,6 +103,10 @@ fill_n({{_array(op.target)}} + _first, _width, 0)
 
 {% macro _settle(op, visit) %}
 _any = False
+_limited = 0.0
+for _b in range(_width):
+    _limited += {{_array(op.limited)}}[_first + _b]
+_astray = _limited > <double>{{_scalar('energy_limit')}} * _width
 for _b in range(_width):
     if _iteration == 0:
         {{_array(op.used)}}[_first + _b] = 0
@@ -112,7 +116,6 @@ for _b in range(_width):
     {{_array(op.last)}}[_first + _b] = _energy
     _was_moving = {{_array(op.used)}}[_first + _b] == _iteration
     _settled = _iteration > 0 and fabs(_last - _energy) <= {{_scalar('tolerance')}} * fabs(_last)
-    _astray = {{_array(op.limited)}}[_first + _b] > {{_scalar('energy_limit')}}
     _moves = _was_moving and not _settled and not _astray
     if _moves:
         {{_array(op.used)}}[_first + _b] = _iteration + 1
