@@ -113,7 +113,7 @@ def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Sti
     """What the generated code depends on."""
     learning, inference = protocol.learning, protocol.inference
     return Plan(circuit, trials, data.steps, data.read, inference.scheme, inference.variance_feedback,
-                inference.settles, learning.optimizer, learning.beta1, learning.beta2, learning.epsilon,
+                inference.settles, inference.energy_limit > 0, learning.optimizer, learning.beta1, learning.beta2, learning.epsilon,
                 learning.decay, learning.clip, learning.clip_parameters, protocol.precision, threads)
 
 
