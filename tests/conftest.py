@@ -26,7 +26,8 @@ def circuit_text(hidden: list[str], width: int, classes: int, units: int, readou
         f'[projection.{name}]\nfrom = "{a}"\nto = "{b}"\ndelay = {delay}\nsynapse = "spike-and-slab"\n'
         for name, a, b, delay in edges
     ]
-    synapse = '[synapse.spike-and-slab]\nmean = "m/n"\n' + "".join(
+    synapse = '[synapse.spike-and-slab]\nmean = "m/n"\nspike = "pi"\n'
+    synapse += 'variance = "m**2*pi/(n**2*(1 - pi)) + Xi/n"\n' + "".join(
         f'[synapse.spike-and-slab.parameter.{name}]\ninitial = 0.0\nsymbol = "{symbol}"\n'
         for name, symbol in (("m", "m"), ("pi", r"\\pi"), ("Xi", r"\\Xi"))
     )

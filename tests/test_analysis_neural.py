@@ -78,7 +78,7 @@ def test_energy_along_inference_is_half_the_squared_error_and_the_cross_entropy(
 
 def test_energy_of_a_gaussian_read_out_at_the_last_step():
     shown = target(steps=1)
-    traces = {"prediction": np.zeros((2, 1, TRIALS, CLASSES)), "error": np.zeros((2, 1, TRIALS, CLASSES))}
+    traces = {"output": np.zeros((2, 1, TRIALS, CLASSES)), "error": np.zeros((2, 1, TRIALS, CLASSES))}
     hidden = {"error": np.ones((2, STEPS, TRIALS, 1))}
     run = neural_run({"hidden": hidden, "output": traces}, shown, readout="gaussian")
     energy = analysis.inference_energy(run)

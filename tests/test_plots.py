@@ -34,7 +34,8 @@ RUNS = {
 
 
 def drawable(options):
-    return [name for name in FIGURES if name != "sequences" or options.get("generation", True)]
+    needed = {"sequences": options.get("generation", True), "inference": options.get("trajectory", 0)}
+    return [name for name in FIGURES if needed.get(name, True)]
 
 
 @pytest.mark.parametrize("kind", ["single pixels", "two snapshots"])
@@ -79,6 +80,13 @@ def _assert_clear(figure, name):
         ("synapses", {"snapshots": 0}, "protocol.recording.synapses_every"),
         ("traces", {"samples": False}, "protocol.recording.samples"),
         ("sequences", {"generation": False}, "protocol.test.generate"),
+        ("variability", {"snapshots": 0}, "protocol.recording.synapses_every"),
+        ("asymmetry", {"snapshots": 0}, "protocol.recording.synapses_every"),
+        ("profiles", {"samples": False}, "protocol.recording.samples"),
+        ("populations", {"samples": False}, "protocol.recording.samples"),
+        ("selectivity", {"samples": False}, "protocol.recording.samples"),
+        ("surprise", {"samples": False}, "protocol.recording.samples"),
+        ("inference", {}, "protocol.recording.trajectory"),
     ],
 )
 def test_what_was_not_recorded_is_named_with_its_option(example, tmp_path, figure, options, setting):

@@ -14,7 +14,7 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
 
         free populations    ½ Σ_units e²
         target, softmax     −Σ_units target · ln softmax(u)
-        target, Gaussian    ½ Σ_units (target − u)²
+        target, Gaussian    ½ Σ_units (target − output)²
 
     u is the prediction of the target population. The sum over populations and steps is the free energy of the
     model; it falls along inference (Li, Qiu & Huang 2024, Eq. 7). Steps that are not read out are missing in
@@ -34,20 +34,26 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
     return found.assign_attrs(long_name=label, units="nat")
 
 
-def target_loss(run: xr.DataTree, predicted: xr.DataArray, sample: int = -1) -> xr.DataArray:
-    """The loss of a prediction u (…, step, trial, unit) of the target population: (…, step, trial), in nats.
+def target_loss(run: xr.DataTree, traces: xr.Dataset, sample: int = -1) -> xr.DataArray:
+    """The loss of the target population's traces (…, step, trial, unit): (…, step, trial), in nats.
 
-    −ln of the probability of the target for a softmax read-out; ½ Σ (target − u)² for a Gaussian one.
+    −ln of the probability of the target for a softmax read-out; ½ Σ (target − output)² for a Gaussian one.
     """
     # Labels of steps align the two: of a target that is read out once there is the last step only.
-    predicted = predicted.astype(float)
     target = targets(run, sample).astype(float)
     name = content.target_population(run)
     if content.population(run, name).get("readout", "softmax") == "gaussian":
-        return 0.5 * ((target - predicted) ** 2).sum("unit")
-    highest = predicted.max("unit")
-    log_sum = highest + np.log(np.exp(predicted - highest).sum("unit"))
-    return (target * (log_sum - predicted)).sum("unit")
+        return 0.5 * ((target - traces["output"].astype(float)) ** 2).sum("unit")
+    return -(target * _log_probability(traces)).sum("unit")
+
+
+def _log_probability(traces: xr.Dataset) -> xr.DataArray:
+    """ln softmax(u) from the prediction u, because the output may have become zero by rounding."""
+    if "prediction" not in traces:
+        return np.log(np.maximum(traces["output"].astype(float), np.finfo(float).tiny))
+    predicted = traces["prediction"].astype(float)
+    above = predicted - predicted.max("unit")
+    return above - np.log(np.exp(above).sum("unit"))
 
 
 def _free(run: xr.DataTree, name: str, sample: int) -> xr.DataArray:
@@ -56,4 +62,4 @@ def _free(run: xr.DataTree, name: str, sample: int) -> xr.DataArray:
 
 
 def _target(run: xr.DataTree, name: str, sample: int) -> xr.DataArray:
-    return target_loss(run, traces(run, name, sample)["prediction"], sample).mean("trial")
+    return target_loss(run, traces(run, name, sample), sample).mean("trial")

@@ -14,44 +14,41 @@ from neuro_mpc.analysis.units import unit_variability
 from neuro_mpc.analysis.weights import projections, weights
 
 
-def summary(
-    run: xr.DataTree, certainty: float = CERTAINTY, width: float = WIDTH, smallest_width: float = 1e-6
-) -> xr.Dataset:
+def summary(run: xr.DataTree, certainty: float = CERTAINTY, width: float = WIDTH) -> xr.Dataset:
     """What the synapses of every projection are like over learning, (projection, snapshot).
 
-        size                      root mean square of the weights, √⟨μ² + v⟩
+        size                      root mean square of the weights, w̄ = √⟨μ² + v⟩
         variability               ⟨v⟩ / ⟨μ² + v⟩
         coefficient_of_variation  median over synapses
-        entropy                   median over synapses, nats
+        entropy                   mean over synapses of the entropy of w / w̄, in nats; it is the same in every
+                                  unit of the weights, and slabs narrower than `width` count as so wide
         absent, unspiked, narrow, fixed, deterministic    fractions, see `determinism`
 
-    certainty, width  thresholds of `determinism`;  smallest_width  that of `entropy`
+    certainty, width  thresholds of `determinism`
 
     Raises RunFileError where no snapshot was recorded.
     """
-    rows = {name: _over_learning(run, name, certainty, width, smallest_width) for name in projections(run)}
+    rows = {name: _over_learning(run, name, certainty, width) for name in projections(run)}
     found = xr.concat(rows.values(), dim="projection", coords="minimal", compat="override", join="outer")
-    thresholds = {"certainty": certainty, "width": width, "smallest_width": smallest_width}
-    return found.assign_coords(projection=list(rows)).assign_attrs(thresholds)
+    return found.assign_coords(projection=list(rows)).assign_attrs(certainty=certainty, width=width)
 
 
-def _over_learning(run: xr.DataTree, name: str, *thresholds: float) -> xr.Dataset:
+def _over_learning(run: xr.DataTree, name: str, certainty: float, width: float) -> xr.Dataset:
     # A snapshot at a time: those of a large circuit would not fit into memory together.
     count = run[f"synapses/{name}"].sizes["snapshot"]
-    found = [_of_snapshot(weights(run, name, snapshots=[index]), *thresholds) for index in range(count)]
+    found = [_of_snapshot(weights(run, name, snapshots=[index]), certainty, width) for index in range(count)]
     return xr.concat(found, dim="snapshot")
 
 
-def _of_snapshot(found: xr.Dataset, certainty: float, width: float, smallest_width: float) -> xr.Dataset:
+def _of_snapshot(found: xr.Dataset, certainty: float, width: float) -> xr.Dataset:
     power = (found["mean"] ** 2 + found["variance"]).mean(EACH)
-    medians = {
-        "coefficient_of_variation": found["coefficient_of_variation"],
-        "entropy": entropy(found, smallest_width)["entropy"],
-    }
+    some = power.where(power > 0)  # missing where all the weights are zero
+    scaled = found.assign(slab_variance=(found["slab_variance"] / some).fillna(0.0))
     values = {
         "size": np.sqrt(power),
-        "variability": (found["variance"].mean(EACH) / power.where(power > 0)).fillna(0.0),
-        **{name: each.median(EACH) for name, each in medians.items()},
+        "variability": (found["variance"].mean(EACH) / some).fillna(0.0),
+        "coefficient_of_variation": found["coefficient_of_variation"].median(EACH),
+        "entropy": entropy(scaled, smallest_width=width)["entropy"].mean(EACH),
     }
     return xr.merge([determinism(found, certainty, width), xr.Dataset(values)], combine_attrs="drop")
 

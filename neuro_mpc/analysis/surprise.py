@@ -11,6 +11,8 @@ from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.energy import target_loss
 from neuro_mpc.analysis.traces import TRAJECTORY, settled, traces
 
+FEWEST = 5  # observations in a bin
+
 
 def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) -> xr.DataArray:
     """−ln of the probability that the circuit gave to the target, in nats: (step, trial) of the steps read out.
@@ -31,7 +33,7 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
     elif relaxed and not after_inference:
         raise content.lacking(run, "output before inference", TRAJECTORY)
     label = "surprise at the target, −ln of its probability"
-    loss = target_loss(run, found["prediction"], sample).rename("surprise")
+    loss = target_loss(run, found, sample).rename("surprise")
     return loss.transpose("step", "trial").assign_attrs(long_name=label, units="nat")
 
 
@@ -47,7 +49,8 @@ def error_by_surprise(
     """The size of a population's error against the surprise of the same step and trial.
 
     `surprise`, `error` (step, trial)   −ln p of the target; √(Σ_units e²), as inference left it
-    `mean_surprise`, `mean_error` (bin) means in bins of about as many observations each
+    `mean_surprise`, `mean_error` (bin) means in `bins` of about as many observations each, fewer where
+                                        there are less than five in each
     `low`, `high` (bin)                 interval of mean_error, trials being drawn with replacement
 
     The attribute `rank_correlation` is Spearman's, missing where either is constant.
@@ -71,9 +74,10 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 def _binned(surprised: np.ndarray, size: np.ndarray, bins: int, draws: int, level: float, seed: int) -> dict:
     """Means in bins of (step, trial) arrays, and intervals by resampling trials."""
-    edges = np.unique(np.quantile(surprised, np.linspace(0, 1, bins + 1)))
-    number = np.clip(np.searchsorted(edges, surprised, side="right") - 1, 0, max(len(edges) - 2, 0))
-    member = number[..., None] == np.arange(max(len(edges) - 1, 1))  # (step, trial, bin)
+    bins = max(min(bins, surprised.size // FEWEST), 1)
+    edges = np.quantile(surprised, np.linspace(0, 1, bins + 1))
+    number = np.clip(np.searchsorted(edges, surprised, side="right") - 1, 0, bins - 1)
+    member = number[..., None] == np.unique(number)  # (step, trial, bin); bins that equal values leave empty go
     count = member.sum(0)
     sums, means = (member * size[..., None]).sum(0), (member * surprised[..., None]).sum((0, 1))
     trials = size.shape[1]

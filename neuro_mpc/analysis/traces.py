@@ -33,9 +33,7 @@ def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
         raise _not_recorded(run, population, list(neural.children))
     found = _sample(neural[population].to_dataset(), sample)
     if "iteration" in found.sizes:
-        done = found.notnull().any([name for name in found.dims if name != "iteration"]).to_array().any("variable")
-        found = found.isel(iteration=slice(int(done.sum())))
-        found = found.assign_coords(iteration=np.arange(found.sizes["iteration"]))
+        found = _begun(found)
     return found.transpose("iteration", "step", "trial", "unit", missing_dims="ignore").assign_attrs(
         population=population
     )
@@ -51,13 +49,14 @@ def profile(
 ) -> xr.Dataset:
     """Every trace by the dimensions `by` alone, over all others its root mean square √⟨x²⟩ or its mean ⟨x⟩.
 
-    by  any of iteration, step, trial, unit
+    by  any of iteration, step, trial, unit; traces without one of them are left out
 
     Raises RunFileError for "iteration" where the trajectory was not kept.
     """
     kept = {by} if isinstance(by, str) else set(by)
     if "iteration" in kept and "iteration" not in traces.sizes:
         raise RunFileError("these traces hold no iterations of inference", hint=f"run again with --set {TRAJECTORY}")
+    traces = traces[[name for name in traces.data_vars if kept <= set(traces[name].dims)]]
     others = [name for name in traces.dims if name not in kept]
     found = np.sqrt((traces**2).mean(others)) if statistic == "rms" else traces.mean(others)
     for name in found.data_vars:
@@ -109,6 +108,14 @@ def _sample(group: xr.Dataset, sample: int) -> xr.Dataset:
     there = found[floats].notnull().to_array().any("variable") if floats else None
     others = [] if there is None else [name for name in there.dims if name != "trial"]
     return found if there is None else found.isel(trial=np.flatnonzero(there.any(others).values))
+
+
+def _begun(found: xr.Dataset) -> xr.Dataset:
+    """The iterations that inference came to; another presentation of the file may have had more."""
+    kept = [name for name in found.data_vars if "iteration" in found[name].dims]
+    others = [name for name in found.dims if name != "iteration"]
+    done = int(found[kept].notnull().to_array().any(["variable", *others]).sum())
+    return found.isel(iteration=slice(done)).assign_coords(iteration=np.arange(done))
 
 
 def _named(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataArray:

@@ -11,10 +11,17 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.plots import style
+from neuro_mpc.plots.asymmetry import plot_asymmetry
+from neuro_mpc.plots.inference import plot_inference
 from neuro_mpc.plots.learning import plot_learning
+from neuro_mpc.plots.populations import plot_populations
+from neuro_mpc.plots.profiles import plot_profiles
+from neuro_mpc.plots.selectivity import plot_selectivity
 from neuro_mpc.plots.sequences import plot_sequences
+from neuro_mpc.plots.surprise import plot_surprise
 from neuro_mpc.plots.synapses import plot_synapses
 from neuro_mpc.plots.traces import plot_traces
+from neuro_mpc.plots.variability import plot_variability
 
 __all__ = ["FIGURES", "SUFFIXES", "plot_run"]
 
@@ -23,6 +30,13 @@ FIGURES: dict[str, Callable[[xr.DataTree], list[Figure]]] = {
     "synapses": plot_synapses,
     "traces": plot_traces,
     "sequences": plot_sequences,
+    "variability": plot_variability,
+    "asymmetry": plot_asymmetry,
+    "profiles": plot_profiles,
+    "inference": plot_inference,
+    "populations": plot_populations,
+    "selectivity": plot_selectivity,
+    "surprise": plot_surprise,
 }
 SUFFIXES = (".png", ".pdf", ".svg")
 

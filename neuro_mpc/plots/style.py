@@ -26,6 +26,7 @@ QUANTITIES = {
     "belief": {"color": BELIEF, "linestyle": "-", "marker": "o"},
     "prediction": {"color": PREDICTION, "linestyle": "--", "marker": "s"},
     "error": {"color": ERROR, "linestyle": ":", "marker": "^"},
+    "rate": {"color": INK, "linestyle": "-.", "marker": "d"},
 }
 ENERGIES = {
     "free_energy": {"color": INK, "linestyle": "-"},

@@ -1,0 +1,91 @@
+"""The synapses from i to j beside those from j to i, before and after training."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neuro_mpc import content
+from neuro_mpc.analysis import asymmetry, pairs, projections, weights
+from neuro_mpc.errors import RunFileError
+from neuro_mpc.plots import style
+
+ROWS = 4  # of panels on a page
+QUANTITIES = {"mean": "mean of the weight", "variance": "variance of the weight"}
+DRAWN = 20_000  # pairs of which all are drawn; of more, an even choice
+
+
+def plot_asymmetry(run: xr.DataTree) -> list[Figure]:
+    """For each projection that returns to the units it comes from: means and variances of both directions of
+    every pair of units, and how asymmetric they are over learning: 0 symmetric, ½ independent, 1 antisymmetric
+    (compare Li, Qiu & Huang 2024, Fig. 4).
+
+    Raises RunFileError where no snapshot was recorded, and where no two units are connected in both directions.
+    """
+    both = returning(run)
+    if not both:
+        problem = "no two units of this circuit are connected in both directions"
+        raise RunFileError(problem, hint="a circuit with a recurrent projection, such as mpl")
+    return [_page(run, part) for part in style.pages(both, ROWS)]
+
+
+def returning(run: xr.DataTree) -> list[tuple[str, str | None]]:
+    """Projections from a population to itself, with None, and those to another with the one that returns."""
+    tables = content.describe(run, "circuit")["projection"]
+    ends = {name: (tables[name]["from"], tables[name]["to"]) for name in projections(run)}
+    own = [(name, None) for name, (a, b) in ends.items() if a == b]
+    names = list(ends)
+    two = [(one, other) for k, one in enumerate(names) for other in names[k + 1:]
+           if ends[one] == ends[other][::-1] and ends[one][0] != ends[one][1]]
+    return own + two
+
+
+def _page(run: xr.DataTree, rows: list[tuple[str, str | None]]) -> Figure:
+    figure = style.new_figure(style.DOUBLE, (10 + 54 * len(rows)) * style.MILLIMETRE)
+    grid = figure.subplots(len(rows), 3, squeeze=False)
+    for index, (row, (name, back)) in enumerate(zip(grid, rows)):
+        found = {quantity: _pairs(run, name, back, quantity) for quantity in QUANTITIES}
+        for axes, (quantity, each) in zip(row, found.items()):
+            _scatter(axes, each, quantity)
+        _index(row[2], found)
+        style.letter(row[0], index)
+        style.heading(row[0], style.shorten(f"{name} and {back}" if back else name, 40))
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, markerscale=4)
+    return figure
+
+
+def _pairs(run: xr.DataTree, name: str, back: str | None, quantity: str) -> xr.Dataset:
+    return pairs(weights(run, name)[quantity], weights(run, back)[quantity] if back else None)
+
+
+def _scatter(axes: Axes, found: xr.Dataset, quantity: str) -> None:
+    shown = found.isel(pair=slice(None, None, -(-found.sizes["pair"] // DRAWN)))
+    looks = ({"color": style.BEFORE, "marker": "o"}, {"color": style.AFTER, "marker": "."})
+    snapshots = [0, -1] if found.sizes["snapshot"] > 1 else [-1]
+    for snapshot, look in zip(snapshots, looks[-len(snapshots):]):
+        one = shown.isel(snapshot=snapshot)
+        count = int(one["presentation"])
+        label = f"after {count:,} presentations" if count else "before training"
+        axes.plot(one["forward"], one["backward"], linestyle="none", markersize=1.5, markeredgewidth=0,
+                  alpha=0.6, label=label, rasterized=True, **look)
+    ends = axes.get_xlim() + axes.get_ylim()
+    low, high = (min(ends), max(ends)) if quantity == "variance" else (-np.abs(ends).max(), np.abs(ends).max())
+    axes.plot([low, high], [low, high], color=style.INK, linewidth=0.5, linestyle=(0, (4, 3)), zorder=0)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal",
+             xlabel=f"{QUANTITIES[quantity]} $i \\to j$", ylabel="$j \\to i$")
+    for axis in (axes.xaxis, axes.yaxis):
+        style.ticks(axis, 4)
+
+
+def _index(axes: Axes, found: dict[str, xr.Dataset]) -> None:
+    for (quantity, each), look in zip(found.items(), ({"linestyle": "-"}, {"linestyle": "--"})):
+        index = asymmetry(each)
+        axes.plot(index["presentation"], index, color=style.INK, marker="o", label=quantity, **look)
+    axes.axhline(0.5, color=style.FAINT, linestyle=(0, (1, 2)), label="independent", zorder=0)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("asymmetry")
+    style.presentations_axis(axes)
+    style.legend_above(axes, 3, "right")

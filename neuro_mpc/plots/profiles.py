@@ -1,0 +1,62 @@
+"""How large belief, prediction, error and rate are by step, unit, trial and iteration."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neuro_mpc.analysis import profile, settled, traces
+from neuro_mpc.plots import style
+from neuro_mpc.plots.populations import free_populations
+
+ROWS = 4  # populations on a page
+SPAN = 1e6  # from the largest value down
+DENSE = 30  # points beyond which markers would touch
+LABELS = {"step": "step", "unit": "unit, largest first", "trial": "trial, largest first",
+          "iteration": "iteration of inference"}
+
+
+def plot_profiles(run: xr.DataTree, sample: int = -1) -> list[Figure]:
+    """Root mean squares over everything but the step, the unit, the trial, and, where the trajectory of inference
+    was kept, the iteration: a row for each free population.
+
+    Raises RunFileError where no traces were recorded.
+    """
+    names = free_populations(run)
+    found = {name: traces(run, name, sample) for name in names}
+    return [_page({name: found[name] for name in part}) for part in style.pages(names, ROWS)]
+
+
+def _page(found: dict[str, xr.Dataset]) -> Figure:
+    dimensions = list(LABELS) if any("iteration" in each.sizes for each in found.values()) else list(LABELS)[:3]
+    figure = style.new_figure(style.DOUBLE, (10 + 44 * len(found)) * style.MILLIMETRE)
+    grid = figure.subplots(len(found), len(dimensions), squeeze=False, sharey="row")
+    for index, (row, (name, each)) in enumerate(zip(grid, found.items())):
+        for axes, dimension in zip(row, dimensions):
+            _profile(axes, each if dimension == "iteration" else settled(each), dimension)
+        drawn = np.concatenate([line.get_ydata() for axes in row for line in axes.get_lines()])
+        style.decades(row[0], drawn)
+        if row[0].get_yscale() == "log":
+            row[0].set_ylim(bottom=max(np.nanmin(drawn) / 2, np.nanmax(drawn) / SPAN))
+        row[0].set_ylabel(f"{style.shorten(name, 20)}, root mean\nsquare (a.u.)")
+        style.letter(row[0], index)
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+    return figure
+
+
+def _profile(axes: Axes, each: xr.Dataset, dimension: str) -> None:
+    found = profile(each, dimension)
+    for quantity, look in style.QUANTITIES.items():
+        if quantity not in found:
+            continue
+        values, numbers = found[quantity].values, np.arange(found.sizes[dimension])
+        if dimension in ("unit", "trial"):
+            values, numbers = np.sort(values)[::-1], numbers + 1
+        values = np.where(values > 0, values, np.nan)  # before inference the error is zero, which no decade holds
+        marker = look["marker"] if len(values) <= DENSE else None
+        axes.plot(numbers, values, label=quantity, **{**look, "marker": marker})
+    axes.set_xlabel(LABELS[dimension])
+    style.ticks(axes.xaxis, 4, integer=True)

@@ -1,0 +1,101 @@
+"""How variable synapses are: over learning, compared between projections, and unit by unit."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neuro_mpc import content
+from neuro_mpc.analysis import compare_projections, summary, unit_variability, weights
+from neuro_mpc.plots import style
+
+CURVES = {
+    "variability": "variability $v/(\\mu^2+v)$",
+    "deterministic": "fraction deterministic",
+    "entropy": "entropy of $w/\\bar{w}$ (nats)",
+}
+NAMES = 3  # in a line of the legend
+NAME = 18  # characters of a projection beside a panel
+
+
+def plot_variability(run: xr.DataTree) -> list[Figure]:
+    """Variability (a), deterministic synapses (b) and entropy (c) of every projection over learning; at the end
+    of it the mean over receiving units with a 95 % interval (d), the projection to the target less the others
+    (e), and the variability of what each unit receives, in falling order (f).
+
+    Raises RunFileError where no snapshot of the synapses was recorded.
+    """
+    found, compared = summary(run), compare_projections(run)
+    names = list(found["projection"].values)
+    legend = 4 * -(-len(names) // NAMES)
+    heights = (46, max(34, 12 + 4.5 * len(names)))
+    figure = style.new_figure(style.DOUBLE, (sum(heights) + legend) * style.MILLIMETRE)
+    panels = figure.subplots(2, 3, height_ratios=heights)
+    for axes, curve in zip(panels[0], CURVES):
+        _over_learning(axes, found, curve)
+    _means(panels[1, 0], compared)
+    _differences(panels[1, 1], compared, _to_target(run, names))
+    _units(panels[1, 2], run, names)
+    for index, axes in enumerate(axes for axes in panels.flat if axes.axison):
+        style.letter(axes, index)
+    lines = panels[0, 0].get_lines()
+    figure.legend(lines, [style.shorten(name, 36) for name in names], loc="outside lower center", ncols=NAMES)
+    return [figure]
+
+
+def _over_learning(axes: Axes, found: xr.Dataset, curve: str) -> None:
+    for index in range(found.sizes["projection"]):
+        look = style.projection_style(index)
+        one = found.isel(projection=index)
+        marker = look["marker"] or ("s" if one.sizes["snapshot"] == 1 else None)
+        axes.plot(one["presentation"], one[curve], **{**look, "marker": marker})
+    axes.set_ylabel(CURVES[curve])
+    if curve != "entropy":
+        axes.set_ylim(0, 1)
+    style.presentations_axis(axes)
+
+
+def _means(axes: Axes, compared: xr.Dataset) -> None:
+    _intervals(axes, compared["projection"].values, compared["variability"], compared["low"], compared["high"])
+    axes.set_xlim(left=0)
+    axes.set_xlabel("variability, mean over units")
+
+
+def _differences(axes: Axes, compared: xr.Dataset, target: str) -> None:
+    others = [name for name in compared["projection"].values if name != target]
+    if not others:
+        axes.set_axis_off()
+        return
+    row = compared.sel(projection=target, other=others)
+    _intervals(axes, others, row["difference"], row["difference_low"], row["difference_high"])
+    axes.axvline(0, color=style.FAINT, linestyle=(0, (1, 2)), zorder=0)
+    axes.set_xlabel(f"{style.shorten(target, NAME)} less the other")
+
+
+def _intervals(axes: Axes, names, middle: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> None:
+    rows = np.arange(len(names))
+    axes.hlines(rows, low, high, color=style.INK, linewidth=1)
+    axes.plot(middle, rows, "o", color=style.INK, markersize=3.5, clip_on=False)
+    axes.set_yticks(rows, [style.shorten(name, NAME) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    style.ticks(axes.xaxis, 4)
+
+
+def _units(axes: Axes, run: xr.DataTree, names: list[str]) -> None:
+    for index, name in enumerate(names):
+        values = unit_variability(weights(run, name, snapshots=[-1]))["incoming"].values[0]
+        look = {**style.projection_style(index), "marker": None}
+        axes.plot(np.arange(1, len(values) + 1), np.sort(values)[::-1], **look)
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("variability\nreceived")
+    axes.set_xlabel("unit, most variable first")
+    style.ticks(axes.xaxis, 4, integer=True)
+
+
+def _to_target(run: xr.DataTree, names: list[str]) -> str:
+    tables, target = content.describe(run, "circuit").get("projection", {}), content.target_population(run)
+    ending = [name for name in names if tables.get(name, {}).get("to") == target]
+    return (ending or names)[-1]
