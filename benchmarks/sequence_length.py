@@ -1,0 +1,79 @@
+"""Time and memory of a presentation by the number of sequence steps: MNIST, 4, 2 or 1 pixels at a step.
+
+    NEURO_MPC_DATA=FOLDER python benchmarks/sequence_length.py [--trials 1024] [--batch 128] [--backend cpp]
+
+Prints a table: steps, seconds per presentation (median of an epoch) and the peak memory of the program that
+simulates, as Linux tells it. Most of the time goes into the evaluation on all test images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from statistics import median
+
+import neuro_mpc as nm
+from neuro_mpc.progress import SilentProgress
+
+PIXELS = 784
+
+
+class Meter(SilentProgress):
+    """Notes when presentations end, and the peak memory of the processes that this one has started."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+        self.peak = 0
+
+    def stage(self, text: str) -> None:
+        if text == "learning":
+            self.ends.append(time.perf_counter())
+
+    def update(self, presentation: int, free_energy: float) -> None:
+        self.ends.append(time.perf_counter())
+        self.peak = max(self.peak, *map(_peak, _children()))
+
+    @property
+    def seconds(self) -> float:
+        """Per presentation; the first one, which the first test delays, does not count."""
+        return median(after - before for before, after in zip(self.ends[1:], self.ends[2:]))
+
+
+def _children() -> list[int]:
+    return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+def _peak(process: int) -> int:
+    """Bytes that a process held at most."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
+def measured(pixels_per_step: int, trials: int, batch: int, backend: str) -> Meter:
+    """One epoch of `trials` trials."""
+    settings = {"stimulus.pixels_per_step": pixels_per_step, "stimulus.subset": trials, "learning.batch": batch,
+                "learning.epochs": 1, "recording": {}, "test.split": "validation", "test.ensemble": 0,
+                "stimulus.validation": batch}
+    meter = Meter()
+    nm.simulate(nm.load_circuit("mpl"), nm.load_protocol("mnist-pixels", settings), backend=backend, progress=meter)
+    return meter
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=1024, help="trials of the epoch")
+    parser.add_argument("--batch", type=int, default=128, help="trials of a presentation")
+    parser.add_argument("--backend", choices=("cpp", "cython", "numpy"), default="cpp")
+    asked = parser.parse_args()
+    print("| steps | s per presentation | ms per step | peak memory, MB |\n| --- | --- | --- | --- |")
+    for pixels in (4, 2, 1):
+        steps = PIXELS // pixels
+        meter = measured(pixels, asked.trials, asked.batch, asked.backend)
+        print(f"| {steps} | {meter.seconds:.2f} | {1000 * meter.seconds / steps:.2f} | {meter.peak / 1e6:.0f} |",
+              flush=True)
+
+
+if __name__ == "__main__":
+    main()
