@@ -59,17 +59,18 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Saves a training at most every `every` seconds; 0: whenever asked, infinity: never."""
+    """Saves a training at its beginning, then every `every` seconds; 0: whenever asked, infinity: never."""
 
     def __init__(self, run_file: Path, written: Path, origin: Mapping[str, str], every: float,
                  clock: Callable[[], float] = time.monotonic):
         self.path, self.written, self.origin, self.every = saved_path(run_file), written, origin, every
-        self._clock, self._last, self._cost = clock, clock(), 0.0
+        self._clock, self._last, self._cost = clock, -math.inf, 0.0
 
     @property
     def due(self) -> bool:
         """Whether it is time for another one."""
-        return self._clock() - self._last >= max(self.every, self._cost / PART_OF_TIME if self.every else 0.0)
+        least = self._cost / PART_OF_TIME if self.every else 0.0
+        return self.wanted and self._clock() - self._last >= max(self.every, least)
 
     @property
     def wanted(self) -> bool:

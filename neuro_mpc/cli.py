@@ -68,7 +68,7 @@ def run(
     ] = False,
     checkpoint_every: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How much of a run a crash may cost.")
-    ] = 30.0,
+    ] = 10.0,
 ) -> None:
     """Run a protocol on a circuit and write the run file."""
     if overwrite and resume:

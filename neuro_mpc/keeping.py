@@ -70,8 +70,9 @@ class Keeping:
         return None
 
     def _compare(self, before: Mapping[str, str], now: Mapping[str, str], problem: str) -> None:
-        now = {name: now[name] for name in now if name in before}
-        if not self.accept_changes and (found := differences(before, now)):
+        both = [name for name in now if name in before]
+        found = differences({name: before[name] for name in both}, {name: now[name] for name in both})
+        if found and not self.accept_changes:
             raise RunError(problem + shown(found),
                            hint="the settings it was started with, another path, --overwrite to begin anew, or "
                                 "--accept-changes to go on all the same")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import netCDF4
 import numpy as np
@@ -76,6 +77,25 @@ def put_result(
         variable = group.createVariable(name, kind, dimensions, fill_value=np.nan)
         variable.setncatts({"units": "1", "long_name": label})
     group[name][...] = value
+
+
+def reads(path: Path) -> bool:
+    """Whether all that is in a file can be read."""
+    try:
+        with netCDF4.Dataset(path) as file:
+            _read_through(file)
+        return True
+    except (OSError, RuntimeError):
+        return False
+
+
+def _read_through(group: netCDF4.Group) -> None:
+    for variable in group.variables.values():
+        rows = variable.chunking()[0] if variable.ndim and variable.chunking() != "contiguous" else 0
+        for start in range(0, variable.shape[0], rows) if rows else ():
+            variable[start : start + rows]
+    for inner in group.groups.values():
+        _read_through(inner)
 
 
 def chunks(shape: Sequence[int]) -> tuple[int, ...]:

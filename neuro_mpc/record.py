@@ -1,8 +1,9 @@
 """The run file: one netCDF-4 file per run, written block by block while the run goes on.
 
-While a run lasts, its file is `<path>.partial`; every finished block can be read from it, even after a kill.
-A complete run is moved to `<path>`. Files are read with `open_run`. A disk that is nearly full ends the run while
-there is room to close the file in order.
+While a run lasts, its file is `<path>.partial`; a complete run is moved to `<path>`. Files are read with `open_run`.
+What was synced can be read after a kill, unless the kill came in the middle of a sync: then `open_run` reads the
+checkpoint, which is a run file, too, and never half written. A disk that is nearly full ends the run while there is
+room to close the file in order.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib.metadata
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -322,6 +324,8 @@ class RunFile:
 def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
     """Opens a run file lazily as an `xarray.DataTree`; `.close()` it, or use it in a `with` statement.
 
+    A `<path>.partial` that a kill left half written is read from its checkpoint, with a warning.
+
     Raises RunFileError when the file is missing, cannot be read, or is no run file.
     """
     path = Path(path)
@@ -329,12 +333,15 @@ def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
         left = next((left for left in (partial_path(path), saved_path(path)) if left.is_file()), None)
         hint = f"open {left}, its unfinished run" if left else ""
         raise RunFileError(f"{path} is not there", hint=hint)
+    if path.suffix == ".partial" and (saved := saved_path(path.with_suffix(""))).is_file():
+        if not netcdf.reads(path):
+            warnings.warn(f"{path} was left half written, or is being written: this is its last checkpoint, {saved}",
+                          stacklevel=2)
+            path = saved
     try:
         run = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
     except (OSError, ValueError) as problem:
         hint = "a file that is still being written opens with HDF5_USE_FILE_LOCKING=FALSE in the environment"
-        if path.name.endswith(".partial") and (saved := saved_path(path.with_suffix(""))).is_file():
-            hint += f"; after a crash, open {saved}, which holds the run up to its last checkpoint"
         raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=hint) from problem
     missing = [name for name in ("circuit", "protocol", "complete") if name not in run.attrs]
     if missing:

@@ -30,7 +30,7 @@ from neuro_mpc.schedule import Course
 
 def simulate(circuit: Circuit, protocol: Protocol, *, seed: int = 0, backend: str = "cpp", threads: int = 1,
              out: str | os.PathLike | None = None, overwrite: bool = False, resume: bool = False,
-             accept_changes: bool = False, checkpoint_every: float = 30.0,
+             accept_changes: bool = False, checkpoint_every: float = 10.0,
              progress: SilentProgress | None = None) -> xr.DataTree:
     """Run `protocol` on `circuit` and return the run, an `xarray.DataTree` (see the README for its groups).
 
