@@ -20,10 +20,10 @@ from sympy.printing.str import StrPrinter
 
 from neuro_mpc import expressions
 from neuro_mpc.circuit import Circuit
+from neuro_mpc.notation import GREEK
 
-GREEK = set("alpha beta gamma delta epsilon zeta eta theta kappa nu rho sigma phi chi psi omega "
-            "Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega".split())
-LETTERS = (set(ascii_letters) | GREEK) - set("eiNt") - set("nv")  # which mean something to Brian2, and to synapses
+# The others mean something to Brian2 or to synapses.
+LETTERS = (set(ascii_letters) | GREEK) - {*"eiNt", "pi", "xi", "lambda"} - {*"nv", "mu", "tau"}
 
 
 class Brian2Printer(StrPrinter):

@@ -1,0 +1,140 @@
+"""The equations of a circuit as they are shown: right, whole, narrow, and good Brian2 and LaTeX."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from brian2 import Equations
+from presented import CASES, circuit
+from typer.testing import CliRunner
+
+import neuro_mpc as nm
+from neuro_mpc import cli
+from neuro_mpc.rules import derive, text
+from neuro_mpc.show import as_latex, as_text
+
+ODD = circuit("input low-x 1 own\nlow-x low__x 12 gaussian\nlow__x output 0 spike-and-slab-corpus",
+              **{"low-x": "2*relu(r)**2", "low__x": "r"})
+ODD = ODD.model_copy(update={"description": "Ω_100% of #1 – «ä» π & ξ {x}^2~\\end |a| <b>\n\n漢字"})
+CIRCUITS = {"mpl": nm.load_circuit("mpl"), "pc": nm.load_circuit("pc"), "odd": ODD,
+            **{name: described for name, (described, _) in CASES.items()}}
+every_circuit = pytest.mark.parametrize("name", CIRCUITS)
+
+
+def blocks(shown: str) -> dict[str, dict[str, str]]:
+    """Section → title of Brian2 code → the code without its comments."""
+    found = {}
+    for title, body in re.findall(r"^(\w.*)\n─+\n((?:.*\n?)*?)(?=^\w.*\n─|\Z)", shown, re.MULTILINE):
+        found[title] = {}
+        for name, code in re.findall(r"# Brian2: (.*)\n((?:  .*\n?)*)", body):
+            lines = code.replace("\\\n", "").splitlines()
+            found[title][name] = "\n".join(line for line in lines if not line.startswith("  # "))
+    return found
+
+
+MPL = """
+       f(r) = relu(r)
+      f′(r) = step(r)
+        h_t = G_t + √D_t ε_t
+        G_t = μ[input] x_t + μ[recurrent] f(r_{t−1})
+        D_t = v[input] x_t² + v[recurrent] f(r_{t−1})²
+        e_t = r_t − h_t
+        q_t = e_t ε_t / √D_t    (0 where D is 0)
+        A_t = μ[recurrent]ᵀ e_{t+1} + μ[output]ᵀ e_t[output]
+        V_t = v[recurrent]ᵀ q_{t+1} + v[output]ᵀ q_t[output]
+  τ dr_t/dt = −e_t + f′(r_t) ⊙ (A_t + f(r_t) ⊙ V_t)    (relaxation)
+        e_t = f′(h_t) ⊙ (A_t + f(h_t) ⊙ V_t)    (fixed prediction, last step first)
+
+        u_t = G_t + √D_t ε_t
+        G_t = μ[output] f(r_t[hidden])
+        D_t = v[output] f(r_t[hidden])²
+        y_t = softmax(u_t)
+        e_t = target_t − y_t    (at the steps that are read out)
+
+  F = ½ Σ_t |e_t[hidden]|² − Σ_t target_t[output] · log y_t[output]
+
+                  μ = m/n
+                  v = Ξ/n + m² π/(n² (1 − π))
+      H₁[recurrent] = Σ_t e_t[hidden] f(r_{t−1}[hidden])ᵀ
+      H₂[recurrent] = Σ_t q_t[hidden] (f(r_{t−1}[hidden])²)ᵀ
+                 Δm = (η/B) (H₁/n + H₂ m π/(n² (1 − π)))
+                 Δπ = (η/B) (H₂ m²/(2 n² (1 − π)²))    (kept between 0 and 0.99)
+                 ΔΞ = (η/B) (H₂/(2 n))    (kept at least 0)
+
+  dr/dt = (-err + (A + V*f)*step(r))/tau : 1              # r_t  belief
+  err = (A + V*f)*step(r) : 1 (constant over dt)          # e_t  prediction error
+  p_pi : 1                                                # π
+"""
+
+
+def test_mpl_shows_the_equations_of_the_paper():
+    shown = {line.strip() for line in as_text(CIRCUITS["mpl"]).splitlines()}
+    missing = [line for line in map(str.strip, MPL.splitlines()) if line not in shown]
+    assert not missing
+
+
+def test_point_weights_show_no_variance():
+    shown = as_text(CIRCUITS["pc"])
+    assert "τ dr_t/dt = −e_t + f′(r_t) ⊙ A_t    (relaxation)" in shown
+    assert not re.search(r"ε|√|q_t|V_t|H2|π", shown)
+
+
+def test_delays_and_names_of_others_are_shown():
+    shown = as_text(CIRCUITS["mixed"])
+    assert "G_t = μ[input-b-1] x_{t−1} + μ[a-b-0] f(r_t[a]) + μ[a-b-2] f(r_{t−2}[a])" in shown
+    assert "μ[b-a-1]ᵀ e_{t+1}[a]" in shown
+    assert "Δamp = 0.5 (η/B)" in shown
+
+
+@every_circuit
+def test_text_fits_in_a_terminal(name):
+    assert max(map(len, as_text(CIRCUITS[name]).splitlines())) <= 100
+
+
+@every_circuit
+def test_shown_code_is_the_code_of_the_rules(name):
+    described = CIRCUITS[name]
+    shown, rules = blocks(as_text(described)), derive(described)
+    fixed = derive(described, scheme="fixed-prediction")
+    for population, expected in rules.populations.items():
+        code = shown[f"Population {population}"]
+        assert Equations(code["value units"]) == Equations(expected.belief())
+        assert Equations(code["prediction units"]) == Equations(expected.prediction())
+        assert Equations(code["error units"]) == Equations(expected.error())
+        assert Equations(code["error units under fixed prediction"]) \
+            == Equations(fixed.populations[population].error())
+    for synapses in rules.synapses.values():
+        code = shown[f"Synapses {synapses.type_name}"]
+        assert Equations(code["synapses"]) == Equations(synapses.equations())
+        steps = [f"rate*({text(rule.descent)})/trials" for rule in synapses.parameters]
+        learning = "".join(code["learning"].split())
+        assert all("".join(step.split()) in learning for step in steps)
+
+
+@every_circuit
+def test_latex_is_a_whole_document(name):
+    document = as_latex(CIRCUITS[name])
+    assert document.startswith("\\documentclass") and document.endswith("\\end{document}\n")
+    begun, ended = (re.findall(rf"\\{word}{{(\w+\*?)}}", document) for word in ("begin", "end"))
+    assert sorted(begun) == sorted(ended)
+    unescaped = re.sub(r"\\[{}]", "", document)
+    assert unescaped.count("{") == unescaped.count("}")
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex")
+@pytest.mark.parametrize("name", ["mpl", "pc", "odd", "own", "mixed"])
+def test_latex_compiles(name, tmp_path):
+    (tmp_path / "shown.tex").write_text(as_latex(CIRCUITS[name]), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "shown.tex"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace").stdout
+    assert (tmp_path / "shown.pdf").exists(), told[-2000:]
+    assert "Overfull" not in told
+
+
+def test_the_command_shows_both():
+    plain, latex = (CliRunner().invoke(cli.app, ["show", "mpl", *options]) for options in ([], ["--latex"]))
+    assert plain.output.strip() == as_text(CIRCUITS["mpl"]).strip()
+    assert latex.output.strip() == as_latex(CIRCUITS["mpl"]).strip()
