@@ -22,6 +22,8 @@ from neuro_mpc.rules import brian_name
 TRIALS, STEPS, SYMBOLS = 5, 4, 3
 FLAGS = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying")
 ITERATIONS, TOLERANCE = 40, 1e-3
+FAINT = 1e-19
+"""In single precision its square is denormal, and with it the variance of what it feeds."""
 
 
 def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
@@ -84,13 +86,17 @@ class Session:
                 else self.rng.normal(size=shape) for each, parameter in synapse.parameter.items()}
 
     def states(self) -> dict[str, dict[str, np.ndarray]]:
-        """All variables after each of two presentations; then, with an output at every step, of generation."""
+        """All variables after each of two presentations; then of generation, or of a stimulus that is hardly there."""
         found = {}
         for count in range(2):
             self.show(count)
             self.step("predicting", "inferring", "learning")
             found[f"presentation {count}"] = self.variables()
-        if self.plan.read == "every":
+        if self.plan.read == "last":
+            self.show(2, FAINT)
+            self.step("predicting", "inferring")
+            found["faint stimulus"] = self.variables()
+        else:
             self.show(2)
             self.step("predicting", "generating")
             found["generation"] = self.variables()
@@ -99,10 +105,10 @@ class Session:
             found["generation goes on"] = self.variables()
         return found
 
-    def show(self, count: int) -> None:
-        """A batch of random stimuli and targets."""
+    def show(self, count: int, size: float = 1) -> None:
+        """A batch of random stimuli of this size, and random targets."""
         rows = self.plan.rows
-        stimulus = self.rng.normal(size=(STEPS, TRIALS, SYMBOLS))
+        stimulus = self.rng.normal(0, size, (STEPS, TRIALS, SYMBOLS))
         target = np.eye(SYMBOLS)[self.rng.integers(0, SYMBOLS, (rows["output"].steps, TRIALS))]
         self.program.set_rows("input", "input_stimulus_x", stimulus)
         self.program.set_rows("output", "output_error_target", target)
