@@ -161,8 +161,9 @@ def test_a_delay_beyond_the_sequence_is_silence(scheme):
 def test_tiles_change_nothing(monkeypatch):
     """One trial a tile, as in relaxation of circuits that are large for the cache."""
     outcomes = []
-    for cache in (plans.CACHE_BYTES, 1):
+    for cache, rows in ((plans.CACHE_BYTES, plans.EFFICIENT_ROWS), (1, 1)):
         monkeypatch.setattr(plans, "CACHE_BYTES", cache)
+        monkeypatch.setattr(plans, "EFFICIENT_ROWS", rows)
         described, read = CASES["mixed"]
         plan = Plan(described, TRIALS, STEPS, read, "relaxation", precision="float64")
         shown = Presentation(InProcess(plan))

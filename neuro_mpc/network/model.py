@@ -88,7 +88,7 @@ class Model:
                                               name=name, clock=self.clock, namespace=self.namespace)
 
     def _sweep(self, order: int, phase: phases.Phase) -> Sweep:
-        blocks = {name: self._code(group, parts) for name, (group, parts) in phase.blocks.items()}
+        blocks = {name: [self._code(*part) for part in parts] for name, parts in phase.blocks.items()}
         return Sweep(self.control, phase.sections, blocks, self._others(), condition=phase.condition,
                      tiling=phase.tiling, steps=self.plan.steps, target=self.target, name=phase.name, order=order,
                      parallel=phase.parallel, clock=self.clock)
@@ -96,11 +96,11 @@ class Model:
     def _others(self) -> list:
         return [group for group in self.groups.values() if group is not self.control]
 
-    def _code(self, group_name: str, parts: tuple[str, ...]) -> tuple[object, str]:
-        """Abstract code of a block; "update" and "integrate" stand for what Brian2 derives from the equations."""
+    def _code(self, group_name: str, code: str) -> tuple[object, str]:
+        """Abstract code of a group; "update" and "integrate" stand for what Brian2 derives from the equations."""
         group = self.groups[group_name]
         derived = {"update": self._update_code, "integrate": self._integration_code}
-        code = "\n".join(derived[part](group) if part in derived else part for part in parts)
+        code = derived[code](group) if code in derived else code
         fan_in = {"n": f"{group.shape[1]}.0"} if isinstance(group, DenseSynapses) else {}
         return group, word_substitute(code, fan_in)
 

@@ -111,11 +111,25 @@ class Block:
 
 @dataclass(frozen=True)
 class Zero:
-    """Set the rows of the current steps to zero."""
+    """Set those of the current steps to zero that the feedback of a projection does not reach."""
 
     kind: ClassVar[str] = "zero"
     target: str
     rows: Rows
+    unless: Span
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """Steps of the presynaptic population from … up to … that the feedback sets."""
+        first = self.unless.first_within - self.unless.delay
+        return first, max(first, self.unless.stop - self.unless.delay)
+
+    @property
+    def unreached(self) -> list[tuple[int, int]]:
+        """The other steps, from … up to …, in at most two stretches."""
+        first, stop = self.reached
+        stretches = [(self.rows.first_step, first), (stop, self.rows.first_step + self.rows.steps)]
+        return [(start, end) for start, end in stretches if start < end]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -17,19 +17,23 @@ WHOLE = Tiling(1, 1)
 
 @dataclass
 class Phase:
-    """One sweep to be made: `blocks` maps a block's name to (group, parts of its code)."""
+    """One sweep to be made: `blocks` maps a block's name to its parts, (group, code) each."""
 
     name: str
     condition: str
     sections: tuple[Section, ...] = ()
     tiling: Tiling = WHOLE
     parallel: bool = True
-    blocks: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    blocks: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
-    def block(self, rows: Rows, group: str, *parts: str) -> Block:
+    def block(self, rows: Rows, group: str, *code: str) -> Block:
         """Register code of a group and return the operation that executes it."""
-        name = f"{group}_{len(self.blocks)}"
-        self.blocks[name] = (group, parts)
+        return self.joint_block(rows, *((group, each) for each in code))
+
+    def joint_block(self, rows: Rows, *parts: tuple[str, str]) -> Block:
+        """The same for code of several groups of a population, executed in one pass."""
+        name = f"{parts[0][0]}_{len(self.blocks)}"
+        self.blocks[name] = list(parts)
         return Block(name, rows)
 
 
@@ -97,10 +101,10 @@ def _read_out(plan: Plan, phase: Phase) -> list[Operation]:
 def _ancestral_step(plan: Plan, phase: Phase) -> list[Operation]:
     operations = []
     for name in plan.circuit.free:
-        rows, belief = plan.rows[name], plan.group_name(name, "belief")
-        prediction = plan.group_name(name, "prediction")
-        operations += [*_inputs(plan, name, False), phase.block(rows, prediction, "update"),
-                       phase.block(rows, belief, f"r = {prediction}_h", "update")]
+        belief, prediction = (plan.group_name(name, kind) for kind in ("belief", "prediction"))
+        state = phase.joint_block(plan.rows[name], (prediction, "update"), (belief, f"r = {prediction}_h"),
+                                  (belief, "update"))
+        operations += [*_inputs(plan, name, False), state]
     return operations + _read_out(plan, phase)
 
 
@@ -150,14 +154,18 @@ def _energies(plan: Plan) -> list[Operation]:
 
 def _feedbacks(plan: Plan, population: str) -> list[Operation]:
     """A = Σ μᵀ err and V = Σ vᵀ q of the populations that `population` predicts."""
-    belief, operations = plan.group_name(population, "belief"), []
-    targets = [f"{belief}_A"] + [f"{belief}_V"] * plan.rules.populations[population].sends_variance
-    operations += [Zero(target, plan.rows[population]) for target in targets]
+    operations: list[Operation] = []
+    belief = plan.group_name(population, "belief")
+    started: set[str] = set()
     for name, projection in plan.circuit.outgoing(population).items():
         error, synapses = plan.group_name(projection.target, "error"), plan.synapses_name(name)
-        operations.append(Feedback(targets[0], f"{error}_err", f"{synapses}_mu", plan.span(name)))
-        if plan.rules.synapses[name].varies:
-            operations.append(Feedback(targets[1], f"{error}_q", f"{synapses}_v", plan.span(name)))
+        parts = [(f"{belief}_A", f"{error}_err", f"{synapses}_mu")]
+        parts += [(f"{belief}_V", f"{error}_q", f"{synapses}_v")] * plan.rules.synapses[name].varies
+        for target, source, weights in parts:
+            if target not in started:  # the first product sets what it reaches, the rest of the steps is zero
+                operations.append(Zero(target, plan.rows[population], plan.span(name)))
+            operations.append(Feedback(target, source, weights, plan.span(name), target in started))
+            started.add(target)
     return operations
 
 
@@ -181,9 +189,9 @@ def _relaxation(plan: Plan) -> Phase:
     phase = Phase("infer", "inferring", tiling=plan.tiling)
     errors = []
     for name in plan.circuit.free:
+        prediction, error = (plan.group_name(name, kind) for kind in ("prediction", "error"))
         errors += [*_inputs(plan, name, False),
-                   phase.block(plan.rows[name], plan.group_name(name, "prediction"), "update"),
-                   phase.block(plan.rows[name], plan.group_name(name, "error"), "update")]
+                   phase.joint_block(plan.rows[name], (prediction, "update"), (error, "update"))]
     errors += [*_read_out(plan, phase), _output_error(plan, phase)]
     moves = [operation for name in plan.circuit.free for operation in
              (*_feedbacks(plan, name),

@@ -18,6 +18,8 @@ TAU_SECONDS = 0.01
 CACHE_BYTES = 1_000_000
 """Working set of one tile during relaxation: half of the second-level cache that processors of today have."""
 ARRAYS_PER_UNIT = 10
+EFFICIENT_ROWS = 256
+"""Rows of a tile from which a matrix product no longer pays for the packing of its weights."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Plan:
             return Tiling(self.trials, per_thread)
         size = 4 if self.precision == "float32" else 8
         units = sum(rows.units * rows.steps for rows in self.rows.values())
-        fitting = CACHE_BYTES // (ARRAYS_PER_UNIT * size * units)
+        fitting = max(CACHE_BYTES // (ARRAYS_PER_UNIT * size * units), -(-EFFICIENT_ROWS // self.steps))
         tiles = -(-per_thread // max(1, min(per_thread, fitting)))
         return Tiling(self.trials, -(-per_thread // tiles))
 

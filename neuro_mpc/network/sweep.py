@@ -79,7 +79,7 @@ class Sweep(CodeRunner):
         Holds the scalar variables that control the sweep, and the namespace of functions.
     sections : sequence of Section
     blocks : dict
-        Name of each block of abstract code → (group, code); names in the code are the group's own.
+        Name of each block of abstract code → its parts, (group, code); names in the code are the group's own.
     groups : sequence of Group
         All groups whose arrays the operations name as ``<group>_<variable>``.
     tiling : Tiling
@@ -87,11 +87,11 @@ class Sweep(CodeRunner):
         Number of sequence steps that the loops "forward" and "backward" visit.
     """
 
-    def __init__(self, owner: Group, sections: tuple[Section, ...], blocks: dict[str, tuple[Group, str]],
+    def __init__(self, owner: Group, sections: tuple[Section, ...], blocks: dict[str, list[tuple[Group, str]]],
                  groups, *, condition: str, tiling: Tiling, steps: int, target: str, name: str,
                  clock: Clock, order: int = 0, parallel: bool = True):
         self.variables = references(owner, groups)
-        abstract = {block: self._in_sweep_names(group, code) for block, (group, code) in blocks.items()}
+        abstract = {block: "\n".join(self._in_sweep_names(*part) for part in parts) for block, parts in blocks.items()}
         used = {name for section in sections for name in section.names} | {condition}
         CodeRunner.__init__(
             self, owner, "sweep", code=abstract or {"nothing": ""}, clock=clock, order=order, name=name, check_units=False,

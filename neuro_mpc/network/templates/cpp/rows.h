@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+// Integer powers of single-precision numbers stay in single precision.
+static inline float pow(float x, int exponent) { return __builtin_powif(x, exponent); }
+
 // Standard normal numbers from a counter: Philox 2x32-10 (Salmon et al. 2011), then Box-Muller.
 template <typename T>
 static inline T counter_normal(uint32_t position, uint32_t counter, uint32_t key)

@@ -77,9 +77,14 @@ if (_step >= {{rows.first_step}})
 {% endmacro %}
 
 {% macro _zero(op, visit) %}
-{{_steps_of(op.rows, visit)}}
-    std::fill({{_array(op.target)}} + _begin, {{_array(op.target)}} + _begin + _rows * {{op.rows.units}}, 0);
-}
+{% if visit == 'step' %}
+if (_step < {{op.reached[0]}} || _step >= {{op.reached[1]}})
+    std::fill_n({{_array(op.target)}} + {{_at(op.rows, '_step')}}, (int64_t)_width * {{op.rows.units}}, 0);
+{% else %}
+{% for start, stop in op.unreached %}
+std::fill_n({{_array(op.target)}} + {{_at(op.rows, start)}}, (int64_t){{stop - start}} * _width * {{op.rows.units}}, 0);
+{% endfor %}
+{% endif %}
 {% endmacro %}
 
 {% macro _carry(op, visit) %}

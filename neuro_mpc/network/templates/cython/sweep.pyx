@@ -56,8 +56,14 @@ if {{'_step >= ' ~ rows.first_step if visit == 'step' else 'True'}}:
 {% endmacro %}
 
 {% macro _zero(op, visit) %}
-{{_steps_of(op.rows, visit)}}
-    fill({{_array(op.target)}} + _begin, {{_array(op.target)}} + _begin + _rows * {{op.rows.units}}, 0)
+{% if visit == 'step' %}
+if _step < {{op.reached[0]}} or _step >= {{op.reached[1]}}:
+    fill_n({{_array(op.target)}} + {{_at(op.rows, '_step')}}, _width * {{op.rows.units}}, 0)
+{% else %}
+{% for start, stop in op.unreached %}
+fill_n({{_array(op.target)}} + {{_at(op.rows, start)}}, {{stop - start}} * _width * {{op.rows.units}}, 0)
+{% endfor %}
+{% endif %}
 {% endmacro %}
 
 {% macro _carry(op, visit) %}
