@@ -121,7 +121,8 @@ class Presentation:
                   np.eye(target.units)[rng.integers(0, target.units, (target.steps, TRIALS))])
         self.load({name: self._drawn(rng, name) for name in self.circuit.projection})
         net.set(noise_scale=1, drawing=1, noise_key=seed, noise_counter=1, rate=rate, iterations=5,
-                inference_dt=INFERENCE_RATE * TAU_SECONDS, tolerance=0, energy_limit=1e30)
+                inference_dt=INFERENCE_RATE * TAU_SECONDS, tolerance=0, energy_limit=1e30,
+                redrawing=0)
 
     def _drawn(self, rng, projection: str) -> dict:
         """Parameters away from their bounds, with weights that neither die out nor explode."""

@@ -124,6 +124,18 @@ def test_relaxation_learns_by_the_gradient_of_the_energy(name):
     assert_descends(shown.learn(), slopes, shown)
 
 
+def test_redrawn_noise_is_that_of_learning():
+    """With noise drawn anew after inference, learning follows the energy of its beliefs with the new noise."""
+    shown = Presentation(network("mixed", "relaxation"))
+    shown.infer()
+    held, beliefs = shown.noise, shown.beliefs
+    shown.infer(redrawing=1)
+    assert all((values != held[name]).all() for name, values in shown.noise.items())
+    each_pair(np.testing.assert_array_equal, shown.beliefs, beliefs)
+    slopes = shown.energy_gradients()
+    assert_descends(shown.learn(), slopes, shown)
+
+
 @every_case
 def test_fixed_prediction_learns_by_the_gradient_of_the_loss(name):
     """Back-propagation through time, by local exchange: the loss as a function of the parameters alone."""
