@@ -6,6 +6,7 @@ Every variable of a program is compared, by its largest deviation relative to it
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import lru_cache
 
@@ -71,7 +72,7 @@ class Session:
 
     def __init__(self, program: Program, plan: Plan):
         self.program, self.plan, self.rng = program, plan, np.random.default_rng(0)
-        program.set(noise_scale=1, drawing=1, noise_key=12345, inference_dt=0.1 * TAU_SECONDS,
+        program.set(noise_scale=1, drawing=1, noise_key=-12345, inference_dt=0.1 * TAU_SECONDS,
                     iterations=ITERATIONS, tolerance=TOLERANCE, energy_limit=1e6,
                     rate=0.01, first_correction=10, second_correction=1000)
         for projection in plan.circuit.projection:
@@ -160,6 +161,14 @@ def test_what_is_compared_has_happened(presented):
     for name in ("up_synapses_m", "seen_synapses_p_pi", "again_synapses_Xi", "high_belief_r"):
         assert np.abs(second[name] - first[name]).max() > 1e-3
     assert np.abs(went_on["high_belief_f"] - began["high_belief_f"]).max() > 1e-2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not tell")
+def test_threads_are_not_bound_to_the_first_processors(presented, tmp_path):
+    """Several runs on one machine would share them."""
+    with start(RELAXATION, "cpp", tmp_path) as program:
+        Session(program, RELAXATION).states()
+        assert os.sched_getaffinity(program._process.pid) == os.sched_getaffinity(0)
 
 
 def test_errors_of_the_compiler_are_shown(tmp_path, monkeypatch):

@@ -107,7 +107,6 @@ def _environment(threads: int, scratch: Path) -> dict[str, str]:
     """
     count = str(threads)
     return {**os.environ, "TMPDIR": str(scratch), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": count,
-            "OMP_PROC_BIND": "true",
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
 
 
