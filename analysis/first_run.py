@@ -29,7 +29,7 @@ def picture(figure: Figure) -> np.ndarray:
     figure.set_dpi(DOTS_PER_INCH)
     for text in figure.findobj(Text):
         if text.get_text() in ascii_lowercase and text.get_weight() in ("bold", 700):
-            text.set_visible(False)
+            text.set_alpha(0.0)  # it keeps its room in the layout
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
