@@ -101,10 +101,10 @@ def test_one_unit_by_hand():
 
 @pytest.mark.parametrize("name", ["gaussian", "own"])
 def test_carrying_goes_on_where_the_last_presentation_ended(name):
-    """Without noise two presentations are one of twice the steps; without carrying the past is silent again."""
+    """Without noise two presentations are one of twice the steps; without carrying the past is silent."""
     shown = Presentation(network(name, "fixed-prediction"))
     long = Reference(shown.circuit, 2 * STEPS)
-    none = {population: np.zeros((2 * STEPS, *values.shape[1:])) for population, values in shown.noise.items()}
+    none = {each: np.zeros((2 * STEPS, *values.shape[1:])) for each, values in shown.noise.items()}
     x = np.random.default_rng(1).normal(size=(2 * STEPS, *shown.stimulus.shape[1:]))
     whole = long.ancestral(shown.parameters, none, x)["hidden"]
     shown.net.set(noise_scale=0)
