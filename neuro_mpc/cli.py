@@ -142,13 +142,18 @@ def plot(
 
 
 def summary(out: Path, finished: "DataTree", seconds: float) -> str:
-    """A run in one line: `run.nc: 125 presentations in 3.2 s, correct letter ratio 1.000`."""
+    """A run in one line: `run.nc: 125 presentations in 3.2 s, correct letter ratio 1.000`.
+
+    The measure is that of the evaluation after learning, or of the last test.
+    """
     learning = finished["learning"]
     learned = f"{out}: {learning.sizes['presentation']} presentations in {_duration(seconds)}"
     measure = next((name for name in MEASURES if name in learning), None)
     if measure is None or learning[measure].size == 0:
         return learned
-    return f"{learned}, {measured({measure: float(learning[measure][-1])})}"
+    evaluation = finished.children.get("evaluation", {})
+    value = evaluation[measure] if measure in evaluation else learning[measure][-1]
+    return f"{learned}, {measured({measure: float(value)})}"
 
 
 def _duration(seconds: float) -> str:

@@ -186,6 +186,12 @@ def test_summary(tmp_path, tests, told):
     assert line == f"{tmp_path}: 125 presentations in 3.2 s{told}"
 
 
+def test_summary_prefers_the_evaluation(tmp_path):
+    finished = learned(125, accuracy=[0.1, 0.96])
+    finished["evaluation"] = xr.DataTree(xr.Dataset({"accuracy": 0.97}))
+    assert cli.summary(tmp_path, finished, 3.21).endswith(", accuracy 0.970")
+
+
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [

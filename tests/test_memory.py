@@ -30,8 +30,8 @@ def test_a_longer_training_holds_no_more(tmp_path, monkeypatch):
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 5})
     memory = Memory()
     try:
-        run = nm.simulate(circuit, nm.load_protocol("digits-rows", settings), backend="numpy", progress=memory,
-                          out=tmp_path / "run.nc")
+        protocol = nm.load_protocol("digits-rows", settings)
+        run = nm.simulate(circuit, protocol, backend="numpy", progress=memory, out=tmp_path / "run.nc")
     finally:
         tracemalloc.stop()
     begin, end = np.median(memory.held[BLOCK:2 * BLOCK]), np.median(memory.held[-BLOCK:])

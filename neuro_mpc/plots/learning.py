@@ -43,7 +43,7 @@ def plot_learning(run: xr.DataTree) -> list[Figure]:
     panels = figure.subplots(1, columns, squeeze=False)[0]
     _energies(panels[0], learning)
     for axes, name in zip(panels[1:], measures):
-        _measure(axes, learning, name, chance_level(run, name))
+        _measure(axes, learning, name, chance_level(run, name), _split(run))
     if columns > 1:
         for index, axes in enumerate(panels):
             style.letter(axes, index)
@@ -87,9 +87,13 @@ def _curve(axes: Axes, x: np.ndarray, values: np.ndarray, label: str, look: dict
     axes.plot(centre, middle, label=label, **look)
 
 
-def _measure(axes: Axes, learning: xr.DataTree, name: str, chance: float | None) -> None:
+def _split(run: xr.DataTree) -> str:
+    return content.describe(run, "protocol").get("test", {}).get("split", "test")
+
+
+def _measure(axes: Axes, learning: xr.DataTree, name: str, chance: float | None, split: str) -> None:
     values, tested = learning[name].values, learning["test_presentation"].values
-    axes.plot(tested, values, "-o", color=style.INK, clip_on=False, label="test")
+    axes.plot(tested, values, "-o", color=style.INK, clip_on=False, label=split)
     if chance is not None:
         axes.axhline(chance, color=style.FAINT, linestyle=(0, (1, 2)), label="chance", zorder=0)
     if name in ("accuracy", "correct_letter_ratio"):
