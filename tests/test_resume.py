@@ -1,0 +1,208 @@
+"""Runs that are killed, interrupted, refused: what is left can be read, and going on gives the very same run."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+from interrupted import REFUSED, content, in_child, interrupted, simulate
+
+import neuro_mpc as nm
+from neuro_mpc import checkpoint
+from neuro_mpc.checkpoint import Checkpoint, Checkpoints
+from neuro_mpc.lock import Lock
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.record import RunFile, partial_path, saved_path
+from neuro_mpc.run import Training
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked and killed")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The file of a run that nobody disturbed."""
+    path = tmp_path_factory.mktemp("whole") / "run.nc"
+    assert in_child(lambda: simulate(path)) == 0
+    return path
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "run.nc"
+
+
+@pytest.fixture
+def halfway(out):
+    """A run killed after 11 of its 20 presentations."""
+    assert interrupted(lambda: simulate(out), Presenter, "learn", 10) == -signal.SIGKILL
+    return out
+
+
+def assert_readable(out):
+    for path in (out, partial_path(out), saved_path(out)):
+        if path.exists():
+            with nm.open_run(path) as run:
+                run.load()
+
+
+def assert_resumes_to(out, uninterrupted, **options):
+    assert in_child(lambda: simulate(out, resume=True, **options)) == 0
+    assert content(out) == content(uninterrupted)
+    assert [path.name for path in out.parent.iterdir()] == ["run.nc"]
+
+
+KILLS = [("at the first presentation", Presenter, "learn_observed", 1, 0.0),
+         ("learning", Presenter, "learn", 8, 0.001),
+         ("testing", Training, "_test", 3, 0.005),
+         ("recording", RunFile, "snapshot", 3, 0.002),
+         ("syncing", RunFile, "_sync", 20, 0.001),
+         ("saving", Checkpoints, "save", 9, 0.0005),
+         ("renaming", checkpoint, "_sync_folder", 5, 0.0),
+         ("evaluating", Training, "_evaluate", 1, 0.01),
+         ("closing", RunFile, "close", 1, 0.001)]
+
+
+@pytest.mark.parametrize("owner, name, turn, delay", [kill[1:] for kill in KILLS], ids=[kill[0] for kill in KILLS])
+def test_a_killed_run_goes_on_to_the_very_same_file(out, uninterrupted, owner, name, turn, delay):
+    assert interrupted(lambda: simulate(out), owner, name, turn, delay=delay) == -signal.SIGKILL
+    assert_readable(out)
+    assert_resumes_to(out, uninterrupted)
+
+
+def test_a_run_killed_while_it_is_resumed_can_still_be_resumed(halfway, uninterrupted):
+    again = lambda: simulate(halfway, resume=True)  # noqa: E731
+    for owner, name in ((Checkpoint, "write_records"), (RunFile, "_reopen"), (Presenter, "restore")):
+        assert interrupted(again, owner, name) == -signal.SIGKILL
+        assert_readable(halfway)
+    assert interrupted(again, Presenter, "learn", 4) == -signal.SIGKILL
+    assert checkpoint.read(saved_path(halfway)).presentation == 14
+    assert_resumes_to(halfway, uninterrupted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_a_checkpoint_however_rare_they_are(out, uninterrupted, number):
+    rare = lambda: simulate(out, checkpoint_every=1e6)  # noqa: E731
+    assert interrupted(rare, Presenter, "learn", 8, number) == -signal.SIGINT % 128
+    assert checkpoint.read(saved_path(out)).presentation == 9
+    with nm.open_run(partial_path(out)) as run:
+        assert run["learning"].sizes["presentation"] == 9
+    assert_resumes_to(out, uninterrupted)
+
+
+def test_a_run_that_was_never_saved_begins_anew(out, uninterrupted):
+    never = lambda: simulate(out, checkpoint_every=np.inf)  # noqa: E731
+    assert interrupted(never, Presenter, "learn", 8) == -signal.SIGKILL
+    assert not saved_path(out).exists()
+    assert_resumes_to(out, uninterrupted)
+
+
+def test_resuming_nothing_begins(out, uninterrupted):
+    assert_resumes_to(out, uninterrupted)
+
+
+def test_a_complete_run_has_nothing_to_go_on_with(uninterrupted):
+    before = uninterrupted.stat().st_mtime_ns
+    simulate(uninterrupted, resume=True)
+    assert uninterrupted.stat().st_mtime_ns == before
+    with pytest.raises(nm.RunError, match="complete, and of another run\n.*seed was 1, is 2"):
+        simulate(uninterrupted, resume=True, seed=2)
+
+
+def test_another_run_is_refused_with_what_differs_and_goes_on_if_told(halfway):
+    other = {"learning.rate": 0.25, "test.generate": 4}
+    with pytest.raises(nm.RunError) as refused:
+        simulate(halfway, other, resume=True, seed=5)
+    assert "seed was 1, is 5" in str(refused.value)
+    assert "protocol.learning.rate was 0.5, is 0.25" in str(refused.value)
+    assert "protocol.test.generate was 3, is 4" in str(refused.value)
+    with pytest.raises(nm.RunError, match="data was 32 .* is 40 "):
+        simulate(halfway, {"stimulus.load": 5.0}, resume=True)
+    simulate(halfway, {"learning.rate": 0.25}, resume=True, accept_changes=True)
+    with nm.open_run(halfway) as run:
+        assert run.attrs["changes"] == "after 11 presentations: protocol.learning.rate was 0.5, is 0.25"
+        assert run["learning"].sizes["presentation"] == 20
+        assert "rate = 0.25" in run.attrs["protocol"]
+
+
+def test_an_unfinished_run_is_not_replaced_unasked(halfway):
+    with pytest.raises(nm.RunError, match="left from an unfinished run\n  try: --resume"):
+        simulate(halfway)
+    partial_path(halfway).unlink()
+    with pytest.raises(nm.RunError, match="run.nc.checkpoint is left"):
+        simulate(halfway)
+    simulate(halfway, overwrite=True)
+    assert not saved_path(halfway).exists()
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-100], lambda content: content[:20],
+                                    lambda content: b"", lambda content: bytes([content[0] ^ 1]) + content[1:],
+                                    lambda content: content[:5000] + b"\0\1\2" + content[5003:]])
+def test_a_damaged_checkpoint_is_noticed(halfway, damage):
+    path = saved_path(halfway)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(nm.RunFileError, match="damaged"):
+        simulate(halfway, resume=True)
+    with nm.open_run(partial_path(halfway)) as run:
+        assert run["learning"].sizes["presentation"] == 11
+
+
+def test_a_half_written_file_is_read_from_its_checkpoint(halfway):
+    partial = partial_path(halfway)
+    partial.write_bytes(partial.read_bytes()[:3000])
+    with pytest.warns(UserWarning, match="left half written"), nm.open_run(partial) as run:
+        assert run["learning"].sizes["presentation"] == 11
+
+
+def test_two_runs_do_not_write_to_one_file(out, uninterrupted):
+    with Lock(out), pytest.raises(nm.RunError, match=rf"is being written by process {os.getpid()} on"):
+        simulate(out)
+    out.with_name("run.nc.lock").write_text("process 1 on a machine that crashed")
+    assert_resumes_to(out, uninterrupted)
+
+
+def test_a_folder_that_is_removed_ends_the_run(out):
+    folder = out.parent / "folder"
+    folder.mkdir()
+
+    def remove(*_):
+        shutil.rmtree(folder)
+
+    def work():
+        Training._test = remove
+        simulate(folder / "run.nc")
+
+    assert in_child(work) == REFUSED
+
+
+def test_a_disk_that_fills_up_costs_nothing_that_was_saved(out, uninterrupted):
+    largest = int(0.99 * uninterrupted.stat().st_size)
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        simulate(out)
+
+    assert in_child(limited) == REFUSED
+    assert_readable(out)
+    with nm.open_run(saved_path(out)) as run:
+        assert run["learning"].sizes["presentation"] > 0
+    assert_resumes_to(out, uninterrupted)
+
+
+def test_a_small_disk_is_told_of_before_it_is_full(tmp_path, uninterrupted):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1500k", "none", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no small disk can be made here")
+    try:
+        assert in_child(lambda: simulate(disk / "run.nc")) == REFUSED
+        assert_readable(disk / "run.nc")
+        with nm.open_run(disk / "run.nc.partial") as run:
+            assert run["learning"].sizes["presentation"] > 0
+        subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+        assert_resumes_to(disk / "run.nc", uninterrupted)
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
