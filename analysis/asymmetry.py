@@ -1,6 +1,6 @@
 """Are the two synapses of a pair of units alike?
 
-    python analysis/asymmetry.py run.nc --out asymmetry.png
+python analysis/asymmetry.py run.nc --out asymmetry.png
 """
 
 from recipe import answer

@@ -1,6 +1,6 @@
 """What does inference do to the energy of each population?
 
-    python analysis/inference.py run.nc --out inference.png
+python analysis/inference.py run.nc --out inference.png
 """
 
 from recipe import answer

@@ -1,6 +1,6 @@
 """What path does a population take through its principal components?
 
-    python analysis/populations.py run.nc --out populations.png
+python analysis/populations.py run.nc --out populations.png
 """
 
 from recipe import answer

@@ -1,6 +1,6 @@
 """How large are beliefs, predictions, errors and rates, step by step?
 
-    python analysis/profiles.py run.nc --out profiles.png
+python analysis/profiles.py run.nc --out profiles.png
 """
 
 from recipe import answer

@@ -14,7 +14,9 @@ import neuro_mpc as nm
 
 def answer(question: str, figure: str, numbers: Callable[[xr.DataTree], Iterable[str]]) -> None:
     """Reads RUN and --out from the command line, prints `numbers(run)` and draws `figure` of the run."""
-    words = argparse.ArgumentParser(description=question, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = argparse.ArgumentParser(
+        description=question, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     words.add_argument("run", type=Path, metavar="RUN", help="a run file")
     words.add_argument("--out", type=Path, metavar="FILE", help="a figure (png, pdf, svg) or a folder")
     given = words.parse_args()

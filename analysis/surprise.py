@@ -1,6 +1,6 @@
 """Do errors grow with surprise?
 
-    python analysis/surprise.py run.nc --out surprise.png
+python analysis/surprise.py run.nc --out surprise.png
 """
 
 from recipe import answer
@@ -15,7 +15,9 @@ def numbers(run):
     for name in (*free_populations(run), content.target_population(run)):
         found = error_by_surprise(run, name)
         yield f"{name}: rank correlation {found.attrs['rank_correlation']:.3f}"
-        for at, mean, low, high in zip(*(found[key].values for key in ("mean_surprise", "mean_error", "low", "high"))):
+        for at, mean, low, high in zip(
+            *(found[key].values for key in ("mean_surprise", "mean_error", "low", "high"))
+        ):
             yield f"  {at:8.3f}   {mean:.4f} ({low:.4f} to {high:.4f})"
 
 

@@ -15,8 +15,11 @@ SEQUENCE, CORPUS = "spike-and-slab", "spike-and-slab-corpus"
 
 def circuit(projections: Mapping[str, tuple[str, str, str]], readout: str = "softmax", **synapses) -> dict:
     """The tables of a circuit: projection → (from, to, synapse type); `synapses` are types of one's own."""
-    populations = {"input": {"role": "stimulus"}, "hidden": {"role": "free"},
-                   "output": {"role": "target", "readout": readout}}
+    populations = {
+        "input": {"role": "stimulus"},
+        "hidden": {"role": "free"},
+        "output": {"role": "target", "readout": readout},
+    }
     names = {synapse for _, _, synapse in projections.values()}
     tables = {name: {"from": a, "to": b, "synapse": synapse} for name, (a, b, synapse) in projections.items()}
     types = {name: synapses.get(name) or synapse_type(name) for name in names}
@@ -40,15 +43,21 @@ def neural_run(
     readout: str = "softmax",
     scheme: str = "fixed-prediction",
 ) -> xr.DataTree:
-    """A run with one sample: population → trace → ([iteration], step, trial, unit), one-hot target and stimulus."""
+    """A run with one sample: population → trace → ([iteration], step, trial, unit), one-hot target."""
     steps = max(each.shape[-3] for traces in populations.values() for each in traces.values())
     groups = {f"/neural/{name}": _sampled(traces, steps) for name, traces in populations.items()}
     shown = np.zeros((steps, target.shape[1], 1)) if stimulus is None else stimulus
     dimensions = ("sample", "target_step", "trial", "target_unit")
     groups["/stimulus"] = xr.Dataset(
-        {"stimulus": (("sample", "step", "trial", "unit"), shown[None]), "target": (dimensions, target[None])},
-        coords={"step": np.arange(steps), "target_step": np.arange(steps - len(target), steps),
-                "presentation": ("sample", [0])},
+        {
+            "stimulus": (("sample", "step", "trial", "unit"), shown[None]),
+            "target": (dimensions, target[None]),
+        },
+        coords={
+            "step": np.arange(steps),
+            "target_step": np.arange(steps - len(target), steps),
+            "presentation": ("sample", [0]),
+        },
     )
     tables = circuit({"output": ("hidden", "output", SEQUENCE)}, readout)
     return _tree(tables, groups, {"inference": {"scheme": scheme}})

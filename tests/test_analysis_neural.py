@@ -100,8 +100,10 @@ def test_components_of_a_plane_are_the_plane():
     np.testing.assert_allclose(plane.T @ plane, axes @ axes.T, atol=1e-10)
     again = (found["score"] * found["loading"]).sum("component") + found["mean"]
     np.testing.assert_allclose(again.transpose(*values.dims), values, atol=1e-10)
-    np.testing.assert_allclose((found["score"] ** 2).sum(("step", "trial"))[:2] / states.size * 2,
-                               np.linalg.eigvalsh(np.cov(states.reshape(-1, 2).T, bias=True))[::-1])
+    np.testing.assert_allclose(
+        (found["score"] ** 2).sum(("step", "trial"))[:2] / states.size * 2,
+        np.linalg.eigvalsh(np.cov(states.reshape(-1, 2).T, bias=True))[::-1],
+    )
     assert (found["loading"].max("unit") == abs(found["loading"]).max("unit")).all()
 
 

@@ -11,7 +11,9 @@ from neuro_mpc.errors import RunFileError
 SHAPE = (1, 3, 4)
 M, PI, XI = 6.0, 0.3, 0.5
 UNRELIABLE = {
-    "mean": "p*a/n", "variance": "p*(1 - p)*a**2/n**2", "spike": "1 - p",
+    "mean": "p*a/n",
+    "variance": "p*(1 - p)*a**2/n**2",
+    "spike": "1 - p",
     "parameter": {"a": {"initial": 1.0}, "p": {"initial": 0.5}},
 }
 
@@ -30,7 +32,9 @@ def value(found):
 
 def drawn(found, rng, size=400_000):
     """Weights drawn from the spike and the slab of the first synapse."""
-    spike, mean, variance = (float(found[name].values.flat[0]) for name in ("spike", "slab_mean", "slab_variance"))
+    spike, mean, variance = (
+        float(found[name].values.flat[0]) for name in ("spike", "slab_mean", "slab_variance")
+    )
     return np.where(rng.random(size) < spike, 0.0, rng.normal(mean, np.sqrt(variance), size))
 
 
@@ -43,10 +47,14 @@ def drawn(found, rng, size=400_000):
 )
 def test_moments_and_slab_are_those_of_the_formula_and_of_drawn_weights(synapse, moments, slab):
     found = weights(synapse, m=M, pi=PI, Xi=XI)
-    for name, expected in zip(("mean", "variance", "slab_mean", "slab_variance"), (*moments, *slab), strict=True):
+    for name, expected in zip(
+        ("mean", "variance", "slab_mean", "slab_variance"), (*moments, *slab), strict=True
+    ):
         assert value(found[name]) == pytest.approx(expected, rel=1e-6)
     assert value(found["spike"]) == pytest.approx(PI)
-    assert value(found["coefficient_of_variation"]) == pytest.approx(np.sqrt(moments[1]) / moments[0], rel=1e-6)
+    assert value(found["coefficient_of_variation"]) == pytest.approx(
+        np.sqrt(moments[1]) / moments[0], rel=1e-6
+    )
     assert value(found["variability"]) == pytest.approx(moments[1] / (moments[0] ** 2 + moments[1]), rel=1e-6)
     sample = drawn(found, np.random.default_rng(0))
     assert sample.mean() == pytest.approx(moments[0], abs=5 * np.sqrt(moments[1] / sample.size))
@@ -59,7 +67,12 @@ def test_gaussian_point_and_own_types_follow_their_own_expressions():
     assert value(gaussian["slab_variance"]) == pytest.approx(0.25)
     point = weights("point", m=2.0)
     assert value(point["mean"]) == pytest.approx(0.5)
-    assert value(point["variance"]) == value(point["coefficient_of_variation"]) == value(point["variability"]) == 0
+    assert (
+        value(point["variance"])
+        == value(point["coefficient_of_variation"])
+        == value(point["variability"])
+        == 0
+    )
     own = weights("unreliable", UNRELIABLE, a=2.0, p=0.8)
     assert value(own["spike"]) == pytest.approx(0.2)
     assert value(own["slab_mean"]) == pytest.approx(0.5)
@@ -140,7 +153,9 @@ def recurrent(matrix):
 def test_asymmetry_of_symmetric_antisymmetric_and_random_matrices():
     draw = np.random.default_rng(0).normal(size=(200, 200))
     for matrix, expected in ((draw + draw.T, 0), (draw - draw.T, 1)):
-        assert float(analysis.asymmetry(analysis.pairs(recurrent(matrix)))[0]) == pytest.approx(expected, abs=1e-10)
+        assert float(analysis.asymmetry(analysis.pairs(recurrent(matrix)))[0]) == pytest.approx(
+            expected, abs=1e-10
+        )
     assert float(analysis.asymmetry(analysis.pairs(recurrent(draw)))[0]) == pytest.approx(0.5, abs=0.02)
     assert np.isnan(analysis.asymmetry(analysis.pairs(recurrent(np.eye(3))))[0])
 
@@ -180,7 +195,11 @@ def test_bootstrap_intervals_are_those_of_the_normal_law_and_of_their_seed():
     error = values.std() / np.sqrt(len(values))
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
-    assert analysis.interval(values, seed=3) == analysis.interval(values, seed=3) != analysis.interval(values, seed=4)
+    assert (
+        analysis.interval(values, seed=3)
+        == analysis.interval(values, seed=3)
+        != analysis.interval(values, seed=4)
+    )
     assert analysis.interval(np.full(5, 7.0)) == (7, 7)
 
 

@@ -1,4 +1,4 @@
-"""Recipes of analysis/ on a small run of the real simulator, and energies that have to agree with its record."""
+"""Recipes of analysis/ on a small run of the simulator, and energies that have to agree with its record."""
 
 import runpy
 import sys
@@ -13,8 +13,15 @@ from neuro_mpc import analysis
 FOLDER = Path(__file__).parents[1] / "analysis"
 RECIPES = ("variability", "asymmetry", "profiles", "inference", "populations", "selectivity", "surprise")
 SETTINGS = {
-    "stimulus.load": 2.0, "inference.scheme": "relaxation", "inference.iterations": 6, "learning.presentations": 3,
-    "learning.batch": 12, "recording.trajectory": True, "recording.trials": 0, "test.every": 0, "test.generate": 2,
+    "stimulus.load": 2.0,
+    "inference.scheme": "relaxation",
+    "inference.iterations": 6,
+    "learning.presentations": 3,
+    "learning.batch": 12,
+    "recording.trajectory": True,
+    "recording.trials": 0,
+    "test.every": 0,
+    "test.generate": 2,
 }
 
 

@@ -1,7 +1,7 @@
 """What a run file says about synapses and neurons: labelled xarray objects, without Brian2.
 
 Synapses: `weights` of a projection, and of these `entropy`, `determinism`, `histogram`, `pairs`, `asymmetry`,
-`unit_variability`, `most_variable_units`; `summary` of all projections over learning, and `compare_projections`.
+`unit_variability`, `most_variable_units`; of all projections `summary` and `compare_projections`.
 
 Neurons: `traces` of a population, and of these `profile`, `principal_components`; `inference_energy`,
 `selectivity`, `surprise`, `error_by_surprise`.

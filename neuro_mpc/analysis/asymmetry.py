@@ -11,7 +11,7 @@ from neuro_mpc.errors import RunFileError
 def pairs(values: xr.DataArray, back: xr.DataArray | None = None) -> xr.Dataset:
     """Both directions of every pair of units: `forward` and `backward` (snapshot, pair).
 
-    values  (snapshot, post, pre) of a projection from a population to itself: pairs i < j, no unit with itself
+    values  (snapshot, post, pre) of a projection from a population to itself: pairs i < j
     back    (snapshot, post, pre) of the projection that returns, where `values` is from one population to
             another: all pairs, `i` counting the units of the sender of `values` and `j` those of its receiver
 
@@ -30,7 +30,10 @@ def pairs(values: xr.DataArray, back: xr.DataArray | None = None) -> xr.Dataset:
         _refuse(there.shape[:0:-1] != returning.shape[1:], values.shape, back.shape)
         i, j = (index.ravel() for index in np.indices(returning.shape[1:]))
     return xr.Dataset(
-        {"forward": (("snapshot", "pair"), there[:, j, i]), "backward": (("snapshot", "pair"), returning[:, i, j])},
+        {
+            "forward": (("snapshot", "pair"), there[:, j, i]),
+            "backward": (("snapshot", "pair"), returning[:, i, j]),
+        },
         coords={"i": ("pair", i), "j": ("pair", j), "presentation": values["presentation"]},
         attrs={"of": values.name or "", **values.attrs},
     )
@@ -41,8 +44,8 @@ def asymmetry(pairs: xr.Dataset) -> xr.DataArray:
 
         A = Σ (w_ij − w_ji)² / (2 Σ (w_ij² + w_ji²))     over pairs
 
-    the share of the antisymmetric part in the squared weights: 0 for a symmetric matrix, 1 for an antisymmetric
-    one, ½ on average for independent weights of mean zero. It is missing where all the weights are zero.
+    the share of the antisymmetric part in the squared weights: 0 for a symmetric matrix, 1 for an
+    antisymmetric one, ½ on average for independent weights of mean zero, missing where all weights are zero.
     """
     forward, backward = pairs["forward"], pairs["backward"]
     power = (forward**2 + backward**2).sum("pair")

@@ -28,8 +28,13 @@ def determinism(weights: xr.Dataset, certainty: float = CERTAINTY, width: float 
     absent, unspiked = weights["spike"] >= 1 - certainty, weights["spike"] <= certainty
     narrow = np.sqrt(weights["slab_variance"]) <= width * size
     fixed = unspiked & narrow
-    kinds = {"absent": absent, "unspiked": unspiked, "narrow": narrow, "fixed": fixed,
-             "deterministic": absent | fixed}
+    kinds = {
+        "absent": absent,
+        "unspiked": unspiked,
+        "narrow": narrow,
+        "fixed": fixed,
+        "deterministic": absent | fixed,
+    }
     found = xr.Dataset({name: kind.mean(EACH) for name, kind in kinds.items()})
     for name in found:
         found[name].attrs = {"long_name": f"fraction of {name} synapses", "units": "1"}

@@ -17,7 +17,7 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
         target, Gaussian    ½ Σ_units (target − output)²
 
     u is the prediction of the target population. The sum over populations and steps is the free energy of the
-    model; it falls along inference (Li, Qiu & Huang 2024, Eq. 7). Steps that are not read out are missing in
+    model; it falls along inference. Steps that are not read out are missing in
     the target population. Iteration 0 is the state before inference.
 
     Raises RunFileError where the trajectory of inference was not kept.
@@ -25,7 +25,9 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
     neural = content.group(run, "neural")
     names = [] if neural is None else [n for n, node in neural.children.items() if "iteration" in node.sizes]
     if not names:
-        raise content.lacking(run, "trajectory of inference", f"{TRAJECTORY} --set protocol.recording.samples=[-1]")
+        raise content.lacking(
+            run, "trajectory of inference", f"{TRAJECTORY} --set protocol.recording.samples=[-1]"
+        )
     target = content.target_population(run)
     energies = [_target(run, name, sample) if name == target else _free(run, name, sample) for name in names]
     found = xr.concat(energies, dim="population", join="outer").assign_coords(population=names)

@@ -14,14 +14,14 @@ def entropy(weights: xr.Dataset, smallest_width: float = 0.0) -> xr.Dataset:
         discrete      −p ln p − (1 − p) ln(1 − p)      zero or not?
         differential  ½ ln(2π e b)                     which value, where it is not zero?
 
-    p is the probability of the spike, b the variance of the slab. h is the entropy of the mixture with respect
-    to the measure δ₀ + dw, a point mass at zero beside the line (Nair, Prabhakar & Shah 2006, "On entropy for
-    mixtures of discrete and continuous variables", arXiv cs/0607075). With p = 0 it is that of a normal weight.
-    As any differential entropy it depends on the unit of the weight, adds (1 − p) ln c when weights are
-    multiplied by c, and is −∞ for a slab without width, as for a point weight. A weight that is always zero
-    (p = 1) has the entropy 0.
+    p is the probability of the spike, b the variance of the slab. h is the entropy of the mixture with
+    respect to the measure δ₀ + dw, a point mass at zero beside the line (Nair, Prabhakar & Shah 2006, "On
+    entropy for mixtures of discrete and continuous variables", arXiv cs/0607075). With p = 0 it is that of a
+    normal weight. As any differential entropy it depends on the weight's unit, grows by (1 − p) ln c when
+    weights are multiplied by c, and is −∞ for a slab without width, as for a point weight. A weight that is
+    always zero (p = 1) has the entropy 0.
 
-    smallest_width  standard deviation that narrower slabs are taken to have: below it, two weights count as one
+    smallest_width  standard deviation that narrower slabs are taken to have
     """
     spike = weights["spike"]
     width = np.maximum(weights["slab_variance"], smallest_width**2)

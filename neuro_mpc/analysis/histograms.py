@@ -22,6 +22,10 @@ def histogram(values: xr.DataArray, bins: int | Sequence[float] = 50) -> xr.Data
     fractions = np.array([np.histogram(row[np.isfinite(row)], edges)[0] for row in rows]) / rows.shape[1]
     return xr.Dataset(
         {"fraction": (("snapshot", "bin"), fractions), "outside": ("snapshot", 1 - fractions.sum(1))},
-        coords={"left": ("bin", edges[:-1]), "right": ("bin", edges[1:]), "presentation": values["presentation"]},
+        coords={
+            "left": ("bin", edges[:-1]),
+            "right": ("bin", edges[1:]),
+            "presentation": values["presentation"],
+        },
         attrs={"of": values.name or "", **values.attrs},
     )

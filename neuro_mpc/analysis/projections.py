@@ -61,9 +61,9 @@ def compare_projections(
         variability, low, high                                  (projection)
         difference, difference_low, difference_high             (projection, other)
 
-    Each receiving unit has one value, its `unit_variability`; units are drawn with replacement, all the synapses
-    of a unit together, because they learned together. A difference is that of a projection minus the other, the
-    two drawn apart; where its interval leaves out zero, one of them is more variable at this level.
+    Each receiving unit has one value, its `unit_variability`; units are drawn with replacement, all the
+    synapses of a unit together, because they learned together. A difference is that of a projection minus the
+    other, the two drawn apart; where its interval leaves out zero, one is more variable at this level.
     The intervals are about the units of one trained circuit, not about circuits trained anew.
 
     Raises RunFileError where no snapshot was recorded.
@@ -86,8 +86,11 @@ def compared(values: Mapping[str, np.ndarray], draws: int, level: float, seed: i
     difference_low, difference_high = percentiles(between, level, axis=-1)
     one, two = ("projection",), ("projection", "other")
     arrays = {
-        "variability": (one, means), "low": (one, low), "high": (one, high),
-        "difference": (two, means[:, None] - means), "difference_low": (two, difference_low),
+        "variability": (one, means),
+        "low": (one, low),
+        "high": (one, high),
+        "difference": (two, means[:, None] - means),
+        "difference_low": (two, difference_low),
         "difference_high": (two, difference_high),
     }
     names = list(values)

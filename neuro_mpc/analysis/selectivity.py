@@ -37,10 +37,11 @@ def tuning(values: xr.DataArray, symbols: xr.DataArray) -> xr.Dataset:
 
     `response` (unit, symbol)  mean over the observations of the symbol; symbols that never come are left out
     `explained` (unit)         share of the unit's variance that the symbol explains, without bias:
-                               ε² = 1 − (SS_within / (N − C)) / (SS_total / (N − 1)),  N observations, C symbols:
-                               1 where the symbol says all, about 0 where it says nothing, missing where N = C
-    `sparseness` (unit)        (1 − ⟨|response|⟩² / ⟨response²⟩) / (1 − 1/C): 1 for an answer to one symbol only,
-                               0 for the same to all (Vinje & Gallant 2000, Science 287:1273)
+                               ε² = 1 − (SS_within / (N − C)) / (SS_total / (N − 1)) for N observations of
+                               C symbols: 1 where the symbol says all, about 0 where it says nothing, missing
+                               where N = C
+    `sparseness` (unit)        (1 − ⟨|response|⟩² / ⟨response²⟩) / (1 − 1/C): 1 for an answer to one symbol
+                               only, 0 for the same to all (Vinje & Gallant 2000, Science 287:1273)
     `preferred` (unit)         the symbol of the largest |response|
     `count` (symbol)           observations
 

@@ -15,7 +15,7 @@ FEWEST = 5  # observations in a bin
 
 
 def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) -> xr.DataArray:
-    """−ln of the probability that the circuit gave to the target, in nats: (step, trial) of the steps read out.
+    """−ln of the probability that the circuit gave to the target, in nats: (step, trial) where it is read.
 
     It is that of the prediction *before* inference, when the target was not known. Under fixed prediction the
     recorded output is this prediction; of a relaxation it is the first iteration of the trajectory. For a
@@ -77,7 +77,9 @@ def _binned(surprised: np.ndarray, size: np.ndarray, bins: int, draws: int, leve
     bins = max(min(bins, surprised.size // FEWEST), 1)
     edges = np.quantile(surprised, np.linspace(0, 1, bins + 1))
     number = np.clip(np.searchsorted(edges, surprised, side="right") - 1, 0, bins - 1)
-    member = number[..., None] == np.unique(number)  # (step, trial, bin); bins that equal values leave empty go
+    member = number[..., None] == np.unique(
+        number
+    )  # (step, trial, bin); bins that equal values leave empty go
     count = member.sum(0)
     sums, means = (member * size[..., None]).sum(0), (member * surprised[..., None]).sum((0, 1))
     trials = size.shape[1]
@@ -88,5 +90,7 @@ def _binned(surprised: np.ndarray, size: np.ndarray, bins: int, draws: int, leve
         return {
             "mean_surprise": ("bin", means / count.sum(0)),
             "mean_error": ("bin", sums.sum(0) / count.sum(0)),
-            "low": ("bin", low), "high": ("bin", high), "count": ("bin", count.sum(0)),
+            "low": ("bin", low),
+            "high": ("bin", high),
+            "count": ("bin", count.sum(0)),
         }

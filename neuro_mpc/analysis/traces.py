@@ -1,4 +1,4 @@
-"""Neural traces of a run: belief, prediction, error and rate by step, unit, trial and iteration of inference."""
+"""Neural traces of a run: belief, prediction, error and rate by step, unit, trial and iteration."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def profile(
     """
     kept = {by} if isinstance(by, str) else set(by)
     if "iteration" in kept and "iteration" not in traces.sizes:
-        raise RunFileError("these traces hold no iterations of inference", hint=f"run again with --set {TRAJECTORY}")
+        raise RunFileError(
+            "these traces hold no iterations of inference", hint=f"run again with --set {TRAJECTORY}"
+        )
     traces = traces[[name for name in traces.data_vars if kept <= set(traces[name].dims)]]
     others = [name for name in traces.dims if name not in kept]
     found = np.sqrt((traces**2).mean(others)) if statistic == "rms" else traces.mean(others)

@@ -13,10 +13,12 @@ def unit_variability(weights: xr.Dataset) -> xr.Dataset:
 
         Σ v / Σ (μ² + v)     over the synapses that the unit receives (incoming) or sends (outgoing)
 
-    the share of the variance in the squared weights of the unit, between 0 and 1; 0 where there is no variance.
+    the share of the variance in the squared weights of the unit: 0 where there is no variance, at most 1.
     """
     variance, power = weights["variance"], weights["mean"] ** 2 + weights["variance"]
-    found = xr.Dataset({"incoming": _share(variance, power, "pre"), "outgoing": _share(variance, power, "post")})
+    found = xr.Dataset(
+        {"incoming": _share(variance, power, "pre"), "outgoing": _share(variance, power, "post")}
+    )
     for name, far in (("incoming", "received"), ("outgoing", "sent")):
         label = f"share of the variance in the squared weights {far} by a unit"
         found[name].attrs = {"long_name": label, "units": "1"}
@@ -24,13 +26,19 @@ def unit_variability(weights: xr.Dataset) -> xr.Dataset:
 
 
 def most_variable_units(
-    weights: xr.Dataset, side: Literal["incoming", "outgoing"] = "incoming", number: int = 10, snapshot: int = -1
+    weights: xr.Dataset,
+    side: Literal["incoming", "outgoing"] = "incoming",
+    number: int = 10,
+    snapshot: int = -1,
 ) -> xr.DataArray:
-    """The units of the largest `unit_variability` at a snapshot, (rank), the coordinate `unit` naming them."""
+    """The units of the largest `unit_variability` at a snapshot: (rank), with the coordinate `unit`."""
     values = unit_variability(weights)[side].isel(snapshot=snapshot)
     order = np.argsort(-values.values, kind="stable")[:number]
     return xr.DataArray(
-        values.values[order], dims="rank", name=side, attrs={**values.attrs, **weights.attrs},
+        values.values[order],
+        dims="rank",
+        name=side,
+        attrs={**values.attrs, **weights.attrs},
         coords={"unit": ("rank", order), "presentation": values["presentation"]},
     )
 

@@ -63,7 +63,10 @@ def weights(
     node = node if snapshots is None else node.isel(snapshot=list(snapshots))
     table = synapse_type(run, projection)
     texts = (table["mean"], table.get("variance", "0"), spike or table.get("spike", "0"))
-    values = {**{name: node[name].values.astype(float) for name in node.data_vars}, "n": float(node.sizes["pre"])}
+    values = {
+        **{name: node[name].values.astype(float) for name in node.data_vars},
+        "n": float(node.sizes["pre"]),
+    }
     found = distribution(texts, values, tuple(node.sizes[name] for name in DIMENSIONS))
     return _labelled(found, node, projection)
 
@@ -108,7 +111,8 @@ def _formulas(texts: tuple[str, str, str], names: tuple[str, ...]) -> tuple[symp
 
 def _labelled(found: Mapping[str, np.ndarray], node: xr.Dataset, projection: str) -> xr.Dataset:
     arrays = {
-        name: (DIMENSIONS, values, {"long_name": LABELS[name], "units": "1"}) for name, values in found.items()
+        name: (DIMENSIONS, values, {"long_name": LABELS[name], "units": "1"})
+        for name, values in found.items()
     }
     coordinates = {"presentation": ("snapshot", node["presentation"].values)}
     return xr.Dataset(arrays, coords=coordinates, attrs={"projection": projection})

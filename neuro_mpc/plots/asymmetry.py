@@ -19,10 +19,10 @@ DRAWN = 20_000  # pairs of which all are drawn; of more, an even choice
 
 def plot_asymmetry(run: xr.DataTree) -> list[Figure]:
     """For each projection that returns to the units it comes from: means and variances of both directions of
-    every pair of units, and how asymmetric they are over learning: 0 symmetric, ½ independent, 1 antisymmetric
+    every pair of units, and how asymmetric they are over learning: 0 symmetric, 1 antisymmetric
     (compare Li, Qiu & Huang 2024, Fig. 4).
 
-    Raises RunFileError where no snapshot was recorded, and where no two units are connected in both directions.
+    Raises RunFileError without a snapshot, and where no two units are connected in both directions.
     """
     both = returning(run)
     if not both:
@@ -37,8 +37,12 @@ def returning(run: xr.DataTree) -> list[tuple[str, str | None]]:
     ends = {name: (tables[name]["from"], tables[name]["to"]) for name in projections(run)}
     own = [(name, None) for name, (a, b) in ends.items() if a == b]
     names = list(ends)
-    two = [(one, other) for k, one in enumerate(names) for other in names[k + 1:]
-           if ends[one] == ends[other][::-1] and ends[one][0] != ends[one][1]]
+    two = [
+        (one, other)
+        for k, one in enumerate(names)
+        for other in names[k + 1 :]
+        if ends[one] == ends[other][::-1] and ends[one][0] != ends[one][1]
+    ]
     return own + two
 
 
@@ -65,17 +69,33 @@ def _scatter(axes: Axes, found: xr.Dataset, quantity: str) -> None:
     shown = found.isel(pair=slice(None, None, -(-found.sizes["pair"] // DRAWN)))
     looks = ({"color": style.BEFORE, "marker": "o"}, {"color": style.AFTER, "marker": "."})
     snapshots = [0, -1] if found.sizes["snapshot"] > 1 else [-1]
-    for snapshot, look in zip(snapshots, looks[-len(snapshots):]):
+    for snapshot, look in zip(snapshots, looks[-len(snapshots) :]):
         one = shown.isel(snapshot=snapshot)
         count = int(one["presentation"])
         label = f"after {count:,} presentations" if count else "before training"
-        axes.plot(one["forward"], one["backward"], linestyle="none", markersize=1.5, markeredgewidth=0,
-                  alpha=0.6, label=label, rasterized=True, **look)
+        axes.plot(
+            one["forward"],
+            one["backward"],
+            linestyle="none",
+            markersize=1.5,
+            markeredgewidth=0,
+            alpha=0.6,
+            label=label,
+            rasterized=True,
+            **look,
+        )
     ends = axes.get_xlim() + axes.get_ylim()
-    low, high = (min(ends), max(ends)) if quantity == "variance" else (-np.abs(ends).max(), np.abs(ends).max())
+    low, high = (
+        (min(ends), max(ends)) if quantity == "variance" else (-np.abs(ends).max(), np.abs(ends).max())
+    )
     axes.plot([low, high], [low, high], color=style.INK, linewidth=0.5, linestyle=(0, (4, 3)), zorder=0)
-    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal",
-             xlabel=f"{QUANTITIES[quantity]} $i \\to j$", ylabel="$j \\to i$")
+    axes.set(
+        xlim=(low, high),
+        ylim=(low, high),
+        aspect="equal",
+        xlabel=f"{QUANTITIES[quantity]} $i \\to j$",
+        ylabel="$j \\to i$",
+    )
     for axis in (axes.xaxis, axes.yaxis):
         style.ticks(axis, 4)
 

@@ -16,7 +16,7 @@ LINES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 
 def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
-    """The energy along inference, less that before it: summed over steps (a), then of each population by step.
+    """The energy along inference, less that before it: summed over steps, then of each population by step.
 
     Raises RunFileError where the trajectory of inference was not kept.
     """
@@ -60,8 +60,16 @@ def _map(figure: Figure, axes: Axes, change: xr.DataArray, name: str) -> None:
     limit = float(np.nanmax(np.abs(change.values), initial=0.0)) or 1.0
     first, last = change["step"].values[[0, -1]]
     extent = (-0.5, change.sizes["iteration"] - 0.5, first - 0.5, last + 0.5)
-    image = axes.imshow(change.transpose("step", "iteration").values, cmap=style.SIGNED, vmin=-limit, vmax=limit,
-                        aspect="auto", origin="lower", extent=extent, interpolation="nearest")
+    image = axes.imshow(
+        change.transpose("step", "iteration").values,
+        cmap=style.SIGNED,
+        vmin=-limit,
+        vmax=limit,
+        aspect="auto",
+        origin="lower",
+        extent=extent,
+        interpolation="nearest",
+    )
     bar = figure.colorbar(image, ax=axes, aspect=18, pad=0.03)
     bar.outline.set_linewidth(0.6)
     style.heading(axes, f"{style.shorten(name, 20)} (nats)")

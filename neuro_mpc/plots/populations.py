@@ -22,15 +22,19 @@ TRIALS = (("-", style.INK), ("--", style.INK), ("-", style.FAINT))
 def free_populations(run: xr.DataTree) -> list[str]:
     """Names of the free populations that were recorded; RunFileError where there are none."""
     neural = content.group(run, "neural")
-    names = [] if neural is None else [name for name, node in neural.children.items() if "belief" in node.data_vars]
+    names = (
+        []
+        if neural is None
+        else [name for name, node in neural.children.items() if "belief" in node.data_vars]
+    )
     if not names:
         raise content.lacking(run, "neural traces", "protocol.recording.samples=[-1]")
     return names
 
 
 def plot_populations(run: xr.DataTree, sample: int = -1) -> list[Figure]:
-    """The beliefs of each free population, as inference left them, in its principal components: mean state for
-    each symbol over all states, trajectories from step to step, and the variance that components hold.
+    """The beliefs of each free population, as inference left them, in principal components: all states and
+    their mean for each symbol, trajectories from step to step, and the variance that components hold.
 
     The symbols are those shown, or, where the stimulus has none, the classes of the trials; then the
     trajectories are means over the trials of a class, else those of three trials.
@@ -63,7 +67,9 @@ def _symbols(run: xr.DataTree, sample: int) -> tuple[xr.DataArray, bool]:
 
 def _states(axes: Axes, found: xr.Dataset, symbols: xr.DataArray) -> None:
     score = _plane(found)
-    axes.plot(*score.reshape(2, -1), ".", color=style.BEFORE, markersize=1.5, markeredgewidth=0, rasterized=True)
+    axes.plot(
+        *score.reshape(2, -1), ".", color=style.BEFORE, markersize=1.5, markeredgewidth=0, rasterized=True
+    )
     numbers = symbols.sel(step=found["step"]).values
     for number in np.unique(numbers):
         _mark(axes, np.nanmean(score[:, numbers == number], axis=1), _name(symbols, number))

@@ -17,8 +17,8 @@ NAMED = 13  # symbols below an axis
 
 
 def plot_selectivity(run: xr.DataTree, sample: int = -1) -> list[Figure]:
-    """Mean rate and mean error of every unit for each symbol of the target, a row for each free population, and
-    the share of the units' variance that the symbol explains, in falling order.
+    """Mean rate and mean error of every unit for each symbol of the target, and the share of the units'
+    variance that the symbol explains, in falling order: a row for each free population.
 
     The answers of a unit are divided by its largest; units are sorted by the symbol that they prefer.
 
@@ -46,8 +46,14 @@ def _responses(figure: Figure, axes: Axes, found: xr.Dataset, quantity: str) -> 
     order = np.lexsort((-largest, found["preferred"].values))
     scaled = (answers / np.where(largest > 0, largest, 1)[:, None])[order]
     signed = scaled.min() < 0
-    image = axes.imshow(scaled, cmap=style.SIGNED if signed else style.POSITIVE, vmin=-1 if signed else 0, vmax=1,
-                        aspect="auto", interpolation="nearest")
+    image = axes.imshow(
+        scaled,
+        cmap=style.SIGNED if signed else style.POSITIVE,
+        vmin=-1 if signed else 0,
+        vmax=1,
+        aspect="auto",
+        interpolation="nearest",
+    )
     bar = figure.colorbar(image, ax=axes, aspect=18, pad=0.03)
     bar.outline.set_linewidth(0.6)
     style.heading(axes, f"mean {quantity}, of its largest")

@@ -16,8 +16,8 @@ COLUMNS = 3  # panels beside each other
 
 
 def plot_surprise(run: xr.DataTree, sample: int = -1) -> list[Figure]:
-    """The size of the error at every step and trial against −ln of the probability that the prediction gave to
-    the target, a panel for each population; means of bins of equal count with 95 % intervals.
+    """The size of the error at every step and trial against −ln of the probability that the prediction gave
+    to the target, a panel for each population; means of bins of equal count with 95 % intervals.
 
     Raises RunFileError where the traces, or the output before inference, were not recorded.
     """
@@ -31,19 +31,38 @@ def plot_surprise(run: xr.DataTree, sample: int = -1) -> list[Figure]:
         colour = style.OUTPUT if name == target else style.ERROR
         _panel(axes, error_by_surprise(run, name, sample), name, colour)
         style.letter(axes, index)
-    for axes in panels[len(names):]:
+    for axes in panels[len(names) :]:
         axes.set_axis_off()
     return [figure]
 
 
 def _panel(axes: Axes, found: xr.Dataset, name: str, colour: str) -> None:
-    axes.plot(found["surprise"].values.ravel(), found["error"].values.ravel(), ".", color=style.BEFORE,
-              markersize=2, markeredgewidth=0, alpha=0.7, rasterized=True)
-    surprised, mean, low, high = (found[name].values for name in ("mean_surprise", "mean_error", "low", "high"))
+    axes.plot(
+        found["surprise"].values.ravel(),
+        found["error"].values.ravel(),
+        ".",
+        color=style.BEFORE,
+        markersize=2,
+        markeredgewidth=0,
+        alpha=0.7,
+        rasterized=True,
+    )
+    surprised, mean, low, high = (
+        found[name].values for name in ("mean_surprise", "mean_error", "low", "high")
+    )
     # By rounding, a mean may lie outside of the interval of equal values.
     reach = np.maximum([mean - low, high - mean], 0)
-    axes.errorbar(surprised, mean, yerr=reach, color=colour, marker="o", markersize=3, linewidth=1, elinewidth=1,
-                  capsize=1.5)
+    axes.errorbar(
+        surprised,
+        mean,
+        yerr=reach,
+        color=colour,
+        marker="o",
+        markersize=3,
+        linewidth=1,
+        elinewidth=1,
+        capsize=1.5,
+    )
     axes.set(xlabel="surprise at the target (nats)", ylabel="size of the error (a.u.)")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)

@@ -21,8 +21,8 @@ NAME = 18  # characters of a projection beside a panel
 
 
 def plot_variability(run: xr.DataTree) -> list[Figure]:
-    """Variability (a), deterministic synapses (b) and entropy (c) of every projection over learning; at the end
-    of it the mean over receiving units with a 95 % interval (d), the projection to the target less the others
+    """Variability (a), deterministic synapses (b) and entropy (c) of every projection over learning; at its
+    end the mean over receiving units with a 95 % interval (d), the projection to the target less the others
     (e), and the variability of what each unit receives, in falling order (f).
 
     Raises RunFileError where no snapshot of the synapses was recorded.
@@ -58,7 +58,9 @@ def _over_learning(axes: Axes, found: xr.Dataset, curve: str) -> None:
 
 
 def _means(axes: Axes, compared: xr.Dataset) -> None:
-    _intervals(axes, compared["projection"].values, compared["variability"], compared["low"], compared["high"])
+    _intervals(
+        axes, compared["projection"].values, compared["variability"], compared["low"], compared["high"]
+    )
     axes.set_xlim(left=0)
     axes.set_xlabel("variability, mean over units")
 
