@@ -168,10 +168,12 @@ class Presenter:
             stimulus = np.zeros((steps, self.plan.trials, rows.units), dtype=np.float32)
             stimulus[0, np.arange(len(first)), chosen] = 1
             self._show(stimulus, None, count, purpose)
+            self.program.set(idle_trials=self.plan.trials - len(first))
             self._phases(predicting=True, generating=True, carrying=done > 0)
             symbols = self.output().argmax(axis=2)[:, :len(first)]
             chosen = symbols[-1]
             sequence.extend(symbols)
+        self.program.set(idle_trials=0)
         return np.stack(sequence[:length + 1], axis=1)
 
     def output(self) -> np.ndarray:
@@ -188,6 +190,11 @@ class Presenter:
         if not wanted or self._target in wanted:
             found[self._target] = self._target_traces()
         return found
+
+    def largest_errors(self) -> dict[str, float]:
+        """population → largest size of its errors; NaN where one of them is."""
+        names = (*self.plan.circuit.free, self._target)
+        return {name: float(np.abs(self._rows(name, "error", "err")).max()) for name in names}
 
     def _free_traces(self, name: str) -> dict[str, np.ndarray]:
         rules = self.plan.rules.populations[name]

@@ -13,7 +13,8 @@ import xarray as xr
 from neuro_mpc import evaluation, initial, measures, stimuli
 from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.circuit import Circuit
-from neuro_mpc.errors import DescriptionError, RunError
+from neuro_mpc.divergence import Diverged, Retreat, Watch
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.interruption import held_back
 from neuro_mpc.keeping import Keeping
@@ -21,7 +22,7 @@ from neuro_mpc.lock import Lock
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.origin import origin
-from neuro_mpc.presentation import Energies, Presenter
+from neuro_mpc.presentation import Presenter
 from neuro_mpc.progress import SilentProgress
 from neuro_mpc.protocol import Protocol
 from neuro_mpc.record import RunFile, open_run
@@ -123,10 +124,11 @@ def _refuse_misfits(circuit: Circuit, protocol: Protocol, course: Course, data: 
         if name not in recorded:
             raise DescriptionError("there is nothing to record", source=protocol.name, key="recording.populations",
                                    found=name, expected=", ".join(sorted(recorded)))
-    if protocol.recording.trajectory and (protocol.inference.scheme != "relaxation" or protocol.inference.settles):
-        raise DescriptionError("a trajectory is kept of relaxation without tolerance and energy limit only", source=protocol.name,
+    inference = protocol.inference
+    if protocol.recording.trajectory and (inference.scheme != "relaxation" or inference.settles or inference.redraw_noise):
+        raise DescriptionError("a trajectory is kept of plain relaxation only", source=protocol.name,
                                key="recording.trajectory", found=True,
-                               hint='inference.scheme = "relaxation" and both of them 0')
+                               hint='inference.scheme = "relaxation", without tolerance, energy_limit and redraw_noise')
     if protocol.test.measure == "accuracy" and not data.size(protocol.test.split):
         raise DescriptionError(f"there are no trials to test on in the split {protocol.test.split!r}",
                                source=protocol.name, key="test.split", found=protocol.test.split)
@@ -142,7 +144,10 @@ class Training:
     def __init__(self, presenter: Presenter, protocol: Protocol, course: Course, data: stimuli.Stimuli,
                  record: RunFile, progress: SilentProgress, checkpoints: Checkpoints):
         self.presenter, self.protocol, self.course = presenter, protocol, course
-        self.data, self.record, self.progress, self.checkpoints = data, record, progress, checkpoints
+        self.data, self.progress, self.checkpoints = data, progress, checkpoints
+        self.watch = Watch(presenter, protocol.learning.backoff > 0)
+        self.retreat = Retreat(protocol.learning.backoff, record)
+        self.record = self.retreat.record
         self.observed = {sample % course.total for sample in protocol.recording.samples} if course.total else set()
 
     def run(self, parameters: initial.Parameters) -> None:
@@ -153,34 +158,55 @@ class Training:
     def resume(self, saved: Checkpoint) -> None:
         """The rest of a training that was saved."""
         self.presenter.restore(saved.arrays)
+        self.watch.largest, self.retreat.factor = saved.progress["largest"], saved.progress["factor"]
         self._go_on(saved.presentation)
 
     def _go_on(self, done: int) -> None:
         self.progress.stage("learning")
         self.progress.start(self.course.total)
         with held_back() as interrupted:
-            for presentation in range(done, self.course.total):
-                self._save_when_due(presentation, interrupted())
-                self._before(presentation)
-                self._present(presentation)
-            self._save_when_due(self.course.total, interrupted())
-            self._before(self.course.total)
+            while done <= self.course.total:
+                try:
+                    self._save_when_due(done, interrupted())
+                    self._before(done)
+                    self._present(done)
+                    done += 1
+                except Diverged as problem:
+                    done = self._go_back(problem)
         self._evaluate()
+        self.retreat.confirm()
 
     def _save_when_due(self, presentation: int, interrupted: bool) -> None:
         """Keeps what is learned and recorded *before* `presentation`: its tests and snapshots are made again."""
-        if self.checkpoints.due or (interrupted and self.checkpoints.wanted):
-            self.record.flush()
-            self.checkpoints.save(presentation, self.presenter.state())
+        due = self.checkpoints.due or (interrupted and self.checkpoints.wanted)
+        good = self.retreat.good
+        if self.retreat.is_time(presentation) or (due and good is None):
+            good = presentation, self.presenter.state()
+            self.watch.parameters(*good)
+            self.retreat.remember(*good)
+        if due:
+            self.retreat.flush()
+            self.checkpoints.save(*good, {"largest": self.watch.largest, "factor": self.retreat.factor})
         if interrupted:
+            self.retreat.confirm()
             raise KeyboardInterrupt
+
+    def _go_back(self, problem: Diverged) -> int:
+        """To the last good state, with half the rate; the number of presentations learned there."""
+        presentation, state = self.retreat.go_back(problem)
+        self.presenter.restore(state)
+        self.progress.stage(f"{problem.problem}: back to presentation {presentation} with half the rate")
+        return presentation
 
     def _before(self, presentation: int) -> None:
         """Tests and snapshots that are due after so many presentations."""
         ends = presentation in (0, self.course.total)
         if ends or self._due(presentation, self.protocol.recording.synapses_every) \
                 or presentation in self.observed or presentation - 1 in self.observed:
-            self.record.snapshot(presentation, self.presenter.parameters())
+            parameters = self.presenter.parameters()
+            for projection, values in parameters.items():
+                self.watch.parameters(presentation, {f"{name} of {projection}": each for name, each in values.items()})
+            self.record.snapshot(presentation, parameters)
         if ends or self._due(presentation, self.protocol.test.every):
             self._test(presentation)
 
@@ -189,15 +215,17 @@ class Training:
         return every > 0 and presentation % every == 0
 
     def _present(self, presentation: int) -> None:
+        if presentation == self.course.total:
+            return
         trials = self.course.batch_of(presentation)
         batch = self.data.batch("train", trials)
-        rate = self.course.rate(presentation)
+        rate = self.course.rate(presentation) * self.retreat.factor
         if presentation in self.observed:
             energies, traces = self.presenter.learn_observed(presentation, *batch, rate)
             self._sample(presentation, trials, *batch, traces)
         else:
             energies = self.presenter.learn(presentation, *batch, rate)
-        self._refuse_divergence(presentation, energies)
+        self.watch.energies(presentation, energies)
         self.record.learning(presentation, free_energy=energies.total, free_energy_hidden=energies.hidden,
                              loss=energies.loss, free_energy_start=energies.start, iterations=energies.iterations)
         self.progress.update(presentation + 1, energies.total)
@@ -223,10 +251,3 @@ class Training:
             return
         self.progress.stage("evaluating")
         self.record.evaluation(evaluation.evaluate(self.presenter, self.data, test, self.course.total))
-
-    @staticmethod
-    def _refuse_divergence(presentation: int, energies: Energies) -> None:
-        if not np.isfinite(energies.total):
-            raise RunError(f"the free energy became {energies.total} in presentation {presentation}",
-                           hint="a smaller learning.rate, learning.clip = 10.0, a smaller inference.rate, or smaller "
-                                "initial values; what was recorded before can be read")

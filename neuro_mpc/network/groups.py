@@ -34,7 +34,7 @@ class Control(Group):
     """What a presentation is to do, as scalars; and one energy per trial."""
 
     FLAGS = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying", "drawing", "redrawing")
-    COUNTS = ("iterations", "noise_counter", "noise_key")
+    COUNTS = ("iterations", "idle_trials", "noise_counter", "noise_key")
     SCALARS = ("noise_scale", "tolerance", "energy_limit", "rate", "first_correction", "second_correction")
     PER_TRIAL = ("loss_start", "loss", "energy_hidden", "energy_last")
 

@@ -266,7 +266,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How the trials of a presentation are split; (first trial, number of trials) of each tile."""
+    """How the trials of a presentation are split; (first trial, number of trials) of each tile.
+
+    Tiles that hold none but the last `idle_trials` (a scalar) are not visited."""
 
     trials: int
     width: int

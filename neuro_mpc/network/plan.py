@@ -18,6 +18,8 @@ TAU_SECONDS = 0.01
 CACHE_BYTES = 1_000_000
 """Working set of one tile during relaxation: half of the second-level cache that processors of today have."""
 ARRAYS_PER_UNIT = 10
+EFFICIENT_TRIALS = 64
+"""Trials of a tile where products go step by step; fewer trials than a presentation has then cost less."""
 EFFICIENT_ROWS = 256
 """Rows of a tile from which a matrix product no longer pays for the packing of its weights."""
 
@@ -78,12 +80,12 @@ class Plan:
 
     @cached_property
     def tiling(self) -> Tiling:
-        """Tiles of trials: small enough to stay in cache during relaxation, else one for each thread."""
+        """Tiles of trials, visited by threads: small enough to stay in cache during relaxation."""
         per_thread = -(-self.trials // self.threads)
         if self.limited:  # the batch stops as a whole
             return Tiling(self.trials, self.trials)
         if self.scheme != "relaxation":
-            return Tiling(self.trials, per_thread)
+            return Tiling(self.trials, min(per_thread, EFFICIENT_TRIALS))
         size = 4 if self.precision == "float32" else 8
         units = sum(rows.units * rows.steps for rows in self.rows.values())
         fitting = max(CACHE_BYTES // (ARRAYS_PER_UNIT * size * units), -(-EFFICIENT_ROWS // self.steps))

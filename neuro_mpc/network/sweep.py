@@ -92,7 +92,7 @@ class Sweep(CodeRunner):
                  clock: Clock, order: int = 0, parallel: bool = True):
         self.variables = references(owner, groups)
         abstract = {block: "\n".join(self._in_sweep_names(*part) for part in parts) for block, parts in blocks.items()}
-        used = {name for section in sections for name in section.names} | {condition}
+        used = {name for section in sections for name in section.names} | {condition, "idle_trials"}
         CodeRunner.__init__(
             self, owner, "sweep", code=abstract or {"nothing": ""}, clock=clock, order=order, name=name, check_units=False,
             needed_variables=sorted(used), codeobj_class=code_object_class(target),

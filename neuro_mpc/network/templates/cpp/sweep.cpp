@@ -199,6 +199,8 @@ static const int _tiles[][2] = { {% for first, width in tiling.tiles %}{ {{first
 for (int _tile = 0; _tile < {{tiling.tiles|length}}; _tile++)
 {
     const int _first = _tiles[_tile][0];
+    if (_first >= _trials - {{_scalar('idle_trials')}} && _first > 0)
+        continue;
     const int _width = _tiles[_tile][1];
     {% for section in sections %}
     {% if section.when %}

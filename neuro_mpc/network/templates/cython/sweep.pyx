@@ -206,7 +206,7 @@ cdef void matrix_product(bint transpose_a, bint transpose_b, int m, int n, int k
 
     # Division as in C: what is not finite shows in the energies, as with the other targets.
     with _cython.cdivision(True):
-        for _first in range(0, {{tiling.trials}} if {{_scalar(condition)}} else 0, {{tiling.width}}):
+        for _first in range(0, max(1, {{tiling.trials}} - {{_scalar('idle_trials')}}) if {{_scalar(condition)}} else 0, {{tiling.width}}):
             _width = min({{tiling.width}}, {{tiling.trials}} - _first)
             {% for section in sections %}
             if {{_condition(section)}}:
