@@ -43,6 +43,7 @@ class Checkpoint:
     presentation  presentations learned before
     origin        what the run was started from, see `neuro_mpc.origin`
     arrays        state of the synapses, by the name of the program's variable
+    progress      numbers that the training keeps
     records       bytes of the run file in `path`
     """
 
@@ -50,6 +51,7 @@ class Checkpoint:
     presentation: int
     origin: dict[str, str]
     arrays: dict[str, np.ndarray]
+    progress: dict[str, float]
     records: int
 
     def write_records(self, path: Path) -> None:
@@ -77,13 +79,13 @@ class Checkpoints:
         """Whether there are to be any."""
         return math.isfinite(self.every)
 
-    def save(self, presentation: int, arrays: Mapping[str, np.ndarray]) -> None:
+    def save(self, presentation: int, arrays: Mapping[str, np.ndarray], progress: Mapping[str, float]) -> None:
         """Replaces the last checkpoint; the run file that is being written has to be synced.
 
         Raises RunError where the disk does not take it; the last one is then still there.
         """
         start = self._clock()
-        header = {"presentation": presentation, "origin": dict(self.origin),
+        header = {"presentation": presentation, "origin": dict(self.origin), "progress": dict(progress),
                   "arrays": {name: [array.dtype.str, array.size] for name, array in arrays.items()}}
         text = json.dumps(header).encode()
         try:
@@ -131,7 +133,8 @@ def _read(path: Path, file: BinaryIO) -> Checkpoint:
     header = json.loads(file.read(length))
     file.seek(records)
     return Checkpoint(path, int(header["presentation"]), dict(header["origin"]),
-                      _arrays(header["arrays"], file.read(arrays)), records)
+                      _arrays(header["arrays"], file.read(arrays)),
+                      {name: float(value) for name, value in header["progress"].items()}, records)
 
 
 def _arrays(described: Mapping[str, list], content: bytes) -> dict[str, np.ndarray]:

@@ -88,7 +88,7 @@ class Keeping:
         saved.write_records(partial_path(self.path))
         record = RunFile.reopened(self.path, protocol=protocol)
         if changes := differences(saved.origin, started):
-            record.changed(saved.presentation, started, changes)
+            record.changed(saved.presentation, changes, started)
         return record
 
     def checkpoints(self, started: Mapping[str, str]) -> Checkpoints:

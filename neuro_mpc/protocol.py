@@ -227,6 +227,8 @@ class Learning(Table):
     decay      a parameter θ moves by −rate·decay·θ besides (decoupled weight decay)
     clip       largest spectral norm of a gradient matrix; 0: none
     clip_parameters  names of the parameters that are clipped; empty: all
+    backoff    where the energy diverges (or grows to 100 times that of the beginning), go back to the last multiple
+               of so many presentations and go on with half the rate; 0: stop where it diverges
     initial    PARAMETER, or PROJECTION.PARAMETER → initial value, in place of those of the circuit
     """
 
@@ -241,6 +243,7 @@ class Learning(Table):
     decay: NotNegative = 0.0
     clip: NotNegative = 0.0
     clip_parameters: _listed(str) = ()
+    backoff: Count = 0
     schedule: Schedule = Schedule()
     initial: Annotated[dict[str, Formula | dict[str, Formula]], PlainValidator(_initial_values)] = {}
 

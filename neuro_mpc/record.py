@@ -250,13 +250,12 @@ class RunFile:
         self.flush()
 
     @_writing
-    def changed(self, presentation: int, attributes: Mapping[str, str], changes: Sequence[str]) -> None:
-        """Tells what a run that goes on does in another way from so many presentations on."""
+    def changed(self, presentation: int, changes: Sequence[str], attributes: Mapping[str, str] = {}) -> None:
+        """Tells what is done in another way from so many presentations on; `attributes` take the place of old ones."""
         told = [f"after {presentation} presentations: {change}" for change in changes]
         before = [self._file.changes] if "changes" in self._file.ncattrs() else []
-        kept = {name: text for name, text in attributes.items() if name not in ("seed", "threads")}
-        numbers = {name: int(attributes[name]) for name in ("seed", "threads")}
-        self._file.setncatts({**kept, **numbers, "changes": "\n".join([*before, *told])})
+        kept = {name: int(text) if name in ("seed", "threads") else text for name, text in attributes.items()}
+        self._file.setncatts({**kept, "changes": "\n".join([*before, *told])})
 
     @_writing
     def flush(self) -> None:

@@ -26,6 +26,9 @@ def uninterrupted(tmp_path_factory):
     """The file of a run that nobody disturbed."""
     path = tmp_path_factory.mktemp("whole") / "run.nc"
     assert in_child(lambda: simulate(path)) == 0
+    with nm.open_run(path) as run:
+        assert (run["learning"].free_energy > 0).all()
+        assert (run["synapses/input/m"].diff("snapshot") != 0).any(("post", "pre")).all()
     return path
 
 

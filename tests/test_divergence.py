@@ -1,0 +1,87 @@
+"""A training that diverges is noticed at once, tells where, and goes back to smaller steps if it may."""
+
+import numpy as np
+import pytest
+from interrupted import content, in_child, interrupted, simulate
+
+import neuro_mpc as nm
+from neuro_mpc import divergence
+from neuro_mpc.divergence import Diverged, Retreat, Watch
+from neuro_mpc.presentation import Energies, Presenter
+
+BURSTING = {"learning.rate": 2e5, "learning.optimizer": "sgd", "learning.schedule.kind": "constant",
+            "learning.clip": 0.0, "learning.epochs": 10}
+
+
+class Errors:
+    def __init__(self, **largest):
+        self.largest_errors = lambda: largest
+
+
+def energies(hidden, loss=1.0):
+    return Energies(hidden, loss, 20.0, 1)
+
+
+def test_energies_that_are_not_finite_name_the_population():
+    watch = Watch(Errors(hidden=np.nan, output=3.0))
+    watch.energies(0, energies(5.0))
+    with pytest.raises(Diverged, match="became nan in presentation 7: the errors of hidden are not finite"):
+        watch.energies(7, energies(np.nan))
+    with pytest.raises(Diverged, match="became inf in presentation 8"):
+        watch.energies(8, energies(np.inf))
+
+
+def test_energies_out_of_all_proportion_are_noticed_while_they_are_finite():
+    watch = Watch(Errors(hidden=4e5, output=1.0))
+    watch.energies(0, energies(1000.0))
+    with pytest.raises(Diverged, match="became 1e[+]12 in presentation 3: the largest error is 4e[+]05, in hidden"):
+        watch.energies(3, energies(1e12))
+
+
+def test_parameters_that_are_not_finite_are_named():
+    watch = Watch(Errors())
+    watch.parameters(3, {"m of input": np.ones(3)})
+    with pytest.raises(Diverged, match="after 4 presentations, .* in m of input"):
+        watch.parameters(4, {"m of input": np.array([1, np.inf]), "pi of input": np.ones(2)})
+
+
+def test_a_diverging_run_ends_with_its_records(tmp_path):
+    with pytest.raises(nm.RunError, match="presentation") as caught:
+        simulate(tmp_path / "run.nc", BURSTING)
+    assert "learning.backoff" in str(caught.value)
+    with nm.open_run(tmp_path / "run.nc.partial") as run:
+        assert np.isfinite(run["learning"].free_energy).all()
+        assert run["learning"].sizes["presentation"] >= 1
+
+
+def test_a_diverging_run_goes_back_and_on_with_half_the_rate(tmp_path):
+    out = tmp_path / "run.nc"
+    settings = {**BURSTING, "learning.backoff": 4}
+    simulate(out, settings)
+    with nm.open_run(out) as run:
+        np.testing.assert_array_equal(run["learning"].presentation, np.arange(40))
+        assert np.isfinite(run["learning"].free_energy).all()
+        changes = run.attrs["changes"].splitlines()
+        assert "learning rate × 0.5, because the free energy became" in changes[0]
+        assert all(int(change.split()[1]) % 4 == 0 for change in changes)
+    again = tmp_path / "again.nc"
+    assert interrupted(lambda: simulate(again, settings), Presenter, "restore", 2) < 0
+    assert interrupted(lambda: simulate(again, settings, resume=True), Presenter, "learn", 20) < 0
+    assert in_child(lambda: simulate(again, settings, resume=True)) == 0
+    assert content(again) == content(out)
+
+
+def test_without_a_good_state_or_after_many_halvings_the_run_ends(monkeypatch):
+    class Record:
+        changed = staticmethod(lambda *_: None)
+
+    problem = Diverged("nan")
+    with pytest.raises(Diverged):
+        Retreat(0, Record()).go_back(problem)
+    monkeypatch.setattr(divergence, "LEAST_FACTOR", 0.25)
+    retreat = Retreat(2, Record())
+    retreat.remember(2, {})
+    assert [retreat.go_back(problem)[0] for _ in range(2)] == [2, 2]
+    assert retreat.factor == 0.25
+    with pytest.raises(Diverged):
+        retreat.go_back(problem)
