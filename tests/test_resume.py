@@ -28,7 +28,7 @@ def uninterrupted(tmp_path_factory):
     assert in_child(lambda: simulate(path)) == 0
     with nm.open_run(path) as run:
         assert (run["learning"].free_energy > 0).all()
-        assert (run["synapses/input/m"].diff("snapshot") != 0).any(("post", "pre")).all()
+        assert (run["synapses/input/m"][0] != run["synapses/input/m"][-1]).all()
     return path
 
 
