@@ -225,7 +225,7 @@ def _install(scratch: Path, program: Path) -> None:
         os.rename(scratch, program)
     except OSError:
         if not _is_whole(program):  # damaged: the build takes its place
-            shutil.rmtree(program, ignore_errors=True)
+            program.unlink() if program.is_file() else shutil.rmtree(program, ignore_errors=True)
             os.rename(scratch, program)
 
 

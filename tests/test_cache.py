@@ -1,0 +1,119 @@
+"""Compiled programs: built once, also by two runs at the same time, and again where the cache is damaged."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from interrupted import content
+
+import neuro_mpc as nm
+from neuro_mpc.errors import RunError
+from neuro_mpc.network import launch
+
+SETTINGS = ["circuit.population.hidden.size=6", "protocol.stimulus.letters=5", "protocol.stimulus.length=4",
+            "protocol.stimulus.load=4.0", "protocol.learning.batch=8", "protocol.learning.epochs=2"]
+
+
+class Plan:
+    precision = "float32"
+
+    def to_json(self) -> str:
+        return "{}"
+
+
+@pytest.fixture
+def compiled(tmp_path, monkeypatch):
+    """A cache of its own, and the programs that were compiled for it: text files."""
+    monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "cache"))
+    found = []
+
+    def compile_(plan, directory):
+        found.append(directory)
+        time.sleep(0.2)
+        (directory / "main").write_text("program")
+        (directory / "manifest.json").write_text("{}")
+
+    monkeypatch.setattr(launch, "_compile", compile_)
+    monkeypatch.setattr(launch, "_key", lambda plan: "key")
+    return found
+
+
+def built() -> Path:
+    return launch._built(Plan(), lambda text: None)
+
+
+def test_a_program_is_compiled_once(compiled):
+    assert built() == built()
+    assert len(compiled) == 1
+
+
+def test_of_two_at_the_same_time_one_compiles_and_the_other_waits(compiled):
+    said = []
+    start = threading.Barrier(2)
+
+    def build(_):
+        start.wait()
+        return launch._built(Plan(), said.append)
+
+    with ThreadPoolExecutor(2) as two:
+        assert len(set(two.map(build, range(2)))) == 1
+    assert len(compiled) == 1
+    assert sorted(said) == ["compiling", "waiting for another run to compile the same program"]
+
+
+@pytest.mark.parametrize("damage", [lambda program: (program / "main").write_text("prog"),
+                                    lambda program: (program / "main").unlink(),
+                                    lambda program: (program / "manifest.json").write_text(""),
+                                    lambda program: (program / "sha256").unlink(),
+                                    lambda program: (shutil.rmtree(program), program.write_text("a file"))])
+def test_a_damaged_program_is_built_again(compiled, damage):
+    damage(built())
+    program = built()
+    assert launch._is_whole(program)
+    assert len(compiled) == 2
+    assert built() == program and len(compiled) == 2
+
+
+def test_what_a_killed_build_left_is_removed(compiled):
+    left = launch.cache_directory() / "building-key-abc"
+    left.mkdir(parents=True)
+    built()
+    assert not left.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_told(compiled, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(RunError, match="NEURO_MPC_CACHE.*--backend numpy"):
+        built()
+
+
+def test_a_program_that_does_not_start_is_told(tmp_path):
+    from neuro_mpc.network.conversation import Manifest, Program
+
+    (tmp_path / "main").write_text("no program")
+    (tmp_path / "main").chmod(0o755)
+    with pytest.raises(RunError, match="does not start"):
+        Program([str(tmp_path / "main")], Manifest({}), None, {}, tmp_path / "log", dict(os.environ))
+
+
+@pytest.mark.skipif(launch.available("cpp") != "cpp", reason="needs a C++ compiler")
+def test_two_concurrent_runs_from_a_cold_cache(tmp_path):
+    environment = {**os.environ, "NEURO_MPC_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path),
+                   "PYTHONPATH": os.pathsep.join([str(Path(nm.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
+
+    def start(name: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "neuro_mpc", "run", "mpl", "toy-language", "--out", str(tmp_path / name)]
+        command += [part for setting in SETTINGS for part in ("--set", setting)]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    said = [run.communicate(timeout=300)[0] for run in [start("a.nc"), start("b.nc")]]
+    assert sum("\ncompiling\n" in f"\n{text}" for text in said) == 1, said
+    assert content(tmp_path / "a.nc") == content(tmp_path / "b.nc")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nc", "b.nc", "cache"]
