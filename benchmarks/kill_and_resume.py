@@ -29,8 +29,9 @@ from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.netcdf import reads
 from neuro_mpc.network import launch
+from neuro_mpc.paths import partial_path, saved_path
 from neuro_mpc.presentation import Presenter
-from neuro_mpc.record import RunFile, partial_path, saved_path
+from neuro_mpc.record import RunFile
 from neuro_mpc.run import Training
 
 SETTINGS = {"stimulus.letters": 8, "stimulus.length": 6, "stimulus.load": 5.0, "learning.batch": 10,

@@ -25,7 +25,7 @@ from typing import BinaryIO
 import numpy as np
 
 from neuro_mpc.errors import RunError, RunFileError
-from neuro_mpc.record import saved_path
+from neuro_mpc.paths import saved_path
 
 MARK = b"neuro_mpc checkpoint 1\n"
 FOOTER = struct.Struct(f"<3Q32s{len(MARK)}s")

@@ -136,8 +136,12 @@ def plot(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file or a folder.")] = None,
 ) -> None:
     """Draw the figures of a run file and print where they are."""
-    with _errors_told(), closing(nm.open_run(run)) as opened:
-        for path in nm.plot_run(opened, figure, out):
+    with _errors_told():
+        from neuro_mpc.reading import reading
+
+        with closing(nm.open_run(run, careful=True)) as opened, reading(run):
+            drawn = nm.plot_run(opened, figure, out)
+        for path in drawn:
             typer.echo(path)
 
 
@@ -186,7 +190,7 @@ def _interruption_told(out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        from neuro_mpc.record import partial_path
+        from neuro_mpc.paths import partial_path
 
         kept = partial_path(out)
         where = f"{kept} can be read, --resume goes on from it" if kept.exists() else "nothing was recorded"

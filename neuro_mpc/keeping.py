@@ -14,8 +14,9 @@ from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.errors import RunError
 from neuro_mpc.origin import DESCRIBED_ANYWAY, differences, shown
+from neuro_mpc.paths import check_folder, partial_path, refuse_existing, saved_path
 from neuro_mpc.protocol import Protocol
-from neuro_mpc.record import RunFile, check_folder, partial_path, refuse_existing, saved_path
+from neuro_mpc.record import RunFile
 
 Stage = Callable[[str], None]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,17 +81,30 @@ def put_result(
     group[name][...] = value
 
 
+def declared_bytes(path: Path) -> int:
+    """Size of all that a file says it holds. Raises OSError or RuntimeError where it cannot be read."""
+    with netCDF4.Dataset(path) as file:
+        return _declared(file)
+
+
+def _declared(group: netCDF4.Group) -> int:
+    here = sum(math.prod(map(int, each.shape)) * getattr(each.dtype, "itemsize", 1) for each in group.variables.values())
+    return here + sum(map(_declared, group.groups.values()))
+
+
 def reads(path: Path) -> bool:
     """Whether all that is in a file can be read."""
     try:
         with netCDF4.Dataset(path) as file:
             _read_through(file)
         return True
-    except (OSError, RuntimeError):
+    except Exception:  # a damaged file makes netCDF stumble in many ways
         return False
 
 
 def _read_through(group: netCDF4.Group) -> None:
+    for described in (group, *group.variables.values()):
+        described.__dict__  # reads the attributes
     for variable in group.variables.values():
         rows = variable.chunking()[0] if variable.ndim and variable.chunking() != "contiguous" else 0
         for start in range(0, variable.shape[0], rows) if rows else ():
@@ -120,3 +135,7 @@ def _labels(other: netCDF4.Variable, variable: netCDF4.Variable) -> bool:
     """Whether `other` holds the numbers of presentations along the rows of `variable`."""
     of_rows = other.dimensions == variable.dimensions[:1] and other.name not in other.dimensions
     return of_rows and other.long_name == LEARNED_BEFORE and variable.long_name != LEARNED_BEFORE
+
+
+if __name__ == "__main__":
+    sys.exit(not reads(Path(sys.argv[1])))

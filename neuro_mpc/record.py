@@ -14,7 +14,6 @@ import importlib.metadata
 import os
 import shutil
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -22,10 +21,13 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
-import xarray as xr
 
 from neuro_mpc import __version__, netcdf
-from neuro_mpc.errors import RunError, RunFileError
+from neuro_mpc.errors import RunError
+from neuro_mpc.paths import check_folder, partial_path, refuse_existing
+from neuro_mpc.reading import open_run
+
+__all__ = ["RunFile", "open_run"]
 
 # A row per presentation is small and a sync is not: rows wait for whichever comes first.
 BLOCK_ROWS, BLOCK_SECONDS = 256, 2.0
@@ -320,72 +322,13 @@ class RunFile:
         netcdf.put(group, name, row, array, dimensions, kind, label)
 
 
-def open_run(path: str | os.PathLike[str]) -> xr.DataTree:
-    """Opens a run file lazily as an `xarray.DataTree`; `.close()` it, or use it in a `with` statement.
-
-    A `<path>.partial` that a kill left half written is read from its checkpoint, with a warning.
-
-    Raises RunFileError when the file is missing, cannot be read, or is no run file.
-    """
-    path = Path(path)
-    if not path.is_file():
-        left = next((left for left in (partial_path(path), saved_path(path)) if left.is_file()), None)
-        hint = f"open {left}, its unfinished run" if left else ""
-        raise RunFileError(f"{path} is not there", hint=hint)
-    if path.suffix == ".partial" and (saved := saved_path(path.with_suffix(""))).is_file():
-        if not netcdf.reads(path):
-            warnings.warn(f"{path} was left half written, or is being written: this is its last checkpoint, {saved}",
-                          stacklevel=2)
-            path = saved
-    try:
-        run = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
-    except (OSError, ValueError) as problem:
-        hint = "a file that is still being written opens with HDF5_USE_FILE_LOCKING=FALSE in the environment"
-        raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=hint) from problem
-    missing = [name for name in ("circuit", "protocol", "complete") if name not in run.attrs]
-    if missing:
-        run.close()
-        raise RunFileError(f"{path} is not a run file: it has no attribute {', '.join(missing)}")
-    return run
-
-
 def _evaluation_label(name: str) -> str:
     measure = max((each for each in TESTS if name.startswith(each)), key=len, default=name)
     return f"{TESTS.get(measure, measure)}{CIRCUITS.get(name.removeprefix(measure), '')}"
 
 
-def partial_path(path: Path) -> Path:
-    """The name that a run file has until its run is complete."""
-    return path.with_name(f"{path.name}.partial")
-
-
-def saved_path(path: Path) -> Path:
-    """The name of the checkpoint of a run file; it opens as a run file, too."""
-    return path.with_name(f"{path.name}.checkpoint")
-
-
 def _bytes(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> int:
     return sum(array.nbytes for group in arrays.values() for array in group.values())
-
-
-def check_folder(path: Path) -> None:
-    """Raises RunError where no run file can be written to `path`."""
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise RunError(f"{path}: the folder {folder} is not there", hint=f"mkdir -p {folder}")
-    if path.is_dir():
-        raise RunError(f"{path} is a folder", hint=f"a file name, such as {path / 'run.nc'}")
-    if not os.access(folder, os.W_OK):
-        raise RunError(f"{path}: the folder {folder} is not writable", hint="another path")
-
-
-def refuse_existing(path: Path, *unfinished: Path) -> None:
-    """Raises RunError where a run file is, or what is left of an unfinished one."""
-    if path.exists():
-        raise RunError(f"{path} is already there", hint="another path, or --overwrite to replace it")
-    for left in filter(Path.exists, unfinished):
-        hint = "--resume to go on with it, --overwrite to replace it, or another path"
-        raise RunError(f"{left} is left from an unfinished run", hint=hint)
 
 
 def _provenance(circuit, protocol) -> dict[str, str]:

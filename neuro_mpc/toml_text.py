@@ -10,7 +10,7 @@ from pathlib import Path
 
 from neuro_mpc.errors import DescriptionError
 
-LARGEST_FILE = 1_000_000
+LARGEST_FILE, DEEPEST = 1_000_000, 12
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -36,7 +36,10 @@ def read_toml(path: Path, source: str = "") -> dict[str, object]:
 def parse_toml(text: str, source: str = "") -> dict[str, object]:
     """The tables of a TOML text; DescriptionError with line and column where it is malformed."""
     try:
-        return tomllib.loads(text.replace("\r\n", "\n"))
+        tables = tomllib.loads(text.replace("\r\n", "\n"))
+        if not _is_shallow(tables):
+            raise RecursionError
+        return tables
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         problem = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deeply"
         raise DescriptionError(
@@ -44,6 +47,15 @@ def parse_toml(text: str, source: str = "") -> dict[str, object]:
             source=source,
             hint='texts and expressions are quoted, such as activation = "relu(r)"',
         ) from None
+
+
+def _is_shallow(tables: object) -> bool:
+    """Whether tables and lists are nested no more than a description needs; looked at level by level."""
+    level = [tables]
+    for _ in range(DEEPEST):
+        level = [inner for each in level if isinstance(each, (dict, list))
+                 for inner in (each.values() if isinstance(each, dict) else each)]
+    return not level
 
 
 def to_toml(table: Mapping[str, object]) -> str:

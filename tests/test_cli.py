@@ -232,7 +232,7 @@ def test_plot_prints_where_the_figures_are(pretend, tmp_path):
         drawn.append(given)
         return [tmp_path / "learning.png"]
 
-    pretend("open_run", lambda path: run)
+    pretend("open_run", lambda path, careful: run)
     pretend("plot_run", plot_run)
     result = command("plot", "run.nc", "--figure", "learning", "--out", tmp_path / "learning.png")
     assert result.stdout == f"{tmp_path / 'learning.png'}\n"
@@ -245,11 +245,25 @@ def test_plot_of_a_missing_file(tmp_path):
     assert "none.nc" in result.stderr
 
 
+def test_check_tells_what_a_run_would_take():
+    result = command("check", "mpl", "toy-language", "--backend", "numpy")
+    assert result.exit_code == 0
+    assert "15,200 synapses with 45,600 parameters" in result.stdout
+    for what in ("memory", "disk", "time"):
+        assert f"\n{what} " in result.stdout
+
+
+def test_check_refuses_what_memory_cannot_hold():
+    result = command("check", "mpl", "digits-rows", "--set", "circuit.population.hidden.size=1000000", "--backend", "numpy")
+    assert result.exit_code == 2
+    assert "TB of memory" in result.stderr and "1,000,018,000,000 synapses" in result.stderr
+
+
 def test_version():
     assert command("--version").stdout == f"neuro-mpc {nm.__version__}\n"
 
 
-@pytest.mark.parametrize("name", ["run", "show", "list", "plot"])
+@pytest.mark.parametrize("name", ["run", "check", "show", "list", "plot"])
 def test_every_command_has_help(name):
     result = command(name, "--help")
     assert result.exit_code == 0

@@ -245,3 +245,22 @@ def test_chunks_stay_below_a_mebibyte_and_inside_the_array(shape):
     chunk = chunks(shape)
     assert np.prod(chunk) * 8 <= 2**20
     assert all(1 <= part <= max(size, 1) for part, size in zip(chunk, shape))
+
+
+def test_a_file_that_declares_more_than_it_can_hold_is_refused(tmp_path):
+    new_run(tmp_path / "run.nc").close()
+    with netCDF4.Dataset(tmp_path / "run.nc", "a") as file:
+        file.createDimension("huge", 10**12)
+        file.createVariable("zeros", "f8", ("huge",), chunksizes=(1000,), compression="zlib")
+    with pytest.raises(RunFileError, match="declares 8,000,000,000,"):
+        open_run(tmp_path / "run.nc")
+
+
+def test_a_damaged_file_can_be_opened_with_care(tmp_path):
+    path = tmp_path / "run.nc"
+    new_run(path).close()
+    with open_run(path, careful=True) as run:
+        assert run.attrs["complete"] == 1
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(RunFileError, match="damaged"):
+        open_run(path, careful=True)

@@ -14,8 +14,9 @@ import neuro_mpc as nm
 from neuro_mpc import checkpoint
 from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.lock import Lock
+from neuro_mpc.paths import partial_path, saved_path
 from neuro_mpc.presentation import Presenter
-from neuro_mpc.record import RunFile, partial_path, saved_path
+from neuro_mpc.record import RunFile
 from neuro_mpc.run import Training
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked and killed")
