@@ -10,33 +10,37 @@ from neuro_mpc.errors import RunError
 from neuro_mpc.presentation import Energies, Presenter
 from neuro_mpc.record import RunFile
 
-# Energies fall while a circuit learns; one that is so many times that of the beginning will not come back.
-LARGEST_GROWTH = 1e9
-LARGEST_GROWTH_WITH_RETREAT = 100.0  # a state to go back to has to be better than that
+# Energies fall while a circuit learns. Single batches may have any energy where the variance of an input is small; one
+# that is so many times that of the beginning in so many presentations in a row will not come back.
+LARGEST_GROWTH, LARGEST_GROWTH_WITH_RETREAT = 1e6, 100.0
+PATIENCE = 10
 LEAST_FACTOR = 2.0**-20
 ADVICE = ("a smaller learning.rate, learning.clip = 10.0, a smaller inference.rate, smaller initial values, or "
           "learning.backoff = 50, which halves the rate by itself; what was recorded before can be read")
 
 
 class Diverged(RunError):
-    """The free energy or the parameters are not finite, or out of all proportion."""
+    """The free energy or the parameters are not finite, or the energy stays out of all proportion."""
 
 
 class Watch:
     """Looks at the energies of every presentation, and at the parameters whenever they are read.
 
     largest  the largest free energy that is put up with
+    high     presentations in a row with a larger one
     """
 
     def __init__(self, presenter: Presenter, retreats: bool = False):
-        self._presenter, self.largest = presenter, 0.0
+        self._presenter, self.largest, self.high = presenter, 0.0, 0
         self._growth = LARGEST_GROWTH_WITH_RETREAT if retreats else LARGEST_GROWTH
 
     def energies(self, presentation: int, energies: Energies) -> None:
         """Raises Diverged for energies that tell so, with the population where it shows."""
         if not self.largest:
             self.largest = self._growth * max(1.0, np.nan_to_num(energies.start))
-        if not energies.total <= self.largest:
+        self.high = self.high + 1 if energies.total > self.largest else 0
+        if not np.isfinite(energies.total) or self.high >= PATIENCE:
+            self.high = 0
             raise Diverged(f"the free energy became {energies.total:.3g} in presentation {presentation}: "
                            f"{self._where()}", hint=ADVICE)
 

@@ -227,8 +227,8 @@ class Learning(Table):
     decay      a parameter θ moves by −rate·decay·θ besides (decoupled weight decay)
     clip       largest spectral norm of a gradient matrix; 0: none
     clip_parameters  names of the parameters that are clipped; empty: all
-    backoff    where the energy diverges (or grows to 100 times that of the beginning), go back to the last multiple
-               of so many presentations and go on with half the rate; 0: stop where it diverges
+    backoff    where the energy diverges (or stays above 100 times that of the beginning), go back to the last
+               multiple of so many presentations and go on with half the rate; 0: stop where it diverges
     initial    PARAMETER, or PROJECTION.PARAMETER → initial value, in place of those of the circuit
     """
 

@@ -158,7 +158,8 @@ class Training:
     def resume(self, saved: Checkpoint) -> None:
         """The rest of a training that was saved."""
         self.presenter.restore(saved.arrays)
-        self.watch.largest, self.retreat.factor = saved.progress["largest"], saved.progress["factor"]
+        self.watch.largest, self.watch.high = saved.progress["largest"], int(saved.progress["high"])
+        self.retreat.factor = saved.progress["factor"]
         self._go_on(saved.presentation)
 
     def _go_on(self, done: int) -> None:
@@ -180,13 +181,15 @@ class Training:
         """Keeps what is learned and recorded *before* `presentation`: its tests and snapshots are made again."""
         due = self.checkpoints.due or (interrupted and self.checkpoints.wanted)
         good = self.retreat.good
-        if self.retreat.is_time(presentation) or (due and good is None):
+        if (self.retreat.is_time(presentation) and not self.watch.high) or (due and good is None):
             good = presentation, self.presenter.state()
             self.watch.parameters(*good)
             self.retreat.remember(*good)
         if due:
             self.retreat.flush()
-            self.checkpoints.save(*good, {"largest": self.watch.largest, "factor": self.retreat.factor})
+            high = 0 if self.retreat.good else self.watch.high
+            progress = {"largest": self.watch.largest, "high": high, "factor": self.retreat.factor}
+            self.checkpoints.save(*good, progress)
         if interrupted:
             self.retreat.confirm()
             raise KeyboardInterrupt

@@ -6,7 +6,7 @@ from interrupted import content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
 from neuro_mpc import divergence
-from neuro_mpc.divergence import Diverged, Retreat, Watch
+from neuro_mpc.divergence import PATIENCE, Diverged, Retreat, Watch
 from neuro_mpc.presentation import Energies, Presenter
 
 BURSTING = {"learning.rate": 2e5, "learning.optimizer": "sgd", "learning.schedule.kind": "constant",
@@ -31,11 +31,19 @@ def test_energies_that_are_not_finite_name_the_population():
         watch.energies(8, energies(np.inf))
 
 
-def test_energies_out_of_all_proportion_are_noticed_while_they_are_finite():
+def test_energies_that_stay_out_of_all_proportion_are_noticed_while_they_are_finite():
     watch = Watch(Errors(hidden=4e5, output=1.0))
     watch.energies(0, energies(1000.0))
-    with pytest.raises(Diverged, match="became 1e[+]12 in presentation 3: the largest error is 4e[+]05, in hidden"):
-        watch.energies(3, energies(1e12))
+    for number in range(1, PATIENCE):
+        watch.energies(number, energies(1e12))
+    with pytest.raises(Diverged, match="became 1e[+]12 in presentation 10: the largest error is 4e[+]05, in hidden"):
+        watch.energies(PATIENCE, energies(1e12))
+
+
+def test_a_single_batch_may_have_any_energy():
+    watch = Watch(Errors(hidden=4e5, output=1.0))
+    for number in range(100):
+        watch.energies(number, energies(1e30 if number % PATIENCE == 3 else 10.0))
 
 
 def test_parameters_that_are_not_finite_are_named():
