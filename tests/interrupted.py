@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import netCDF4
 import numpy as np
@@ -33,10 +34,11 @@ class Here(InProcess):
 
 def simulate(out: Path, settings: dict[str, object] = {}, **options) -> None:
     """20 presentations of a small circuit."""
-    launch.start = lambda plan, *_: Here(plan)
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 8})
     protocol = nm.load_protocol("toy-language", {**SETTINGS, **settings})
-    nm.simulate(circuit, protocol, **{"seed": 1, "backend": "numpy", "checkpoint_every": 0, **options}, out=out).close()
+    with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+        nm.simulate(circuit, protocol, **{"seed": 1, "backend": "numpy", "checkpoint_every": 0, **options},
+                    out=out).close()
 
 
 def in_child(work: Callable[[], object]) -> int:
