@@ -41,13 +41,13 @@ SECONDS, MEMORY, AT_ONCE = 30, 3 * 2**30, 50
 SMALL = {"stimulus.letters": 6, "stimulus.length": 5, "stimulus.load": 1.0, "learning.batch": 4, "learning.epochs": 4}
 VALUES = [-1, 0, 1, 2**63, -(2**70), 10**400, 1e308, -1e-320, float("inf"), float("nan"), True, "", "x", "x" * 5000,
           "\x00", "../../etc/passwd", "hidden", "relu(r)", [], [[]], [1, 2], ["a"], {}, {"a": {"b": 1}}, "ü" * 50]
-TOKENS = ["r", "n", "m", "pi", "1", "0", "2.5", "1e999", "1e-999", "9" * 400, "0x1f", "+", "-", "*", "/", "**", "//", "%",
-          "@", "(", ")", "[", "]", "{", "}", ",", ".", ":", ":=", "=", "==", "<", "if", "else", "for", "in", "lambda", "not",
-          "exp(", "log(", "sqrt(", "tanh(", "relu(", "normal(0, 1)", "identity()", "__import__('os')", "().__class__",
-          "r.__class__", "f'{r}'", "'a'", "None", "True", "print(r)", "eval('1')", "\\", "\n", "#", "é", "\x00"]
-HOSTILE = ["tanh(r)", "r**2/(1 + r**2)", "m/n", "m**2*pi/n**2", "normal(0, sqrt(n))", "uniform(-1, 1)", "relu(r)", "abs(m)",
-           "9**9**9**9", "r**r**r**r**r", "exp(" * 40 + "r" + ")" * 40, "(" * 300 + "r" + ")" * 300, "-" * 900 + "r",
-           "+".join(["r"] * 500), "*".join(["(r+1)"] * 100), "(r+1)**20*(r+2)**20*(r+3)**20", "1/(r-r)", "log(0)*r",
+TOKENS = ["r", "n", "m", "pi", "1", "0", "2.5", "1e999", "1e-999", "9" * 400, "0x1f", "+", "-", "*", "/", "**", "//",
+          "%", "@", "(", ")", "[", "]", "{", "}", ",", ".", ":", ":=", "=", "==", "<", "if", "else", "for", "in",
+          "lambda", "not", "exp(", "log(", "sqrt(", "tanh(", "relu(", "normal(0, 1)", "identity()", "__import__('os')",
+          "().__class__", "r.__class__", "f'{r}'", "'a'", "None", "True", "print(r)", "eval('1')", "\\", "\n", "#", "é", "\x00"]
+HOSTILE = ["tanh(r)", "r**2/(1 + r**2)", "m/n", "m**2*pi/n**2", "normal(0, sqrt(n))", "uniform(-1, 1)", "relu(r)",
+           "abs(m)", "9**9**9**9", "r**r**r**r**r", "exp(" * 40 + "r" + ")" * 40, "(" * 300 + "r" + ")" * 300,
+           "-" * 900 + "r", "+".join(["r"] * 500), "*".join(["(r+1)"] * 100), "(r+1)**20*(r+2)**20*(r+3)**20", "1/(r-r)", "log(0)*r",
            "sqrt(-1)*r", "r" * 1000, "tanh(" * 20 + "r**20" + ")" * 20, "exp(exp(exp(exp(exp(9)))))*r", "relu(r)**-20"]
 
 
@@ -64,7 +64,8 @@ def mutated_text(text: str, chance: random.Random) -> bytes:
         elif what == 2:
             lines.insert(at, "".join(chance.choices(string.printable, k=chance.randint(1, 60))))
         elif what == 3:
-            lines.insert(at, chance.choice(["[" * 2000, "a." * 500 + "b = 1\n", "x = " + "[" * 1500 + "]" * 1500, '"""']))
+            deep = ["[" * 2000, "a." * 500 + "b = 1\n", "x = " + "[" * 1500 + "]" * 1500, '"""']
+            lines.insert(at, chance.choice(deep))
         elif what == 4 and lines:
             line = lines[at]
             cut = chance.randrange(len(line))
@@ -119,7 +120,8 @@ def mutated_bytes(content: bytes, chance: random.Random) -> bytes:
     changed = bytearray(content)
     for _ in range(chance.choice([1, 3, 20, 200])):
         # Most of a file's structure stands at its beginning.
-        changed[chance.randrange(min(len(changed), chance.choice([100, 5000, 10**9])))] = chance.choice([0, 255, chance.randrange(256)])
+        value = chance.choice([0, 255, chance.randrange(256)])
+        changed[chance.randrange(min(len(changed), chance.choice([100, 5000, 10**9])))] = value
     return bytes(changed)
 
 
@@ -143,7 +145,8 @@ class Fuzzer:
 
     def __init__(self, folder: Path, seed: int):
         self.folder, self.seed, self.commands = folder, seed, CliRunner()
-        circuit, protocol = nm.load_circuit("mpl", {"population.hidden.size": 8}), nm.load_protocol("toy-language", SMALL)
+        circuit = nm.load_circuit("mpl", {"population.hidden.size": 8})
+        protocol = nm.load_protocol("toy-language", SMALL)
         self.circuit, self.protocol = circuit.to_toml(), protocol.to_toml()
         (folder / "circuit.toml").write_text(self.circuit)
         (folder / "protocol.toml").write_text(self.protocol)
@@ -189,14 +192,15 @@ class Fuzzer:
     def expressions(self, chance):
         tables = parse_toml(self.circuit)
         synapse = tables["synapse"]["spike-and-slab"]
-        place, key = chance.choice([(tables["population"]["hidden"], "activation"), (synapse, "mean"), (synapse, "variance"),
-                                    (synapse["parameter"]["m"], "initial")])
+        place, key = chance.choice([(tables["population"]["hidden"], "activation"), (synapse, "mean"),
+                                    (synapse, "variance"), (synapse["parameter"]["m"], "initial")])
         place[key] = expression(chance)
         return self.described(to_toml(tables).encode(), "circuit")
 
     def settings(self, chance):
-        keys = ["circuit.population.hidden.size", "protocol.learning.rate", "circuit.synapse", "protocol", "circuit.name",
-                "protocol.stimulus.letters", "circuit.projection.input.initial.m", "protocol.learning.initial", "protocol..a"]
+        keys = ["circuit.population.hidden.size", "protocol.learning.rate", "circuit.synapse", "protocol",
+                "circuit.name", "protocol.stimulus.letters", "circuit.projection.input.initial.m",
+                "protocol.learning.initial", "protocol..a"]
         key = chance.choice([*keys, chance.choice(keys) + chance.choice([".a", ".", "=", " ", "[0]"]),
                              "".join(chance.choices(string.printable, k=8))])
         value = chance.choice([str(chance.choice(VALUES)), repr(chance.choice(VALUES)), expression(chance), "[" * 3000])

@@ -56,7 +56,8 @@ CHECKPOINTS = (0.0, 0.02, 0.2, 1e6)  # seconds between them; the last: only the 
 
 def simulate(out: Path, backend: str, **options) -> None:
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 12})
-    nm.simulate(circuit, nm.load_protocol("toy-language", SETTINGS), seed=3, backend=backend, out=out, **options).close()
+    protocol = nm.load_protocol("toy-language", SETTINGS)
+    nm.simulate(circuit, protocol, seed=3, backend=backend, out=out, **options).close()
 
 
 def killed(out: Path, backend: str, phase: str, chance: random.Random) -> bool:

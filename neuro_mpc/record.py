@@ -24,6 +24,7 @@ import numpy as np
 
 from neuro_mpc import __version__, netcdf
 from neuro_mpc.errors import RunError
+from neuro_mpc.labels import LEARNING, NEURAL, TESTS, evaluation_label
 from neuro_mpc.paths import check_folder, partial_path, refuse_existing
 from neuro_mpc.reading import open_run
 
@@ -32,33 +33,6 @@ __all__ = ["RunFile", "open_run"]
 # A row per presentation is small and a sync is not: rows wait for whichever comes first.
 BLOCK_ROWS, BLOCK_SECONDS = 256, 2.0
 
-LEARNING = {
-    "free_energy": "free energy after inference, mean per trial",
-    "free_energy_hidden": "part of the free energy in the errors of the free populations, mean per trial",
-    "loss": "part of the free energy in the target population, mean per trial",
-    "free_energy_start": "free energy before inference, mean per trial",
-    "iterations": "iterations of inference",
-}
-TESTS = {
-    "test_loss": "loss of the prediction on the tested trials, mean per trial",
-    "accuracy": "fraction of the tested trials that are predicted correctly",
-    "correct_letter_ratio": "fraction of generated transitions that the language allows",
-    "perplexity": "exponential of the mean cross-entropy per symbol",
-}
-CIRCUITS = {
-    "": ", with noise",
-    "_mean_weights": ", every weight at its mean",
-    "_network": ", by a network whose weights are drawn",
-    "_ensemble": ", by the mean output of the networks",
-}
-NEURAL = {
-    "belief": "belief, the state of the value units",
-    "prediction": "prediction of the belief",
-    "error": "prediction error",
-    "rate": "firing rate",
-    "noise": "standard normal noise of the presentation",
-    "output": "output of the read-out",
-}
 INTEGERS = ("sequence", "trial_number")
 RESERVE_BYTES = 2**20
 CANNOT_WRITE = (
@@ -248,7 +222,7 @@ class RunFile:
         """Writes what the trained circuit does on the test trials: a number each, or an array (network,)."""
         group = self._file.createGroup("evaluation")
         for name, value in values.items():
-            netcdf.put_result(group, name, value, "network", self._float, _evaluation_label(name))
+            netcdf.put_result(group, name, value, "network", self._float, evaluation_label(name))
         self.flush()
 
     @_writing
@@ -320,11 +294,6 @@ class RunFile:
         array = np.asarray(array)
         kind = "i8" if name in INTEGERS else self._float
         netcdf.put(group, name, row, array, dimensions, kind, label)
-
-
-def _evaluation_label(name: str) -> str:
-    measure = max((each for each in TESTS if name.startswith(each)), key=len, default=name)
-    return f"{TESTS.get(measure, measure)}{CIRCUITS.get(name.removeprefix(measure), '')}"
 
 
 def _bytes(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> int:

@@ -7,7 +7,6 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from neuro_mpc import evaluation, initial, measures, stimuli

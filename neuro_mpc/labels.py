@@ -1,0 +1,37 @@
+"""Long names of the variables of a run file."""
+
+from __future__ import annotations
+
+LEARNING = {
+    "free_energy": "free energy after inference, mean per trial",
+    "free_energy_hidden": "part of the free energy in the errors of the free populations, mean per trial",
+    "loss": "part of the free energy in the target population, mean per trial",
+    "free_energy_start": "free energy before inference, mean per trial",
+    "iterations": "iterations of inference",
+}
+TESTS = {
+    "test_loss": "loss of the prediction on the tested trials, mean per trial",
+    "accuracy": "fraction of the tested trials that are predicted correctly",
+    "correct_letter_ratio": "fraction of generated transitions that the language allows",
+    "perplexity": "exponential of the mean cross-entropy per symbol",
+}
+CIRCUITS = {
+    "": ", with noise",
+    "_mean_weights": ", every weight at its mean",
+    "_network": ", by a network whose weights are drawn",
+    "_ensemble": ", by the mean output of the networks",
+}
+NEURAL = {
+    "belief": "belief, the state of the value units",
+    "prediction": "prediction of the belief",
+    "error": "prediction error",
+    "rate": "firing rate",
+    "noise": "standard normal noise of the presentation",
+    "output": "output of the read-out",
+}
+
+
+def evaluation_label(name: str) -> str:
+    """The long name of a variable of the evaluation: of its measure, and of the circuit that was measured."""
+    measure = max((each for each in TESTS if name.startswith(each)), key=len, default=name)
+    return f"{TESTS.get(measure, measure)}{CIRCUITS.get(name.removeprefix(measure), '')}"
