@@ -17,8 +17,10 @@ import pytest
 import neuro_mpc as nm
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.conversation import Program
+from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.launch import start
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.network.sweep import code_object_class
 from neuro_mpc.rules import brian_name
 
 TRIALS, STEPS, SYMBOLS = 5, 4, 3
@@ -173,6 +175,18 @@ def test_what_is_compared_has_happened(presented):
         assert np.abs(second[name] - first[name]).max() > 1e-3
     moved = went_on["high_belief_f"] != began["high_belief_f"]
     assert moved[:3 * 5 * 4].any() and not moved[3 * 5 * 4:].any()  # trials × steps and history × units
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_numpy_prints_no_arrays(name):
+    """As Brian2's own way to add a function in NumPy does, for a message that nobody sees: it takes all the time."""
+    function = FUNCTIONS[name].implementations[code_object_class("numpy")].get_code(None)
+
+    def printed(number):
+        raise AssertionError("an array was printed")
+
+    with np.printoptions(formatter={"all": printed}):
+        function(np.ones(3), *[0.0, 2.0] * (name == "bounded"))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not tell")

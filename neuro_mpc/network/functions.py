@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from brian2 import Function
-from brian2.core.functions import DEFAULT_FUNCTIONS
 from scipy.special import expit
 
 
@@ -61,11 +60,12 @@ _NUMPY = {"relu": _relu, "step": _step, "inverse_sqrt": _inverse_sqrt, "sigmoid"
 def _function(name: str) -> Function:
     arguments = ["x", "low", "high"] if name == "bounded" else ["x"]
     function = Function(_NUMPY[name], arg_units=[1] * len(arguments), arg_names=arguments, return_unit=1)
-    function.implementations.add_numpy_implementation(_NUMPY[name])
     internal = f"_mpc_{name}"
     source = _CPP[name].format(name=internal)
     declared = ", ".join(f"double {argument}" for argument in arguments)
     in_cython = _IN_CYTHON.format(source=source, name=internal, arguments=declared)
+    # Not add_numpy_implementation, whose check of units prints every result.
+    function.implementations.add_implementation("numpy", _NUMPY[name])
     function.implementations.add_implementation("cpp", source, name=internal)
     function.implementations.add_implementation("cython", in_cython, name=internal)
     return function
@@ -81,7 +81,3 @@ sigmoid(x)         1/(1 + exp(−x))
 softplus(x)        log(1 + exp(x))
 bounded(x, a, b)   x between a and b
 """
-
-# Brian2 adds these on demand, but only for its own NumPy code objects, not for classes derived from them.
-for _name in ("abs", "cos", "exp", "floor", "log", "sign", "sin", "sqrt", "tanh"):
-    DEFAULT_FUNCTIONS[_name].implementations.add_numpy_implementation(DEFAULT_FUNCTIONS[_name].pyfunc)
