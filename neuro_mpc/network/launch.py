@@ -29,8 +29,9 @@ except ImportError:
 
 BACKENDS = ("cpp", "cython", "numpy")
 CHECKED = "sha256"
-WARM = "-fno-guess-branch-probability"
-"""GCC guesses that the end of a long Cython function is hardly ever reached, and would not vectorise its loops."""
+IN_CYTHON = ["-fno-guess-branch-probability", "--param=vect-max-version-for-alias-checks=1000"]
+"""GCC would not vectorise the loops of a long Cython function: it guesses that they are hardly ever reached, and
+has to check before each that no two of its arrays overlap."""
 
 
 def cache_directory() -> Path:
@@ -78,7 +79,7 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
     environment, flags = _environment(plan.threads, workspace), []
     if backend == "cython":
         environment |= {"CC": compiler(), "CXX": compiler()}
-        flags = _accepted_flags(compiler(), plan.precision, [WARM])
+        flags = _accepted_flags(compiler(), plan.precision, IN_CYTHON)
     command = [sys.executable, "-m", "neuro_mpc.network.worker", str(plan_path), backend, str(manifest_path),
                str(_cython_cache(flags)), json.dumps(flags)]
     program = Program(command, Manifest({}), plan.tiling, plan.rows, log, environment)
