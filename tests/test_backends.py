@@ -49,8 +49,8 @@ def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
 
 # Two threads stand for two tiles of trials, of three and of two.
 RELAXATION = Plan(circuit("softmax", "relu(r)", "tanh(r) + sin(r)/4", 1), TRIALS, STEPS, "every",
-                  "relaxation", settles=True, optimizer="adam", decay=1e-3, clip=0.05, clip_parameters=("m", "Xi"),
-                  precision="float64", threads=2)
+                  "relaxation", settles=True, optimizer="adam", decay=1e-3, clip=0.05,
+                  clip_parameters=("m", "Xi"), precision="float64", threads=2)
 FIXED = Plan(circuit("gaussian", "softplus(r)", "sigmoid(r) + exp(-abs(r))*cos(r)", 2), TRIALS, STEPS, "last",
              "fixed-prediction", precision="float64", threads=2)
 PLANS = {"relaxation": RELAXATION, "fixed prediction": FIXED,
@@ -166,7 +166,7 @@ def test_single_precision_agrees_with_double(presented, backend):
 
 
 def test_what_is_compared_has_happened(presented):
-    """Trials settle at different iterations or stop at the limit, gradients are clipped, a sequence goes on."""
+    """Trials settle one by one or stop at the limit, gradients are clipped, a sequence goes on."""
     first, second, limited, began, went_on = presented("relaxation", "numpy").values()
     assert 1 < second["iterations_used"].min() < second["iterations_used"].max() < ITERATIONS
     assert limited["iterations_used"].max() < second["iterations_used"].min()
@@ -179,7 +179,7 @@ def test_what_is_compared_has_happened(presented):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_numpy_prints_no_arrays(name):
-    """As Brian2's own way to add a function in NumPy does, for a message that nobody sees: it takes all the time."""
+    """As Brian2's own way to add a function would, for a message that nobody sees: it took most of the time."""
     function = FUNCTIONS[name].implementations[code_object_class("numpy")].get_code(None)
 
     def printed(number):
@@ -199,7 +199,8 @@ def test_threads_are_not_bound_to_the_first_processors(presented, tmp_path):
 
 def test_errors_of_the_compiler_are_shown(tmp_path, monkeypatch):
     broken = tmp_path / "broken-compiler"
-    broken.write_text("#!/bin/sh\necho 'sweep.cpp:1:10: fatal error: Python.h: No such file or directory' >&2\nexit 1\n")
+    error = "sweep.cpp:1:10: fatal error: Python.h: No such file or directory"
+    broken.write_text(f"#!/bin/sh\necho '{error}' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))
     with pytest.raises(RunError, match="backend cython failed\n.*fatal error: Python.h") as raised:

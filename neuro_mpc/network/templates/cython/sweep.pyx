@@ -162,7 +162,7 @@ pass
 
 {% block template_support_code %}
 from libc.stdint cimport uint32_t
-from libcpp.algorithm cimport copy_n, fill, fill_n
+from libcpp.algorithm cimport copy_n, fill_n
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 cdef extern from * nogil:
@@ -199,14 +199,15 @@ cdef void matrix_product(bint transpose_a, bint transpose_b, int m, int n, int k
 {% endblock %}
 
 {% block maincode %}
-    cdef int64_t _first, _width, _iteration, _step, _t, _b, _rows
+    cdef int64_t _trials, _first, _width, _iteration, _step, _t, _b, _rows
     cdef size_t _begin, _end
     cdef double _energy, _last
     cdef bint _any, _was_moving, _settled, _astray, _moves
 
     # Division as in C: what is not finite shows in the energies, as with the other targets.
     with _cython.cdivision(True):
-        for _first in range(0, max(1, {{tiling.trials}} - {{_scalar('idle_trials')}}) if {{_scalar(condition)}} else 0, {{tiling.width}}):
+        _trials = max(1, {{tiling.trials}} - {{_scalar('idle_trials')}}) if {{_scalar(condition)}} else 0
+        for _first in range(0, _trials, {{tiling.width}}):
             _width = min({{tiling.width}}, {{tiling.trials}} - _first)
             {% for section in sections %}
             if {{_condition(section)}}:
