@@ -243,5 +243,5 @@ class Presenter:
         start, loss, hidden, used, planned = self.program.get("loss_start", "loss", "energy_hidden",
                                                                "iterations_used", "iterations")
         relaxes = self.plan.scheme == "relaxation"
-        iterations = used.mean() if self.plan.settles else planned[0] if relaxes else 1
+        iterations = 1 if not relaxes else used.mean() if self.plan.settles else planned[0]
         return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), float(iterations))
