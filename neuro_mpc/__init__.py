@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from neuro_mpc.protocol import Protocol
     from neuro_mpc.record import open_run
     from neuro_mpc.run import check, simulate
+    from neuro_mpc.trained import Trained, load_trained
 
 __version__ = "0.1.0"
 
@@ -25,10 +26,12 @@ __all__ = [
     "Protocol",
     "RunError",
     "RunFileError",
+    "Trained",
     "__version__",
     "check",
     "load_circuit",
     "load_protocol",
+    "load_trained",
     "open_run",
     "plot_run",
     "save_circuit",
@@ -44,6 +47,7 @@ _NAMES = {
     "protocol": ("Protocol",),
     "record": ("open_run",),
     "run": ("check", "simulate"),
+    "trained": ("Trained", "load_trained"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

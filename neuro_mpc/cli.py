@@ -28,7 +28,24 @@ app = typer.Typer(
 CircuitName = Annotated[str, typer.Argument(metavar="CIRCUIT", help="A name (see `list`) or a path.")]
 ProtocolName = Annotated[str, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.")]
 
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")]
+FirstName = Annotated[
+    str, typer.Argument(metavar="[CIRCUIT]", help="A name (see `list`) or a path; none with --from.")
+]
+SecondName = Annotated[
+    str | None, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.", show_default=False)
+]
+Start = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="RUN", help="Start from the circuit that this run file has learned."),
+]
+StartAt = Annotated[
+    int | None,
+    typer.Option("--from-presentation", metavar="K", min=0, help="Its snapshot after K; else the last one."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, show_default=False, help="The same seed gives the same run; else 0 or as --from."),
+]
 Backend = Annotated[Literal["cpp", "cython", "numpy"], typer.Option(help="cpp and cython need a C++ compiler.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")]
 Settings = Annotated[
@@ -54,10 +71,13 @@ def main(
 
 @app.command()
 def run(
-    circuit: CircuitName,
-    protocol: ProtocolName,
+    circuit: FirstName,
+    protocol: SecondName = None,
+    *,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The run file (netCDF) to write.")],
-    seed: Seed = 0,
+    start: Start = None,
+    start_at: StartAt = None,
+    seed: Seed = None,
     backend: Backend = "cpp",
     threads: Threads = 1,
     settings: Settings = None,
@@ -70,27 +90,29 @@ def run(
         float, typer.Option(metavar="SECONDS", min=0, help="How much of a run a crash may cost.")
     ] = 10.0,
 ) -> None:
-    """Run a protocol on a circuit and write the run file."""
+    """Run a protocol on a circuit, or with --from on a trained one, and write the run file."""
     if overwrite and resume:
         raise typer.BadParameter("--overwrite starts anew, --resume goes on: choose one")
     with _errors_told(), _interruption_told(out):
         from rich.console import Console
 
-        described = _described(circuit, protocol, settings or [])
-        machine = {"seed": seed, "backend": backend, "threads": threads}
+        described, begun = _described(circuit, protocol, start, start_at, seed, settings or [])
+        machine = {"backend": backend, "threads": threads}
         written = {"out": out, "overwrite": overwrite, "resume": resume}
         resumed = {"accept_changes": accept_changes, "checkpoint_every": checkpoint_every}
-        start = time.perf_counter()
+        clock = time.perf_counter()
         with progress_on(Console()) as progress:
-            finished = nm.simulate(*described, progress=progress, **machine, **written, **resumed)
-            progress.finish(summary(out, finished, time.perf_counter() - start))
+            finished = nm.simulate(*described, progress=progress, **begun, **machine, **written, **resumed)
+            progress.finish(summary(out, finished, time.perf_counter() - clock))
 
 
 @app.command()
 def check(
-    circuit: CircuitName,
-    protocol: ProtocolName,
-    seed: Seed = 0,
+    circuit: FirstName,
+    protocol: SecondName = None,
+    start: Start = None,
+    start_at: StartAt = None,
+    seed: Seed = None,
     backend: Backend = "cpp",
     threads: Threads = 1,
     settings: Settings = None,
@@ -99,8 +121,8 @@ def check(
     with _errors_told():
         from neuro_mpc.estimate import as_text
 
-        described = _described(circuit, protocol, settings or [])
-        typer.echo(as_text(nm.check(*described, seed=seed, backend=backend, threads=threads)))
+        described, begun = _described(circuit, protocol, start, start_at, seed, settings or [])
+        typer.echo(as_text(nm.check(*described, **begun, backend=backend, threads=threads)))
 
 
 @app.command()
@@ -167,11 +189,29 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _described(circuit: str, protocol: str, settings: list[str]) -> tuple["nm.Circuit", "nm.Protocol"]:
-    from neuro_mpc.descriptions import parse_settings
+def _described(
+    first: str,
+    second: str | None,
+    start: Path | None,
+    start_at: int | None,
+    seed: int | None,
+    settings: list[str],
+) -> tuple[tuple["nm.Circuit", "nm.Protocol"], dict[str, object]]:
+    """Circuit and protocol, and how they begin: the run to start from, if any, and the seed."""
+    from neuro_mpc.descriptions import changed, parse_settings
 
     for_circuit, for_protocol = parse_settings(settings)
-    return nm.load_circuit(circuit, for_circuit), nm.load_protocol(protocol, for_protocol)
+    if start is None:
+        if second is None or start_at is not None:
+            missing = "'PROTOCOL'" if second is None else "'--from'"
+            raise typer.BadParameter(f"Missing {missing}: CIRCUIT and PROTOCOL, or --from RUN and PROTOCOL")
+        described = nm.load_circuit(first, for_circuit), nm.load_protocol(second, for_protocol)
+        return described, {"seed": seed or 0}
+    if second is not None:
+        raise typer.BadParameter(f"--from takes the circuit of {start}: leave {first} out, or use --set")
+    protocol, trained = nm.load_protocol(first, for_protocol), nm.load_trained(start, start_at)
+    begun = {"start": trained, "seed": trained.seed if seed is None else seed}
+    return (changed(trained.unsized(), for_circuit), protocol), begun
 
 
 @contextmanager

@@ -49,6 +49,12 @@ def load_protocol(name_or_path: str | Path, overrides: Mapping[str, object] | No
     return Protocol.from_tables(_overridden(Protocol, tables, overrides), source)
 
 
+def changed(description: Description, overrides: Mapping[str, object]) -> Description:
+    """The description with the `overrides`, dotted path → value; DescriptionError where they do not fit."""
+    model = type(description)
+    return model.from_tables(_overridden(model, description.tables(), overrides), description.name)
+
+
 def save_circuit(circuit: Circuit, path: str | Path) -> None:
     """Writes the TOML from which `load_circuit` makes an equal circuit."""
     _save(circuit, path)

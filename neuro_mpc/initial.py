@@ -30,10 +30,15 @@ def draw(circuit: Circuit, protocol: Protocol, seed: int) -> Parameters:
     """
     _refuse_unknown(circuit, protocol)
     drawn = {name: _projection(circuit, protocol, name, seed) for name in circuit.projection}
-    for name, parameters in drawn.items():
-        _refuse_impossible_moments(circuit, name, parameters)
-        _refuse_impossible_spike(circuit, name, parameters)
+    refuse_impossible(circuit, drawn)
     return drawn
+
+
+def refuse_impossible(circuit: Circuit, parameters: Parameters) -> None:
+    """Raises DescriptionError for parameters that make no distribution of weights."""
+    for name, values in parameters.items():
+        _refuse_impossible_moments(circuit, name, values)
+        _refuse_impossible_spike(circuit, name, values)
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -172,7 +177,7 @@ def _refuse_impossible_moments(
         # Rounding may leave a variance that is zero a little below it.
         slack = 1e-12 * max(1.0, float(np.abs(found).max(initial=0.0))) if moment == "variance" else np.inf
         if not (np.isfinite(found).all() and (found >= -slack).all()):
-            problem = f"the initial parameters of {projection} make a {moment} that is negative or not finite"
+            problem = f"the parameters of {projection} make a {moment} that is negative or not finite"
             raise DescriptionError(
                 problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=formula
             )
@@ -193,7 +198,7 @@ def _refuse_impossible_spike(
         too_small = variance * (1 - spike) < mean**2 * spike - slack
     if not ((spike >= 0) & (spike <= 1)).all():
         raise DescriptionError(
-            f"the initial parameters of {projection} make no probability", expected="0 to 1", **where
+            f"the parameters of {projection} make no probability", expected="0 to 1", **where
         )
     if too_small.any():
         raise DescriptionError(

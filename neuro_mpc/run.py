@@ -13,7 +13,7 @@ from neuro_mpc import evaluation, initial, measures, stimuli
 from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.divergence import Diverged, Retreat, Watch
-from neuro_mpc.errors import DescriptionError
+from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.interruption import held_back
 from neuro_mpc.keeping import Keeping
@@ -26,15 +26,21 @@ from neuro_mpc.progress import SilentProgress
 from neuro_mpc.protocol import Protocol
 from neuro_mpc.record import RunFile, open_run
 from neuro_mpc.schedule import Course
+from neuro_mpc.trained import Source, Trained, load_trained
 
 
-def simulate(circuit: Circuit, protocol: Protocol, *, seed: int = 0, backend: str = "cpp", threads: int = 1,
-             out: str | os.PathLike | None = None, overwrite: bool = False, resume: bool = False,
-             accept_changes: bool = False, checkpoint_every: float = 10.0,
+def simulate(circuit: Circuit | None, protocol: Protocol, *, start: Source | None = None,
+             seed: int | None = None, backend: str = "cpp", threads: int = 1,
+             out: str | os.PathLike | None = None, overwrite: bool = False,
+             resume: bool = False, accept_changes: bool = False, checkpoint_every: float = 10.0,
              progress: SilentProgress | None = None) -> xr.DataTree:
     """Run `protocol` on `circuit` and return the run, an `xarray.DataTree` (see the README for its groups).
 
-    seed        feeds every random number: same seed, backend and threads, same content of the file
+    start       a run to go out from, as `load_trained` takes or gives it: its learned parameters, with a fresh
+                optimiser, in place of initial ones. Without presentations to learn they are evaluated only
+    circuit     None: that of `start`
+    seed        feeds every random number: same seed, backend and threads, same content of the file;
+                None: that of `start`, which chose the trials it learned, else 0
     backend     "cpp" (C++ standalone, compiled once per circuit and kept), "cython" or "numpy"; without a C++
                 compiler "cpp" becomes "numpy", which is said through `progress`
     threads     processor cores to use ("cpp" only)
@@ -51,15 +57,27 @@ def simulate(circuit: Circuit, protocol: Protocol, *, seed: int = 0, backend: st
     Ctrl-C and SIGTERM leave a checkpoint and raise KeyboardInterrupt.
     """
     progress = progress or SilentProgress()
+    circuit, trained, seed = _beginning(circuit, start, seed)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="neuro_mpc-") as folder:
             path = Path(folder) / "run.nc"
-            _simulate(circuit, protocol, seed, backend, threads, Keeping(path), progress)
+            _simulate(circuit, protocol, trained, seed, backend, threads, Keeping(path), progress)
             with open_run(path) as run:
                 return _in_memory(run)
     keeping = Keeping(Path(out), overwrite, resume, accept_changes, checkpoint_every)
-    _simulate(circuit, protocol, seed, backend, threads, keeping, progress)
+    _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progress)
     return open_run(out)
+
+
+def _beginning(circuit: Circuit | None, start: Source | None,
+               seed: int | None) -> tuple[Circuit, Trained | None, int]:
+    """What is run, from which trained circuit, if from any, and with which seed."""
+    if start is None:
+        if circuit is None:
+            raise RunError("there is no circuit", hint="a circuit, or the run to start from")
+        return circuit, None, seed or 0
+    trained = load_trained(start)
+    return circuit or trained.unsized(), trained, trained.seed if seed is None else seed
 
 
 def _in_memory(run: xr.DataTree) -> xr.DataTree:
@@ -67,14 +85,15 @@ def _in_memory(run: xr.DataTree) -> xr.DataTree:
     return xr.DataTree.from_dict({node.path: node.to_dataset(inherit=False).load() for node in run.subtree})
 
 
-def _simulate(circuit, protocol, seed, backend, threads, keeping, progress) -> None:
+def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progress) -> None:
     backend = launch.available(backend, progress.stage)
     plan, course, data = prepare(circuit, protocol, seed, backend, threads)
     circuit = plan.circuit
     refuse_too_large(estimate(plan, protocol, course, data, backend))
-    parameters = initial.draw(circuit, protocol, seed)
+    parameters = _first_parameters(circuit, protocol, trained, seed)
     with Lock(keeping.path):
         started = origin(circuit, protocol, seed, backend, plan.threads, data)
+        started |= trained.attributes() if trained else {}
         if keeping.is_complete(started, progress.stage):
             return
         saved = keeping.latest(started, progress.stage)
@@ -99,13 +118,20 @@ def prepare(circuit: Circuit, protocol: Protocol, seed: int, backend: str,
     return plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1), course, data
 
 
-def check(circuit: Circuit, protocol: Protocol, *, seed: int = 0, backend: str = "cpp", threads: int = 1) -> Estimate:
+def _first_parameters(circuit: Circuit, protocol: Protocol, trained: Trained | None,
+                      seed: int) -> initial.Parameters:
+    return trained.parameters_for(circuit) if trained else initial.draw(circuit, protocol, seed)
+
+
+def check(circuit: Circuit | None, protocol: Protocol, *, start: Source | None = None, seed: int | None = None,
+          backend: str = "cpp", threads: int = 1) -> Estimate:
     """All that `simulate` checks before it compiles, and an estimate of what the run will take; the same errors."""
+    circuit, trained, seed = _beginning(circuit, start, seed)
     backend = launch.available(backend)
     plan, course, data = prepare(circuit, protocol, seed, backend, threads)
     found = estimate(plan, protocol, course, data, backend)
     refuse_too_large(found)
-    initial.draw(plan.circuit, protocol, seed)
+    _first_parameters(plan.circuit, protocol, trained, seed)
     return found
 
 

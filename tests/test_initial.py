@@ -120,7 +120,7 @@ def test_a_negative_variance_is_refused():
     own = {"mean": "w", "variance": "w - 1", "parameter": {"w": {"initial": 0}}}
     settings = {"synapse.mine": own, "projection.input.synapse": "mine", "projection.input.initial": {}}
     with pytest.raises(
-        DescriptionError, match=r"synapse.mine.variance: the initial parameters of input make"
+        DescriptionError, match=r"synapse.mine.variance: the parameters of input make"
     ):
         drawn(settings=settings)
 
