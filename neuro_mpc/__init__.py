@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from neuro_mpc.protocol import Protocol
     from neuro_mpc.record import open_run
     from neuro_mpc.run import check, simulate
+    from neuro_mpc.sweeps.sweep import sweep
     from neuro_mpc.trained import Trained, load_trained
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ __all__ = [
     "save_circuit",
     "save_protocol",
     "simulate",
+    "sweep",
 ]
 
 _NAMES = {
@@ -47,6 +49,7 @@ _NAMES = {
     "protocol": ("Protocol",),
     "record": ("open_run",),
     "run": ("check", "simulate"),
+    "sweeps.sweep": ("sweep",),
     "trained": ("Trained", "load_trained"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}

@@ -1,4 +1,4 @@
-"""The command line: run, check, show, list, plot. What is slow to import is imported by its command."""
+"""The command line: run, sweep, check, show, list, plot. What is slow to import is imported by its command."""
 
 import time
 from collections.abc import Iterator
@@ -14,8 +14,7 @@ from neuro_mpc.progress import measured, progress_on
 if TYPE_CHECKING:
     from xarray import DataTree
 
-REFUSED, INTERRUPTED = 2, 130
-MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "test_loss")  # the first one found is told
+FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     help="Predictive-coding circuits with distributional synapses.",
@@ -107,6 +106,56 @@ def run(
 
 
 @app.command()
+def sweep(
+    circuit: CircuitName,
+    protocol: ProtocolName,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For a run file each, and sweep.nc with all.")],
+    over: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE,…", help="Such as protocol.stimulus.load=0.1,0.5,1; may be repeated."),
+    ] = None,
+    seeds: Annotated[str, typer.Option(metavar="SEEDS", help="Such as 3 or 0,2,5 or 0:5 (0 to 4).")] = "0",
+    backend: Backend = "cpp",
+    threads: Threads = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs at a time; as many as fit, if not given.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a dask scheduler whose workers run the members.")
+    ] = None,
+    settings: Settings = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Run all members anew.")] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on with unfinished members though the machine changed.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the grid, run nothing.")] = False,
+) -> None:
+    """Run a protocol on a circuit for all combinations of values and seeds.
+
+    The same command again runs what is missing.
+    """
+    with _errors_told(), _sweep_interruption_told():
+        from rich.console import Console
+
+        from neuro_mpc.sweeps.grid import parse_over, parse_seeds
+        from neuro_mpc.sweeps.progress import sweep_progress_on
+        from neuro_mpc.sweeps.sweep import failures
+
+        grid = parse_over(over or []), parse_seeds(seeds)
+        described = _described(circuit, protocol, settings or [])
+        chosen = {"backend": backend, "threads": threads, "workers": workers, "scheduler": scheduler}
+        again = {"overwrite": overwrite, "accept_changes": accept_changes, "dry_run": dry_run}
+        with sweep_progress_on(Console()) as progress:
+            found = nm.sweep(*described, *grid, out=out, progress=progress, **chosen, **again)
+        if dry_run:
+            return
+        typer.echo(out / "sweep.nc")
+        if failed := failures(found):
+            typer.echo(f"neuro-mpc: {failed}\nthe same command runs them again", err=True)
+            raise typer.Exit(FAILED)
+
+
+@app.command()
 def check(
     circuit: FirstName,
     protocol: SecondName = None,
@@ -172,14 +221,12 @@ def summary(out: Path, finished: "DataTree", seconds: float) -> str:
 
     The measure is that of the evaluation after learning, or of the last test.
     """
-    learning = finished["learning"]
-    learned = f"{out}: {learning.sizes['presentation']} presentations in {_duration(seconds)}"
-    measure = next((name for name in MEASURES if name in learning), None)
-    if measure is None or learning[measure].size == 0:
-        return learned
-    evaluation = finished.children.get("evaluation", {})
-    value = evaluation[measure] if measure in evaluation else learning[measure][-1]
-    return f"{learned}, {measured({measure: float(value)})}"
+    from neuro_mpc.content import final_measure
+
+    presentations = finished["learning"].sizes["presentation"]
+    learned = f"{out}: {presentations} presentations in {_duration(seconds)}"
+    measure = final_measure(finished)
+    return f"{learned}, {measured(measure)}" if measure else learned
 
 
 def _duration(seconds: float) -> str:
@@ -235,4 +282,13 @@ def _interruption_told(out: Path) -> Iterator[None]:
         kept = partial_path(out)
         where = f"{kept} can be read, --resume goes on from it" if kept.exists() else "nothing was recorded"
         typer.echo(f"neuro-mpc: interrupted: {where}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _sweep_interruption_told() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("neuro-mpc: interrupted: the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -9,6 +9,8 @@ import xarray as xr
 
 from neuro_mpc.errors import RunFileError
 
+MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "test_loss")  # the first one found is told
+
 
 def group(run: xr.DataTree, path: str) -> xr.DataTree | None:
     """The group at `path`, or None where the run has none."""
@@ -43,3 +45,13 @@ def symbol(run: xr.DataTree, projection: str, parameter: str) -> str:
     table = circuit.get("synapse", {}).get(synapse, {}).get("parameter", {}).get(parameter, {})
     written = table.get("symbol") or (parameter if len(parameter) == 1 else "")
     return f"${written}$" if written else parameter
+
+
+def final_measure(run: xr.DataTree) -> dict[str, float]:
+    """What a run reached, by name: in the evaluation after learning, or in the last test; empty without either."""
+    learning, evaluation = run["learning"], group(run, "evaluation")
+    name = next((name for name in MEASURES if name in learning), None)
+    if name is None or learning[name].size == 0:
+        return {}
+    there = evaluation is not None and name in evaluation
+    return {name: float(evaluation[name] if there else learning[name][-1])}

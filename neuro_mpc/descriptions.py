@@ -41,12 +41,13 @@ def load_circuit(name_or_path: str | Path, overrides: Mapping[str, object] | Non
 def load_protocol(name_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Protocol:
     """The protocol of a shipped name or a TOML file; `overrides` and errors as for `load_circuit`."""
     tables, source = _read("protocol", name_or_path)
-    overrides = overrides or {}
-    for pair in ALTERNATIVES:
-        for key, other in (pair, pair[::-1]):
-            if key in overrides and other not in overrides:
-                _remove(tables, other)
-    return Protocol.from_tables(_overridden(Protocol, tables, overrides), source)
+    return Protocol.from_tables(_overridden(Protocol, tables, overrides or {}), source)
+
+
+def changed(description: Description, overrides: Mapping[str, object]) -> Description:
+    """A description with other values; `overrides` and errors as for `load_circuit`."""
+    model = type(description)
+    return model.from_tables(_overridden(model, description.tables(), overrides), description.name)
 
 
 def changed(description: Description, overrides: Mapping[str, object]) -> Description:
@@ -129,10 +130,19 @@ def _save(description: Circuit | Protocol, path: str | Path) -> None:
 def _overridden(
     model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]
 ) -> dict[str, Any]:
-    changed = copy.deepcopy(dict(tables))
+    new = copy.deepcopy(dict(tables))
+    if model is Protocol:
+        _without_alternatives(new, overrides)
     for key, value in overrides.items():
-        _set(model, changed, key, value)
-    return changed
+        _set(model, new, key, value)
+    return new
+
+
+def _without_alternatives(tables: Mapping[str, Any], overrides: Mapping[str, object]) -> None:
+    for pair in ALTERNATIVES:
+        for key, other in (pair, pair[::-1]):
+            if key in overrides and other not in overrides:
+                _remove(tables, other)
 
 
 def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) -> None:

@@ -66,10 +66,11 @@ def as_text(found: Estimate) -> str:
         f"the descriptions hold: {found.synapses:,} synapses with {found.parameters:,} parameters",
         f"memory   about {in_bytes(found.memory)}{of}",
         f"disk     at most {in_bytes(found.disk)}, half of it for the checkpoint while the run lasts",
-        f"time     about {_duration(found.seconds)} for {found.presentations:,} presentations, and compiling once"])
+        f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, and compiling once"])
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Such as `3 minutes`."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"

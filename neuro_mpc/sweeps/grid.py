@@ -1,0 +1,204 @@
+"""The grid of a sweep: which values its members have, and what they are called."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from neuro_mpc.descriptions import parse_settings
+from neuro_mpc.errors import DescriptionError
+
+TAKEN = ("seed", "test", "network", "sweep")  # names of other dimensions, and of the combined file
+MOST_MEMBERS = 100_000
+LONGEST_NAME = 120
+SEEDS = "such as 3 or 0,2,5 or 0:5, which is 0, 1, 2, 3, 4"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A key that is swept: its dotted path, its short name, its values."""
+
+    key: str
+    name: str
+    values: tuple[object, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {', '.join(map(shown, self.values))}"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a sweep: its place in the grid, its settings, its seed, and the stem of its file."""
+
+    index: tuple[int, ...]
+    settings: tuple[tuple[str, object], ...]
+    seed: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All combinations of the values of the axes and of the seeds."""
+
+    axes: tuple[Axis, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*(len(axis.values) for axis in self.axes), len(self.seeds))
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    def __str__(self) -> str:
+        axes = [*map(str, self.axes), f"seed = {', '.join(map(str, self.seeds))}"]
+        return "\n".join([f"{len(self)} members:", *(f"  {axis}" for axis in axes)])
+
+    def members(self) -> Iterator[Member]:
+        """All of them, seeds last."""
+        for index in itertools.product(*map(range, self.shape)):
+            *places, seed = index
+            values = [axis.values[place] for axis, place in zip(self.axes, places)]
+            settings = tuple((axis.key, value) for axis, value in zip(self.axes, values))
+            parts = [f"{axis.name}={shown(value)}" for axis, value in zip(self.axes, values)]
+            yield Member(index, settings, self.seeds[seed], _file_name([*parts, f"seed={self.seeds[seed]}"]))
+
+
+def grid(over: Mapping[str, Iterable[object]], seeds: Iterable[int]) -> Grid:
+    """The grid of `over` (dotted key → values) and `seeds`; DescriptionError where a value is there twice."""
+    lists = {key: _values(key, values) for key, values in over.items()}
+    names = _short_names(list(lists))
+    made = Grid(tuple(Axis(key, names[key], values) for key, values in lists.items()), _seeds(seeds))
+    if len(made) > MOST_MEMBERS:
+        raise DescriptionError("the sweep is too large", source="--over", found=f"{len(made):,} members",
+                               expected=f"at most {MOST_MEMBERS:,}")
+    return made
+
+
+def parse_over(texts: Iterable[str]) -> dict[str, tuple[object, ...]]:
+    """key → values of texts such as ``protocol.stimulus.load=0.1,0.5,1``; commas within brackets do not part."""
+    over: dict[str, tuple[object, ...]] = {}
+    for text in texts:
+        key, equals, values = text.partition("=")
+        parts = [f"{key}={value}" for value in _parted(values)]
+        if not equals or not all(part.strip() for part in _parted(values)):
+            raise DescriptionError("not a key and its values", source="--over", found=text,
+                                   expected="KEY=VALUE,VALUE,…, such as protocol.learning.rate=0.1,0.5")
+        if key.strip() in over:
+            raise DescriptionError("is swept twice", source="--over", key=key.strip(),
+                                   hint="one --over for a key, with all of its values")
+        over[key.strip()] = tuple(_setting(part)[1] for part in parts)
+    return over
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Seeds of ``3``, ``0,2,5`` or ``0:5`` (0 … 4)."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", part.strip())
+        if not found:
+            raise DescriptionError("not seeds", source="--seeds", found=text, expected=SEEDS)
+        first, end = int(found[1]), int(found[2] or int(found[1]) + 1)
+        if end - first > MOST_MEMBERS:
+            raise DescriptionError("the sweep is too large", source="--seeds", found=text,
+                                   expected=f"at most {MOST_MEMBERS:,} members")
+        seeds += range(first, end)
+    return tuple(seeds)
+
+
+def settings_of(member: Member) -> tuple[dict[str, object], dict[str, object]]:
+    """What a member changes in the circuit and in the protocol."""
+    changes: dict[str, dict[str, object]] = {"circuit": {}, "protocol": {}}
+    for key, value in member.settings:
+        kind, _, rest = key.partition(".")
+        changes[kind][rest] = value
+    return changes["circuit"], changes["protocol"]
+
+
+def shown(value: object) -> str:
+    """A value as it is written in a grid, in a file name and as a coordinate."""
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _setting(text: str) -> tuple[str, object]:
+    """The key without its kind, and the value, of a text as `--set` takes it."""
+    try:
+        ((key, value),) = next(changes for changes in parse_settings([text]) if changes).items()
+    except DescriptionError as error:
+        error.source = "--over"
+        raise
+    return key, value
+
+
+def _parted(text: str) -> list[str]:
+    """The values of a list without brackets, parted where TOML would part them."""
+    parts = [""]
+    for piece in re.split("(,)", text):
+        if piece == "," and _is_whole(parts[-1]):
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def _is_whole(text: str) -> bool:
+    """Whether brackets and quotes are closed; a text that is no TOML value at all, such as a path, is whole."""
+    try:
+        tomllib.loads(f"value = {text}")
+        return True
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text.count("[") == text.count("]") and text.count("{") == text.count("}") \
+            and text.count("(") == text.count(")") and text.count('"') % 2 == 0
+
+
+def _values(key: str, values: Iterable[object]) -> tuple[object, ...]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise DescriptionError("are not values to sweep", source="over", key=key, found=values,
+                               expected="a list of values")
+    found = tuple(each.item() if hasattr(each, "item") and not getattr(each, "ndim", 0) else each for each in values)
+    _setting(f"{key}=0")  # refuses what is no key
+    if not found:
+        raise DescriptionError("has no values to sweep", source="--over", key=key, expected="one value or more")
+    _once(found, key, "--over")
+    return found
+
+
+def _seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    found = tuple(int(seed) for seed in seeds)
+    if not found or min(found) < 0:
+        raise DescriptionError("not seeds", source="--seeds", found=found, expected=SEEDS)
+    _once(found, "seed", "--seeds")
+    return found
+
+
+def _once(values: Sequence[object], key: str, source: str) -> None:
+    twice = next((text for text, times in Counter(map(shown, values)).items() if times > 1), None)
+    if twice is not None:
+        raise DescriptionError("has the same value twice", source=source, key=key, found=twice)
+
+
+def _short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The fewest last parts of each key that tell it from the others, joined by underscores."""
+    names = {}
+    for key in keys:
+        parts = key.split(".")
+        for count in range(1, len(parts) + 1):
+            name = "_".join(parts[-count:])
+            others = ["_".join(other.split(".")[-count:]) for other in keys if other != key]
+            if name not in others and name not in TAKEN:
+                break
+        names[key] = name
+    return names
+
+
+def _file_name(parts: Sequence[str]) -> str:
+    """A name that every file system takes; where the values do not fit into one, with a digest of them."""
+    text = ",".join(parts)
+    plain = re.sub(r"[^A-Za-z0-9_.,=+-]", "_", text)[:LONGEST_NAME]
+    return plain if plain == text else f"{plain},{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,153 @@
+"""The members of a sweep as runs: checked before anything is computed, compared with what is there, and run."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import netCDF4
+import xarray as xr
+
+from neuro_mpc import initial
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.content import final_measure
+from neuro_mpc.descriptions import changed
+from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError
+from neuro_mpc.estimate import Estimate, estimate, refuse_too_large
+from neuro_mpc.origin import differences, shown
+from neuro_mpc.paths import partial_path, saved_path
+from neuro_mpc.progress import SilentProgress
+from neuro_mpc.protocol import Protocol
+from neuro_mpc.run import prepare, simulate
+from neuro_mpc.sweeps.grid import Grid, Member, settings_of
+
+Tell = Callable[[str, float], None]
+TOLD_EVERY = 1.0  # seconds
+SHOWN_IN_FULL = 3
+# The netCDF library must not be used by two threads of a process at a time.
+ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that running a member takes, wherever it runs: descriptions as TOML, its file, how to compute."""
+
+    name: str
+    path: str
+    circuit: str
+    protocol: str
+    seed: int
+    backend: str
+    threads: int
+    overwrite: bool
+    accept_changes: bool
+
+    @property
+    def state(self) -> str:
+        """`complete`, `unfinished` (it can go on) or `missing`."""
+        path = Path(self.path)
+        unfinished = partial_path(path).exists() or saved_path(path).exists()
+        return "unfinished" if unfinished else "complete" if path.exists() else "missing"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a member ended; `error` is "" for one that is complete."""
+
+    name: str
+    error: str = ""
+    seconds: float = 0.0
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+def checked(grid: Grid, circuit: Circuit, protocol: Protocol, folder: Path, backend: str, threads: int,
+            overwrite: bool, accept_changes: bool) -> Iterator[tuple[Job, Estimate]]:
+    """The job and the estimate of every member; DescriptionError that tells of all that cannot be run.
+
+    Seeds change no description, so that each point of the grid is checked with the first of them.
+    """
+    found: dict[tuple[int, ...], tuple] = {}
+    problems: dict[str, NeuroMPCError] = {}
+    for member in grid.members():
+        if member.seed != grid.seeds[0]:
+            continue
+        try:
+            found[member.index[:-1]] = _check(member, circuit, protocol, backend, threads)
+        except NeuroMPCError as error:
+            problems[member.name.rpartition(",seed=")[0] or member.name] = error
+    if problems:
+        raise _cannot_run(problems, len(grid) // len(grid.seeds))
+    for member in grid.members():
+        described, expected = found[member.index[:-1]]
+        path = str(folder / f"{member.name}.nc")
+        yield Job(member.name, path, *described, member.seed, backend, threads, overwrite, accept_changes), expected
+
+
+def _check(member: Member, circuit: Circuit, protocol: Protocol, backend: str,
+           threads: int) -> tuple[tuple[str, str], Estimate]:
+    """Circuit and protocol as the run file will have them, and what the run will take."""
+    for_circuit, for_protocol = settings_of(member)
+    circuit, protocol = changed(circuit, for_circuit), changed(protocol, for_protocol)
+    plan, course, data = prepare(circuit, protocol, member.seed, backend, threads)
+    expected = estimate(plan, protocol, course, data, backend)
+    refuse_too_large(expected)
+    initial.draw(plan.circuit, protocol, member.seed)
+    return (plan.circuit.to_toml(), protocol.to_toml()), expected
+
+
+def _cannot_run(problems: dict[str, NeuroMPCError], points: int) -> DescriptionError:
+    lines = [f"{len(problems)} of {points} points of the sweep cannot be run"]
+    for name, error in list(problems.items())[:SHOWN_IN_FULL]:
+        lines += [f"{name}: {error}".replace("\n", "\n  ")]
+    lines += [f"and {len(problems) - SHOWN_IN_FULL} more"] * (len(problems) > SHOWN_IN_FULL)
+    return DescriptionError("\n  ".join(lines))
+
+
+def refuse_others(jobs: list[Job]) -> None:
+    """RunError where a file in the way of the sweep is of another run."""
+    for job in filter(lambda each: each.state == "complete", jobs):
+        with netCDF4.Dataset(job.path) as file:
+            before = {name: str(getattr(file, name, "")) for name in ("circuit", "protocol", "seed")}
+        now = {"circuit": job.circuit, "protocol": job.protocol, "seed": str(job.seed)}
+        if found := differences(before, now):
+            raise RunError(f"{job.path} is of another run{shown(found)}",
+                           hint="another folder for this sweep, or --overwrite to run all of it anew")
+
+
+def learn(job: Job, tell: Tell = lambda name, fraction: None) -> Outcome:
+    """Runs a member, or the rest of it. Its errors are part of the outcome: the others go on."""
+    start = time.perf_counter()
+    try:
+        with ONE_AT_A_TIME, _simulated(job, tell) as run:
+            found, error = final_measure(run), ""
+    except NeuroMPCError as problem:
+        found, error = {}, str(problem)
+    except Exception as problem:  # a member must not take the sweep with it
+        found, error = {}, "".join(traceback.format_exception(problem, limit=-1)).strip()
+    return Outcome(job.name, error, time.perf_counter() - start, found)
+
+
+def _simulated(job: Job, tell: Tell) -> xr.DataTree:
+    circuit, protocol = Circuit.from_toml(job.circuit), Protocol.from_toml(job.protocol)
+    return simulate(circuit, protocol, seed=job.seed, backend=job.backend, threads=job.threads, out=job.path,
+                    overwrite=job.overwrite, resume=not job.overwrite, accept_changes=job.accept_changes,
+                    progress=_Telling(job.name, tell))
+
+
+class _Telling(SilentProgress):
+    """Tells from time to time which fraction of its presentations a member has learned."""
+
+    def __init__(self, name: str, tell: Tell):
+        self._name, self._tell, self._total, self._last = name, tell, 0, 0.0
+
+    def start(self, total: int) -> None:
+        self._total = total
+
+    def update(self, presentation: int, free_energy: float) -> None:
+        if time.monotonic() - self._last >= TOLD_EVERY:
+            self._last = time.monotonic()
+            self._tell(self._name, presentation / max(1, self._total))

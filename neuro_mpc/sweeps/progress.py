@@ -1,0 +1,101 @@
+"""What a sweep tells while it works: a bar on a terminal, a line for each member elsewhere, nothing from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from neuro_mpc.sweeps.members import Outcome
+
+
+class SilentSweep:
+    """Says nothing; its methods are what a sweep calls, and `with` closes it."""
+
+    def say(self, text: str) -> None:
+        """Something to know before the members run, or after."""
+
+    def start(self, total: int) -> None:
+        """So many members are going to run."""
+
+    def learned(self, name: str, fraction: float) -> None:
+        """A member has learned this fraction of its presentations. Called from any thread."""
+
+    def ended(self, outcome: Outcome, summary: str) -> None:
+        """A member is over."""
+
+    def close(self) -> None:
+        """Give the terminal back."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class PlainSweep(SilentSweep):
+    """A line for each member that ended, for a log."""
+
+    def __init__(self, write: Callable[[str], object] = partial(print, flush=True)) -> None:
+        self._write, self._total, self._done = write, 0, 0
+
+    def say(self, text: str) -> None:
+        self._write(text)
+
+    def start(self, total: int) -> None:
+        self._total = total
+
+    def ended(self, outcome: Outcome, summary: str) -> None:
+        self._done += 1
+        self._write(f"{self._done} of {self._total}  {summary}")
+
+
+class SweepBar(PlainSweep):
+    """A bar below the lines: members that ended, and what the others have learned so far."""
+
+    def __init__(self, console: Console) -> None:
+        from rich import progress
+
+        super().__init__(partial(console.print, markup=False, highlight=False, soft_wrap=True))
+        self._bar = progress.Progress(
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.fields[members]}", markup=False),
+            progress.BarColumn(),
+            progress.TaskProgressColumn(),
+            progress.TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task, self._parts = None, {}
+
+    def start(self, total: int) -> None:
+        super().start(total)
+        self._task = self._bar.add_task("", total=total, members=self._members())
+        self._bar.start()
+
+    def learned(self, name: str, fraction: float) -> None:
+        self._parts[name] = fraction
+        self._show()
+
+    def ended(self, outcome: Outcome, summary: str) -> None:
+        super().ended(outcome, summary)
+        self._parts[outcome.name] = 1.0
+        self._show()
+
+    def close(self) -> None:
+        self._bar.stop()
+
+    def _members(self) -> str:
+        return f"{self._done} of {self._total} members"
+
+    def _show(self) -> None:
+        self._bar.update(self._task, completed=sum(list(self._parts.values())), members=self._members())
+
+
+def sweep_progress_on(console: Console) -> SilentSweep:
+    """A bar where `console` is a terminal, plain lines where it is a file or a pipe."""
+    return SweepBar(console) if console.is_terminal else PlainSweep()

@@ -1,0 +1,135 @@
+"""A sweep: checked, run, and put together in one file."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.errors import RunError
+from neuro_mpc.estimate import Estimate, duration
+from neuro_mpc.network import launch
+from neuro_mpc.progress import measured
+from neuro_mpc.protocol import Protocol
+from neuro_mpc.sweeps import combined, workers
+from neuro_mpc.sweeps.grid import Grid, grid
+from neuro_mpc.sweeps.members import Job, Outcome, checked, refuse_others
+from neuro_mpc.sweeps.progress import SilentSweep
+
+SHOWN_CHARACTERS = 300
+
+
+def sweep(circuit: Circuit, protocol: Protocol, over: Mapping[str, Iterable[object]], seeds: Iterable[int] = (0,), *,
+          out: str | os.PathLike, backend: str = "cpp", threads: int = 1, workers: int | None = None,
+          scheduler: str | None = None, overwrite: bool = False, accept_changes: bool = False,
+          dry_run: bool = False, progress: SilentSweep | None = None) -> xr.Dataset:
+    """Run `protocol` on `circuit` for every combination of some values and seeds; what was measured, by these.
+
+    over        dotted key → values, such as ``{"protocol.stimulus.load": [0.1, 0.5, 1, 2]}``
+    seeds       of the runs
+    out         folder of the run files, one for each member, and of `sweep.nc`, the returned dataset
+    workers     members at a time on this machine; None: as many as its cores and memory take, one without dask
+    scheduler   address of a dask scheduler, such as "tcp://10.0.0.1:8786": its workers run the members, and reach
+                `out` and the data under the same paths
+    overwrite   run all members anew; else those that are complete stay, and an unfinished one goes on
+    dry_run     check and tell, run nothing
+    backend, threads, accept_changes    as for `neuro_mpc.simulate`
+    progress    told about members; see `neuro_mpc.sweeps.progress`
+
+    A member that fails leaves its place empty and its error in the variable `error`; the same call runs it again.
+    In a script, several members at a time need `if __name__ == "__main__":` around the call.
+
+    Raises DescriptionError, before anything runs, for a grid with a point that cannot be run; RunError for files of
+    other runs in the folder, for more workers than memory or without dask, and where no scheduler answers.
+    """
+    told = progress or SilentSweep()
+    points, folder = grid(over, seeds), Path(out).expanduser().absolute()
+    told.say(str(points))
+    backend = launch.available(backend, told.say)
+    pairs = list(checked(points, circuit, protocol, folder, backend, threads, overwrite, accept_changes))
+    jobs = [job for job, _ in pairs]
+    if not overwrite:
+        refuse_others(jobs)
+    waiting = [pair for pair in pairs if overwrite or pair[0].state != "complete"]
+    at_once = _at_once(workers, scheduler, threads, [expected for _, expected in waiting])
+    told.say(_intended(jobs, waiting, at_once, scheduler, overwrite))
+    if dry_run:
+        return combined.combine(points, jobs, {})
+    _make(folder)
+    errors = _run(points, jobs, [job for job, _ in waiting], at_once, scheduler, folder, told)
+    found = combined.combine(points, jobs, errors)
+    combined.write(found, folder / combined.FILE)
+    if errors and progress is None:
+        warnings.warn(failures(found), stacklevel=2)
+    return found
+
+
+def failures(found: xr.Dataset) -> str:
+    """The members of a sweep that did not complete, a line each; "" where all did."""
+    left = found["complete"].values.ravel() == 0
+    files, errors = (found[name].values.ravel()[left] for name in ("file", "error"))
+    if not len(files):
+        return ""
+    lines = [f"  {file}: {_first_lines(error) or 'was not run'}" for file, error in zip(files, errors)]
+    return "\n".join([f"{len(files)} of {left.size} members are not complete:", *lines])
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise RunError(f"{folder} cannot be a folder for the sweep: {problem.strerror}", hint="another path") from None
+    if not os.access(folder, os.W_OK):
+        raise RunError(f"the folder {folder} is not writable", hint="another path")
+
+
+def _at_once(asked: int | None, scheduler: str | None, threads: int, estimates: Sequence[Estimate]) -> int:
+    if scheduler is not None:
+        workers.require_dask("a cluster needs")
+        return 0
+    return workers.number_of_workers(asked, threads, estimates)
+
+
+def _intended(jobs: Sequence[Job], waiting: Sequence[tuple[Job, Estimate]], at_once: int, scheduler: str | None,
+              overwrite: bool) -> str:
+    """What is going to be done, in a line."""
+    unfinished = 0 if overwrite else sum(job.state == "unfinished" for job, _ in waiting)
+    parts = [f"{len(jobs) - len(waiting)} complete"] * (len(waiting) < len(jobs))
+    parts += [f"{unfinished} to go on with"] * (unfinished > 0)
+    parts += [f"{len(waiting) - unfinished} to run"]
+    where = f"on the workers of {scheduler}" if scheduler else f"{at_once} at a time"
+    seconds = sum(expected.seconds for _, expected in waiting) / max(1, at_once)
+    about = "" if scheduler else f", about {duration(seconds)}, and compiling"
+    return ", ".join(parts) + (f"; {where}{about}" if waiting else "")
+
+
+def _run(points: Grid, jobs: Sequence[Job], waiting: Sequence[Job], at_once: int, scheduler: str | None,
+         folder: Path, told: SilentSweep) -> dict[str, str]:
+    """Runs what is to be run; name → error of what failed. What is there is put together, whatever happens."""
+    errors: dict[str, str] = {}
+    told.start(len(waiting))
+    try:
+        for outcome in workers.run_all(waiting, at_once, scheduler, told.learned) if waiting else ():
+            if outcome.error:
+                errors[outcome.name] = outcome.error
+            told.ended(outcome, _line(outcome))
+    except BaseException:
+        combined.write(combined.combine(points, jobs, errors), folder / combined.FILE)
+        raise
+    return errors
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.error:
+        return f"{outcome.name}: failed: {_first_lines(outcome.error)}"
+    values = measured(outcome.measured)
+    return f"{outcome.name}: {outcome.seconds:.1f} s" + (f", {values}" if values else "")
+
+
+def _first_lines(error: str) -> str:
+    text = error.replace("\n", "\n    ")
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
