@@ -142,7 +142,7 @@ def sweep(
         from neuro_mpc.sweeps.sweep import failures
 
         grid = parse_over(over or []), parse_seeds(seeds)
-        described = _described(circuit, protocol, settings or [])
+        described, _ = _described(circuit, protocol, None, None, None, settings or [])
         chosen = {"backend": backend, "threads": threads, "workers": workers, "scheduler": scheduler}
         again = {"overwrite": overwrite, "accept_changes": accept_changes, "dry_run": dry_run}
         with sweep_progress_on(Console()) as progress:

@@ -45,12 +45,6 @@ def load_protocol(name_or_path: str | Path, overrides: Mapping[str, object] | No
 
 
 def changed(description: Description, overrides: Mapping[str, object]) -> Description:
-    """A description with other values; `overrides` and errors as for `load_circuit`."""
-    model = type(description)
-    return model.from_tables(_overridden(model, description.tables(), overrides), description.name)
-
-
-def changed(description: Description, overrides: Mapping[str, object]) -> Description:
     """The description with the `overrides`, dotted path → value; DescriptionError where they do not fit."""
     model = type(description)
     return model.from_tables(_overridden(model, description.tables(), overrides), description.name)
