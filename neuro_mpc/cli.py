@@ -221,6 +221,9 @@ def summary(out: Path, finished: "DataTree", seconds: float) -> str:
 
     The measure is that of the evaluation after learning, or of the last test.
     """
+    if "experiment" in finished.children:
+        kind, start = finished["experiment"].attrs["kind"], finished.attrs["start_run"]
+        return f"{out}: {kind} on {start} in {_duration(seconds)}"
     from neuro_mpc.content import final_measure
 
     presentations = finished["learning"].sizes["presentation"]
@@ -246,6 +249,7 @@ def _described(
 ) -> tuple[tuple["nm.Circuit", "nm.Protocol"], dict[str, object]]:
     """Circuit and protocol, and how they begin: the run to start from, if any, and the seed."""
     from neuro_mpc.descriptions import changed, parse_settings
+    from neuro_mpc.trained import on_task_of
 
     for_circuit, for_protocol = parse_settings(settings)
     if start is None:
@@ -256,7 +260,8 @@ def _described(
         return described, {"seed": seed or 0}
     if second is not None:
         raise typer.BadParameter(f"--from takes the circuit of {start}: leave {first} out, or use --set")
-    protocol, trained = nm.load_protocol(first, for_protocol), nm.load_trained(start, start_at)
+    trained = nm.load_trained(start, start_at)
+    protocol = changed(on_task_of(nm.load_protocol(first), trained), for_protocol)
     begun = {"start": trained, "seed": trained.seed if seed is None else seed}
     return (changed(trained.unsized(), for_circuit), protocol), begun
 

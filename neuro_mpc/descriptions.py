@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from neuro_mpc import shipped as shipped_files
 from neuro_mpc.circuit import Circuit, with_shipped_synapses
 from neuro_mpc.errors import DescriptionError, did_you_mean
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.tables import Table, fields, inner
 from neuro_mpc.toml_text import read_toml
 
-Description = TypeVar("Description", Circuit, Protocol)
+Description = TypeVar("Description", Circuit, Protocol, ExperimentProtocol)
 KEY = re.compile(r"(circuit|protocol)((?:\.[A-Za-z0-9_-]+)+)")
 # Of these only one can be given: setting one takes the other of the file away.
 ALTERNATIVES = [
@@ -38,10 +38,16 @@ def load_circuit(name_or_path: str | Path, overrides: Mapping[str, object] | Non
     return Circuit.from_tables(_overridden(Circuit, with_shipped_synapses(tables), overrides or {}), source)
 
 
-def load_protocol(name_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Protocol:
-    """The protocol of a shipped name or a TOML file; `overrides` and errors as for `load_circuit`."""
+def load_protocol(
+    name_or_path: str | Path, overrides: Mapping[str, object] | None = None
+) -> Protocol | ExperimentProtocol:
+    """The protocol of a shipped name or a TOML file; `overrides` and errors as for `load_circuit`.
+
+    One with an experiment and without a stimulus is an `ExperimentProtocol`: it needs a run to start from.
+    """
     tables, source = _read("protocol", name_or_path)
-    return Protocol.from_tables(_overridden(Protocol, tables, overrides or {}), source)
+    model = ExperimentProtocol if "experiment" in tables and "stimulus" not in tables else Protocol
+    return model.from_tables(_overridden(model, tables, overrides or {}), source)
 
 
 def changed(description: Description, overrides: Mapping[str, object]) -> Description:
@@ -141,7 +147,7 @@ def _without_alternatives(tables: Mapping[str, Any], overrides: Mapping[str, obj
 
 def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) -> None:
     """Sets a dotted key; every table on its way has to be one of the description, or one that is left out."""
-    prefix = model.__name__.lower()
+    prefix = "circuit" if model is Circuit else "protocol"
     here, what = tables, model
     *way, last = key.split(".")
     for depth, part in enumerate(way):

@@ -61,13 +61,24 @@ def correct_letter_ratio(presenter: Presenter, stimuli: Stimuli, split: str, pre
                          length: int) -> TestResult:
     """Fraction of allowed transitions when each letter begins a string and the circuit goes on by itself
     (Li, Qiu & Huang 2024, Eq. 31); the loss is that of held-out strings, where there are any."""
-    letters, batch = np.arange(stimuli.letters), presenter.plan.trials
-    parts = [presenter.generate(letters[start:start + batch], length, f"generation {presentation} {start}")
-             for start in range(0, len(letters), batch)]
-    sequences = np.concatenate(parts)
-    steps = np.diff(sequences, axis=1) % stimuli.letters
-    allowed = np.isin(steps, np.asarray(stimuli.transitions) % stimuli.letters)
-    values = {"correct_letter_ratio": float(allowed.mean())}
+    ratio, sequences = generated_ratio(presenter, stimuli, length, f"generation {presentation}")
+    values = {"correct_letter_ratio": ratio}
     if stimuli.size(split):
         values["test_loss"] = accuracy(presenter, stimuli, split, presentation).values["test_loss"]
     return TestResult(values, sequences)
+
+
+def generated_ratio(presenter: Presenter, stimuli: Stimuli, length: int,
+                    purpose: str) -> tuple[float, np.ndarray]:
+    """The correct letter ratio of strings that go on from each letter, and these strings (trial, position)."""
+    letters, batch = np.arange(stimuli.letters), presenter.plan.trials
+    parts = [presenter.generate(letters[start:start + batch], length, f"{purpose} {start}")
+             for start in range(0, len(letters), batch)]
+    sequences = np.concatenate(parts)
+    return float(allowed(sequences, stimuli).mean()), sequences
+
+
+def allowed(sequences: np.ndarray, stimuli: Stimuli) -> np.ndarray:
+    """Which transitions of strings (…, position) the language allows, bool (…, position − 1)."""
+    steps = np.diff(sequences, axis=-1) % stimuli.letters
+    return np.isin(steps, np.asarray(stimuli.transitions) % stimuli.letters)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import xarray as xr
 
 # With an unlimited dimension the default chunk is one row, which is slow to write and slower to read.
 CHUNK_ROWS, CHUNK_BYTES = 1024, 2**20
@@ -79,6 +80,23 @@ def put_result(
         variable = group.createVariable(name, kind, dimensions, fill_value=np.nan)
         variable.setncatts({"units": "1", "long_name": label})
     group[name][...] = value
+
+
+def put_dataset(group: netCDF4.Group, dataset: xr.Dataset, kind: str) -> None:
+    """Writes a labelled dataset: its dimensions, coordinates, variables and attributes; floats as `kind`."""
+    for dimension, size in dataset.sizes.items():
+        group.createDimension(dimension, size)
+    for name, values in dataset.variables.items():
+        array = values.values
+        kinds = {"f": "f8" if name in dataset.coords else kind, "b": "i1", "i": "i4"}
+        stored = kinds.get(array.dtype.kind, str)
+        packed = {} if stored is str else {"compression": "zlib", "complevel": 1, "shuffle": True}
+        variable = group.createVariable(name, stored, values.dims, **packed)
+        variable.setncatts({"long_name": name.replace("_", " "), **values.attrs})
+        if stored is not str:
+            variable.setncattr("units", "1")
+        variable[...] = array.astype(object) if stored is str else array
+    group.setncatts(dataset.attrs)
 
 
 def declared_bytes(path: Path) -> int:

@@ -18,6 +18,7 @@ from neuro_mpc.rules import brian_name
 from neuro_mpc.sampling import Weights
 
 UNLIMITED = 3e38
+LATE = 10**12  # presentation: the last stretch of a schedule
 
 Traces = dict[str, dict[str, np.ndarray]]
 
@@ -86,6 +87,26 @@ class Presenter:
             yield
         finally:
             self._phases(refreshing=True)
+
+    @contextmanager
+    def silenced(self, kept: Mapping[str, np.ndarray]) -> Iterator[None]:
+        """Within it the weights of the synapses (n_post, n_pre) that are not `kept` are zero; only for
+        prediction."""
+        for projection, there in kept.items():
+            moments = dict(zip(("mu", "v"), self.moments(projection)))
+            varies = self.plan.rules.synapses[projection].varies
+            group = self.plan.synapses_name(projection)
+            self.program.set(**{f"{group}_{name}": values * there for name, values in moments.items()
+                                if varies or name == "mu"})
+        try:
+            yield
+        finally:
+            self._phases(refreshing=True)
+
+    def moments(self, projection: str) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of every weight of a projection now, (n_post, n_pre) each."""
+        mean = self._matrix(projection, "mu")
+        return mean, self._matrix(projection, "v") if self.plan.rules.synapses[projection].varies else 0 * mean
 
     def state(self) -> dict[str, np.ndarray]:
         """All that learning carries from one presentation to the next, by the name of the program's variable."""
@@ -156,6 +177,20 @@ class Presenter:
         self._phases(predicting=True)
         (loss,) = self.program.get("loss_start")
         return self.output(), loss
+
+    def respond(self, stimulus: np.ndarray, target: np.ndarray, purpose: str,
+                count: int) -> tuple[np.ndarray, Traces]:
+        """Output (step, trial, class) of the ancestral pass, and the neural state to which inference brings the
+        circuit when it is shown the target; nothing is learned.
+
+        The same purpose and count give the same noise.
+        """
+        self._show(stimulus, target, count, purpose)
+        self.program.set(iterations=self.protocol.inference.iterations_at(LATE))
+        self._phases(predicting=True)
+        expected = self.output()
+        self._phases(inferring=True)
+        return expected, self.traces()
 
     def generate(self, first: np.ndarray, length: int, purpose: str) -> np.ndarray:
         """Sequences (trial, 1 + length) of symbols: each output's most probable symbol is the next stimulus.

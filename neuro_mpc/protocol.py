@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
 
 from neuro_mpc.errors import DescriptionError
+from neuro_mpc.experiments.tables import Experiment
 from neuro_mpc.expressions import SIZES, parse
 from neuro_mpc.tables import Formula, Table, formula, problem
 
@@ -299,7 +300,10 @@ class Recording(Table):
 
 
 class Protocol(Table):
-    """A stimulus protocol. Raises DescriptionError for one that cannot be run on any circuit."""
+    """A stimulus protocol; with an experiment, one on a trained circuit that learns no more.
+
+    Raises DescriptionError for one that cannot be run on any circuit.
+    """
 
     name: str
     description: str = ""
@@ -311,6 +315,7 @@ class Protocol(Table):
     learning: Learning
     test: Test = Test()
     recording: Recording = Recording()
+    experiment: Experiment | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -320,4 +325,21 @@ class Protocol(Table):
             raise problem(
                 f"{self.stimulus.source} has no letters to generate", hint='test.measure = "accuracy"'
             )
+        if self.experiment is not None and self.learning.presentations != 0:
+            raise problem("an experiment does not learn", hint="learning.presentations = 0")
         return self
+
+
+class ExperimentProtocol(Table):
+    """An experiment on a trained circuit: stimulus, target and inference are those of the run it starts from."""
+
+    name: str
+    description: str = ""
+    experiment: Experiment
+
+    def on(self, trained: Protocol) -> Protocol:
+        """The whole protocol, on the task of another one."""
+        tables = trained.tables()
+        learning = {name: value for name, value in tables["learning"].items() if name != "epochs"}
+        changes = {**self.tables(), "learning": {**learning, "presentations": 0}, "recording": {}}
+        return Protocol.from_tables({**tables, **changes}, self.name)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import xarray as xr
 
 from neuro_mpc import __version__, netcdf
 from neuro_mpc.errors import RunError
@@ -223,6 +224,13 @@ class RunFile:
         group = self._file.createGroup("evaluation")
         for name, value in values.items():
             netcdf.put_result(group, name, value, "network", self._float, evaluation_label(name))
+        self.flush()
+
+    @_writing
+    def experiment(self, results: xr.Dataset) -> None:
+        """Writes what an experiment found."""
+        self._require_room(results.nbytes)
+        netcdf.put_dataset(self._file.createGroup("experiment"), results, self._float)
         self.flush()
 
     @_writing

@@ -15,6 +15,7 @@ from neuro_mpc.circuit import Circuit
 from neuro_mpc.divergence import Diverged, Retreat, Watch
 from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.estimate import Estimate, estimate, refuse_too_large
+from neuro_mpc.experiments.conduct import conduct, refuse_misfit
 from neuro_mpc.interruption import held_back
 from neuro_mpc.keeping import Keeping
 from neuro_mpc.lock import Lock
@@ -23,14 +24,16 @@ from neuro_mpc.network.plan import Plan
 from neuro_mpc.origin import origin
 from neuro_mpc.presentation import Presenter
 from neuro_mpc.progress import SilentProgress
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.record import RunFile, open_run
 from neuro_mpc.schedule import Course
-from neuro_mpc.trained import Source, Trained, load_trained
+from neuro_mpc.trained import Source, Trained, load_trained, on_task_of
+
+EXPERIMENT_HINT = "the run file to start from: --from run.nc, or start= in Python"
 
 
-def simulate(circuit: Circuit | None, protocol: Protocol, *, start: Source | None = None,
-             seed: int | None = None, backend: str = "cpp", threads: int = 1,
+def simulate(circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, *,
+             start: Source | None = None, seed: int | None = None, backend: str = "cpp", threads: int = 1,
              out: str | os.PathLike | None = None, overwrite: bool = False,
              resume: bool = False, accept_changes: bool = False, checkpoint_every: float = 10.0,
              progress: SilentProgress | None = None) -> xr.DataTree:
@@ -57,7 +60,7 @@ def simulate(circuit: Circuit | None, protocol: Protocol, *, start: Source | Non
     Ctrl-C and SIGTERM leave a checkpoint and raise KeyboardInterrupt.
     """
     progress = progress or SilentProgress()
-    circuit, trained, seed = _beginning(circuit, start, seed)
+    circuit, protocol, trained, seed = _beginning(circuit, protocol, start, seed)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="neuro_mpc-") as folder:
             path = Path(folder) / "run.nc"
@@ -69,15 +72,18 @@ def simulate(circuit: Circuit | None, protocol: Protocol, *, start: Source | Non
     return open_run(out)
 
 
-def _beginning(circuit: Circuit | None, start: Source | None,
-               seed: int | None) -> tuple[Circuit, Trained | None, int]:
+def _beginning(circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, start: Source | None,
+               seed: int | None) -> tuple[Circuit, Protocol, Trained | None, int]:
     """What is run, from which trained circuit, if from any, and with which seed."""
-    if start is None:
-        if circuit is None:
-            raise RunError("there is no circuit", hint="a circuit, or the run to start from")
-        return circuit, None, seed or 0
-    trained = load_trained(start)
-    return circuit or trained.unsized(), trained, trained.seed if seed is None else seed
+    if start is not None:
+        trained = load_trained(start)
+        return (circuit or trained.unsized(), on_task_of(protocol, trained), trained,
+                trained.seed if seed is None else seed)
+    if getattr(protocol, "experiment", None) is not None:
+        raise RunError(f"{protocol.name} is an experiment on a trained circuit", hint=EXPERIMENT_HINT)
+    if circuit is None:
+        raise RunError("there is no circuit", hint="a circuit, or the run to start from")
+    return circuit, protocol, None, seed or 0
 
 
 def _in_memory(run: xr.DataTree) -> xr.DataTree:
@@ -105,6 +111,9 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
             presenter = Presenter(program, plan, protocol, seed)
             training = Training(presenter, protocol, course, data, record, progress, keeping.checkpoints(started))
             training.run(parameters) if saved is None else training.resume(saved)
+            if protocol.experiment is not None:
+                progress.stage(protocol.experiment.kind)
+                record.experiment(conduct(presenter, data, protocol.experiment, trained))
         keeping.discard()
 
 
@@ -115,6 +124,8 @@ def prepare(circuit: Circuit, protocol: Protocol, seed: int, backend: str,
     circuit = circuit.sized(data.width, data.classes)
     course = Course(protocol.learning, data.size("train"), seed)
     _refuse_misfits(circuit, protocol, course, data)
+    if protocol.experiment is not None:
+        refuse_misfit(protocol.experiment, circuit, data, protocol.name)
     return plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1), course, data
 
 
@@ -123,10 +134,10 @@ def _first_parameters(circuit: Circuit, protocol: Protocol, trained: Trained | N
     return trained.parameters_for(circuit) if trained else initial.draw(circuit, protocol, seed)
 
 
-def check(circuit: Circuit | None, protocol: Protocol, *, start: Source | None = None, seed: int | None = None,
-          backend: str = "cpp", threads: int = 1) -> Estimate:
+def check(circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, *,
+          start: Source | None = None, seed: int | None = None, backend: str = "cpp", threads: int = 1) -> Estimate:
     """All that `simulate` checks before it compiles, and an estimate of what the run will take; the same errors."""
-    circuit, trained, seed = _beginning(circuit, start, seed)
+    circuit, protocol, trained, seed = _beginning(circuit, protocol, start, seed)
     backend = launch.available(backend)
     plan, course, data = prepare(circuit, protocol, seed, backend, threads)
     found = estimate(plan, protocol, course, data, backend)
@@ -173,6 +184,7 @@ class Training:
         self.watch = Watch(presenter, protocol.learning.backoff > 0)
         self.retreat = Retreat(protocol.learning.backoff, record)
         self.record = self.retreat.record
+        self.tested = protocol.experiment is None  # an experiment measures for itself
         self.observed = {sample % course.total for sample in protocol.recording.samples} if course.total else set()
 
     def run(self, parameters: initial.Parameters) -> None:
@@ -188,7 +200,8 @@ class Training:
         self._go_on(saved.presentation)
 
     def _go_on(self, done: int) -> None:
-        self.progress.stage("learning")
+        if self.course.total:
+            self.progress.stage("learning")
         self.progress.start(self.course.total)
         with held_back() as interrupted:
             while done <= self.course.total:
@@ -199,7 +212,8 @@ class Training:
                     done += 1
                 except Diverged as problem:
                     done = self._go_back(problem)
-        self._evaluate()
+        if self.tested:
+            self._evaluate()
         self.retreat.confirm()
 
     def _save_when_due(self, presentation: int, interrupted: bool) -> None:
@@ -235,7 +249,7 @@ class Training:
             for projection, values in parameters.items():
                 self.watch.parameters(presentation, {f"{name} of {projection}": each for name, each in values.items()})
             self.record.snapshot(presentation, parameters)
-        if ends or self._due(presentation, self.protocol.test.every):
+        if self.tested and (ends or self._due(presentation, self.protocol.test.every)):
             self._test(presentation)
 
     @staticmethod

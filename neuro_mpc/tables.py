@@ -26,9 +26,10 @@ PROBLEMS = {
     "model_type": ("is not a table", "a table of keys and values"),
     "model_attributes_type": ("is not a table", "a table of keys and values"),
     "tuple_type": ("is not a list", "a list, such as [1, 2]"),
-    "union_tag_not_found": ("has no source", "source = one of the known sources"),
+    "union_tag_not_found": ("has no {discriminator}", "{discriminator} = one of the known ones"),
 }
 LARGEST_NUMBER = 1e300
+TAGS = ("source", "kind")
 LIMITS = {
     "gt": "above",
     "ge": "at least",
@@ -119,7 +120,7 @@ def fields(model: type[Table]) -> dict[str, Any]:
 def inner(annotation: Any, value: object) -> Any:
     """What a field holds: its Table class, the annotation of a dict's values in a 1-tuple, None for a value.
 
-    `value` chooses among tables that are told apart by their `source`.
+    `value` chooses among tables that are told apart by a tag.
     """
     options = (annotation, *get_args(annotation))
     if dicts := [option for option in options if get_origin(option) is dict]:
@@ -127,8 +128,14 @@ def inner(annotation: Any, value: object) -> Any:
     tables = [option for option in options if isinstance(option, type) and issubclass(option, Table)]
     if len(tables) == 1:
         return tables[0]
-    source = value.get("source") if isinstance(value, Mapping) else None
-    return next((table for table in tables if source in get_args(fields(table)["source"])), None)
+    found = value if isinstance(value, Mapping) else {}
+    known = ((table, _tag(table)) for table in tables)
+    return next((table for table, tag in known if found.get(tag) in get_args(fields(table)[tag])), None)
+
+
+def _tag(table: type[Table]) -> str:
+    """The key that tells tables of a union apart."""
+    return next((name for name in TAGS if name in table.model_fields), "")
 
 
 def _description_error(model: type[Table], found: Any) -> DescriptionError:
@@ -139,6 +146,9 @@ def _description_error(model: type[Table], found: Any) -> DescriptionError:
             "unknown key", key=key, expected=", ".join(known), hint=did_you_mean(keys[-1], known)
         )
     text, expected = PROBLEMS.get(kind, (found["msg"], ""))
+    if kind == "union_tag_not_found":
+        tag = context["discriminator"].strip("'")
+        text, expected = (each.format(discriminator=tag) for each in (text, expected))
     hint, value = context.get("hint", ""), found["input"]
     if kind == "description":
         text, expected = context["problem"], context["expected"]
@@ -165,7 +175,7 @@ def _located(model: Any, location: tuple[int | str, ...]) -> tuple[list[str], li
             tag: option
             for option in get_args(here)
             if hasattr(option, "model_fields")
-            for tag in get_args(fields(option).get("source"))
+            for tag in get_args(fields(option).get(_tag(option)))
         }
         if part in options:
             here = options[part]

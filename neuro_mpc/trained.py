@@ -17,7 +17,7 @@ from neuro_mpc.circuit import Circuit, Parameter
 from neuro_mpc.circuit_checks import bounds_text
 from neuro_mpc.errors import DescriptionError, RunFileError
 from neuro_mpc.initial import Parameters
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.reading import open_run, reading
 
 # A bound such as 0.99 is a little above itself in single precision.
@@ -29,19 +29,23 @@ Source = "str | os.PathLike[str] | xr.DataTree | Trained"
 class Trained:
     """The circuit of a run and its parameters at one of its snapshots.
 
+    source        the run file, or the opened run
     name          of the run file
     circuit       with all its sizes
     protocol      of the run
     seed          of the run: it chose the trials that were learned
     presentation  presentations learned before the snapshot
+    presentations   of all the snapshots of the run
     parameters    projection → parameter → values (n_post, n_pre), float64
     """
 
+    source: str | os.PathLike[str] | xr.DataTree
     name: str
     circuit: Circuit
     protocol: Protocol
     seed: int
     presentation: int
+    presentations: tuple[int, ...]
     parameters: Parameters
 
     @cached_property
@@ -61,6 +65,10 @@ class Trained:
             "start_sha256": self.sha256,
         }
 
+    def at(self, presentation: int) -> Trained:
+        """The same circuit at another snapshot; RunFileError where there is none."""
+        return self if presentation == self.presentation else load_trained(self.source, presentation)
+
     def unsized(self) -> Circuit:
         """The circuit for another task: the sizes of its clamped populations come from there."""
         tables = self.circuit.tables()
@@ -74,9 +82,11 @@ class Trained:
             wanted = set(circuit.synapse[circuit.projection[name].synapse].parameter)
             there = self.parameters.get(name, {})
             if set(there) != wanted:
-                raise RunFileError(f"{self.name} holds {_named(there)} of the projection {name!r}, "
-                                   f"the circuit {circuit.name!r} needs {_named(wanted)}",
-                                   hint="the circuit of the run")
+                raise RunFileError(
+                    f"{self.name} holds {_named(there)} of the projection {name!r}, "
+                    f"the circuit {circuit.name!r} needs {_named(wanted)}",
+                    hint="the circuit of the run",
+                )
             self._refuse_shape(circuit, name)
         return {name: self.parameters[name] for name in circuit.projection}
 
@@ -84,8 +94,11 @@ class Trained:
         shape, there = circuit.shape(projection), next(iter(self.parameters[projection].values())).shape
         if shape != there:
             found, needed = (" × ".join(map(str, each)) for each in (there, shape))
-            raise RunFileError(f"{self.name} holds {found} synapses of the projection {projection!r}, "
-                               f"here {needed} are needed", hint="a task as wide as that of the run")
+            raise RunFileError(
+                f"{self.name} holds {found} synapses of the projection {projection!r}, "
+                f"here {needed} are needed",
+                hint="a task as wide as that of the run",
+            )
 
 
 def load_trained(run: Source, presentation: int | None = None) -> Trained:
@@ -99,39 +112,49 @@ def load_trained(run: Source, presentation: int | None = None) -> Trained:
     if isinstance(run, Trained):
         return run
     if isinstance(run, xr.DataTree):
-        return _read(run, Path(run.encoding.get("source", "a run in memory")).name, presentation)
+        return _read(run, run, Path(run.encoding.get("source", "a run in memory")).name, presentation)
     with open_run(run, careful=True) as opened, reading(Path(run)):
-        return _read(opened, Path(run).name, presentation)
+        return _read(opened, run, Path(run).name, presentation)
 
 
-def _read(run: xr.DataTree, name: str, presentation: int | None) -> Trained:
+def on_task_of(protocol: Protocol | ExperimentProtocol, trained: Trained) -> Protocol:
+    """The whole protocol: that of an experiment takes its task from the trained run."""
+    return protocol.on(trained.protocol) if isinstance(protocol, ExperimentProtocol) else protocol
+
+
+def _read(run: xr.DataTree, source: Source, name: str, presentation: int | None) -> Trained:
     circuit = Circuit.from_toml(str(run.attrs["circuit"]), f"the circuit of {name}")
     protocol = Protocol.from_toml(str(run.attrs["protocol"]), f"the protocol of {name}")
     found = content.group(run, "synapses")
     if found is None or set(found.children) != set(circuit.projection):
         raise content.lacking(run, "snapshot of all synapses", "protocol.recording.synapses_every=100")
-    learned = _chosen(run, presentation)
+    there = _snapshots(run)
+    learned = _chosen(run, there, presentation)
     parameters = {each: _parameters(run, circuit, each, learned, name) for each in circuit.projection}
     initial.refuse_impossible(circuit, parameters)
-    return Trained(name, circuit, protocol, int(run.attrs.get("seed", 0)), learned, parameters)
+    return Trained(source, name, circuit, protocol, int(run.attrs.get("seed", 0)), learned, there, parameters)
 
 
-def _chosen(run: xr.DataTree, presentation: int | None) -> int:
-    """The number of the snapshot that all projections have."""
+def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
+    """The numbers of the snapshots that all projections have."""
     kept = [set(map(int, node["presentation"].values)) for node in run["synapses"].children.values()]
-    there = sorted(set.intersection(*kept))
+    return tuple(sorted(set.intersection(*kept)))
+
+
+def _chosen(run: xr.DataTree, there: tuple[int, ...], presentation: int | None) -> int:
     if presentation is None and there:
         return there[-1]
     if presentation not in there:
         shown = ", ".join(map(str, there[:8])) + (f" … {there[-1]}" if len(there) > 8 else "")
-        what = "snapshot of the synapses" + ("" if presentation is None else
-                                              f" after {presentation} presentations (there are: {shown})")
-        raise content.lacking(run, what, f"protocol.recording.synapses_every={presentation or 100}")
+        when = "" if presentation is None else f" after {presentation} presentations (there are: {shown})"
+        setting = f"protocol.recording.synapses_every={presentation or 100}"
+        raise content.lacking(run, f"snapshot of the synapses{when}", setting)
     return presentation
 
 
-def _parameters(run: xr.DataTree, circuit: Circuit, projection: str, learned: int,
-                name: str) -> dict[str, np.ndarray]:
+def _parameters(
+    run: xr.DataTree, circuit: Circuit, projection: str, learned: int, name: str
+) -> dict[str, np.ndarray]:
     node = run[f"synapses/{projection}"]
     row = int(np.flatnonzero(node["presentation"].values == learned)[-1])
     found = {}
@@ -141,8 +164,12 @@ def _parameters(run: xr.DataTree, circuit: Circuit, projection: str, learned: in
             raise DescriptionError("is missing", **where)
         values = node[parameter][row].values.astype(float)
         if values.shape != circuit.shape(projection):
-            raise DescriptionError("has another shape than the circuit says", found=values.shape,
-                                   expected=str(circuit.shape(projection)), **where)
+            raise DescriptionError(
+                "has another shape than the circuit says",
+                found=values.shape,
+                expected=str(circuit.shape(projection)),
+                **where,
+            )
         found[parameter] = _bounded(values, described, where)
     return found
 
@@ -154,8 +181,9 @@ def _bounded(values: np.ndarray, described: Parameter, where: dict[str, str]) ->
     high = np.inf if described.high is None else described.high
     slack = ROUNDING * np.maximum(1, np.abs(values))
     if (outside := (values < low - slack) | (values > high + slack)).any():
-        raise DescriptionError("is out of bounds", found=float(values[outside][0]),
-                               expected=bounds_text(described), **where)
+        raise DescriptionError(
+            "is out of bounds", found=float(values[outside][0]), expected=bounds_text(described), **where
+        )
     return values
 
 

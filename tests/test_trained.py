@@ -7,9 +7,16 @@ from typer.testing import CliRunner
 import neuro_mpc as nm
 from neuro_mpc import cli
 
-SMALL = {"stimulus.letters": 6, "stimulus.transitions": [1, 2], "stimulus.length": 5, "stimulus.load": 2.0,
-         "learning.batch": 12, "learning.presentations": 4,
-         "recording.synapses_every": 2, "recording.samples": []}
+SMALL = {
+    "stimulus.letters": 6,
+    "stimulus.transitions": [1, 2],
+    "stimulus.length": 5,
+    "stimulus.load": 2.0,
+    "learning.batch": 12,
+    "learning.presentations": 4,
+    "recording.synapses_every": 2,
+    "recording.samples": [],
+}
 
 
 def protocol(**more):
@@ -128,18 +135,31 @@ class TestCommandLine:
     def test_a_circuit_is_given_or_started_from(self, path, monkeypatch):
         calls = []
         monkeypatch.setitem(vars(nm), "simulate", lambda *given, **choices: calls.append((given, choices)))
-        words = ["run", "toy-language", "--from", path, "--from-presentation", 2, "--out", "x.nc",
-                 "--set", "circuit.population.hidden.activation=tanh(r)"]
+        words = [
+            "run",
+            "toy-language",
+            "--from",
+            path,
+            "--from-presentation",
+            2,
+            "--out",
+            "x.nc",
+            "--set",
+            "circuit.population.hidden.activation=tanh(r)",
+        ]
         self.command(*words)
-        ((circuit, shown), choices), = calls
+        (((circuit, shown), choices),) = calls
         assert circuit.population["hidden"].activation == "tanh(r)"
         assert (shown.name, choices["start"].presentation, choices["seed"]) == ("toy-language", 2, 5)
 
-    @pytest.mark.parametrize(("words", "told"), [
-        (["toy-language"], "Missing 'PROTOCOL'"),
-        (["mpl", "toy-language", "--from", "PATH"], "leave mpl out"),
-        (["mpl", "toy-language", "--from-presentation", "3"], "Missing '--from'"),
-    ])
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (["toy-language"], "Missing 'PROTOCOL'"),
+            (["mpl", "toy-language", "--from", "PATH"], "leave mpl out"),
+            (["mpl", "toy-language", "--from-presentation", "3"], "Missing '--from'"),
+        ],
+    )
     def test_misuse_is_told(self, path, words, told):
         words = [str(path) if word == "PATH" else word for word in words]
         result = self.command("check", *words)

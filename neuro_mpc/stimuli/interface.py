@@ -19,6 +19,8 @@ class Stimuli(ABC):
     steps    T
     read     "every" or "last"
     symbols  names of the classes
+    transitions    steps on the ring of symbols that a language allows; empty: there is no such language
+    foretells      the target of a step is the stimulus of the next one
     """
 
     width: int
@@ -26,6 +28,8 @@ class Stimuli(ABC):
     steps: int
     read: Literal["every", "last"]
     symbols: list[str]
+    transitions: tuple[int, ...] = ()
+    foretells: bool = False
 
     @abstractmethod
     def size(self, split: Split) -> int:
@@ -38,6 +42,15 @@ class Stimuli(ABC):
     @abstractmethod
     def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
         """Numbers of the right classes, int (T, B), or (1, B) where only the last step is read."""
+
+    def right(self, split: Split, trials: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Which of the answers (T or 1, B) are right, bool; where a language allows several, each of them."""
+        return answers == self.labels(split, trials)
+
+    @property
+    def chance(self) -> float:
+        """Probability that an answer by chance is right."""
+        return 1 / self.classes
 
     def batch(self, split: Split, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Stimulus (T, B, width) and one-hot target (T or 1, B, classes) of the numbered trials, float32."""

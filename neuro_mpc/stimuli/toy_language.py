@@ -33,6 +33,7 @@ class ToyLanguageStimuli(Stimuli):
         self.width = self.classes = language.letters
         self.steps, self.read = language.length - 1, protocol.target.read
         self.symbols = _symbols(language.letters)
+        self.foretells = self.read == "every"
         learned = _learned(protocol, circuit)
         held_out = min(MOST_HELD_OUT, (language.strings - learned) // 2)
         codes = generator(seed, "toy-language").choice(
@@ -49,7 +50,21 @@ class ToyLanguageStimuli(Stimuli):
         return self._strings[split]
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
-        return one_hot(self._strings[split][trials, :-1].T, self.width)
+        return self.shown(self._strings[split][trials])[0]
+
+    def shown(self, strings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stimulus and target, as `batch` gives them, of any strings (trials, length)."""
+        following = strings[:, 1:].T if self.read == "every" else strings[:, -1:].T
+        return one_hot(strings[:, :-1].T, self.width), one_hot(following, self.classes)
+
+    def right(self, split: Split, trials: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        before = self._strings[split][trials, :-1].T
+        steps = answers - (before if self.read == "every" else before[-1:])
+        return np.isin(steps % self.letters, np.asarray(self.transitions) % self.letters)
+
+    @property
+    def chance(self) -> float:
+        return len(self.transitions) / self.letters
 
     def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
         following = self._strings[split][trials, 1:].T

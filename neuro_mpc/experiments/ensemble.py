@@ -1,0 +1,93 @@
+"""Ensemble: networks drawn from the learned distributions, each for itself and all together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.experiments.performance import LABELS, Performance, perform
+from neuro_mpc.experiments.tables import Ensemble
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.sampling import draw_weights
+from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.trained import Trained
+
+NAMES = {
+    **LABELS,
+    "agreement": "fraction of trials and steps at which two networks give the same answer",
+    "vote": "performance of the most frequent answer of the first networks",
+    "mean_output": "performance of the mean output of the first networks",
+    "share": "fraction of the networks that give the most frequent answer",
+    "vote_right": "whether the most frequent answer is right",
+}
+
+
+def conduct(presenter: Presenter, data: Stimuli, table: Ensemble, trained: Trained) -> xr.Dataset:
+    """Of every network `performance`, `loss` (network,) and `agreement` with the others (network, other); of
+    the first networks together `vote` and `mean_output` (size,); of the vote of all its `share` and whether it
+    is right, `vote_right` (step, trial).
+
+    Attributes: `chance`, and the performance with noise (`noise`) and with every weight at its mean
+    (`mean_weights`), for comparison. Of answers that are equally frequent, the first class counts.
+    """
+    trials = np.arange(data.size(table.split))[: table.trials or None]
+    whole = perform(presenter, data, table.split, trials)
+    with presenter.noiseless():
+        mean = perform(presenter, data, table.split, trials)
+    compared = {"noise": whole.values["performance"], "mean_weights": mean.values["performance"]}
+    poll = _Poll(data, table.split, trials)
+    circuit, parameters = presenter.plan.circuit, presenter.parameters()
+    for network in range(table.networks):
+        with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
+            poll.add(perform(presenter, data, table.split, trials))
+    return poll.results().assign_attrs(chance=data.chance, **compared)
+
+
+class _Poll:
+    """The answers of one network after the other, and what they come to."""
+
+    def __init__(self, data: Stimuli, split: str, trials: np.ndarray):
+        self.data, self.split, self.trials = data, split, trials
+        self.answers, self.values, self.vote, self.mean_output = [], [], [], []
+        self.output, self.votes = 0.0, 0
+
+    def add(self, found: Performance) -> None:
+        self.answers.append(found.answers)
+        self.values.append(found.values)
+        self.output = self.output + found.output
+        self.votes = self.votes + (found.answers[..., None] == np.arange(self.data.classes))
+        self.vote.append(self._right(self.votes).mean())
+        self.mean_output.append(self._right(self.output).mean())
+
+    def _right(self, score: np.ndarray) -> np.ndarray:
+        """Which trials and steps the class of the highest score (step, trial, class) gets right."""
+        return self.data.right(self.split, self.trials, score.argmax(axis=2))
+
+    def results(self) -> xr.Dataset:
+        answers = np.stack(self.answers)
+        agreement = [(answers == each).mean(axis=(1, 2)) for each in answers]
+        number, steps = len(answers), np.arange(self.data.steps)[-answers.shape[1] :]
+        values = {name: ("network", [each[name] for each in self.values]) for name in self.values[0]}
+        values |= {
+            "agreement": (("network", "other"), agreement),
+            "vote": ("size", self.vote),
+            "mean_output": ("size", self.mean_output),
+            "share": (("step", "trial"), self.votes.max(axis=2) / number),
+            "vote_right": (("step", "trial"), self._right(self.votes)),
+        }
+        coordinates = {
+            "size": ("size", np.arange(1, number + 1), {"long_name": "number of networks"}),
+            "step": steps,
+            "trial": self.trials,
+        }
+        labelled = {name: (*each, {"long_name": NAMES[name]}) for name, each in values.items()}
+        return xr.Dataset(labelled, coordinates)
+
+
+def misfits(table: Ensemble, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    """An ensemble suits every task."""
+    return iter(())

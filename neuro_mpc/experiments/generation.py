@@ -1,0 +1,77 @@
+"""Generation: strings that the circuit goes on with by itself, at several moments of its learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc import measures
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.experiments.responses import PURPOSE
+from neuro_mpc.experiments.tables import Generation
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.trained import Trained
+
+DIMENSIONS = ("presentation", "repeat", "trial", "position")
+
+
+def conduct(presenter: Presenter, data: Stimuli, table: Generation, trained: Trained) -> xr.Dataset:
+    """`sequence` (presentation, repeat, trial, position), numbers of the letters, the first one given;
+    `allowed`, the same, whether the language allows the transition to a letter (the first: true); and
+    `correct_letter_ratio` (presentation, repeat).
+
+    `presentation` is the number learned before. Attributes: `symbols` (a line each), `transitions`.
+    """
+    moments = list(dict.fromkeys(table.presentations or (trained.presentations[0], trained.presentation)))
+    found = []
+    for moment in moments:
+        presenter.load(trained.at(moment).parameters_for(presenter.plan.circuit))
+        found.append([_generated(presenter, data, table.length, repeat) for repeat in range(table.repeats)])
+    presenter.load(trained.parameters_for(presenter.plan.circuit))
+    return _labelled(np.array(found), data, moments)
+
+
+def _generated(presenter: Presenter, data: Stimuli, length: int, repeat: int) -> np.ndarray:
+    return measures.generated_ratio(presenter, data, length, f"{PURPOSE} {repeat}")[1]
+
+
+def _labelled(sequences: np.ndarray, data: Stimuli, moments: list[int]) -> xr.Dataset:
+    allowed = measures.allowed(sequences, data)
+    given = np.ones_like(allowed[..., :1])
+    long_name = "presentations learned before"
+    return xr.Dataset(
+        {
+            "sequence": (DIMENSIONS, sequences, {"long_name": "number of the letter"}),
+            "allowed": (
+                DIMENSIONS,
+                np.concatenate([given, allowed], axis=-1),
+                {"long_name": "whether the language allows the transition to the letter"},
+            ),
+            "correct_letter_ratio": (
+                DIMENSIONS[:2],
+                allowed.mean(axis=(2, 3)),
+                {"long_name": "fraction of generated transitions that the language allows"},
+            ),
+        },
+        {"presentation": ("presentation", moments, {"long_name": long_name})},
+        {
+            "symbols": "\n".join(data.symbols),
+            "transitions": np.asarray(data.transitions, "i4"),
+            "chance": data.chance,
+        },
+    )
+
+
+def misfits(table: Generation, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    """Why nothing can be generated."""
+    if not data.transitions or data.read != "every":
+        yield DescriptionError(
+            "the stimulus has no letters to generate",
+            key="experiment.kind",
+            found="generation",
+            expected="a toy language, predicted at every step",
+        )

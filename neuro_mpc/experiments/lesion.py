@@ -1,0 +1,155 @@
+"""Lesion: performance while more and more units or synapses are silenced, in several orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.experiments.performance import LABELS, measured
+from neuro_mpc.experiments.tables import Lesion
+from neuro_mpc.initial import generator
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.trained import Trained
+
+Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
+DIMENSIONS = ("order", "fraction", "repeat")
+
+
+def conduct(presenter: Presenter, data: Stimuli, table: Lesion, trained: Trained) -> xr.Dataset:
+    """`performance`, `loss` and, of a language, `correct_letter_ratio`, each (order, fraction, repeat).
+
+    Every lesion is tested on the same trials with the same noise. Only random orders are repeated: the others
+    are missing but for the first. `silenced` (fraction,) is the number of units or synapses.
+
+    Attributes: `of`, `chance` (of the performance) and `chance_loss` (where all classes are equally probable).
+    """
+    circuit = presenter.plan.circuit
+    moments = {name: presenter.moments(name) for name in circuit.projection}
+    trials = np.arange(data.size(table.split))[: table.trials or None]
+    number = _candidates(table, circuit)
+    found: dict[str, np.ndarray] = {}
+    for order, repeat in _orders(table):
+        ranked = _ranked(order, repeat, table, circuit, moments, presenter.seed)
+        for index, fraction in enumerate(table.fractions):
+            kept = _kept(ranked[: round(fraction * number)], table, circuit)
+            with presenter.silenced(kept):
+                values = measured(presenter, data, table.split, trials)
+            for name, value in values.items():
+                here = found.setdefault(name, np.full(_shape(table), np.nan))
+                here[table.orders.index(order), index, repeat] = value
+    return _labelled(found, table, number, data)
+
+
+def _shape(table: Lesion) -> tuple[int, int, int]:
+    return len(table.orders), len(table.fractions), table.repeats
+
+
+def _orders(table: Lesion) -> Iterator[tuple[str, int]]:
+    for order in table.orders:
+        for repeat in range(table.repeats if order == "random" else 1):
+            yield order, repeat
+
+
+def _where(table: Lesion, circuit: Circuit) -> list[str]:
+    return list(table.where) or list(circuit.free if table.of == "units" else circuit.projection)
+
+
+def _candidates(table: Lesion, circuit: Circuit) -> int:
+    """Number of units or synapses that can be silenced."""
+    if table.of == "units":
+        return sum(circuit.population[name].size for name in _where(table, circuit))
+    return sum(int(np.prod(circuit.shape(name))) for name in _where(table, circuit))
+
+
+def _ranked(
+    order: str, repeat: int, table: Lesion, circuit: Circuit, moments: Moments, seed: int
+) -> np.ndarray:
+    """The numbers of the candidates, the first to be silenced first; equal ones in random order."""
+    where = _where(table, circuit)
+    of_units = table.of == "units"
+    parts = [_of_units(name, circuit, moments) if of_units else _of_synapses(moments[name]) for name in where]
+    variance, power = (np.concatenate(each) for each in zip(*parts, strict=True))
+    share = np.divide(variance, power, out=np.zeros_like(power), where=power > 0)
+    chance = generator(seed, "lesion", order, str(repeat)).random(len(power))
+    keys = {
+        "random": chance,
+        "most-variable": -share,
+        "least-variable": share,
+        "strongest": -power,
+        "weakest": power,
+    }
+    return np.lexsort((chance, keys[order]))
+
+
+def _of_synapses(moments: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Variance and second moment of every weight."""
+    mean, variance = (each.astype(float).ravel() for each in moments)
+    return variance, mean**2 + variance
+
+
+def _of_units(population: str, circuit: Circuit, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of variance and second moment over the synapses that every unit receives and sends."""
+    variance, power = np.zeros((2, circuit.population[population].size))
+    for name, each in circuit.projection.items():
+        both = [part.reshape(circuit.shape(name)) for part in _of_synapses(moments[name])]
+        for axis, end in ((1, each.target), (0, each.source)):
+            if end == population:
+                variance += both[0].sum(axis=axis)
+                power += both[1].sum(axis=axis)
+    return variance, power
+
+
+def _kept(silenced: np.ndarray, table: Lesion, circuit: Circuit) -> dict[str, np.ndarray]:
+    """projection → which synapses (n_post, n_pre) are left without these candidates."""
+    gone = np.zeros(_candidates(table, circuit), bool)
+    gone[silenced] = True
+    where = _where(table, circuit)
+    if table.of == "synapses":
+        parts = np.split(gone, np.cumsum([np.prod(circuit.shape(name)) for name in where])[:-1])
+        return {name: ~part.reshape(circuit.shape(name)) for name, part in zip(where, parts, strict=True)}
+    parts = np.split(gone, np.cumsum([circuit.population[name].size for name in where])[:-1])
+    left = {name: ~part for name, part in zip(where, parts, strict=True)}
+    there = {name: left.get(name, np.ones(each.size, bool)) for name, each in circuit.population.items()}
+    return {
+        name: there[each.target][:, None] & there[each.source] for name, each in circuit.projection.items()
+    }
+
+
+def _labelled(found: Mapping[str, np.ndarray], table: Lesion, number: int, data: Stimuli) -> xr.Dataset:
+    values = {name: (DIMENSIONS, each, {"long_name": LABELS[name]}) for name, each in found.items()}
+    silenced = [round(fraction * number) for fraction in table.fractions]
+    values["silenced"] = ("fraction", silenced, {"long_name": f"number of {table.of} that are silenced"})
+    coordinates = {
+        "order": list(table.orders),
+        "fraction": (
+            "fraction",
+            list(table.fractions),
+            {"long_name": f"fraction of {table.of} that are silenced"},
+        ),
+        "repeat": np.arange(table.repeats),
+    }
+    steps = data.steps if data.read == "every" else 1
+    attributes = {"of": table.of, "chance": data.chance, "chance_loss": steps * np.log(data.classes)}
+    return xr.Dataset(values, coordinates, attributes)
+
+
+def misfits(table: Lesion, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    """Why there cannot be this lesion."""
+    known = list(circuit.free if table.of == "units" else circuit.projection)
+    kind = "free population" if table.of == "units" else "projection"
+    for name in table.where:
+        if name not in known:
+            yield DescriptionError(
+                f"there is no such {kind}",
+                key="experiment.where",
+                found=name,
+                expected=", ".join(known),
+                hint=did_you_mean(name, known),
+            )
+    if len(set(table.where)) < len(table.where):
+        yield DescriptionError("names something twice", key="experiment.where", found=table.where)

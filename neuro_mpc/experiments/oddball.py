@@ -1,0 +1,100 @@
+"""Oddball: a forbidden letter in a string of a learned language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.experiments.responses import responses
+from neuro_mpc.experiments.tables import Oddball
+from neuro_mpc.initial import generator
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.trained import Trained
+
+
+def conduct(presenter: Presenter, data: Stimuli, table: Oddball, trained: Trained) -> xr.Dataset:
+    """What `responses` says of the strings as they are, with another allowed letter, with a forbidden one;
+    also `letter` (condition, trial) at the deviant's position, and whether it is `forbidden` (trial,).
+
+    The attributes `position` and `onset` are the deviant's place in the string and the step at which it is
+    compared with the prediction.
+    """
+    trials = np.arange(data.size(table.split))[: table.trials or None]
+    strings = data.strings(table.split)[trials]
+    conditions = shown_strings(strings, data, table, generator(presenter.seed, "oddball"))
+    shown = {name: data.shown(each) for name, each in conditions.items()}
+    found = responses(presenter, data, shown, trials)
+    letters = np.stack([each[:, table.position] for each in conditions.values()])
+    steps = (letters[-1] - strings[:, table.position - 1]) % data.letters
+    forbidden = ~np.isin(steps, np.asarray(data.transitions) % data.letters)
+    return found.assign(
+        letter=(("condition", "trial"), letters, {"long_name": "letter at the position of the deviant"}),
+        forbidden=("trial", forbidden, {"long_name": "whether the language forbids the deviant"}),
+    ).assign_attrs(position=table.position, onset=table.position - 1, afterwards=table.afterwards)
+
+
+def shown_strings(
+    strings: np.ndarray, data: Stimuli, table: Oddball, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """condition → strings (trial, length)."""
+    before, standard = (strings[:, table.position + shift] for shift in (-1, 0))
+    allowed = (before[:, None] + np.asarray(data.transitions)) % data.letters
+    drawn = {}
+    if allowed.shape[1] > 1:
+        drawn["control"] = _another(np.ones_like(allowed), allowed, standard, rng)
+    if table.offset is not None:
+        drawn["deviant"] = (standard + table.offset) % data.letters
+    else:
+        every = np.broadcast_to(np.arange(data.letters), (len(strings), data.letters))
+        forbidden = ~(every[:, :, None] == allowed[:, None, :]).any(axis=2)
+        drawn["deviant"] = _another(forbidden, every, standard, rng)
+    return {"standard": strings} | {
+        name: _replaced(strings, letter, data.letters, table) for name, letter in drawn.items()
+    }
+
+
+def _another(
+    possible: np.ndarray, letters: np.ndarray, standard: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """One of the possible letters (trial, choice), at random, that is not the standard one: (trial,)."""
+    score = np.where(possible & (letters != standard[:, None]), rng.random(letters.shape), -1)
+    return np.take_along_axis(letters, score.argmax(axis=1)[:, None], axis=1)[:, 0]
+
+
+def _replaced(strings: np.ndarray, letter: np.ndarray, letters: int, table: Oddball) -> np.ndarray:
+    changed = strings.copy()
+    if table.afterwards == "follow":
+        changed[:, table.position :] += (letter - strings[:, table.position])[:, None]
+        return changed % letters
+    changed[:, table.position] = letter
+    return changed
+
+
+def misfits(table: Oddball, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    """Why there cannot be an oddball."""
+    if not data.transitions or data.read != "every":
+        yield DescriptionError(
+            "the stimulus has no letters that are forbidden and predicted at every step",
+            key="experiment.kind",
+            found="oddball",
+            hint="omission, which suits every task",
+        )
+    elif not table.position <= data.steps - 1:
+        yield DescriptionError(
+            "is not within the string, with a letter after it",
+            key="experiment.position",
+            found=table.position,
+            expected=f"1 to {data.steps - 1}",
+        )
+    elif table.offset is None and len(data.transitions) == data.letters:
+        yield DescriptionError(
+            "the language forbids no letter",
+            key="experiment.kind",
+            found="oddball",
+            expected="fewer transitions than letters",
+        )

@@ -1,0 +1,49 @@
+"""Omission: an expected stimulus stays away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.circuit import Circuit
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.experiments.responses import responses
+from neuro_mpc.experiments.tables import Omission
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.trained import Trained
+
+
+def conduct(presenter: Presenter, data: Stimuli, table: Omission, trained: Trained) -> xr.Dataset:
+    """What `responses` says of the trials as they are (standard), without stimulus at some steps (omitted).
+
+    Where the next stimulus is the target, one that stays away is missing as target, too: the output errors
+    are then what was expected, with a minus. The attribute `onset` is the first step that the absence touches.
+    """
+    trials = np.arange(data.size(table.split))[: table.trials or None]
+    stimulus, target = data.batch(table.split, trials)
+    omitted = slice(table.position, table.position + table.duration)
+    without = stimulus.copy()
+    without[omitted] = 0
+    without_target = target.copy()
+    if data.foretells:
+        without_target[table.position - 1 : omitted.stop - 1] = 0
+    shown = {"standard": (stimulus, target), "omitted": (without, without_target)}
+    onset = table.position - data.foretells
+    return responses(presenter, data, shown, trials).assign_attrs(
+        position=table.position, duration=table.duration, onset=onset
+    )
+
+
+def misfits(table: Omission, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    """Why there cannot be an omission."""
+    last = data.steps - table.duration
+    if table.position > last:
+        yield DescriptionError(
+            "ends after the sequence",
+            key="experiment.position",
+            found=table.position,
+            expected=f"1 to {last} for {table.duration} of {data.steps} steps",
+        )

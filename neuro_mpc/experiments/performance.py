@@ -1,0 +1,54 @@
+"""How well a circuit does, as it is at the moment: one number for its answers, one for its loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuro_mpc import measures
+from neuro_mpc.experiments.responses import PURPOSE, batches
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.stimuli import Split, Stimuli
+
+LETTERS = 50  # generated from each letter for the correct letter ratio
+LABELS = {
+    "performance": "fraction of answers that are right, or that the language allows",
+    "loss": "loss of the prediction, mean per trial",
+    "correct_letter_ratio": "fraction of generated transitions that the language allows",
+}
+
+
+@dataclass(frozen=True)
+class Performance:
+    """answers (step, trial) and whether they are right, output (step, trial, class), loss (trial,)."""
+
+    answers: np.ndarray
+    right: np.ndarray
+    output: np.ndarray
+    loss: np.ndarray
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The means."""
+        return {"performance": float(self.right.mean()), "loss": float(self.loss.mean())}
+
+
+def perform(presenter: Presenter, data: Stimuli, split: Split, trials: np.ndarray) -> Performance:
+    """The answers to the numbered trials, every time with the same noise."""
+    outputs, losses = [], []
+    for count, (shown, new) in enumerate(batches(len(trials), presenter.plan.trials)):
+        output, loss = presenter.predict(*data.batch(split, trials[shown]), PURPOSE, count)
+        outputs.append(output[:, :new])
+        losses.append(loss[:new])
+    output = np.concatenate(outputs, axis=1)
+    answers = output.argmax(axis=2)
+    return Performance(answers, data.right(split, trials, answers), output, np.concatenate(losses))
+
+
+def measured(presenter: Presenter, data: Stimuli, split: Split, trials: np.ndarray) -> dict[str, float]:
+    """Performance and loss; of a language that can be generated, also the correct letter ratio."""
+    values = perform(presenter, data, split, trials).values
+    if data.transitions and data.read == "every":
+        values["correct_letter_ratio"] = measures.generated_ratio(presenter, data, LETTERS, PURPOSE)[0]
+    return values

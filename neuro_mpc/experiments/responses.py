@@ -1,0 +1,86 @@
+"""How a circuit responds to a stimulus under several conditions, trial by trial with the same noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.presentation import Presenter
+from neuro_mpc.stimuli import Stimuli
+
+PURPOSE = "experiment"
+Shown = tuple[np.ndarray, np.ndarray]
+LABELS = {
+    "error": "prediction errors of the population after inference, root mean square over its units",
+    "surprise": "-ln of the probability that the prediction gives to the target",
+    "right": "whether the most probable class of the prediction is the target",
+}
+
+
+def responses(
+    presenter: Presenter, data: Stimuli, conditions: Mapping[str, Shown], trials: np.ndarray
+) -> xr.Dataset:
+    """error (condition, population, step, trial), surprise and right (condition, step, trial).
+
+    conditions  name → stimulus (step, trial, unit) and target (step or 1, trial, class) of the same trials
+    trials      (trial,) their numbers in the data set
+
+    Missing are the errors of the target population, surprise and right at steps without a target.
+    """
+    found = [_condition(presenter, data, *shown) for shown in conditions.values()]
+    populations = [*presenter.plan.circuit.free, presenter.plan.circuit.target]
+    error, surprise, right = (np.stack(each) for each in zip(*found, strict=True))
+    shown = ("condition", "step", "trial")
+    values = {
+        "error": (("condition", "population", "step", "trial"), error),
+        "surprise": (shown, surprise),
+        "right": (shown, right),
+    }
+    coordinates = {
+        "condition": list(conditions),
+        "population": populations,
+        "step": np.arange(data.steps),
+        "trial": ("trial", trials, {"long_name": "number of the trial"}),
+    }
+    return xr.Dataset(
+        {name: (*each, {"long_name": LABELS[name]}) for name, each in values.items()}, coordinates
+    )
+
+
+def _condition(
+    presenter: Presenter, data: Stimuli, stimulus: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Errors (population, step, trial), surprise and right (step, trial) of all trials, batch by batch."""
+    parts = []
+    for count, (trials, new) in enumerate(batches(stimulus.shape[1], presenter.plan.trials)):
+        expected, traces = presenter.respond(stimulus[:, trials], target[:, trials], PURPOSE, count)
+        sizes = [_padded(_size(each["error"]), data.steps) for each in traces.values()]
+        surprise, right = (_padded(each, data.steps) for each in _judged(expected, target[:, trials]))
+        parts.append([np.stack(sizes)[..., :new], surprise[..., :new], right[..., :new]])
+    return tuple(np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
+
+
+def batches(number: int, batch: int) -> Iterator[tuple[np.ndarray, int]]:
+    """The trials of each batch, (batch,), and how many of them are new: the last batch is filled up."""
+    for start in range(0, number, batch):
+        yield np.arange(start, start + batch) % number, min(batch, number - start)
+
+
+def _size(error: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.mean(np.square(error, dtype=float), axis=-1))
+
+
+def _judged(expected: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Surprise and right, float (step, trial); missing where there is no target."""
+    there = target.sum(axis=-1) > 0
+    given = np.maximum((expected * target).sum(axis=-1), np.finfo(expected.dtype).tiny)
+    right = expected.argmax(axis=-1) == target.argmax(axis=-1)
+    return np.where(there, -np.log(given), np.nan), np.where(there, right, np.nan)
+
+
+def _padded(values: np.ndarray, steps: int) -> np.ndarray:
+    """(steps, trial) with nothing at the steps that are not read out."""
+    missing = np.full((steps - len(values), values.shape[1]), np.nan)
+    return np.concatenate([missing, values])
