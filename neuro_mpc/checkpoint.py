@@ -27,12 +27,16 @@ import numpy as np
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.paths import saved_path
 
-MARK = b"neuro_mpc checkpoint 1\n"
+FORMAT = 2
+NAMED = b"neuro_mpc checkpoint "
+MARK = NAMED + b"%d\n" % FORMAT
 FOOTER = struct.Struct(f"<3Q32s{len(MARK)}s")
 BLOCK_BYTES = 2**20
 LARGEST_HEADER = 2**26
 # Saving takes at most this part of the time, however large the run file grows.
 PART_OF_TIME = 0.05
+# The largest energy put up with, presentations in a row above it, the factor of the learning rate.
+PROGRESS = ("largest", "high", "factor")
 DTYPES = ("<f4", "<f8")
 
 
@@ -110,7 +114,7 @@ def read(path: Path) -> Checkpoint:
             return _read(path, file)
     except OSError as problem:
         raise RunFileError(f"the checkpoint {path} cannot be read: {problem.strerror or problem}") from problem
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise RunFileError(f"the checkpoint {path} is damaged: {problem}",
                            hint="--overwrite begins anew; what was recorded may be left in *.partial") from None
 
@@ -121,6 +125,11 @@ def _read(path: Path, file: BinaryIO) -> Checkpoint:
         raise ValueError("it is too short")
     file.seek(size - FOOTER.size)
     *sizes, digest, mark = FOOTER.unpack(file.read())
+    if mark != MARK and mark.startswith(NAMED):
+        raise RunFileError(f"the checkpoint {path} is of another version of neuro_mpc: its format is "
+                           f"{mark.removeprefix(NAMED).decode(errors='replace').strip()}, and this version reads {FORMAT}",
+                           hint="go on with the version that wrote it (the attribute neuro_mpc_version of the run file), "
+                                "or --overwrite to begin anew; what was recorded stays readable")
     if mark != MARK or sum(sizes) + FOOTER.size != size or sizes[2] > LARGEST_HEADER:
         raise ValueError("it does not end as a checkpoint does")
     records, arrays, length = sizes
@@ -132,9 +141,27 @@ def _read(path: Path, file: BinaryIO) -> Checkpoint:
     file.seek(records + arrays)
     header = json.loads(file.read(length))
     file.seek(records)
-    return Checkpoint(path, int(header["presentation"]), dict(header["origin"]),
-                      _arrays(header["arrays"], file.read(arrays)),
-                      {name: float(value) for name, value in header["progress"].items()}, records)
+    return Checkpoint(path, _count(header["presentation"]), _texts(header["origin"]),
+                      _arrays(header["arrays"], file.read(arrays)), _numbers(header["progress"]), records)
+
+
+def _count(number: object) -> int:
+    if not isinstance(number, int) or number < 0:
+        raise ValueError(f"{number!r} presentations"[:100])
+    return number
+
+
+def _texts(table: Mapping[str, str]) -> dict[str, str]:
+    if not all(isinstance(text, str) for text in table.values()):
+        raise ValueError("what it was started from is not told in text")
+    return dict(table)
+
+
+def _numbers(progress: Mapping[str, float]) -> dict[str, float]:
+    found = {name: float(progress[name]) for name in PROGRESS}
+    if not (found["high"] >= 0 and math.isfinite(found["high"]) and 0 < found["factor"] <= 1 and found["largest"] >= 0):
+        raise ValueError(f"its training stands at {found}")
+    return found
 
 
 def _arrays(described: Mapping[str, list], content: bytes) -> dict[str, np.ndarray]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from neuro_mpc import machine
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.plan import Plan
+from neuro_mpc.paths import free_disk
 from neuro_mpc.protocol import Protocol
 from neuro_mpc.schedule import Course
 from neuro_mpc.stimuli import Stimuli
@@ -58,14 +61,24 @@ def refuse_too_large(found: Estimate) -> None:
             hint="smaller populations, a smaller learning.batch, fewer recording.trials, or a larger machine")
 
 
+def warn_of_little_room(found: Estimate, path: Path, stage: Callable[[str], None]) -> None:
+    """Tells where a run file may become larger than its disk; compressed, it may still fit."""
+    free = free_disk(path)
+    if found.disk > free:
+        stage(f"the run may write up to {in_bytes(found.disk)}, and {in_bytes(free)} are free beside {path}; if the disk "
+              "fills up, the run ends in order, and --resume goes on")
+
+
 def as_text(found: Estimate) -> str:
     """The estimate in a few lines."""
     free = machine.free_memory()
     of = f" of {in_bytes(free)} that are free" if free is not None else ""
+    disk = in_bytes(free_disk(Path("run.nc")))
     return "\n".join([
         f"the descriptions hold: {found.synapses:,} synapses with {found.parameters:,} parameters",
         f"memory   about {in_bytes(found.memory)}{of}",
-        f"disk     at most {in_bytes(found.disk)}, half of it for the checkpoint while the run lasts",
+        f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint while the run "
+        "lasts",
         f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, and compiling once"])
 
 

@@ -13,6 +13,7 @@ from neuro_mpc import checkpoint
 from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.errors import RunError
+from neuro_mpc.lock import refuse_locked
 from neuro_mpc.origin import DESCRIBED_ANYWAY, differences, shown
 from neuro_mpc.paths import check_folder, partial_path, refuse_existing, saved_path
 from neuro_mpc.protocol import Protocol
@@ -40,6 +41,7 @@ class Keeping:
             raise RunError("a run cannot both begin anew and go on", hint="either overwrite or resume")
         if not self.every >= 0:
             raise RunError(f"checkpoints cannot be {self.every} seconds apart", hint="0 or more")
+        refuse_locked(self.path)
         if not (self.overwrite or self.resume):
             refuse_existing(self.path, partial_path(self.path), self._saved)
 

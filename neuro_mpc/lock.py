@@ -16,6 +16,34 @@ except ImportError:  # not on Windows, where an open file cannot be replaced any
     fcntl = None
 
 
+def refuse_locked(path: Path) -> None:
+    """Raises RunError while a run writes to `path`."""
+    with suppress(OSError), path.with_name(f"{path.name}.lock").open() as file:
+        if not _locked(file):
+            raise _being_written(path, _holder(file))
+
+
+def _locked(file) -> bool:
+    """Locks a file until it is closed; False where another process has done so."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # a file system without locks
+    return True
+
+
+def _holder(file) -> str:
+    file.seek(0)
+    return file.readline().strip() or "another process"
+
+
+def _being_written(path: Path, holder: str) -> RunError:
+    return RunError(f"{path} is being written by {holder}", hint="another path for this run, or wait for that one")
+
+
 class Lock:
     """Held while a run writes to `path`; the system frees it when the process ends, in whatever way.
 
@@ -56,18 +84,10 @@ class Lock:
                            hint="a folder that is there and can be written") from problem
 
     def _claim(self, file) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.readline().strip() or "another process"
+        if not _locked(file):
+            holder = _holder(file)
             file.close()
-            raise RunError(f"{self._for} is being written by {holder}",
-                           hint="another path for this run, or wait for that one") from None
-        except OSError:
-            pass  # a file system without locks
+            raise _being_written(self._for, holder)
 
     def _is_there(self, file) -> bool:
         try:

@@ -40,6 +40,13 @@ def next_row(group: netCDF4.Group, dimension: str, coordinates: Sequence[str], p
     return row
 
 
+def require_columns(file: netCDF4.Dataset, group: str, names: Sequence[str]) -> None:
+    """Raises OSError where a group lacks one of these columns."""
+    found = file.groups[group].variables if group in file.groups else {}
+    if missing := [name for name in names if name not in found]:
+        raise OSError(f"it has no {group}/{missing[0]}")
+
+
 def create_steps(group: netCDF4.Group, name: str, size: int, steps: int) -> None:
     """Makes a dimension of steps with its coordinate: the last `size` of the `steps` of a sequence."""
     if name in group.dimensions:

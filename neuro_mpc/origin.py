@@ -13,6 +13,7 @@ import numpy as np
 from neuro_mpc import __version__
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.network import launch
+from neuro_mpc.network.compiler import compiler_version
 from neuro_mpc.protocol import Protocol
 from neuro_mpc.stimuli import Stimuli
 from neuro_mpc.stimuli.interface import SPLITS
@@ -33,7 +34,7 @@ def origin(circuit: Circuit, protocol: Protocol, seed: int, backend: str, thread
                  "threads": str(threads), "data": _fingerprint(data), "neuro_mpc_version": __version__,
                  "brian2_version": version("brian2"), "numpy_version": np.__version__,
                  "processor": f"{platform.machine()} {_digest(launch.processor().encode())}"}
-    return described if backend == "numpy" else {**described, "compiler": launch.compiler_version()}
+    return described if backend == "numpy" else {**described, "compiler": compiler_version()}
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -54,7 +55,11 @@ def _differences(name: str, before: str, now: str) -> Iterator[str]:
     if name not in ("circuit", "protocol"):
         yield f"{name} was {before}, is {now}"
         return
-    old, new = (dict(_flat(name, tomllib.loads(text))) for text in (before, now))
+    try:
+        old, new = (dict(_flat(name, tomllib.loads(text))) for text in (before, now))
+    except (tomllib.TOMLDecodeError, RecursionError):  # from a file that is damaged, or a stranger's
+        yield f"{name} cannot be read"
+        return
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key):
             yield f"{key} was {old.get(key, 'not there')!r}, is {new.get(key, 'not there')!r}"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
 
 from neuro_mpc.errors import RunError
+
+# What is kept free to close a run file in order.
+RESERVE_BYTES = 2**20
 
 
 def partial_path(path: Path) -> Path:
@@ -27,6 +32,23 @@ def check_folder(path: Path) -> None:
         raise RunError(f"{path} is a folder", hint=f"a file name, such as {path / 'run.nc'}")
     if not os.access(folder, os.W_OK):
         raise RunError(f"{path}: the folder {folder} is not writable", hint="another path")
+    try:
+        require_room(path, 0)
+    except OSError as problem:
+        raise RunError(f"{path} cannot be written: {problem.strerror}",
+                       hint="free space on the disk, or a path on another one") from None
+
+
+def require_room(path: Path, size: int) -> None:
+    """Raises OSError where so many more bytes would leave too little room to close the file in order."""
+    free = free_disk(path)
+    if free < size + RESERVE_BYTES:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, {free / 2**20:.1f} MiB are left")
+
+
+def free_disk(path: Path) -> int:
+    """Bytes that may still be written beside `path`."""
+    return shutil.disk_usage(path.absolute().parent).free
 
 
 def refuse_existing(path: Path, *unfinished: Path) -> None:

@@ -8,11 +8,9 @@ room to close the file in order.
 
 from __future__ import annotations
 
-import errno
 import functools
 import importlib.metadata
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +24,7 @@ import xarray as xr
 from neuro_mpc import __version__, netcdf
 from neuro_mpc.errors import RunError
 from neuro_mpc.labels import LEARNING, NEURAL, TESTS, evaluation_label
-from neuro_mpc.paths import check_folder, partial_path, refuse_existing
+from neuro_mpc.paths import check_folder, partial_path, refuse_existing, require_room
 from neuro_mpc.reading import open_run
 
 __all__ = ["RunFile", "open_run"]
@@ -35,7 +33,6 @@ __all__ = ["RunFile", "open_run"]
 BLOCK_ROWS, BLOCK_SECONDS = 256, 2.0
 
 INTEGERS = ("sequence", "trial_number")
-RESERVE_BYTES = 2**20
 CANNOT_WRITE = (
     "free space on the disk, or another folder that can be written; "
     "--resume goes on from the last checkpoint, if there is one"
@@ -107,7 +104,7 @@ class RunFile:
 
     @_writing
     def _create(self, attributes: Mapping[str, str | int | float]) -> None:
-        self._require_room(0)
+        require_room(self.path, 0)
         unfinished = self.path.with_name(f"{self.path.name}.new")
         self._file = netCDF4.Dataset(unfinished, "w", format="NETCDF4")
         self._file.setncatts(attributes)
@@ -118,12 +115,11 @@ class RunFile:
     @_writing
     def _reopen(self) -> None:
         self._file = netCDF4.Dataset(self.partial, "a")
-
-    def _require_room(self, size: int) -> None:
-        """Refuses to write what would leave too little room to close the file in order."""
-        free = shutil.disk_usage(self.path.absolute().parent).free
-        if free < size + RESERVE_BYTES:
-            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, {free / 2**20:.1f} MiB are left")
+        try:
+            netcdf.require_columns(self._file, "learning", ("presentation", *LEARNING))
+        except OSError:
+            self._file.close()
+            raise
 
     @_writing
     def learning(
@@ -156,7 +152,7 @@ class RunFile:
     @_writing
     def snapshot(self, presentation: int, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         """Writes the parameters of every synapse: `{projection: {parameter: array (post, pre)}}`."""
-        self._require_room(_bytes(parameters))
+        require_room(self.path, _bytes(parameters))
         for projection, arrays in parameters.items():
             group = self._file.createGroup(f"synapses/{projection}")
             row = netcdf.next_row(group, "snapshot", ("presentation",), presentation)
@@ -181,7 +177,7 @@ class RunFile:
         with `iteration` first where the trajectory of inference is kept. A single step of a longer sequence
         is its last.
         """
-        self._require_room(stimulus.nbytes + target.nbytes + _bytes(neural))
+        require_room(self.path, stimulus.nbytes + target.nbytes + _bytes(neural))
         steps = len(stimulus)
         group = self._file.createGroup("stimulus")
         netcdf.create_steps(group, "step", steps, steps)
@@ -244,9 +240,14 @@ class RunFile:
     @_writing
     def flush(self) -> None:
         """Writes the rows that wait and makes everything so far readable, even after a kill."""
-        self.partial.stat()  # a file that was removed would take rows, and lose them in the end
-        self._require_room(0)
+        self._require_there()  # a file that was removed would take rows, and lose them in the end
+        require_room(self.path, 0)
         self._sync()
+
+    def _require_there(self) -> None:
+        if not self.partial.exists():
+            raise RunError(f"{self.partial} is not there any more: it was removed while the run went on",
+                           hint="--resume goes on from the last checkpoint, if that is still there")
 
     def _sync(self) -> None:
         group = self._file["learning"]

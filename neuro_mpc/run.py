@@ -14,7 +14,7 @@ from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.divergence import Diverged, Retreat, Watch
 from neuro_mpc.errors import DescriptionError, RunError
-from neuro_mpc.estimate import Estimate, estimate, refuse_too_large
+from neuro_mpc.estimate import Estimate, estimate, refuse_too_large, warn_of_little_room
 from neuro_mpc.experiments.conduct import conduct, refuse_misfit
 from neuro_mpc.interruption import held_back
 from neuro_mpc.keeping import Keeping
@@ -95,7 +95,9 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
     backend = launch.available(backend, progress.stage)
     plan, course, data = prepare(circuit, protocol, seed, backend, threads)
     circuit = plan.circuit
-    refuse_too_large(estimate(plan, protocol, course, data, backend))
+    found = estimate(plan, protocol, course, data, backend)
+    refuse_too_large(found)
+    warn_of_little_room(found, keeping.path, progress.stage)
     parameters = _first_parameters(circuit, protocol, trained, seed)
     with Lock(keeping.path):
         started = origin(circuit, protocol, seed, backend, plan.threads, data)
@@ -104,10 +106,11 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
             return
         saved = keeping.latest(started, progress.stage)
         with ExitStack() as stack:
+            workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
+            # Only now what is there may be replaced: a program that cannot be compiled costs nothing.
+            program = stack.enter_context(launch.start(plan, backend, workspace, progress.stage))
             record = stack.enter_context(
                 keeping.record(saved, started, circuit, protocol, seed, backend, plan.threads))
-            workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
-            program = stack.enter_context(launch.start(plan, backend, workspace, progress.stage))
             presenter = Presenter(program, plan, protocol, seed)
             training = Training(presenter, protocol, course, data, record, progress, keeping.checkpoints(started))
             training.run(parameters) if saved is None else training.resume(saved)
@@ -193,7 +196,10 @@ class Training:
         self._go_on(0)
 
     def resume(self, saved: Checkpoint) -> None:
-        """The rest of a training that was saved."""
+        """The rest of a training that was saved. Raises RunError where that one went on for longer."""
+        if saved.presentation > self.course.total:
+            raise RunError(f"{saved.presentation} presentations are learned already, and the protocol ends after "
+                           f"{self.course.total}", hint="more learning.epochs or learning.presentations")
         self.presenter.restore(saved.arrays)
         self.watch.largest, self.watch.high = saved.progress["largest"], int(saved.progress["high"])
         self.retreat.factor = saved.progress["factor"]

@@ -37,6 +37,7 @@ def compiled(tmp_path, monkeypatch):
         found.append(directory)
         time.sleep(0.2)
         (directory / "main").write_text("program")
+        (directory / "main").chmod(0o755)
         (directory / "manifest.json").write_text("{}")
 
     monkeypatch.setattr(launch, "_compile", compile_)
@@ -69,6 +70,7 @@ def test_of_two_at_the_same_time_one_compiles_and_the_other_waits(compiled):
 
 @pytest.mark.parametrize("damage", [lambda program: (program / "main").write_text("prog"),
                                     lambda program: (program / "main").unlink(),
+                                    lambda program: (program / "main").chmod(0o644),
                                     lambda program: (program / "manifest.json").write_text(""),
                                     lambda program: (program / "sha256").unlink(),
                                     lambda program: (shutil.rmtree(program), program.write_text("a file"))])
@@ -92,6 +94,12 @@ def test_a_cache_that_cannot_be_written_is_told(compiled, monkeypatch, tmp_path)
     monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(RunError, match="NEURO_MPC_CACHE.*--backend numpy"):
         built()
+
+
+def test_a_build_without_room_is_told_as_such(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 2**20))
+    with pytest.raises(OSError, match="No space left on device, 1.0 MiB are left"):
+        launch._require_room(tmp_path)
 
 
 def test_a_program_that_does_not_start_is_told(tmp_path):

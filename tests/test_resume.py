@@ -1,5 +1,6 @@
 """Runs that are killed, interrupted, refused: what is left can be read, and going on gives the very same run."""
 
+import json
 import os
 import resource
 import shutil
@@ -11,9 +12,10 @@ import pytest
 from interrupted import REFUSED, content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
-from neuro_mpc import checkpoint
+from neuro_mpc import checkpoint, paths
 from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.lock import Lock
+from neuro_mpc.network import launch
 from neuro_mpc.paths import partial_path, saved_path
 from neuro_mpc.presentation import Presenter
 from neuro_mpc.record import RunFile
@@ -153,6 +155,31 @@ def test_a_damaged_checkpoint_is_noticed(halfway, damage):
         assert run["learning"].sizes["presentation"] == 11
 
 
+@pytest.mark.parametrize("format_", [b"1", b"9"])
+def test_a_checkpoint_of_another_version_is_told_as_such(halfway, format_):
+    path = saved_path(halfway)
+    other = checkpoint.MARK.replace(str(checkpoint.FORMAT).encode(), format_)
+    path.write_bytes(path.read_bytes().removesuffix(checkpoint.MARK) + other)
+    with pytest.raises(nm.RunFileError, match=rf"of another version of neuro_mpc: its format is {format_.decode()}"):
+        simulate(halfway, resume=True)
+
+
+@pytest.mark.parametrize("entry, value", [("progress", {}), ("progress", {"largest": 1, "high": 1e999, "factor": 1}),
+                                          ("presentation", 1e999), ("presentation", -1), ("origin", {"seed": 1})])
+def test_a_forged_checkpoint_is_noticed(halfway, entry, value):
+    saved = checkpoint.read(saved_path(halfway))
+    header = {"presentation": 1, "origin": {}, "progress": saved.progress, "arrays": {}, entry: value}
+    with saved_path(halfway).open("wb") as sink, partial_path(halfway).open("rb") as records:
+        checkpoint._write(sink, records, {}, json.dumps(header).encode())
+    with pytest.raises(nm.RunFileError, match="damaged"):
+        simulate(halfway, resume=True)
+
+
+def test_a_training_that_went_on_for_longer_is_not_resumed(halfway):
+    with pytest.raises(nm.RunError, match="11 presentations are learned already, and the protocol ends after 8"):
+        simulate(halfway, {"learning.epochs": 2, "recording.samples": []}, resume=True, accept_changes=True)
+
+
 def test_a_half_written_file_is_read_from_its_checkpoint(halfway):
     partial = partial_path(halfway)
     partial.write_bytes(partial.read_bytes()[:3000])
@@ -163,6 +190,10 @@ def test_a_half_written_file_is_read_from_its_checkpoint(halfway):
 def test_two_runs_do_not_write_to_one_file(out, uninterrupted):
     with Lock(out), pytest.raises(nm.RunError, match=rf"is being written by process {os.getpid()} on"):
         simulate(out)
+    partial_path(out).touch()
+    with Lock(out), pytest.raises(nm.RunError, match="is being written"):
+        simulate(out)
+    partial_path(out).unlink()
     out.with_name("run.nc.lock").write_text("process 1 on a machine that crashed")
     assert_resumes_to(out, uninterrupted)
 
@@ -179,6 +210,31 @@ def test_a_folder_that_is_removed_ends_the_run(out):
         simulate(folder / "run.nc")
 
     assert in_child(work) == REFUSED
+
+
+def test_a_file_that_is_removed_ends_the_run(out, monkeypatch):
+    monkeypatch.setattr(Training, "_test", lambda *_: partial_path(out).unlink(missing_ok=True))
+    with pytest.raises(nm.RunError, match="removed while the run went on"):
+        simulate(out)
+
+
+def test_a_program_that_cannot_be_compiled_costs_nothing_that_is_there(halfway, monkeypatch):
+    def fail(*_):
+        raise nm.RunError("no luck")
+
+    before = {path: path.read_bytes() for path in halfway.parent.iterdir() if path.suffix != ".lock"}
+    circuit, protocol = nm.load_circuit("mpl"), nm.load_protocol("toy-language")
+    monkeypatch.setattr(launch, "start", fail)
+    for name in (halfway.name, "new.nc"):
+        with pytest.raises(nm.RunError, match="no luck"):
+            nm.simulate(circuit, protocol, backend="numpy", out=halfway.with_name(name), overwrite=True)
+    assert {path: path.read_bytes() for path in halfway.parent.iterdir()} == before
+
+
+def test_a_full_disk_is_told_before_anything_is_compiled(out, monkeypatch):
+    monkeypatch.setattr(paths, "free_disk", lambda path: 2**19)
+    with pytest.raises(nm.RunError, match="No space left on device, 0.5 MiB are left"):
+        simulate(out)
 
 
 def test_a_disk_that_fills_up_costs_nothing_that_was_saved(out, uninterrupted):

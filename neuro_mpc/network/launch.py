@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import platform
+import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network import blas
-from neuro_mpc.network.build import FLAGS, SINGLE_PRECISION
+from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version
 from neuro_mpc.network.conversation import Manifest, Program
 from neuro_mpc.network.plan import Plan
 
@@ -29,6 +31,7 @@ except ImportError:
 
 BACKENDS = ("cpp", "cython", "numpy")
 CHECKED = "sha256"
+BUILD_BYTES = 50 * 2**20  # more than the files of a build take
 IN_CYTHON = ["-fno-guess-branch-probability", "--param=vect-max-version-for-alias-checks=1000"]
 """GCC would not vectorise the loops of a long Cython function: it guesses that they are hardly ever reached, and
 has to check before each that no two of its arrays overlap."""
@@ -78,8 +81,8 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
     plan_path.write_text(plan.to_json())
     environment, flags = _environment(plan.threads, workspace), []
     if backend == "cython":
-        environment |= {"CC": compiler(), "CXX": compiler()}
-        flags = _accepted_flags(compiler(), plan.precision, IN_CYTHON)
+        environment |= dict.fromkeys(("CC", "CXX"), shlex.join(compiler()))
+        flags = accepted_flags(plan.precision, *IN_CYTHON)
     command = [sys.executable, "-m", "neuro_mpc.network.worker", str(plan_path), backend, str(manifest_path),
                str(_cython_cache(flags)), json.dumps(flags)]
     program = Program(command, Manifest({}), plan.tiling, plan.rows, log, environment)
@@ -111,25 +114,6 @@ def _environment(threads: int, scratch: Path) -> dict[str, str]:
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
 
 
-def compiler() -> str:
-    """Path of the C++ compiler; RunError where there is none."""
-    name = os.environ.get("CXX", "g++")
-    found = shutil.which(name.split()[0]) or shutil.which("c++")
-    if not found or not shutil.which("make"):
-        missing = "make" if found else f"a C++ compiler ({name})"
-        raise RunError(f"the backends cpp and cython need {missing}, and none was found",
-                       hint="install g++ and make (Debian, Ubuntu: apt install g++ make; macOS: xcode-select --install; "
-                            "conda: conda install cxx-compiler make), or run without a compiler: --backend numpy")
-    return found
-
-
-@cache
-def compiler_version() -> str:
-    """The compiler's own first line about itself."""
-    said = subprocess.run([compiler(), "--version"], capture_output=True, text=True, errors="replace").stdout
-    return next(iter(said.splitlines()), compiler())
-
-
 def _built(plan: Plan, stage: Callable[[str], None]) -> Path:
     """The folder of the compiled program, built if it is not in the cache, or not as it was built."""
     program = cache_directory() / _key(plan)
@@ -149,9 +133,10 @@ def _built(plan: Plan, stage: Callable[[str], None]) -> Path:
 
 
 def _is_whole(program: Path) -> bool:
-    """Whether a folder of the cache holds what was built, to the byte."""
+    """Whether a folder of the cache holds what was built, to the byte, and as a program."""
     try:
-        return (program / CHECKED).read_text() == _check_sums(program)
+        executable = (program / "main").stat().st_mode & stat.S_IXUSR
+        return bool(executable) and (program / CHECKED).read_text() == _check_sums(program)
     except OSError:
         return False
 
@@ -190,29 +175,22 @@ def _compile(plan: Plan, directory: Path) -> None:
     (directory / "plan.json").write_text(plan.to_json())
     log = directory / "build.log"
     command = [sys.executable, "-m", "neuro_mpc.network.build", str(directory / "plan.json"), str(directory),
-               json.dumps(_accepted_flags(compiler(), plan.precision))]
+               json.dumps(accepted_flags(plan.precision))]
     with log.open("wb") as output:
         code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                               env={**_environment(1, directory), "CXX": compiler()})
+                               env={**_environment(1, directory), "CXX": shlex.join(compiler())})
     if code or not (directory / "main").is_file():
+        _require_room(directory)
         kept = cache_directory() / "last-failed-build.log"
         shutil.copy(log, kept)
-        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        telling = [line for line in lines if "error" in line.lower()][:5] or lines[-5:]
-        raise RunError("building the C++ program failed" + "".join(f"\n    {line[:300]}" for line in telling),
-                       hint=f"read {kept}; run without a compiler: --backend numpy")
+        raise build_failed(log, kept)
 
 
-def _accepted_flags(path: str, precision: str, more: list[str] = []) -> list[str]:
-    """Those of our flags that this compiler knows."""
-    wanted = [*FLAGS, *more, *([SINGLE_PRECISION] if precision == "float32" else [])]
-    return [flag for flag in wanted if _accepts(path, flag)]
-
-
-def _accepts(path: str, flag: str) -> bool:
-    check = subprocess.run([path, "-Werror", flag, "-x", "c++", "-fsyntax-only", "-"], input=b"int main() { return 0; }",
-                           capture_output=True)
-    return check.returncode == 0
+def _require_room(directory: Path) -> None:
+    """Tells a build that failed for want of room from others: there may have been none for its log either."""
+    free = shutil.disk_usage(directory).free
+    if free < BUILD_BYTES:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, {free / 2**20:.1f} MiB are left", str(directory.parent))
 
 
 def _install(scratch: Path, program: Path) -> None:
@@ -237,7 +215,7 @@ def _key(plan: Plan) -> str:
     sources += [package / f"{name}.py" for name in ("rules", "expressions", "functions")]
     parts = [plan.to_json(), *(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources),
              version("brian2"), version("numpy"), version("scipy-openblas32"), json.dumps(blas.compiler_keywords()),
-             compiler(), compiler_version(), platform.machine(), processor()]
+             *compiler(), compiler_version(), platform.machine(), processor()]
     return _digest(parts)
 
 

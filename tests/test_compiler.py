@@ -1,0 +1,84 @@
+"""The compiler: which command it is, what it takes, and what is told of its failures."""
+
+import os
+import shutil
+
+import pytest
+
+from neuro_mpc.errors import RunError
+from neuro_mpc.network import compiler as module
+from neuro_mpc.network.build import FLAGS, SINGLE_PRECISION
+from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
+
+needs_compiler = pytest.mark.skipif(not shutil.which("c++") or not shutil.which("make"), reason="needs a C++ compiler")
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Makes a shell script that is found by its name."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    def write(name: str, script: str) -> str:
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return str(path)
+
+    return write
+
+
+@needs_compiler
+class TestCommand:
+    def test_its_words_are_kept(self, program, monkeypatch):
+        cache = program("cache", 'echo "of $1"')
+        monkeypatch.setenv("CXX", "cache c++ '-D A'")
+        assert compiler() == (cache, "c++", "-D A")
+        assert compiler_version() == "of c++"
+
+    @pytest.mark.parametrize("command", ["", " ", "'", "no-such-compiler -x"])
+    def test_another_one_takes_the_place_of_one_that_is_not_there(self, command, monkeypatch):
+        monkeypatch.setenv("CXX", command)
+        assert os.access(compiler()[0], os.X_OK)
+
+    def test_without_make_there_is_none(self, monkeypatch):
+        monkeypatch.setattr(module.shutil, "which", lambda name: None if name == "make" else f"/bin/{name}")
+        with pytest.raises(RunError, match="need make, and none was found"):
+            compiler()
+
+
+@needs_compiler
+def test_flags_that_it_does_not_know_are_left_out(program, monkeypatch):
+    monkeypatch.setenv("CXX", program("choosy", 'case "$*" in *fast-math*|*single-precision*) exit 1;; esac; exec c++ "$@"'))
+    found = accepted_flags("float32", "--no-such-flag")
+    assert "-O3" in found
+    assert set(found) <= {*FLAGS} - {"-ffast-math", SINGLE_PRECISION}
+
+
+@needs_compiler
+@pytest.mark.parametrize("script, said", [("echo no licence >&2; exit 3", "exit code 3\n    no licence\n"),
+                                          ("exit 1", "exit code 1\n  try: another compiler")])
+def test_one_that_compiles_nothing_is_told(program, script, said):
+    with pytest.raises(RunError, match="cannot compile an empty program") as caught:
+        refuse_broken((program("broken", script),))
+    assert said in str(caught.value) and "--backend numpy" in str(caught.value)
+
+
+@needs_compiler
+def test_one_for_another_system_is_told(tmp_path):
+    (tmp_path / "c++").write_bytes(b"\x7fELF of elsewhere")
+    (tmp_path / "c++").chmod(0o755)
+    with pytest.raises(RunError, match="cannot compile an empty program"):
+        refuse_broken((str(tmp_path / "c++"),))
+
+
+@needs_compiler
+def test_of_a_failed_build_the_compilers_own_errors_are_told(tmp_path):
+    log = tmp_path / "build.log"
+    log.write_text("a.cpp:3: error: no x\na.cpp:3: error: no x\nmake: *** [a.o] Error 1\n"
+                   "ERROR      Brian 2 encountered an unexpected error. Please report this issue\n")
+    told = str(build_failed(log, tmp_path / "kept.log"))
+    assert told.count("no x") == 1
+    assert "Brian 2" not in told and "make:" not in told
+    assert str(tmp_path / "kept.log") in told and "--backend numpy" in told
+    log.write_text("all went well\n")
+    assert "all went well" in str(build_failed(log, log))
