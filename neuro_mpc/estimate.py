@@ -155,7 +155,7 @@ def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> 
     starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]
     bounds = [*(min(start, course.total) for start in starts), course.total]
     iterations = sum((end - start) * inference.iterations_at(start) for start, end in zip(bounds, bounds[1:]))
-    inferring = 2 * iterations if inference.scheme == "relaxation" else course.total
+    inferring = course.total if inference.scheme == "fixed-prediction" else 2 * iterations
     test = protocol.test
     tests = 2 + (course.total // test.every if test.every else 0)
     batches = -(-data.size(test.split) // plan.trials)

@@ -51,7 +51,7 @@ class Presenter:
         program.set(noise_scale=1.0, drawing=1, tolerance=protocol.inference.tolerance,
                     energy_limit=protocol.inference.energy_limit or UNLIMITED,
                     redrawing=int(protocol.inference.redraw_noise),
-                    inference_dt=protocol.inference.rate * TAU_SECONDS)
+                    inference_dt=protocol.inference.rate * TAU_SECONDS, momentum=protocol.inference.momentum)
 
     # --- parameters ---
 
@@ -277,6 +277,6 @@ class Presenter:
     def _energies(self) -> Energies:
         start, loss, hidden, used, planned = self.program.get("loss_start", "loss", "energy_hidden",
                                                                "iterations_used", "iterations")
-        relaxes = self.plan.scheme == "relaxation"
-        iterations = 1 if not relaxes else used.mean() if self.plan.settles else planned[0]
+        counted = self.plan.settles or self.plan.scheme == "sweeps"
+        iterations = 1 if self.plan.scheme == "fixed-prediction" else used.mean() if counted else planned[0]
         return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), float(iterations))

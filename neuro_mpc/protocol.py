@@ -136,8 +136,11 @@ def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:
 class Inference(Table):
     """How beliefs follow the energy.
 
-    scheme             "fixed-prediction" (held at the ancestral pass) or "relaxation" (predictions follow)
-    rate               dt/τ of one Euler step
+    scheme             "fixed-prediction" (held at the ancestral pass) or "relaxation" (predictions follow); the others
+                       reach the beliefs of relaxation in fewer iterations: "momentum" (beliefs keep some of their
+                       velocity), "sweeps" (errors relax in a sweep backwards in steps, beliefs follow in one forwards)
+    rate               dt/τ of one Euler step; in sweeps of the first one, from which each trial's step adapts
+    momentum           velocity that a belief keeps from one iteration to the next ("momentum" only)
     iterations         steps, or pairs of the presentation (counted from 0) and the steps from there on
     tolerance          relaxation of a trial ends when its energy changes by less than so much of itself; 0: never
     energy_limit       relaxation of a batch ends when the mean energy of its free populations' errors passes this: it
@@ -146,13 +149,20 @@ class Inference(Table):
     variance_feedback  q = e ε / sqrt(D) ("exact"), or q = e ε as in the code released with the paper
     """
 
-    scheme: Literal["fixed-prediction", "relaxation"] = "fixed-prediction"
+    scheme: Literal["fixed-prediction", "relaxation", "momentum", "sweeps"] = "fixed-prediction"
     rate: Positive = 0.1
+    momentum: BelowOne = 0.9
     iterations: Annotated[int | tuple[tuple[int, int], ...], PlainValidator(_iterations)] = 100
     tolerance: NotNegative = 0.0
     energy_limit: NotNegative = 0.0
     redraw_noise: bool = False
     variance_feedback: Literal["exact", "as-released"] = "exact"
+
+    @model_validator(mode="after")
+    def _limits_what_may_diverge(self) -> Self:
+        if self.scheme == "sweeps" and self.energy_limit:
+            raise problem("the energy never rises in sweeps, so that it has no limit", expected="energy_limit = 0")
+        return self
 
     @property
     def settles(self) -> bool:

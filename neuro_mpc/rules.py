@@ -62,6 +62,10 @@ f, err, epsilon, D, q, H1, H2 = _symbols("f", "err", "epsilon", "D", "q", "H1", 
 G_rest, D_rest, A, V, r = _symbols("G_rest", "D_rest", "A", "V", "r")
 
 
+RETURN = "err = err + gain*change"
+"""Brian2 code of "sweeps": an error moves by a trial's gain; a negative one takes (some of) the last step back."""
+
+
 def _times_error(change_of_prediction: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
     """err · ∂h/∂(·) with q put in for err ε / √D."""
     root = sympy.Symbol("root", positive=True)
@@ -122,11 +126,20 @@ class PopulationRules:
     fed_by_circuit: bool
     stimulus_variance: bool
     circuit_variance: bool
-    fixed_prediction: bool
+    scheme: str
     released: bool
     settles: bool
     drive: sympy.Expr
     """What the next populations' errors do to this belief, in A = Σ μᵀ err and V = Σ vᵀ q."""
+
+    @property
+    def fixed_prediction(self) -> bool:
+        return self.scheme == "fixed-prediction"
+
+    @property
+    def _relaxes(self) -> bool:
+        """Whether beliefs are what follows the energy downhill (else errors are)."""
+        return self.scheme in ("relaxation", "momentum")
 
     def _sum(self, letter: str, stimulus: bool, circuit: bool) -> str:
         terms = [f"{letter}_stimulus"] * stimulus + [letter] * circuit
@@ -134,15 +147,24 @@ class PopulationRules:
 
     def belief(self) -> str:
         """Brian2 equations of the value units."""
+        velocity = "velocity" if self.scheme == "momentum" else f"({self._downhill()})"
         moving = "active*" if self.settles else ""
-        dynamics = f"dr/dt = {moving}(-err + {text(self.drive)})/tau : 1"
-        lines = ["r : 1" if self.fixed_prediction else dynamics,
+        lines = [f"dr/dt = {moving}{velocity}/tau : 1" if self._relaxes else "r : 1",
                  f"f = {text(self.rate)} : 1 (constant over dt)"]
+        lines += ["velocity : 1"] * (self.scheme == "momentum")
         if self.sends_variance:
             lines += ["f_squared = f**2 : 1 (constant over dt)", "V : 1"]
         lines += ["A : 1"] + ["active : 1"] * self.settles
-        lines += [] if self.fixed_prediction else ["err : 1 (linked)"]
+        lines += ["err : 1 (linked)"] * self._relaxes
         return "\n".join(lines)
+
+    def _downhill(self) -> str:
+        """−∂F/∂r"""
+        return f"-err + {text(self.drive)}"
+
+    def acceleration(self) -> str:
+        """Brian2 code of "momentum": the velocity of a belief, whose memory of itself is `momentum`."""
+        return f"velocity = momentum*velocity + {self._downhill()}"
 
     def prediction(self) -> str:
         """Brian2 equations of the prediction units."""
@@ -159,18 +181,30 @@ class PopulationRules:
 
     def error(self) -> str:
         """Brian2 equations of the error units."""
-        error = text(self.drive) if self.fixed_prediction else "r - h"
-        lines = [f"err = {error} : 1 (constant over dt)"]
-        names = self.drive.free_symbols if self.fixed_prediction else {r}
-        linked = sorted(symbol.name for symbol in names) + ([] if self.fixed_prediction else ["h"])
+        error = {"fixed-prediction": f"err = {text(self.drive)} : 1 (constant over dt)",
+                 "sweeps": "err : 1\nfeedback : 1\nchange : 1\ngain : 1"}
+        lines = [error.get(self.scheme, "err = r - h : 1 (constant over dt)")]
+        names = {r} if self._relaxes else self.drive.free_symbols
+        linked = sorted(symbol.name for symbol in names) + ["h"] * self._relaxes
         if self.receives_variance:
-            variance = self._sum("D", self.stimulus_variance, self.circuit_variance)
-            factor = "epsilon" if self.released else f"epsilon*inverse_sqrt({variance})"
-            lines.append(f"q = err*{factor} : 1 (constant over dt)")
+            lines.append(f"q = err*{self._noise_by_deviation()} : 1 (constant over dt)")
+            lines += ["feedback_q : 1"] * (self.scheme == "sweeps")
             linked.append("epsilon")
             if not self.released:
                 linked += ["D_stimulus"] * self.stimulus_variance + ["D"] * self.circuit_variance
         return "\n".join(lines + [f"{name} : 1 (linked)" for name in linked])
+
+    def _noise_by_deviation(self) -> str:
+        """What q is an error's multiple of."""
+        variance = self._sum("D", self.stimulus_variance, self.circuit_variance)
+        return "epsilon" if self.released else f"epsilon*inverse_sqrt({variance})"
+
+    def approach(self) -> str:
+        """Brian2 code of "sweeps": the error goes towards what the next populations feed back (where `gain` is not
+        positive, some way back or nowhere)."""
+        lines = [f"feedback = {text(self.drive)}"]
+        lines += [f"feedback_q = feedback*{self._noise_by_deviation()}"] * self.receives_variance
+        return "\n".join([*lines, "change = change + step(gain)*(feedback - err - change)", RETURN])
 
 
 @dataclass(frozen=True)
@@ -217,15 +251,15 @@ def derive(circuit: Circuit, *, scheme: str = "relaxation", variance_feedback: s
            settles: bool = False) -> Rules:
     """The rules of `circuit` under a scheme of inference and a form of the variance feedback.
 
-    scheme               "relaxation" or "fixed-prediction"
+    scheme               one of those of `neuro_mpc.protocol.Inference`
     variance_feedback    "exact": q = err ε / √D, the gradient; "as-released": q = err ε, as in the code published
                          with Li, Qiu & Huang 2024
     settles              trials stop by themselves at a tolerance
     """
     released = variance_feedback == "as-released"
     synapses = {name: _synapse_rules(circuit, name) for name in circuit.projection}
-    fixed = scheme == "fixed-prediction"
-    populations = {name: _population_rules(circuit, name, synapses, fixed, released, settles and not fixed)
+    settles = settles and scheme in ("relaxation", "momentum")
+    populations = {name: _population_rules(circuit, name, synapses, scheme, released, settles)
                    for name in circuit.free}
     target = circuit.target
     readout = ReadOutRules(target, circuit.population[target].readout or "softmax",
@@ -265,8 +299,8 @@ def _tidy(expression: sympy.Expr) -> sympy.Expr:
         if expression.is_rational_function() else expression
 
 
-def _population_rules(circuit: Circuit, name: str, synapses: dict[str, SynapseRules], fixed: bool, released: bool,
-                      settles: bool) -> PopulationRules:
+def _population_rules(circuit: Circuit, name: str, synapses: dict[str, SynapseRules], scheme: str,
+                      released: bool, settles: bool) -> PopulationRules:
     rate = expressions.parse(circuit.population[name].activation or "r", ("r",))
     slope = expressions.derivative(rate, "r")
     incoming, outgoing = circuit.incoming(name), circuit.outgoing(name)
@@ -276,7 +310,7 @@ def _population_rules(circuit: Circuit, name: str, synapses: dict[str, SynapseRu
     return PopulationRules(
         name, rate, slope, sends, any(synapses[key].varies for key in incoming), bool(stimulated), bool(recurrent),
         any(synapses[key].varies for key in stimulated), any(synapses[key].varies for key in recurrent),
-        fixed, released, settles, _drive(slope, sends))
+        scheme, released, settles, _drive(slope, sends))
 
 
 def _drive(slope: sympy.Expr, sends_variance: bool) -> sympy.Expr:

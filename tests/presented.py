@@ -122,7 +122,7 @@ class Presentation:
         self.load({name: self._drawn(rng, name) for name in self.circuit.projection})
         net.set(noise_scale=1, drawing=1, noise_key=seed, noise_counter=1, rate=rate, iterations=5,
                 inference_dt=INFERENCE_RATE * TAU_SECONDS, tolerance=0, energy_limit=1e30,
-                redrawing=0)
+                redrawing=0, momentum=0.8)
 
     def _drawn(self, rng, projection: str) -> dict:
         """Parameters away from their bounds, with weights that neither die out nor explode."""

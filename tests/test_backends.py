@@ -53,7 +53,7 @@ RELAXATION = Plan(circuit("softmax", "relu(r)", "tanh(r) + sin(r)/4", 1), TRIALS
                   clip_parameters=("m", "Xi"), precision="float64", threads=2)
 FIXED = Plan(circuit("gaussian", "softplus(r)", "sigmoid(r) + exp(-abs(r))*cos(r)", 2), TRIALS, STEPS, "last",
              "fixed-prediction", precision="float64", threads=2)
-PLANS = {"relaxation": RELAXATION, "fixed prediction": FIXED,
+PLANS = {"relaxation": RELAXATION, "fixed prediction": FIXED, "sweeps": replace(FIXED, scheme="sweeps"),
          "fixed prediction, float32": replace(FIXED, precision="float32")}
 
 
@@ -152,6 +152,7 @@ def assert_equal(found: dict, expected: dict, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize(("name", "backend"), [("relaxation", "cpp"), ("relaxation", "cython"),
+                                               ("sweeps", "cpp"), ("sweeps", "cython"),
                                                ("fixed prediction", "cpp")])
 def test_double_precision_agrees_with_numpy(presented, name, backend):
     assert_equal(presented(name, backend), presented(name, "numpy"), 1e-10)

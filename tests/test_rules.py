@@ -6,6 +6,8 @@ wrong sign, factor or index shows in the first digit.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from in_process import InProcess
@@ -117,21 +119,23 @@ def test_carrying_goes_on_where_the_last_presentation_ended(name):
 # --- learning --------------------------------------------------------------------------------------------
 
 @every_case
-def test_relaxation_learns_by_the_gradient_of_the_energy(name):
-    shown = Presentation(network(name, "relaxation"))
+@pytest.mark.parametrize("scheme", ["relaxation", "sweeps"])
+def test_relaxation_learns_by_the_gradient_of_the_energy(name, scheme):
+    shown = Presentation(network(name, scheme))
     shown.infer()
     slopes = shown.energy_gradients()
     assert_descends(shown.learn(), slopes, shown)
 
 
-def test_redrawn_noise_is_that_of_learning():
+@pytest.mark.parametrize("scheme", ["relaxation", "sweeps"])
+def test_redrawn_noise_is_that_of_learning(scheme):
     """With noise drawn anew after inference, learning follows the energy of its beliefs with the new noise."""
-    shown = Presentation(network("mixed", "relaxation"))
+    shown = Presentation(network("mixed", scheme))
     shown.infer()
     held, beliefs = shown.noise, shown.beliefs
     shown.infer(redrawing=1)
     assert all((values != held[name]).all() for name, values in shown.noise.items())
-    each_pair(np.testing.assert_array_equal, shown.beliefs, beliefs)
+    each_pair(partial(np.testing.assert_allclose, rtol=1e-12), shown.beliefs, beliefs)
     slopes = shown.energy_gradients()
     assert_descends(shown.learn(), slopes, shown)
 

@@ -27,10 +27,10 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
     """
     target = content.target_population(run)
     found = traces(run, target, sample)
-    relaxed = content.describe(run, "protocol").get("inference", {}).get("scheme") == "relaxation"
+    scheme = content.describe(run, "protocol").get("inference", {}).get("scheme", "fixed-prediction")
     if "iteration" in found.sizes:
         found = found.isel(iteration=-1 if after_inference else 0, drop=True)
-    elif relaxed and not after_inference:
+    elif scheme != "fixed-prediction" and not after_inference:
         raise content.lacking(run, "output before inference", TRAJECTORY)
     label = "surprise at the target, −ln of its probability"
     loss = target_loss(run, found, sample).rename("surprise")

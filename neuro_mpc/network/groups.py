@@ -35,8 +35,8 @@ class Control(Group):
 
     FLAGS = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying", "drawing", "redrawing")
     COUNTS = ("iterations", "idle_trials", "noise_counter", "noise_key")
-    SCALARS = ("noise_scale", "tolerance", "energy_limit", "rate", "first_correction", "second_correction")
-    PER_TRIAL = ("loss_start", "loss", "energy_hidden", "energy_last")
+    SCALARS = ("noise_scale", "tolerance", "energy_limit", "momentum", "rate", "first_correction", "second_correction")
+    PER_TRIAL = ("loss_start", "loss", "energy_hidden", "energy_last", "step_length")
 
     def __init__(self, trials: int, *, dtype, name: str, clock: Clock, namespace: dict):
         super().__init__(name=name, clock=clock)

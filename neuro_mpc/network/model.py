@@ -106,7 +106,9 @@ class Model:
 
     @staticmethod
     def _update_code(group) -> str:
-        return group.update_code if isinstance(group, DenseSynapses) else group.subexpression_updater.abstract_code
+        if isinstance(group, DenseSynapses):
+            return group.update_code
+        return group.subexpression_updater.abstract_code if group.subexpression_updater else ""
 
     def _integration_code(self, group: NeuronGroup) -> str:
         """Brian2's own Euler step of the group's differential equations, with the step of inference as dt."""

@@ -214,6 +214,32 @@ class Settle:
 
 
 @dataclass(frozen=True)
+class Backtrack:
+    """Set what each trial multiplies its last `change` with, its gain: a trial whose energy did not rise goes on with
+    a somewhat longer step, one whose energy rose takes back half of its last step.
+
+    stage     "start": before the first step, "step": before each step, "end": trials that rose take their step back
+    rounding  what an energy may rise by, relative to itself
+    gains     variables that hold a trial's gain, one value per unit and step
+    """
+
+    kind: ClassVar[str] = "backtrack"
+    stage: str
+    energies: tuple[str, ...]
+    last: str
+    length: str
+    used: str
+    gains: tuple[tuple[str, Rows], ...]
+    tau: float
+    rounding: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.energies, self.last, self.length, self.used, "tolerance", "inference_dt",
+                *(name for name, _ in self.gains))
+
+
+@dataclass(frozen=True)
 class Choose:
     """The most probable output of step s − 1 becomes the stimulus of step s, one-hot."""
 
@@ -243,15 +269,13 @@ class Clip:
         return (self.target,)
 
 
-Operation = Forward | Feedback | HebbianSum | Block | Zero | Carry | Noise | Softmax | Energy | Settle | Choose | Clip
-
-
 @dataclass(frozen=True)
 class Section:
     """Operations in order: once over all steps, step by step (`forward`, `backward`), or repeated
     (`repeat`: as often as the scalar variable `count` says, over all steps); only `when` (not `unless`) that scalar
-    is set."""
+    is set.  What is repeated may contain other sections."""
 
+    kind: ClassVar[str] = "section"
     operations: tuple[Operation, ...]
     loop: str = "once"
     count: str = ""
@@ -262,6 +286,10 @@ class Section:
     def names(self) -> set[str]:
         found = {name for operation in self.operations for name in operation.names}
         return found | {name for name in (self.count, self.when, self.unless) if name}
+
+
+Operation = (Forward | Feedback | HebbianSum | Block | Zero | Carry | Noise | Softmax | Energy | Settle | Backtrack
+             | Choose | Clip | Section)
 
 
 @dataclass(frozen=True)

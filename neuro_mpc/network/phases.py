@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from neuro_mpc.network.operations import (Block, Carry, Choose, Clip, Energy, Feedback, Forward, HebbianSum, Noise,
-                                          Operation, Rows, Section, Settle, Softmax, Tiling, Zero)
-from neuro_mpc.network.plan import Plan
+import numpy as np
+
+from neuro_mpc.network.operations import (Backtrack, Block, Carry, Choose, Clip, Energy, Feedback, Forward, HebbianSum,
+                                          Noise, Operation, Rows, Section, Settle, Softmax, Tiling, Zero)
+from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.rules import RETURN
 
 REDRAWN_STREAMS = 1024
 """Streams of the noise that is drawn anew after inference; a circuit has fewer populations."""
@@ -39,8 +42,9 @@ class Phase:
 
 def all_phases(plan: Plan) -> list[Phase]:
     """The sweeps of a presentation, in order."""
-    infer = _fixed_prediction if plan.scheme == "fixed-prediction" else _relaxation
-    return [_refresh(plan), _predict(plan), infer(plan), _learn(plan), _adapt(plan)]
+    infer = {"fixed-prediction": _fixed_prediction, "relaxation": _relaxation, "momentum": _relaxation,
+             "sweeps": _sweeps}
+    return [_refresh(plan), _predict(plan), infer[plan.scheme](plan), _learn(plan), _adapt(plan)]
 
 
 def _synapse_rows(plan: Plan, projection: str) -> Rows:
@@ -98,11 +102,13 @@ def _read_out(plan: Plan, phase: Phase) -> list[Operation]:
     return operations
 
 
-def _ancestral_step(plan: Plan, phase: Phase) -> list[Operation]:
+def _ancestral_step(plan: Plan, phase: Phase, erring: bool = False) -> list[Operation]:
+    """Beliefs of a step, from those of the steps before: the predictions, or (`erring`) what their errors add."""
     operations = []
     for name in plan.circuit.free:
-        belief, prediction = (plan.group_name(name, kind) for kind in ("belief", "prediction"))
-        state = phase.joint_block(plan.rows[name], (prediction, "update"), (belief, f"r = {prediction}_h"),
+        belief, prediction, error = (plan.group_name(name, kind) for kind in ("belief", "prediction", "error"))
+        found = f"{prediction}_h + {error}_err" if erring else f"{prediction}_h"
+        state = phase.joint_block(plan.rows[name], (prediction, "update"), (belief, f"r = {found}"),
                                   (belief, "update"))
         operations += [*_inputs(plan, name, False), state]
     return operations + _read_out(plan, phase)
@@ -153,14 +159,16 @@ def _energies(plan: Plan) -> list[Operation]:
 
 
 def _feedbacks(plan: Plan, population: str) -> list[Operation]:
-    """A = Σ μᵀ err and V = Σ vᵀ q of the populations that `population` predicts."""
+    """A = Σ μᵀ err and V = Σ vᵀ q of the populations that `population` predicts (in sweeps: of what these feed back)."""
     operations: list[Operation] = []
     belief = plan.group_name(population, "belief")
     started: set[str] = set()
     for name, projection in plan.circuit.outgoing(population).items():
         error, synapses = plan.group_name(projection.target, "error"), plan.synapses_name(name)
-        parts = [(f"{belief}_A", f"{error}_err", f"{synapses}_mu")]
-        parts += [(f"{belief}_V", f"{error}_q", f"{synapses}_v")] * plan.rules.synapses[name].varies
+        passed = plan.scheme == "sweeps" and projection.target != plan.circuit.target
+        err, q = ("feedback", "feedback_q") if passed else ("err", "q")
+        parts = [(f"{belief}_A", f"{error}_{err}", f"{synapses}_mu")]
+        parts += [(f"{belief}_V", f"{error}_{q}", f"{synapses}_v")] * plan.rules.synapses[name].varies
         for target, source, weights in parts:
             if target not in started:  # the first product sets what it reaches, the rest of the steps is zero
                 operations.append(Zero(target, plan.rows[population], plan.span(name)))
@@ -184,23 +192,72 @@ def _fixed_prediction(plan: Plan) -> Phase:
     return phase
 
 
-def _relaxation(plan: Plan) -> Phase:
-    """Beliefs follow the free energy downhill; the errors of the last beliefs are left for learning."""
-    phase = Phase("infer", "inferring", tiling=plan.tiling)
-    errors = []
+def _errors(plan: Plan, phase: Phase) -> list[Operation]:
+    """Predictions and errors of all beliefs as they are."""
+    operations = []
     for name in plan.circuit.free:
-        prediction, error = (plan.group_name(name, kind) for kind in ("prediction", "error"))
-        errors += [*_inputs(plan, name, False),
-                   phase.joint_block(plan.rows[name], (prediction, "update"), (error, "update"))]
-    errors += [*_read_out(plan, phase), _output_error(plan, phase)]
-    moves = [operation for name in plan.circuit.free for operation in
-             (*_feedbacks(plan, name),
-              phase.block(plan.rows[name], plan.group_name(name, "belief"), "integrate", "update"))]
+        belief, prediction, error = (plan.group_name(name, kind) for kind in ("belief", "prediction", "error"))
+        parts = [(prediction, "update"), (error, "update")]
+        if plan.scheme == "sweeps":
+            parts.insert(1, (error, f"err = {belief}_r - {prediction}_h"))
+        operations += [*_inputs(plan, name, False), phase.joint_block(plan.rows[name], *parts)]
+    return [*operations, *_read_out(plan, phase), _output_error(plan, phase)]
+
+
+def _relaxation(plan: Plan) -> Phase:
+    """Beliefs follow the free energy downhill; the errors of the last beliefs are left for learning.
+
+    With momentum, their velocity follows it."""
+    phase = Phase("infer", "inferring", tiling=plan.tiling)
+    errors, beliefs = _errors(plan, phase), {name: plan.group_name(name, "belief") for name in plan.circuit.free}
+    moves, start = [], []
+    for name, belief in beliefs.items():
+        code = ["integrate", "update"]
+        if plan.scheme == "momentum":
+            start.append(phase.block(plan.rows[name], belief, "velocity = 0"))
+            code.insert(0, plan.rules.populations[name].acceleration())
+        moves += [*_feedbacks(plan, name), phase.block(plan.rows[name], belief, *code)]
     settle = [*_energies(plan), _settle(plan)] if plan.settles else []
-    phase.sections = (Section((*errors, *settle, *moves), loop="repeat", count="iterations"),
+    phase.sections = (Section(tuple(start)),
+                      Section((*errors, *settle, *moves), loop="repeat", count="iterations"),
                       Section(_noises(plan, REDRAWN_STREAMS), when="redrawing"),
                       Section((*errors, *_energies(plan))))
     return phase
+
+
+def _sweeps(plan: Plan) -> Phase:
+    """Errors relax towards what a sweep backwards in steps feeds back, with each population's newest; beliefs follow
+    in a sweep forwards, r = h + e, with the newest predictions.
+
+    With the feedback as the gradient of the loss with respect to the errors (the beliefs being functions of them),
+    this descends the same energy as relaxation, to the same beliefs; a step reaches all steps of the sequence. A
+    trial whose energy rose goes back half of its step, so that no trial's energy is higher at the end than before.
+    """
+    phase, rows = Phase("infer", "inferring", tiling=plan.tiling), plan.rows
+    group = {name: plan.group_name(name, "error") for name in plan.circuit.free}
+    backward = [operation for name in reversed(plan.circuit.free) for operation in
+                (*_feedbacks(plan, name), phase.block(rows[name], group[name], plan.rules.populations[name].approach()))]
+    beliefs = Section(tuple(_ancestral_step(plan, phase, erring=True)), loop="forward")
+    judged = (_output_error(plan, phase), *_energies(plan))
+    start, step, end = (_backtrack(plan, stage) for stage in ("start", "step", "end"))
+    present = [phase.block(rows[name], each, f"err = {plan.group_name(name, 'belief')}_r - "
+                                             f"{plan.group_name(name, 'prediction')}_h") for name, each in group.items()]
+    back = [phase.block(rows[name], group[name], RETURN) for name in group]
+    variance = [phase.block(rows[name], group[name], "update") for name in group
+                if plan.rules.populations[name].receives_variance]
+    phase.sections = (
+        Section((*present, *judged, start)),
+        Section((step, Section(tuple(backward), loop="backward"), beliefs, *judged), loop="repeat", count="iterations"),
+        Section((end, *back)), beliefs,
+        Section((*_noises(plan, REDRAWN_STREAMS), *_errors(plan, phase)), when="redrawing"),
+        Section((*variance, *judged)))
+    return phase
+
+
+def _backtrack(plan: Plan, stage: str) -> Backtrack:
+    gains = tuple((f"{plan.group_name(name, 'error')}_gain", plan.rows[name]) for name in plan.circuit.free)
+    return Backtrack(stage, ("loss", "energy_hidden"), "energy_last", "step_length", "iterations_used", gains,
+                     TAU_SECONDS, 16 * float(np.finfo(plan.precision).eps))
 
 
 def _settle(plan: Plan) -> Settle:

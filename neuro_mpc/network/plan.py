@@ -84,7 +84,7 @@ class Plan:
         per_thread = -(-self.trials // self.threads)
         if self.limited:  # the batch stops as a whole
             return Tiling(self.trials, self.trials)
-        if self.scheme != "relaxation":
+        if self.scheme in ("fixed-prediction", "sweeps"):
             return Tiling(self.trials, min(per_thread, EFFICIENT_TRIALS))
         size = 4 if self.precision == "float32" else 8
         units = sum(rows.units * rows.steps for rows in self.rows.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 POWER_ITERATIONS, POWER_TOLERANCE = 200, 1e-9
+HIGHEST, LENGTHENING, LONGEST = 1e300, 1.2, 1.0
 
 
 def view(array: np.ndarray, begin: int, rows: int, units: int) -> np.ndarray:
@@ -78,6 +79,26 @@ def moves(energy: np.ndarray, last: np.ndarray, used: np.ndarray, iteration: int
     last[:] = energy
     used[moving] = iteration + 1
     return moving
+
+
+def has_not_risen(energy: np.ndarray, last: np.ndarray, rounding: float) -> np.ndarray:
+    """Which energies are numbers and not above the last ones."""
+    return energy <= last + rounding * np.abs(last)
+
+
+def next_gain(energy: np.ndarray, rounding: float, tolerance: float, iteration: int, last: np.ndarray,
+              length: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """The gain of each trial's step: longer after one that lowered its energy, half the way back after one that
+    did not, 0 once its energy changed by less than `tolerance` times itself."""
+    fell = has_not_risen(energy, last, rounding)
+    moving = used == iteration
+    if tolerance > 0:
+        moving &= ~(fell & (last - energy <= tolerance * np.abs(last)))
+    used[moving] = iteration + 1
+    changed = np.where(fell, np.minimum(length * LENGTHENING, LONGEST), length / 2)
+    length[moving] = changed[moving]
+    last[moving & fell] = energy[moving & fell]
+    return np.where(moving, np.where(fell, length, -length), 0)
 
 
 def choose(output: np.ndarray, stimulus: np.ndarray) -> None:

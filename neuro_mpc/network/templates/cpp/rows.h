@@ -2,7 +2,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <vector>
+
+static const double HIGHEST = 1e300, LENGTHENING = 1.2, LONGEST = 1;
+
+// Whether an energy is a number (the compiler is told to expect nothing else) and not above the last one.
+static inline bool has_not_risen(double energy, double last, double rounding)
+{
+    uint64_t bits;
+    std::memcpy(&bits, &energy, sizeof bits);
+    return energy <= last + rounding * std::fabs(last) && (bits >> 52 & 2047) != 2047;
+}
 
 // Integer powers of single-precision numbers stay in single precision.
 static inline float pow(float x, int exponent) { return __builtin_powif(x, exponent); }
@@ -80,6 +91,22 @@ static inline void add_cross_entropy(const T* source, const T* label, int64_t ro
         }
         energy[row % width] += (double)total * std::log((double)sum) - (double)match;
     }
+}
+
+// The gain of a trial's step: longer after one that lowered its energy, half the way back after one that did not,
+// 0 once its energy changed by less than `tolerance` times itself.
+static inline double next_gain(double energy, double rounding, double tolerance, int iteration, double* last,
+                               double* length, int* used)
+{
+    if (*used != iteration)
+        return 0;
+    const bool rose = !has_not_risen(energy, *last, rounding);
+    if (!rose && tolerance > 0 && *last - energy <= tolerance * std::fabs(*last))
+        return 0;
+    *used = iteration + 1;
+    *length = rose ? *length / 2 : std::min(*length * LENGTHENING, LONGEST);
+    *last = rose ? *last : energy;
+    return rose ? -*length : *length;
 }
 
 // stimulus = one-hot of the largest output, row by row.

@@ -163,6 +163,40 @@ if ({{_scalar('drawing')}})
 }
 {% endmacro %}
 
+{% macro _backtrack(op, visit) %}
+{
+    bool _any = false;
+    for (int _b = 0; _b < _width; _b++)
+    {
+        double& _last = {{_array(op.last)}}[_first + _b];
+        double& _length = {{_array(op.length)}}[_first + _b];
+        int32_t& _used = {{_array(op.used)}}[_first + _b];
+        {% if op.stage == 'start' %}
+        _last = HIGHEST, _length = {{_scalar('inference_dt')}} / {{op.tau}} / LENGTHENING, _used = 0;
+        {% else %}
+        double _energy = 0;
+        {% for name in op.energies %}
+        _energy += {{_array(name)}}[_first + _b];
+        {% endfor %}
+        {% if op.stage == 'end' %}
+        const double _gain = has_not_risen(_energy, _last, {{op.rounding}}) ? 0 : -_length;
+        {% else %}
+        const double _gain = next_gain(_energy, {{op.rounding}}, {{_scalar('tolerance')}}, _iteration, &_last, &_length, &_used);
+        {% endif %}
+        _any = _any || _gain;
+        {% for name, rows in op.gains %}
+        for (int _t = 0; _t < {{rows.steps}}; _t++)
+            std::fill_n({{_array(name)}} + {{_at(rows, '_t + ' ~ rows.first_step)}} + (int64_t)_b * {{rows.units}}, {{rows.units}}, _gain);
+        {% endfor %}
+        {% endif %}
+    }
+    {% if op.stage == 'step' %}
+    if (!_any)
+        break;
+    {% endif %}
+}
+{% endmacro %}
+
 {% macro _choose(op, visit) %}
 if (_step > {{op.output.first_step}})
     choose_rows({{_array(op.source)}} + {{_at(op.output, '_step - 1')}}, {{op.output.units}},
@@ -176,9 +210,37 @@ clip_spectral_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit}})
 {% macro _execute(section, visit) %}
 {% for op in section.operations %}
 {{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'block': _block, 'zero': _zero,
-    'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle, 'choose': _choose,
-    'clip': _clip}[op.kind](op, visit) }}
+    'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle,
+    'backtrack': _backtrack, 'choose': _choose, 'clip': _clip, 'section': _section}[op.kind](op, visit) }}
 {% endfor %}
+{% endmacro %}
+
+{% macro _section(section, visit) %}
+{% if section.when %}
+if ({{_scalar(section.when)}})
+{% elif section.unless %}
+if (!{{_scalar(section.unless)}})
+{% endif %}
+{
+    {% if section.loop == 'once' %}
+    {{_execute(section, 'all')}}
+    {% elif section.loop == 'repeat' %}
+    const int _iterations = {{_scalar(section.count)}};
+    for (int _iteration = 0; _iteration < _iterations; _iteration++)
+    {
+        {{_execute(section, 'all')}}
+    }
+    {% else %}
+    {% if section.loop == 'forward' %}
+    for (int _step = 0; _step < {{steps}}; _step++)
+    {% else %}
+    for (int _step = {{steps - 1}}; _step >= 0; _step--)
+    {% endif %}
+    {
+        {{_execute(section, 'step')}}
+    }
+    {% endif %}
+}
 {% endmacro %}
 
 {% block extra_headers %}
@@ -203,31 +265,7 @@ for (int _tile = 0; _tile < {{tiling.tiles|length}}; _tile++)
         continue;
     const int _width = _tiles[_tile][1];
     {% for section in sections %}
-    {% if section.when %}
-    if ({{_scalar(section.when)}})
-    {% elif section.unless %}
-    if (!{{_scalar(section.unless)}})
-    {% endif %}
-    {
-        {% if section.loop == 'once' %}
-        {{_execute(section, 'all')}}
-        {% elif section.loop == 'repeat' %}
-        const int _iterations = {{_scalar(section.count)}};
-        for (int _iteration = 0; _iteration < _iterations; _iteration++)
-        {
-            {{_execute(section, 'all')}}
-        }
-        {% else %}
-        {% if section.loop == 'forward' %}
-        for (int _step = 0; _step < {{steps}}; _step++)
-        {% else %}
-        for (int _step = {{steps - 1}}; _step >= 0; _step--)
-        {% endif %}
-        {
-            {{_execute(section, 'step')}}
-        }
-        {% endif %}
-    }
+    {{_section(section, 'all')}}
     {% endfor %}
 }
 {% endblock %}

@@ -137,6 +137,35 @@ if not _any:
     break
 {% endmacro %}
 
+{% macro _backtrack(op, visit) %}
+_any = False
+for _b in range(_width):
+    {% if op.stage == 'start' %}
+    {{_array(op.last)}}[_first + _b] = HIGHEST
+    {{_array(op.length)}}[_first + _b] = <double>{{_scalar('inference_dt')}} / {{op.tau}} / LENGTHENING
+    {{_array(op.used)}}[_first + _b] = 0
+    {% else %}
+    _energy = {% for name in op.energies %}{{' + ' if not loop.first}}{{_array(name)}}[_first + _b]{% endfor %}
+
+    {% if op.stage == 'end' %}
+    _gain = 0 if has_not_risen(_energy, {{_array(op.last)}}[_first + _b], {{op.rounding}}) else -{{_array(op.length)}}[_first + _b]
+    {% else %}
+    _gain = next_gain(_energy, {{op.rounding}}, {{_scalar('tolerance')}}, <int>_iteration,
+                      {{_array(op.last)}} + _first + _b, {{_array(op.length)}} + _first + _b, <int*>{{_array(op.used)}} + _first + _b)
+    {% endif %}
+    _any = _any or _gain != 0
+    {% for name, rows in op.gains %}
+    for _t in range({{rows.steps}}):
+        _begin = {{_at(rows, '_t + ' ~ rows.first_step)}} + _b * {{rows.units}}
+        fill_n({{_array(name)}} + _begin, {{rows.units}}, _gain)
+    {% endfor %}
+    {% endif %}
+{% if op.stage == 'step' %}
+if not _any:
+    break
+{% endif %}
+{% endmacro %}
+
 {% macro _choose(op, visit) %}
 if _step > {{op.output.first_step}}:
     choose_rows({{_array(op.source)}} + {{_at(op.output, '_step - 1')}}, {{op.output.units}},
@@ -151,9 +180,25 @@ clip_spectral_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit}})
 pass
 {% for op in section.operations %}
 {{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'block': _block, 'zero': _zero,
-    'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle, 'choose': _choose,
-    'clip': _clip}[op.kind](op, visit) }}
+    'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle,
+    'backtrack': _backtrack, 'choose': _choose, 'clip': _clip, 'section': _section}[op.kind](op, visit) }}
 {% endfor %}
+{% endmacro %}
+
+{% macro _section(section, visit) %}
+if {{_condition(section)}}:
+    {% if section.loop == 'once' %}
+    {{_execute(section, 'all')|indent(4)}}
+    {% else %}
+    {% if section.loop == 'repeat' %}
+    for _iteration in range({{_scalar(section.count)}}):
+    {% elif section.loop == 'forward' %}
+    for _step in range({{steps}}):
+    {% else %}
+    for _step in range({{steps - 1}}, -1, -1):
+    {% endif %}
+        {{_execute(section, 'all' if section.loop == 'repeat' else 'step')|indent(8)}}
+    {% endif %}
 {% endmacro %}
 
 {% macro _condition(section) -%}
@@ -174,6 +219,10 @@ cdef extern from * nogil:
     void add_half_square[T](const T* source, int64_t rows, int units, double* energy, int width)
     void add_cross_entropy[T](const T* source, const T* label, int64_t rows, int units, double* energy,
                               int width)
+    double HIGHEST, LENGTHENING
+    bint has_not_risen(double energy, double last, double rounding)
+    double next_gain(double energy, double rounding, double tolerance, int iteration, double* last,
+                     double* length, int* used)
     void choose_rows[T](const T* output, int classes, T* stimulus, int units, int rows)
     void clip_spectral_norm[T](T* matrix, int post, int pre, double limit)
 
@@ -201,7 +250,7 @@ cdef void matrix_product(bint transpose_a, bint transpose_b, int m, int n, int k
 {% block maincode %}
     cdef int64_t _trials, _first, _width, _iteration, _step, _t, _b, _rows
     cdef size_t _begin, _end
-    cdef double _energy, _last
+    cdef double _energy, _last, _gain
     cdef bint _any, _was_moving, _settled, _astray, _moves
 
     # Division as in C: what is not finite shows in the energies, as with the other targets.
@@ -210,18 +259,6 @@ cdef void matrix_product(bint transpose_a, bint transpose_b, int m, int n, int k
         for _first in range(0, _trials, {{tiling.width}}):
             _width = min({{tiling.width}}, {{tiling.trials}} - _first)
             {% for section in sections %}
-            if {{_condition(section)}}:
-                {% if section.loop == 'once' %}
-                {{_execute(section, 'all')|indent(16)}}
-                {% else %}
-                {% if section.loop == 'repeat' %}
-                for _iteration in range({{_scalar(section.count)}}):
-                {% elif section.loop == 'forward' %}
-                for _step in range({{steps}}):
-                {% else %}
-                for _step in range({{steps - 1}}, -1, -1):
-                {% endif %}
-                    {{_execute(section, 'all' if section.loop == 'repeat' else 'step')|indent(20)}}
-                {% endif %}
+            {{_section(section, 'all')|indent(12)}}
             {% endfor %}
 {% endblock %}
