@@ -40,7 +40,9 @@ def simulated(monkeypatch):
                 record.learning(k, load + k, 0.1 * k, load, 2 * k, 100)
             for k in range(0, 20, 10):
                 record.test(k, {"correct_letter_ratio": load / 10 + seed / 100})
-            record.evaluation({"correct_letter_ratio": load / 10, "correct_letter_ratio_network": np.full(2, seed)})
+            record.evaluation(
+                {"correct_letter_ratio": load / 10, "correct_letter_ratio_network": np.full(2, seed)}
+            )
         return nm.open_run(out)
 
     monkeypatch.setattr(members, "simulate", simulate)
@@ -76,14 +78,17 @@ def test_names_of_files_are_plain_and_different():
     assert all("/" not in name and len(name) < 150 for name in names)
 
 
-@pytest.mark.parametrize("text, values", [
-    ("0.1,0.5,1", (0.1, 0.5, 1)),
-    ("[2,4],[1,3]", ([2, 4], [1, 3])),
-    ("normal(0, 1),0.5", ("normal(0, 1)", 0.5)),
-    ('"normal(0, 1)","a,b"', ("normal(0, 1)", "a,b")),
-    ("true,false", (True, False)),
-    ("exact,as-released", ("exact", "as-released")),
-])
+@pytest.mark.parametrize(
+    "text, values",
+    [
+        ("0.1,0.5,1", (0.1, 0.5, 1)),
+        ("[2,4],[1,3]", ([2, 4], [1, 3])),
+        ("normal(0, 1),0.5", ("normal(0, 1)", 0.5)),
+        ('"normal(0, 1)","a,b"', ("normal(0, 1)", "a,b")),
+        ("true,false", (True, False)),
+        ("exact,as-released", ("exact", "as-released")),
+    ],
+)
 def test_values_are_parted_as_toml_would(text, values):
     assert parse_over([f"protocol.x={text}"]) == {"protocol.x": values}
 
@@ -143,7 +148,9 @@ def test_files_of_other_runs_are_not_taken_for_members(simulated, tmp_path):
     swept(tmp_path, seeds=[0])
     simulated.clear()
     circuit, protocol = nm.load_circuit("mpl"), described()[1]
-    with pytest.raises(nm.RunError, match=r"is of another run\n +circuit.population.hidden.size was 12, is 100"):
+    with pytest.raises(
+        nm.RunError, match=r"is of another run\n +circuit.population.hidden.size was 12, is 100"
+    ):
         nm.sweep(circuit, protocol, {LOAD: [1.0, 2.0, 4.0]}, [0], out=tmp_path, backend="numpy", workers=1)
     assert not simulated
 
@@ -173,11 +180,14 @@ def test_the_combined_file_has_every_measure_at_its_place(simulated, tmp_path):
         xr.testing.assert_identical(written.load(), found)
     assert found["correct_letter_ratio"].dims == ("load", "seed")
     assert found["load"].attrs["key"] == LOAD
+    assert (found.attrs["circuit"], found.attrs["protocol"]) == tuple(each.to_toml() for each in described())
     np.testing.assert_allclose(found["correct_letter_ratio"].sel(load=4.0), [0.4, 0.4])
     np.testing.assert_allclose(found["correct_letter_ratio_by_test"].sel(load=2.0, seed=1), [0.21, 0.21])
     np.testing.assert_allclose(found["test_presentation"].sel(load=2.0, seed=1), [0, 10])
     np.testing.assert_allclose(found["correct_letter_ratio_network"].sel(load=1.0, seed=1), [1, 1])
-    np.testing.assert_allclose(found["free_energy"].sel(seed=0), [1 + 18.5, 2 + 18.5, 4 + 18.5])  # the last two of 20
+    np.testing.assert_allclose(
+        found["free_energy"].sel(seed=0), [1 + 18.5, 2 + 18.5, 4 + 18.5]
+    )  # the last two of 20
     assert (found["complete"] == 1).all() and (found["error"] == "").all()
     assert {name for name in found["file"].values.flat} == {path.name for path in tmp_path.glob("load=*.nc")}
 
@@ -218,8 +228,21 @@ def test_an_interrupted_sweep_leaves_what_is_complete(simulated, tmp_path, monke
 
 
 def test_the_command_prints_the_grid_and_the_members_and_fails_with_them(simulated, tmp_path):
-    text = ["sweep", "mpl", "toy-language", "--over", f"{LOAD}=1,2", "--out", str(tmp_path / "out"),
-            "--backend", "numpy", "--workers", "1", "--set", "circuit.population.hidden.size=12"]
+    text = [
+        "sweep",
+        "mpl",
+        "toy-language",
+        "--over",
+        f"{LOAD}=1,2",
+        "--out",
+        str(tmp_path / "out"),
+        "--backend",
+        "numpy",
+        "--workers",
+        "1",
+        "--set",
+        "circuit.population.hidden.size=12",
+    ]
     result = CliRunner().invoke(cli.app, [*text, "--seeds", "0", "--dry-run"])
     assert result.exit_code == 0 and not simulated
     assert "2 members:\n  load = 1, 2\n  seed = 0\n2 to run; 1 at a time" in result.stdout

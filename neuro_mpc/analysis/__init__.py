@@ -6,6 +6,8 @@ Synapses: `weights` of a projection, and of these `entropy`, `determinism`, `his
 Neurons: `traces` of a population, and of these `profile`, `principal_components`; `inference_energy`,
 `selectivity`, `surprise`, `error_by_surprise`.
 
+Sweeps: `by_load` and `onset` of a measure over the data load, `power_law`.
+
 A run file that lacks what a measure needs gets a RunFileError that names the recording option to set.
 """
 
@@ -16,6 +18,7 @@ from neuro_mpc.analysis.determinism import determinism
 from neuro_mpc.analysis.energy import inference_energy
 from neuro_mpc.analysis.entropy import entropy
 from neuro_mpc.analysis.histograms import histogram
+from neuro_mpc.analysis.onset import by_load, onset, power_law
 from neuro_mpc.analysis.projections import compare_projections, summary
 from neuro_mpc.analysis.selectivity import selectivity, tuning
 from neuro_mpc.analysis.surprise import error_by_surprise, surprise
@@ -25,6 +28,7 @@ from neuro_mpc.analysis.weights import projections, weights
 
 __all__ = [
     "asymmetry",
+    "by_load",
     "compare_projections",
     "determinism",
     "entropy",
@@ -34,7 +38,9 @@ __all__ = [
     "interval",
     "labels",
     "most_variable_units",
+    "onset",
     "pairs",
+    "power_law",
     "principal_components",
     "profile",
     "projections",

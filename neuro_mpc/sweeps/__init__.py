@@ -1,1 +1,1 @@
-"""Sweeps: one circuit and protocol run for every combination of some of their values, and for several seeds."""
+"""Sweeps: one circuit and protocol, run for every combination of some values and for several seeds."""

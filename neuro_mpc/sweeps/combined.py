@@ -21,30 +21,39 @@ FINAL_SHARE = 0.1  # of the presentations: a single one is noisy
 BY_TEST = "_by_test"
 
 
-def combine(grid: Grid, jobs: Iterable[Job], errors: Mapping[str, str]) -> xr.Dataset:
+def combine(
+    grid: Grid, jobs: Iterable[Job], errors: Mapping[str, str], attributes: Mapping[str, str] = {}
+) -> xr.Dataset:
     """What the run files of a sweep measured, by the keys swept and the seed; missing where a member is.
 
         <measure> (key …, seed)                 of the evaluation after learning, or of the last test
         <measure>_by_test (key …, seed, test)   of each test, with test_presentation
-        <measure>_network (key …, seed, network)  of networks drawn from the learned distributions, where there are
+        <measure>_network (key …, seed, network)  of each network drawn from the learned distributions
         free_energy, free_energy_hidden, loss   means over the last tenth of the presentations
         complete, error, file (key …, seed)     1 or 0; what went wrong; the name of the run file
 
-    errors  name of a member → what went wrong
+    errors      name of a member → what went wrong
+    attributes  of the dataset, besides
     """
     jobs = list(jobs)
     read = [_measures(job) if job.state == "complete" and not errors.get(job.name) else {} for job in jobs]
     axes = [axis.name for axis in grid.axes]
     dimensions = (*axes, "seed")
-    found = xr.Dataset(coords={**{axis.name: _coordinate(axis) for axis in grid.axes},
-                               "seed": ("seed", np.array(grid.seeds), {"long_name": "seed"})})
+    found = xr.Dataset(
+        coords={
+            **{axis.name: _coordinate(axis) for axis in grid.axes},
+            "seed": ("seed", np.array(grid.seeds), {"long_name": "seed"}),
+        }
+    )
     for name in dict.fromkeys(name for each in read for name in each):
         found[name] = _gathered([each.get(name) for each in read], grid.shape, dimensions)
-    told = {"complete": np.array([bool(each) for each in read], np.int8),
-            "error": np.array([errors.get(job.name, "") for job in jobs], object),
-            "file": np.array([Path(job.path).name for job in jobs], object)}
+    told = {
+        "complete": np.array([bool(each) for each in read], np.int8),
+        "error": np.array([errors.get(job.name, "") for job in jobs], object),
+        "file": np.array([Path(job.path).name for job in jobs], object),
+    }
     found = found.assign({name: (dimensions, each.reshape(grid.shape)) for name, each in told.items()})
-    return found.assign_attrs(Conventions="CF-1.11", neuro_mpc_version=__version__)
+    return found.assign_attrs(Conventions="CF-1.11", neuro_mpc_version=__version__, **attributes)
 
 
 def write(found: xr.Dataset, path: Path) -> None:
@@ -79,12 +88,14 @@ def _measures(job: Job) -> dict[str, xr.DataArray]:
 
 
 def _final(values: xr.DataArray) -> xr.DataArray:
-    last = values[-max(1, round(FINAL_SHARE * values.size)):]
+    last = values[-max(1, round(FINAL_SHARE * values.size)) :]
     label = f"{values.attrs.get('long_name', values.name)}, mean of the last tenth of the presentations"
     return last.mean("presentation").assign_attrs({**values.attrs, "long_name": label})
 
 
-def _gathered(values: list[xr.DataArray | None], shape: tuple[int, ...], dimensions: tuple[str, ...]) -> xr.Variable:
+def _gathered(
+    values: list[xr.DataArray | None], shape: tuple[int, ...], dimensions: tuple[str, ...]
+) -> xr.Variable:
     """One array of all members, as long along each of their own dimensions as the longest."""
     there = [each for each in values if each is not None]
     own = there[0].dims

@@ -76,23 +76,35 @@ def grid(over: Mapping[str, Iterable[object]], seeds: Iterable[int]) -> Grid:
     names = _short_names(list(lists))
     made = Grid(tuple(Axis(key, names[key], values) for key, values in lists.items()), _seeds(seeds))
     if len(made) > MOST_MEMBERS:
-        raise DescriptionError("the sweep is too large", source="--over", found=f"{len(made):,} members",
-                               expected=f"at most {MOST_MEMBERS:,}")
+        raise DescriptionError(
+            "the sweep is too large",
+            source="--over",
+            found=f"{len(made):,} members",
+            expected=f"at most {MOST_MEMBERS:,}",
+        )
     return made
 
 
 def parse_over(texts: Iterable[str]) -> dict[str, tuple[object, ...]]:
-    """key → values of texts such as ``protocol.stimulus.load=0.1,0.5,1``; commas within brackets do not part."""
+    """key → values of texts such as ``protocol.stimulus.load=0.1,0.5``; commas within brackets do not part."""
     over: dict[str, tuple[object, ...]] = {}
     for text in texts:
         key, equals, values = text.partition("=")
         parts = [f"{key}={value}" for value in _parted(values)]
         if not equals or not all(part.strip() for part in _parted(values)):
-            raise DescriptionError("not a key and its values", source="--over", found=text,
-                                   expected="KEY=VALUE,VALUE,…, such as protocol.learning.rate=0.1,0.5")
+            raise DescriptionError(
+                "not a key and its values",
+                source="--over",
+                found=text,
+                expected="KEY=VALUE,VALUE,…, such as protocol.learning.rate=0.1,0.5",
+            )
         if key.strip() in over:
-            raise DescriptionError("is swept twice", source="--over", key=key.strip(),
-                                   hint="one --over for a key, with all of its values")
+            raise DescriptionError(
+                "is swept twice",
+                source="--over",
+                key=key.strip(),
+                hint="one --over for a key, with all of its values",
+            )
         over[key.strip()] = tuple(_setting(part)[1] for part in parts)
     return over
 
@@ -106,8 +118,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
             raise DescriptionError("not seeds", source="--seeds", found=text, expected=SEEDS)
         first, end = int(found[1]), int(found[2] or int(found[1]) + 1)
         if end - first > MOST_MEMBERS:
-            raise DescriptionError("the sweep is too large", source="--seeds", found=text,
-                                   expected=f"at most {MOST_MEMBERS:,} members")
+            raise DescriptionError(
+                "the sweep is too large",
+                source="--seeds",
+                found=text,
+                expected=f"at most {MOST_MEMBERS:,} members",
+            )
         seeds += range(first, end)
     return tuple(seeds)
 
@@ -148,23 +164,32 @@ def _parted(text: str) -> list[str]:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether brackets and quotes are closed; a text that is no TOML value at all, such as a path, is whole."""
+    """Whether brackets and quotes are closed; a text that is no TOML value, such as a path, is whole."""
     try:
         tomllib.loads(f"value = {text}")
         return True
     except (tomllib.TOMLDecodeError, RecursionError):
-        return text.count("[") == text.count("]") and text.count("{") == text.count("}") \
-            and text.count("(") == text.count(")") and text.count('"') % 2 == 0
+        return (
+            text.count("[") == text.count("]")
+            and text.count("{") == text.count("}")
+            and text.count("(") == text.count(")")
+            and text.count('"') % 2 == 0
+        )
 
 
 def _values(key: str, values: Iterable[object]) -> tuple[object, ...]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise DescriptionError("are not values to sweep", source="over", key=key, found=values,
-                               expected="a list of values")
-    found = tuple(each.item() if hasattr(each, "item") and not getattr(each, "ndim", 0) else each for each in values)
+        raise DescriptionError(
+            "are not values to sweep", source="over", key=key, found=values, expected="a list of values"
+        )
+    found = tuple(
+        each.item() if hasattr(each, "item") and not getattr(each, "ndim", 0) else each for each in values
+    )
     _setting(f"{key}=0")  # refuses what is no key
     if not found:
-        raise DescriptionError("has no values to sweep", source="--over", key=key, expected="one value or more")
+        raise DescriptionError(
+            "has no values to sweep", source="--over", key=key, expected="one value or more"
+        )
     _once(found, key, "--over")
     return found
 

@@ -1,4 +1,4 @@
-"""The members of a sweep as runs: checked before anything is computed, compared with what is there, and run."""
+"""The members of a sweep as runs: checked before anything is computed, compared with what is there, run."""
 
 from __future__ import annotations
 
@@ -64,8 +64,16 @@ class Outcome:
     measured: dict[str, float] = field(default_factory=dict)
 
 
-def checked(grid: Grid, circuit: Circuit, protocol: Protocol, folder: Path, backend: str, threads: int,
-            overwrite: bool, accept_changes: bool) -> Iterator[tuple[Job, Estimate]]:
+def checked(
+    grid: Grid,
+    circuit: Circuit,
+    protocol: Protocol,
+    folder: Path,
+    backend: str,
+    threads: int,
+    overwrite: bool,
+    accept_changes: bool,
+) -> Iterator[tuple[Job, Estimate]]:
     """The job and the estimate of every member; DescriptionError that tells of all that cannot be run.
 
     Seeds change no description, so that each point of the grid is checked with the first of them.
@@ -84,11 +92,15 @@ def checked(grid: Grid, circuit: Circuit, protocol: Protocol, folder: Path, back
     for member in grid.members():
         described, expected = found[member.index[:-1]]
         path = str(folder / f"{member.name}.nc")
-        yield Job(member.name, path, *described, member.seed, backend, threads, overwrite, accept_changes), expected
+        yield (
+            Job(member.name, path, *described, member.seed, backend, threads, overwrite, accept_changes),
+            expected,
+        )
 
 
-def _check(member: Member, circuit: Circuit, protocol: Protocol, backend: str,
-           threads: int) -> tuple[tuple[str, str], Estimate]:
+def _check(
+    member: Member, circuit: Circuit, protocol: Protocol, backend: str, threads: int
+) -> tuple[tuple[str, str], Estimate]:
     """Circuit and protocol as the run file will have them, and what the run will take."""
     for_circuit, for_protocol = settings_of(member)
     circuit, protocol = changed(circuit, for_circuit), changed(protocol, for_protocol)
@@ -114,8 +126,10 @@ def refuse_others(jobs: list[Job]) -> None:
             before = {name: str(getattr(file, name, "")) for name in ("circuit", "protocol", "seed")}
         now = {"circuit": job.circuit, "protocol": job.protocol, "seed": str(job.seed)}
         if found := differences(before, now):
-            raise RunError(f"{job.path} is of another run{shown(found)}",
-                           hint="another folder for this sweep, or --overwrite to run all of it anew")
+            raise RunError(
+                f"{job.path} is of another run{shown(found)}",
+                hint="another folder for this sweep, or --overwrite to run all of it anew",
+            )
 
 
 def learn(job: Job, tell: Tell = lambda name, fraction: None) -> Outcome:
@@ -133,9 +147,18 @@ def learn(job: Job, tell: Tell = lambda name, fraction: None) -> Outcome:
 
 def _simulated(job: Job, tell: Tell) -> xr.DataTree:
     circuit, protocol = Circuit.from_toml(job.circuit), Protocol.from_toml(job.protocol)
-    return simulate(circuit, protocol, seed=job.seed, backend=job.backend, threads=job.threads, out=job.path,
-                    overwrite=job.overwrite, resume=not job.overwrite, accept_changes=job.accept_changes,
-                    progress=_Telling(job.name, tell))
+    return simulate(
+        circuit,
+        protocol,
+        seed=job.seed,
+        backend=job.backend,
+        threads=job.threads,
+        out=job.path,
+        overwrite=job.overwrite,
+        resume=not job.overwrite,
+        accept_changes=job.accept_changes,
+        progress=_Telling(job.name, tell),
+    )
 
 
 class _Telling(SilentProgress):

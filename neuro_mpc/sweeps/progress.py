@@ -1,4 +1,4 @@
-"""What a sweep tells while it works: a bar on a terminal, a line for each member elsewhere, nothing from Python."""
+"""What a sweep tells: a bar on a terminal, a line for each member elsewhere, nothing from Python."""
 
 from __future__ import annotations
 

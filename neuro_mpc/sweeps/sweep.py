@@ -16,35 +16,49 @@ from neuro_mpc.network import launch
 from neuro_mpc.progress import measured
 from neuro_mpc.protocol import Protocol
 from neuro_mpc.sweeps import combined, workers
-from neuro_mpc.sweeps.grid import Grid, grid
+from neuro_mpc.sweeps.grid import grid
 from neuro_mpc.sweeps.members import Job, Outcome, checked, refuse_others
 from neuro_mpc.sweeps.progress import SilentSweep
 
 SHOWN_CHARACTERS = 300
 
 
-def sweep(circuit: Circuit, protocol: Protocol, over: Mapping[str, Iterable[object]], seeds: Iterable[int] = (0,), *,
-          out: str | os.PathLike, backend: str = "cpp", threads: int = 1, workers: int | None = None,
-          scheduler: str | None = None, overwrite: bool = False, accept_changes: bool = False,
-          dry_run: bool = False, progress: SilentSweep | None = None) -> xr.Dataset:
-    """Run `protocol` on `circuit` for every combination of some values and seeds; what was measured, by these.
+def sweep(
+    circuit: Circuit,
+    protocol: Protocol,
+    over: Mapping[str, Iterable[object]],
+    seeds: Iterable[int] = (0,),
+    *,
+    out: str | os.PathLike,
+    backend: str = "cpp",
+    threads: int = 1,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    overwrite: bool = False,
+    accept_changes: bool = False,
+    dry_run: bool = False,
+    progress: SilentSweep | None = None,
+) -> xr.Dataset:
+    """Run `protocol` on `circuit` for all combinations of values and seeds; what was measured, by these.
 
     over        dotted key → values, such as ``{"protocol.stimulus.load": [0.1, 0.5, 1, 2]}``
     seeds       of the runs
     out         folder of the run files, one for each member, and of `sweep.nc`, the returned dataset
-    workers     members at a time on this machine; None: as many as its cores and memory take, one without dask
-    scheduler   address of a dask scheduler, such as "tcp://10.0.0.1:8786": its workers run the members, and reach
-                `out` and the data under the same paths
+    workers     members at a time on this machine; None: as many as its cores and memory take, one without
+                dask
+    scheduler   address of a dask scheduler, such as "tcp://10.0.0.1:8786": its workers run the members, and
+                reach `out` and the data under the same paths
     overwrite   run all members anew; else those that are complete stay, and an unfinished one goes on
     dry_run     check and tell, run nothing
     backend, threads, accept_changes    as for `neuro_mpc.simulate`
     progress    told about members; see `neuro_mpc.sweeps.progress`
 
-    A member that fails leaves its place empty and its error in the variable `error`; the same call runs it again.
+    A member that fails leaves its place empty and its error in `error`; the same call runs it again.
     In a script, several members at a time need `if __name__ == "__main__":` around the call.
 
-    Raises DescriptionError, before anything runs, for a grid with a point that cannot be run; RunError for files of
-    other runs in the folder, for more workers than memory or without dask, and where no scheduler answers.
+    Raises DescriptionError, before anything runs, for a grid with a point that cannot be run; RunError for files
+    of other runs in the folder, for more workers than memory takes or without dask, and where no scheduler
+    answers.
     """
     told = progress or SilentSweep()
     points, folder = grid(over, seeds), Path(out).expanduser().absolute()
@@ -57,12 +71,16 @@ def sweep(circuit: Circuit, protocol: Protocol, over: Mapping[str, Iterable[obje
     waiting = [pair for pair in pairs if overwrite or pair[0].state != "complete"]
     at_once = _at_once(workers, scheduler, threads, [expected for _, expected in waiting])
     told.say(_intended(jobs, waiting, at_once, scheduler, overwrite))
+    errors: dict[str, str] = {}
+    base = {"circuit": circuit.to_toml(), "protocol": protocol.to_toml()}
     if dry_run:
-        return combined.combine(points, jobs, {})
+        return combined.combine(points, jobs, errors, base)
     _make(folder)
-    errors = _run(points, jobs, [job for job, _ in waiting], at_once, scheduler, folder, told)
-    found = combined.combine(points, jobs, errors)
-    combined.write(found, folder / combined.FILE)
+    try:
+        _run([job for job, _ in waiting], at_once, scheduler, told, errors)
+    finally:  # what is there is put together, whatever happens
+        found = combined.combine(points, jobs, errors, base)
+        combined.write(found, folder / combined.FILE)
     if errors and progress is None:
         warnings.warn(failures(found), stacklevel=2)
     return found
@@ -82,7 +100,9 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise RunError(f"{folder} cannot be a folder for the sweep: {problem.strerror}", hint="another path") from None
+        raise RunError(
+            f"{folder} cannot be a folder for the sweep: {problem.strerror}", hint="another path"
+        ) from None
     if not os.access(folder, os.W_OK):
         raise RunError(f"the folder {folder} is not writable", hint="another path")
 
@@ -94,8 +114,13 @@ def _at_once(asked: int | None, scheduler: str | None, threads: int, estimates: 
     return workers.number_of_workers(asked, threads, estimates)
 
 
-def _intended(jobs: Sequence[Job], waiting: Sequence[tuple[Job, Estimate]], at_once: int, scheduler: str | None,
-              overwrite: bool) -> str:
+def _intended(
+    jobs: Sequence[Job],
+    waiting: Sequence[tuple[Job, Estimate]],
+    at_once: int,
+    scheduler: str | None,
+    overwrite: bool,
+) -> str:
     """What is going to be done, in a line."""
     unfinished = 0 if overwrite else sum(job.state == "unfinished" for job, _ in waiting)
     parts = [f"{len(jobs) - len(waiting)} complete"] * (len(waiting) < len(jobs))
@@ -107,20 +132,15 @@ def _intended(jobs: Sequence[Job], waiting: Sequence[tuple[Job, Estimate]], at_o
     return ", ".join(parts) + (f"; {where}{about}" if waiting else "")
 
 
-def _run(points: Grid, jobs: Sequence[Job], waiting: Sequence[Job], at_once: int, scheduler: str | None,
-         folder: Path, told: SilentSweep) -> dict[str, str]:
-    """Runs what is to be run; name → error of what failed. What is there is put together, whatever happens."""
-    errors: dict[str, str] = {}
+def _run(
+    waiting: Sequence[Job], at_once: int, scheduler: str | None, told: SilentSweep, errors: dict[str, str]
+) -> None:
+    """Runs what is to be run; `errors` gets name → error of what fails."""
     told.start(len(waiting))
-    try:
-        for outcome in workers.run_all(waiting, at_once, scheduler, told.learned) if waiting else ():
-            if outcome.error:
-                errors[outcome.name] = outcome.error
-            told.ended(outcome, _line(outcome))
-    except BaseException:
-        combined.write(combined.combine(points, jobs, errors), folder / combined.FILE)
-        raise
-    return errors
+    for outcome in workers.run_all(waiting, at_once, scheduler, told.learned) if waiting else ():
+        if outcome.error:
+            errors[outcome.name] = outcome.error
+        told.ended(outcome, _line(outcome))
 
 
 def _line(outcome: Outcome) -> str:

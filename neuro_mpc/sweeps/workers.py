@@ -28,13 +28,18 @@ def number_of_workers(asked: int | None, threads: int, estimates: Sequence[Estim
     free = machine.free_memory()
     fitting = max(1, int(free / largest)) if free is not None else len(estimates)
     if asked is None:
-        cores = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        cores = max(
+            1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
         return min(max(1, cores // threads), fitting, len(estimates)) if has_dask() else 1
     if asked > 1:
         require_dask("several members at a time need")
     if asked > fitting:
-        raise RunError(f"{asked} members at a time need about {in_bytes(asked * largest)} of memory and "
-                       f"{in_bytes(free)} are free", hint=f"--workers {fitting}")
+        raise RunError(
+            f"{asked} members at a time need about {in_bytes(asked * largest)} of memory and "
+            f"{in_bytes(free)} are free",
+            hint=f"--workers {fitting}",
+        )
     return min(asked, len(estimates))
 
 
@@ -45,8 +50,10 @@ def has_dask() -> bool:
 def require_dask(what: str) -> None:
     """RunError where dask.distributed is not installed."""
     if not has_dask():
-        raise RunError(f"{what} dask.distributed, which is not installed",
-                       hint=f"{INSTALL}, or --workers 1 to run one member after another")
+        raise RunError(
+            f"{what} dask.distributed, which is not installed",
+            hint=f"{INSTALL}, or --workers 1 to run one member after another",
+        )
 
 
 def run_all(jobs: Sequence[Job], workers: int, scheduler: str | None, tell: Tell) -> Iterator[Outcome]:
@@ -71,15 +78,26 @@ def _client(workers: int, scheduler: str | None) -> Iterator:
         try:
             client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as problem:
-            raise RunError(f"no scheduler of dask answers at {scheduler}: {problem}",
-                           hint="its address, such as tcp://10.0.0.1:8786") from problem
+            raise RunError(
+                f"no scheduler of dask answers at {scheduler}: {problem}",
+                hint="its address, such as tcp://10.0.0.1:8786",
+            ) from problem
         with client:
             yield client
         return
     # A member whose process was killed is told, not tried again and again.
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), \
-            LocalCluster(workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
-                         silence_logs="CRITICAL") as cluster, Client(cluster, set_as_default=False) as client:
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(
+            workers,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=0,
+            dashboard_address=None,
+            silence_logs="CRITICAL",
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
         yield client
 
 
@@ -109,8 +127,11 @@ def _outcome(job: Job, future) -> Outcome:
         return future.result()
     problem = future.exception() if future.status == "error" else None
     if problem is None or type(problem).__name__ == "KilledWorker":
-        return Outcome(job.name, "its process ended before the member was complete: it was killed, perhaps for "
-                                 "want of memory, or its worker was lost")
+        return Outcome(
+            job.name,
+            "its process ended before the member was complete: it was killed, perhaps for "
+            "want of memory, or its worker was lost",
+        )
     return Outcome(job.name, f"{type(problem).__name__}: {problem}")
 
 

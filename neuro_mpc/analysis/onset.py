@@ -1,0 +1,143 @@
+"""Where learning sets in: a power law above an onset, fitted to a measure over the data load."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy.optimize import minimize
+
+from neuro_mpc.analysis.bootstrap import LEVEL, SEED, percentiles, resampled_means
+from neuro_mpc.errors import NeuroMPCError
+
+PARAMETERS = ("offset", "amplitude", "onset", "exponent")
+EXPONENTS = (0.1, 5.0)
+GRID = 40
+DRAWS = 1000
+LEAST_LOADS = 5  # one more than there are parameters
+BELOW = 0.5
+
+
+def power_law(load: np.ndarray, offset: float, amplitude: float, onset: float, exponent: float) -> np.ndarray:
+    """c₀ + A (α − α_c)^β above the onset, c₀ below it, of the shape of `load`."""
+    return offset + amplitude * _above(np.asarray(load, float), onset, exponent)
+
+
+def by_load(values: xr.DataArray, dim: str = "load", level: float = LEVEL, seed: int = SEED) -> xr.Dataset:
+    """The values (load, seed) of a sweep by load: `mean`, `deviation`, `runs`, and `low` and `high` of a
+    bootstrap interval of the mean over seeds. Loads are in rising order, runs that are missing left out."""
+    table, loads = _table(values, dim)
+    rows = [row[np.isfinite(row)] for row in table]
+    means = [resampled_means(row, seed=[seed, k]) if len(row) else [np.nan] for k, row in enumerate(rows)]
+    low, high = np.array([percentiles(np.asarray(each), level) for each in means]).T
+    arrays = {
+        "mean": [row.mean() if len(row) else np.nan for row in rows],
+        "deviation": [row.std(ddof=1) if len(row) > 1 else np.nan for row in rows],
+        "low": low,
+        "high": high,
+        "runs": list(map(len, rows)),
+    }
+    return xr.Dataset({name: (dim, np.asarray(each)) for name, each in arrays.items()}, coords={dim: loads})
+
+
+def onset(
+    values: xr.DataArray,
+    dim: str = "load",
+    *,
+    below: float = BELOW,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+    seed: int = SEED,
+) -> xr.Dataset:
+    """The onset and the exponent of a measure that sets in at some load, with bootstrap intervals.
+
+        c(α) = c₀ + A (α − α_c)^β  for α > α_c,   c₀ otherwise
+
+    c₀ offset, what chance gives; A amplitude; α_c onset; β exponent (Li, Qiu & Huang 2024 draw such a
+    curve). Least squares over all runs, within 0 ≤ α_c and 0.1 ≤ β ≤ 5: for given α_c and β the
+    other two follow from a linear fit with A ≥ 0; the best pair of a grid is then refined.
+
+    values  (load, seed) of a sweep, in any order of dimensions; runs that are missing are left out
+    below   a power law holds near the onset only: loads from the first on whose mean passes this are left out
+    draws   bootstrap samples: seeds are drawn with replacement, each with its runs of all loads, because they
+            share their random numbers. A handful of seeds gives intervals that are rather too narrow
+
+    `value`, `low`, `high` (parameter); `load`: the loads that were fitted. NeuroMPCError for fewer than five.
+    """
+    table, loads = _table(values, dim)
+    used = _near(table, loads, below)
+    table, loads = table[used], loads[used]
+    if len(loads) < LEAST_LOADS:
+        raise NeuroMPCError(
+            f"the four parameters of an onset need {LEAST_LOADS} loads with means below {below:g}, "
+            f"and there are {len(loads)}"
+        )
+    fit = _Fit(loads)
+    best = fit(table)
+    rng = np.random.default_rng(seed)
+    count = table.shape[1]
+    samples = [fit(table[:, rng.integers(0, count, count)]) for _ in range(draws)]
+    low, high = percentiles(np.array(samples), level)
+    arrays = {"value": best, "low": low, "high": high}
+    found = xr.Dataset(
+        {name: ("parameter", np.asarray(each)) for name, each in arrays.items()},
+        coords={"parameter": list(PARAMETERS), dim: loads},
+    )
+    return found.assign_attrs(below=below, draws=draws, level=level, seed=seed, runs=count)
+
+
+def _table(values: xr.DataArray, dim: str) -> tuple[np.ndarray, np.ndarray]:
+    """(load, run) in rising order of the loads, and the loads."""
+    ordered = values.sortby(dim).transpose(dim, ...)
+    return ordered.values.reshape(ordered.sizes[dim], -1).astype(float), ordered[dim].values.astype(float)
+
+
+def _near(table: np.ndarray, loads: np.ndarray, below: float) -> np.ndarray:
+    """Loads that have runs, before the first whose mean passes `below`."""
+    there = np.isfinite(table).any(axis=1)
+    means = np.full(len(loads), np.nan)
+    means[there] = np.nanmean(table[there], axis=1)
+    return there & ~np.maximum.accumulate(means > below)
+
+
+class _Fit:
+    """Best fits to runs at these loads; what does not depend on the runs is computed once."""
+
+    def __init__(self, loads: np.ndarray):
+        self.loads, self.bounds = (
+            loads,
+            ((0.0, loads[-2]), EXPONENTS),
+        )  # two loads or more lie above the onset
+        onsets = np.unique([*np.linspace(*self.bounds[0], GRID), *loads[:-1]])
+        pairs = np.meshgrid(onsets, np.geomspace(*EXPONENTS, GRID), indexing="ij")
+        self.pairs = np.stack(pairs, -1).reshape(-1, 2)
+        self.rising = _above(loads, self.pairs[:, :1], self.pairs[:, 1:])
+
+    def __call__(self, table: np.ndarray) -> tuple[float, float, float, float]:
+        """Offset, amplitude, onset and exponent for runs (load, run)."""
+        runs = np.isfinite(table).sum(axis=1).astype(float)
+        means = np.nansum(table, axis=1) / np.maximum(runs, 1)
+        first = self.pairs[np.argmin(_linear(self.rising, means, runs)[0])]
+        found = minimize(
+            lambda pair: float(_linear(_above(self.loads, *pair), means, runs)[0]),
+            first,
+            method="Nelder-Mead",
+            bounds=self.bounds,
+            options={"xatol": 1e-4, "fatol": 1e-12, "maxiter": 200},
+        )
+        _, offset, amplitude = _linear(_above(self.loads, *found.x), means, runs)
+        return float(offset), float(amplitude), float(found.x[0]), float(found.x[1])
+
+
+def _linear(rising: np.ndarray, means: np.ndarray, runs: np.ndarray) -> tuple:
+    """Sum of squares, offset and amplitude (≥ 0) of means (load,) against `rising` (…, load): each (…,)."""
+    whole = runs.sum()
+    centre, mean = rising @ runs / whole, means @ runs / whole
+    apart = rising - centre[..., None]
+    spread, shared = apart**2 @ runs, apart @ ((means - mean) * runs)
+    amplitude = np.maximum(shared, 0) / np.where(spread > 0, spread, 1)
+    squares = (means - mean) ** 2 @ runs - amplitude * shared
+    return squares, mean - amplitude * centre, amplitude
+
+
+def _above(loads: np.ndarray, onset, exponent) -> np.ndarray:
+    return np.maximum(loads - onset, 0) ** exponent
