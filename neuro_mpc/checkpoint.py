@@ -35,9 +35,9 @@ BLOCK_BYTES = 2**20
 LARGEST_HEADER = 2**26
 # Saving takes at most this part of the time, however large the run file grows.
 PART_OF_TIME = 0.05
-# The largest energy put up with, presentations in a row above it, the factor of the learning rate.
-PROGRESS = ("largest", "high", "factor")
-DTYPES = ("<f4", "<f8")
+# The largest energy put up with, presentations in a row above it, the factor of the learning rate; what tests decided.
+PROGRESS = ("largest", "high", "factor", "plateau_factor", "best", "best_presentation")
+DTYPES = ("<f4", "<f8", "<i4")
 
 
 @dataclass(frozen=True)

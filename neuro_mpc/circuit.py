@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping
+from graphlib import TopologicalSorter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, model_validator
@@ -143,6 +144,31 @@ class Circuit(Table):
     def free(self) -> tuple[str, ...]:
         """Names of the free populations in the order of evaluation: senders without delay come first."""
         return tuple(name for name in evaluation_order(self)[0] if self.population[name].role == "free")
+
+    @property
+    def components(self) -> tuple[tuple[str, ...], ...]:
+        """The free populations in the order of evaluation, those that hear of each other (at any delay) together."""
+        reached = {name: self._reached(name) for name in self.free}
+        found: dict[str, tuple[str, ...]] = {}
+        for name in self.free:
+            together = tuple(each for each in self.free
+                             if each == name or (each in reached[name] and name in reached[each]))
+            found.setdefault(together[0], together)
+        senders = {first: [other for other in found if other != first and first in reached[other]] for first in found}
+        return tuple(found[first] for first in TopologicalSorter(senders).static_order())
+
+    def hears_itself(self, component: tuple[str, ...]) -> bool:
+        """Whether a component's steps depend on each other."""
+        return len(component) > 1 or any(each.source in component for each in self.incoming(component[0]).values())
+
+    def _reached(self, start: str) -> set[str]:
+        """Populations that hear of `start`, by any number of projections."""
+        found, waiting = set(), [start]
+        while waiting:
+            new = {each.target for each in self.outgoing(waiting.pop()).values()} - found
+            found |= new
+            waiting += new
+        return found
 
     def _of_role(self, role: str) -> list[str]:
         return [name for name, population in self.population.items() if population.role == role]

@@ -119,7 +119,7 @@ def _neural_bytes(plan: Plan, item: int) -> int:
     groups = {name: [rules.belief(), rules.prediction(), rules.error()]
               for name, rules in plan.rules.populations.items()}
     groups[plan.circuit.target] = [plan.rules.readout.prediction(), plan.rules.readout.error()]
-    groups[plan.circuit.stimulus] = ["x : 1\nx_squared : 1"]
+    groups[plan.circuit.stimulus] = ["symbol : integer" if plan.symbolic else "x : 1\nx_squared : 1"]
     for name, equations in groups.items():
         elements = plan.rows[name].elements(plan.trials)
         total += elements * sum(_stored(each) * item + 4 for each in equations)
@@ -149,7 +149,8 @@ def _snapshots(protocol: Protocol, course: Course) -> int:
 
 def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> float:
     """Multiplications of the matrix products of all presentations and tests."""
-    each = sum(_synapses(plan, name) * (2 if rules.varies else 1) for name, rules in plan.rules.synapses.items())
+    each = sum(_synapses(plan, name) * (2 if rules.varies else 1) for name, rules in plan.rules.synapses.items()
+               if not (plan.symbolic and plan.circuit.projection[name].source == plan.circuit.stimulus))
     one_pass = float(each * plan.trials * plan.steps)
     inference = protocol.inference
     starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]

@@ -21,7 +21,7 @@ def evaluate(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: i
     ``accuracy_network``       (network,) of each of `test.ensemble` networks whose weights are drawn once
     ``accuracy_ensemble``      of the mean of the outputs of these networks
 
-    and so for the other measures; only accuracy has an ensemble. Nothing is learned, and the parameters stay.
+    and so for the other measures; a correct letter ratio has no ensemble. Nothing is learned, and the parameters stay.
     """
     values: Values = dict(measures.measure(presenter, stimuli, test, "test", presentation).values)
     with presenter.noiseless():
@@ -31,18 +31,13 @@ def evaluate(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: i
 
 
 def _networks(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: int) -> Values:
-    votes = _no_votes(stimuli) if test.measure == "accuracy" else None
+    votes = measures.no_votes(stimuli, test, "test")
     circuit, parameters, found = presenter.plan.circuit, presenter.parameters(), []
     for network in range(test.ensemble):
         with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
             found.append(measures.measure(presenter, stimuli, test, "test", presentation, votes).values)
     values: Values = {f"{name}_network": np.array([each[name] for each in found]) for name in found[0]}
     if votes is not None:
-        right = votes.argmax(axis=2) == stimuli.labels("test", np.arange(votes.shape[1]))
-        values["accuracy_ensemble"] = float(right.mean())
+        found = measures.of_votes(stimuli, test, "test", votes, test.ensemble)
+        values |= {f"{name}_ensemble": value for name, value in found.items()}
     return values
-
-
-def _no_votes(stimuli: Stimuli) -> np.ndarray:
-    steps = stimuli.steps if stimuli.read == "every" else 1
-    return np.zeros((steps, stimuli.size("test"), stimuli.classes), np.float32)

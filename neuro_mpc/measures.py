@@ -1,4 +1,4 @@
-"""What a test measures: accuracy on held-out trials, and the correct letter ratio of generated strings."""
+"""What a test measures: accuracy and perplexity on held-out trials, and the correct letter ratio of generated strings."""
 
 from __future__ import annotations
 
@@ -24,10 +24,31 @@ class TestResult:
 
 def measure(presenter: Presenter, stimuli: Stimuli, test: Test, split: str, presentation: int,
             votes: np.ndarray | None = None) -> TestResult:
-    """What `test` measures on the trials of a split, after so many presentations; `votes` as in `accuracy`."""
-    if test.measure == "correct-letter-ratio":
-        return correct_letter_ratio(presenter, stimuli, split, presentation, test.generate)
-    return accuracy(presenter, stimuli, split, presentation, votes)
+    """What `test` measures on the trials of a split, after so many presentations; `votes` as in `accuracy` and
+    `perplexity`. What is learned of a stream goes on afterwards as if there had been no test."""
+    with presenter.aside():
+        if test.measure == "correct-letter-ratio":
+            return correct_letter_ratio(presenter, stimuli, split, presentation, test.generate)
+        if test.measure == "perplexity":
+            return perplexity(presenter, stimuli, split, presentation, votes)
+        return accuracy(presenter, stimuli, split, presentation, votes)
+
+
+def no_votes(stimuli: Stimuli, test: Test, split: str) -> np.ndarray | None:
+    """Zeros of the shape of the votes of a measure; None where networks cannot vote."""
+    steps = stimuli.steps if stimuli.read == "every" else 1
+    return {"accuracy": lambda: np.zeros((steps, stimuli.size(split), stimuli.classes), np.float32),
+            "perplexity": lambda: np.zeros((steps, stimuli.size(split)), np.float32)}.get(test.measure, lambda: None)()
+
+
+def of_votes(stimuli: Stimuli, test: Test, split: str, votes: np.ndarray, networks: int) -> dict[str, float]:
+    """The measure of the mean output of so many networks."""
+    labels = stimuli.labels(split, np.arange(votes.shape[1]))
+    if test.measure == "accuracy":
+        return {"accuracy": float((votes.argmax(axis=2) == labels).mean())}
+    # An output that rounding made zero is at least as probable as the smallest number.
+    probable = np.maximum(votes[labels >= 0] / networks, np.finfo(np.float32).tiny)
+    return {"perplexity": float(np.exp(-np.log(probable, dtype=np.float64).mean()))}
 
 
 def accuracy(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int,
@@ -39,11 +60,34 @@ def accuracy(presenter: Presenter, stimuli: Stimuli, split: str, presentation: i
     losses, hits = [], []
     for trials, output, loss in _predictions(presenter, stimuli, split, presentation):
         losses.append(loss)
-        hits.append(output.argmax(axis=2) == stimuli.labels(split, trials))
+        hits.append(_hits(output, stimuli.labels(split, trials)))
         if votes is not None:
             votes[:, trials] += output
-    return TestResult({"test_loss": float(np.concatenate(losses).mean()),
-                       "accuracy": float(np.concatenate(hits, axis=1).mean())})
+    return TestResult({"test_loss": float(np.concatenate(losses).mean()), "accuracy": float(np.concatenate(hits).mean())})
+
+
+def perplexity(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int,
+               votes: np.ndarray | None = None) -> TestResult:
+    """exp of the mean cross-entropy of all targets of a split, each counted once; loss and accuracy besides.
+
+    votes   (step, trial), to which the probabilities of the targets are added
+    """
+    losses, hits = [], []
+    for trials, output, loss in _predictions(presenter, stimuli, split, presentation):
+        labels = stimuli.labels(split, trials)
+        losses.append(loss)
+        hits.append(_hits(output, labels))
+        if votes is not None:
+            votes[:, trials] += np.take_along_axis(output, np.maximum(labels, 0)[..., None], axis=2)[..., 0]
+    losses, hits = np.concatenate(losses), np.concatenate(hits)
+    with np.errstate(over="ignore"):
+        value = float(np.exp(losses.sum(dtype=np.float64) / len(hits)))
+    return TestResult({"test_loss": float(losses.mean()), "perplexity": value, "accuracy": float(hits.mean())})
+
+
+def _hits(output: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the most probable class is the right one, for every read-out that has one."""
+    return (output.argmax(axis=2) == labels)[labels >= 0]
 
 
 def _predictions(presenter: Presenter, stimuli: Stimuli, split: str,
@@ -53,7 +97,8 @@ def _predictions(presenter: Presenter, stimuli: Stimuli, split: str,
     for count, start in enumerate(range(0, size, batch)):
         shown = np.arange(start, start + batch) % size  # the last batch is filled up and cut again
         new = min(batch, size - start)
-        output, loss = presenter.predict(*stimuli.batch(split, shown), f"test {presentation}", count)
+        output, loss = presenter.predict(*stimuli.batch(split, shown), f"test {presentation}", count,
+                                         carrying=bool(stimuli.streams and start))
         yield shown[:new], output[:, :new], loss[:new]
 
 

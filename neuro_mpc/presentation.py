@@ -44,10 +44,11 @@ class Presenter:
     drawn before.
     """
 
-    def __init__(self, program: Program, plan: Plan, protocol: Protocol, seed: int):
-        self.program, self.plan, self.protocol, self.seed = program, plan, protocol, seed
+    def __init__(self, program: Program, plan: Plan, protocol: Protocol, seed: int, streams: bool = False):
+        self.program, self.plan, self.protocol, self.seed, self._streams = program, plan, protocol, seed, streams
         self._stimulus = plan.circuit.stimulus
         self._target = plan.circuit.target
+        self._shown: np.ndarray | None = None
         program.set(noise_scale=1.0, drawing=1, tolerance=protocol.inference.tolerance,
                     energy_limit=protocol.inference.energy_limit or UNLIMITED,
                     redrawing=int(protocol.inference.redraw_noise),
@@ -119,10 +120,28 @@ class Presenter:
         if {name: array.size for name, array in state.items()} != {name: variables[name][1] for name in self._lasting()}:
             raise RunError("the saved synapses are not those of this circuit", hint="--overwrite starts anew")
         self.program.set(**state)
+        self._shown = None
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is shown within it leaves no trace in the stream of presentations outside."""
+        names, shown = self._carried(), self._shown
+        before = dict(zip(names, self.program.get(*names))) if names else {}
+        try:
+            yield
+        finally:
+            self.program.set(**before)
+            self._shown = shown
+
+    def _carried(self) -> list[str]:
+        """The neural state from which the next presentation goes on, where it goes on."""
+        rates = [self.plan.rate_name(name, squared) for name in self.plan.circuit.population
+                 if self.plan.rows[name].history for squared in (False, True)]
+        return [name for name in rates if name in self.program.manifest.variables] if self._streams else []
 
     def _lasting(self) -> list[str]:
-        """Parameters, what the optimiser remembers of them, and the moments of the weights."""
-        names = []
+        """Parameters, what the optimiser remembers of them, the moments of the weights, and neural state."""
+        names = self._carried()
         for projection in self.plan.circuit.projection:
             parameters = map(brian_name, self._parameter_names(projection))
             each = ["mu", "v", *(f"{prefix}{name}" for name in parameters for prefix in ("", "first_", "second_"))]
@@ -138,20 +157,24 @@ class Presenter:
 
     # --- presentations ---
 
-    def learn(self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float) -> Energies:
-        """Predict, infer and learn one batch; `presentation` counts from 0."""
-        self._show(stimulus, target, presentation)
+    def learn(self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float,
+              carrying: bool = False) -> Energies:
+        """Predict, infer and learn one batch; `presentation` counts from 0.
+
+        carrying   the steps before the first are the last ones of what was shown before, not silence
+        """
+        self._show(stimulus, target, presentation, carrying=carrying)
         self._set_learning(presentation, rate)
-        self._phases(predicting=True, inferring=True, learning=True)
+        self._phases(predicting=True, inferring=True, learning=True, carrying=carrying)
         return self._energies()
 
-    def learn_observed(self, presentation: int, stimulus: np.ndarray, target: np.ndarray,
-                       rate: float) -> tuple[Energies, Traces]:
+    def learn_observed(self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float,
+                       carrying: bool = False) -> tuple[Energies, Traces]:
         """As `learn`, in single phases; also the neural state in which it learned, with every iteration of
         inference first where the protocol asks for the trajectory."""
-        self._show(stimulus, target, presentation)
+        self._show(stimulus, target, presentation, carrying=carrying)
         self._set_learning(presentation, rate)
-        self._phases(predicting=True)
+        self._phases(predicting=True, carrying=carrying)
         traces = self._infer_observed()
         energies = self._energies()
         self._phases(learning=True)
@@ -171,10 +194,11 @@ class Presenter:
         return {population: {name: np.stack([each[population][name] for each in observed]) for name in values}
                 for population, values in observed[0].items()}
 
-    def predict(self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int,
+                carrying: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Output (step, trial, class) and loss (trial,) of the ancestral pass; nothing is learned."""
-        self._show(stimulus, target, count, purpose)
-        self._phases(predicting=True)
+        self._show(stimulus, target, count, purpose, carrying)
+        self._phases(predicting=True, carrying=carrying)
         (loss,) = self.program.get("loss_start")
         return self.output(), loss
 
@@ -254,12 +278,30 @@ class Presenter:
 
     # --- messages ---
 
-    def _show(self, stimulus: np.ndarray, target: np.ndarray | None, count: int, purpose: str = "learning") -> None:
-        self.program.set_rows(self._stimulus, self.plan.rate_name(self._stimulus), stimulus)
+    def _show(self, stimulus: np.ndarray, target: np.ndarray | None, count: int, purpose: str = "learning",
+              carrying: bool = False) -> None:
+        """Stimulus (step, trial, unit) and target (step, trial, unit), or the symbols of both, (step, trial)."""
+        symbolic = self.plan.symbolic
+        if symbolic:
+            stimulus, target = stimulus[..., None], None if target is None else target[..., None]
+        name = self.plan.rate_name(self._stimulus)
+        self.program.set_rows(self._stimulus, name, stimulus, self._before(carrying))
+        self._shown = stimulus
         if target is not None:
-            self.program.set_rows(self._target, self.plan.group_name(self._target, "error") + "_target", target)
+            where = (self.plan.label, f"{self.plan.group_name(self._target, 'label')}_symbol") if symbolic \
+                else (self._target, f"{self.plan.group_name(self._target, 'error')}_target")
+            self.program.set_rows(*where, target)
         key = crc32(f"{self.seed} {purpose}".encode())
         self.program.set(noise_key=np.uint32(key).view(np.int32), noise_counter=count)
+
+    def _before(self, carrying: bool) -> object:
+        """The stimulus of the steps before the first one."""
+        history = self.plan.rows[self._stimulus].history
+        if not (carrying and history):
+            return -1 if self.plan.symbolic else 0
+        if self._shown is None:
+            self._shown = self.program.get_rows(self._stimulus, self.plan.rate_name(self._stimulus))
+        return self._shown[-history:]
 
     def _set_learning(self, presentation: int, rate: float) -> None:
         learning = self.protocol.learning

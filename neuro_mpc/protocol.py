@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, field_validator, model_validator
 
+from neuro_mpc.circuit import LARGEST
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.tables import Experiment
 from neuro_mpc.expressions import SIZES, parse
@@ -93,18 +94,57 @@ class Idx(Table):
 
     @model_validator(mode="after")
     def _names_plain_files(self) -> Self:
-        for name in self.files:
-            if not name or any(mark in name for mark in "/\\\0"):
-                raise problem(f"{name!r} is not the name of a file", hint="give the folder as data_dir")
-        for name in self.checksums:
-            if name not in self.files:
-                raise problem(f"a checksum for {name!r}, which is not used", expected=", ".join(self.files))
+        _plain(self.files, self.checksums)
         return self
 
     @property
     def files(self) -> tuple[str, str, str, str]:
         """Names of the four files."""
         return self.train_images, self.train_labels, self.test_images, self.test_labels
+
+
+class Text(Table):
+    """Text, one sentence per line, read token by token: as many streams as a presentation has trials, side by side.
+
+    train, validation, test  files, plain or gzipped; without validation or test, the last twentieths of the lines
+                             of the training file are held out for them
+    level       a token is a "word" (between blanks) or a "character"
+    vocabulary  most tokens that are told apart, the most frequent of the training text; 0: all
+    steps       tokens of a presentation
+    lines       learn from the first so many lines; 0: all
+    """
+
+    source: Literal["text"] = "text"
+    train: Annotated[str, Field(min_length=1)]
+    validation: str = ""
+    test: str = ""
+    level: Literal["word", "character"] = "word"
+    vocabulary: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    steps: Annotated[int, Field(ge=1, le=100_000)] = 35
+    lines: Count = 0
+    checksums: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _names_plain_files(self) -> Self:
+        _plain(self.files, self.checksums)
+        if self.vocabulary in (1, 2):
+            raise problem("leaves no words besides <unk> and <eos>", expected="0, or at least 3")
+        return self
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that are there."""
+        return tuple(name for name in (self.train, self.validation, self.test) if name)
+
+
+def _plain(files: tuple[str, ...], checksums: Mapping[str, str]) -> None:
+    """Refuses names of files that are paths, and checksums of other files."""
+    for name in files:
+        if not name or any(mark in name for mark in "/\\\0"):
+            raise problem(f"{name!r} is not the name of a file", hint="give the folder as data_dir")
+    for name in checksums:
+        if name not in files:
+            raise problem(f"a checksum for {name!r}, which is not used", expected=", ".join(files))
 
 
 class Target(Table):
@@ -179,13 +219,14 @@ class Inference(Table):
 class Schedule(Table):
     """Course of the learning rate.
 
+    kind     "plateau": the rate is multiplied by `factor` whenever a test is no better than the best before it
     factor   "step": the rate is multiplied by it after each stretch of training
     every    "step": epochs of a stretch; or, in their place, every_presentations
-    floor    lowest rate of "step" and "cosine"
+    floor    lowest rate of "step", "plateau" and "cosine"
     warmup   presentations over which the rate rises linearly from 0
     """
 
-    kind: Literal["constant", "step", "cosine"] = "constant"
+    kind: Literal["constant", "step", "plateau", "cosine"] = "constant"
     factor: Annotated[float, Field(gt=0, le=1)] = 0.5
     every: AtLeastOne | None = None
     every_presentations: AtLeastOne | None = None
@@ -236,7 +277,8 @@ class Learning(Table):
     batch      trials per presentation
     epochs     passes through the training trials; or, in their place, a number of presentations
     decay      a parameter θ moves by −rate·decay·θ besides (decoupled weight decay)
-    clip       largest spectral norm of a gradient matrix; 0: none
+    clip       largest norm of a gradient matrix; 0: none
+    clip_norm  "spectral" (largest singular value, as in the paper) or "frobenius" (far less to compute)
     clip_parameters  names of the parameters that are clipped; empty: all
     backoff    where the energy diverges (or stays above 100 times that of the beginning), go back to the last
                multiple of so many presentations and go on with half the rate; 0: stop where it diverges
@@ -253,6 +295,7 @@ class Learning(Table):
     epsilon: Positive = 1e-8
     decay: NotNegative = 0.0
     clip: NotNegative = 0.0
+    clip_norm: Literal["spectral", "frobenius"] = "spectral"
     clip_parameters: _listed(str) = ()
     backoff: Count = 0
     schedule: Schedule = Schedule()
@@ -275,15 +318,17 @@ class Test(Table):
     split     whose trials are tested while learning goes on; the evaluation after it uses "test"
     ensemble  networks that the evaluation draws from the learned distributions; 0: none
     generate  letters to generate from each letter ("correct-letter-ratio" only)
+    keep      what learning ends with: the parameters of the "best" of the tests, or the "last" ones
     """
 
     __test__ = False  # not a case for pytest
 
-    measure: Literal["accuracy", "correct-letter-ratio"] = "accuracy"
+    measure: Literal["accuracy", "correct-letter-ratio", "perplexity"] = "accuracy"
     every: Count = 0
     split: Literal["test", "validation"] = "test"
     ensemble: Annotated[int, Field(ge=0, le=10_000)] = 0
     generate: AtLeastOne = 10
+    keep: Literal["last", "best"] = "last"
 
 
 def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:
@@ -319,7 +364,7 @@ class Protocol(Table):
     description: str = ""
     precision: Literal["float32", "float64"] = "float32"
     data_dir: str | None = None
-    stimulus: Annotated[ToyLanguage | Digits | Idx, Field(discriminator="source")]
+    stimulus: Annotated[ToyLanguage | Digits | Idx | Text, Field(discriminator="source")]
     target: Target
     inference: Inference = Inference()
     learning: Learning
@@ -337,7 +382,17 @@ class Protocol(Table):
             )
         if self.experiment is not None and self.learning.presentations != 0:
             raise problem("an experiment does not learn", hint="learning.presentations = 0")
+        if self.test.measure == "perplexity" and self.target.read != "every":
+            raise problem("perplexity is that of every symbol", hint='target.read = "every"')
+        if self.selects and self.learning.backoff:
+            raise problem("learning.backoff cannot go back past tests that decide",
+                          hint='learning.backoff = 0, or test.keep = "last" and another schedule')
         return self
+
+    @property
+    def selects(self) -> bool:
+        """Whether tests decide on the rate, or on the parameters that learning ends with."""
+        return self.test.keep == "best" or self.learning.schedule.kind == "plateau"
 
 
 class ExperimentProtocol(Table):

@@ -27,6 +27,7 @@ from neuro_mpc.progress import SilentProgress
 from neuro_mpc.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.record import RunFile, open_run
 from neuro_mpc.schedule import Course
+from neuro_mpc.selection import Selection, is_selected
 from neuro_mpc.trained import Source, Trained, load_trained, on_task_of
 
 EXPERIMENT_HINT = "the run file to start from: --from run.nc, or start= in Python"
@@ -111,7 +112,7 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
             program = stack.enter_context(launch.start(plan, backend, workspace, progress.stage))
             record = stack.enter_context(
                 keeping.record(saved, started, circuit, protocol, seed, backend, plan.threads))
-            presenter = Presenter(program, plan, protocol, seed)
+            presenter = Presenter(program, plan, protocol, seed, streams=data.streams > 0)
             training = Training(presenter, protocol, course, data, record, progress, keeping.checkpoints(started))
             training.run(parameters) if saved is None else training.resume(saved)
             if protocol.experiment is not None:
@@ -125,7 +126,7 @@ def prepare(circuit: Circuit, protocol: Protocol, seed: int, backend: str,
     """What is run, in which order of trials, on which data; DescriptionError where these do not fit together."""
     data = stimuli.load(protocol, circuit, seed)
     circuit = circuit.sized(data.width, data.classes)
-    course = Course(protocol.learning, data.size("train"), seed)
+    course = Course(protocol.learning, data.size("train"), seed, streams=data.streams > 0)
     _refuse_misfits(circuit, protocol, course, data)
     if protocol.experiment is not None:
         refuse_misfit(protocol.experiment, circuit, data, protocol.name)
@@ -154,7 +155,7 @@ def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Sti
     learning, inference = protocol.learning, protocol.inference
     return Plan(circuit, trials, data.steps, data.read, inference.scheme, inference.variance_feedback,
                 inference.settles, inference.energy_limit > 0, learning.optimizer, learning.beta1, learning.beta2, learning.epsilon,
-                learning.decay, learning.clip, learning.clip_parameters, protocol.precision, threads)
+                learning.decay, learning.clip, learning.clip_parameters, protocol.precision, threads, learning.clip_norm, data.symbolic)
 
 
 def _refuse_misfits(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Stimuli) -> None:
@@ -168,7 +169,7 @@ def _refuse_misfits(circuit: Circuit, protocol: Protocol, course: Course, data: 
         raise DescriptionError("a trajectory is kept of plain relaxation only", source=protocol.name,
                                key="recording.trajectory", found=True,
                                hint='inference.scheme = "relaxation", without tolerance, energy_limit and redraw_noise')
-    if protocol.test.measure == "accuracy" and not data.size(protocol.test.split):
+    if protocol.test.measure != "correct-letter-ratio" and not data.size(protocol.test.split):
         raise DescriptionError(f"there are no trials to test on in the split {protocol.test.split!r}",
                                source=protocol.name, key="test.split", found=protocol.test.split)
     for sample in protocol.recording.samples:
@@ -184,6 +185,7 @@ class Training:
                  record: RunFile, progress: SilentProgress, checkpoints: Checkpoints):
         self.presenter, self.protocol, self.course = presenter, protocol, course
         self.data, self.progress, self.checkpoints = data, progress, checkpoints
+        self.selection = Selection(protocol)
         self.watch = Watch(presenter, protocol.learning.backoff > 0)
         self.retreat = Retreat(protocol.learning.backoff, record)
         self.record = self.retreat.record
@@ -200,7 +202,9 @@ class Training:
         if saved.presentation > self.course.total:
             raise RunError(f"{saved.presentation} presentations are learned already, and the protocol ends after "
                            f"{self.course.total}", hint="more learning.epochs or learning.presentations")
-        self.presenter.restore(saved.arrays)
+        selected = {name: array for name, array in saved.arrays.items() if is_selected(name)}
+        self.presenter.restore({name: array for name, array in saved.arrays.items() if name not in selected})
+        self.selection.restore(saved.progress, selected, self.presenter.plan.circuit.shape)
         self.watch.largest, self.watch.high = saved.progress["largest"], int(saved.progress["high"])
         self.retreat.factor = saved.progress["factor"]
         self._go_on(saved.presentation)
@@ -218,6 +222,7 @@ class Training:
                     done += 1
                 except Diverged as problem:
                     done = self._go_back(problem)
+        self._keep_best()
         if self.tested:
             self._evaluate()
         self.retreat.confirm()
@@ -233,8 +238,9 @@ class Training:
         if due:
             self.retreat.flush()
             high = 0 if self.retreat.good else self.watch.high
-            progress = {"largest": self.watch.largest, "high": high, "factor": self.retreat.factor}
-            self.checkpoints.save(*good, progress)
+            progress = {"largest": self.watch.largest, "high": high, "factor": self.retreat.factor,
+                        **self.selection.progress()}
+            self.checkpoints.save(good[0], {**good[1], **self.selection.arrays()}, progress)
         if interrupted:
             self.retreat.confirm()
             raise KeyboardInterrupt
@@ -251,12 +257,22 @@ class Training:
         ends = presentation in (0, self.course.total)
         if ends or self._due(presentation, self.protocol.recording.synapses_every) \
                 or presentation in self.observed or presentation - 1 in self.observed:
-            parameters = self.presenter.parameters()
-            for projection, values in parameters.items():
-                self.watch.parameters(presentation, {f"{name} of {projection}": each for name, each in values.items()})
-            self.record.snapshot(presentation, parameters)
+            self._snapshot(presentation)
         if self.tested and (ends or self._due(presentation, self.protocol.test.every)):
             self._test(presentation)
+
+    def _snapshot(self, presentation: int) -> None:
+        parameters = self.presenter.parameters()
+        for projection, values in parameters.items():
+            self.watch.parameters(presentation, {f"{name} of {projection}": each for name, each in values.items()})
+        self.record.snapshot(presentation, parameters)
+
+    def _keep_best(self) -> None:
+        """Ends with the parameters of the best test, as a last snapshot."""
+        if self.selection.parameters is not None and self.selection.presentation != self.course.total:
+            self.presenter.load(self.selection.parameters)
+            self._snapshot(self.selection.presentation)
+            self.progress.stage(f"keeping what was learned in {self.selection.presentation} presentations")
 
     @staticmethod
     def _due(presentation: int, every: int) -> bool:
@@ -267,12 +283,13 @@ class Training:
             return
         trials = self.course.batch_of(presentation)
         batch = self.data.batch("train", trials)
-        rate = self.course.rate(presentation) * self.retreat.factor
+        rate = self.course.rate(presentation, self.selection.factor) * self.retreat.factor
+        goes_on = self.course.goes_on(presentation)
         if presentation in self.observed:
-            energies, traces = self.presenter.learn_observed(presentation, *batch, rate)
+            energies, traces = self.presenter.learn_observed(presentation, *batch, rate, goes_on)
             self._sample(presentation, trials, *batch, traces)
         else:
-            energies = self.presenter.learn(presentation, *batch, rate)
+            energies = self.presenter.learn(presentation, *batch, rate, goes_on)
         self.watch.energies(presentation, energies)
         self.record.learning(presentation, free_energy=energies.total, free_energy_hidden=energies.hidden,
                              loss=energies.loss, free_energy_start=energies.start, iterations=energies.iterations)
@@ -282,7 +299,10 @@ class Training:
         kept = slice(self.protocol.recording.trials or None)
         traces = {population: {name: values[..., kept, :] for name, values in variables.items()}
                   for population, variables in traces.items()}
-        self.record.sample(presentation, stimulus[:, kept], target[:, kept], traces, trials[kept])
+        shown, wanted = stimulus[:, kept], target[:, kept]
+        if self.data.symbolic:
+            shown, wanted = stimuli.one_hot(shown, self.data.width), stimuli.one_hot(wanted, self.data.classes)
+        self.record.sample(presentation, shown, wanted, traces, trials[kept])
 
     def _test(self, presentation: int) -> None:
         test = self.protocol.test
@@ -291,11 +311,12 @@ class Training:
             self.record.generated(presentation, result.sequences, symbols=self.data.symbols,
                                   transitions=self.data.transitions)
         self.record.test(presentation, result.values)
+        self.selection.observe(presentation, result.values, self.presenter.parameters)
         self.progress.tested(presentation, result.values)
 
     def _evaluate(self) -> None:
         test = self.protocol.test
-        if test.measure == "accuracy" and not self.data.size("test"):
+        if test.measure != "correct-letter-ratio" and not self.data.size("test"):
             return
         self.progress.stage("evaluating")
         self.record.evaluation(evaluation.evaluate(self.presenter, self.data, test, self.course.total))

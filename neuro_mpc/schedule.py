@@ -14,10 +14,11 @@ class Course:
     """Presentations 0 … total − 1 over `trials` training trials in batches.
 
     Each epoch goes through the trials in a new random order; what does not fill a batch waits for another epoch.
+    Streams are shown as they come: each presentation of an epoch goes on where the last one ended.
     """
 
-    def __init__(self, learning: Learning, trials: int, seed: int):
-        self.learning, self.trials, self.seed = learning, trials, seed
+    def __init__(self, learning: Learning, trials: int, seed: int, streams: bool = False):
+        self.learning, self.trials, self.seed, self.streams = learning, trials, seed, streams
         self.batch = min(learning.batch, trials)
         self.per_epoch = trials // self.batch
         self.total = learning.epochs * self.per_epoch if learning.presentations is None else learning.presentations
@@ -26,13 +27,21 @@ class Course:
     def batch_of(self, presentation: int) -> np.ndarray:
         """Numbers of the trials, (batch,)."""
         epoch, position = divmod(presentation, self.per_epoch)
+        if self.streams:
+            return np.arange(position * self.batch, (position + 1) * self.batch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, generator(self.seed, "order", str(epoch)).permutation(self.trials)
         return self._order[position * self.batch:(position + 1) * self.batch]
 
-    def rate(self, presentation: int) -> float:
-        """Learning rate of a presentation."""
+    def goes_on(self, presentation: int) -> bool:
+        """Whether a presentation goes on where the one before it ended."""
+        return self.streams and presentation % self.per_epoch > 0
+
+    def rate(self, presentation: int, factor: float = 1.0) -> float:
+        """Learning rate of a presentation; `factor` is what the tests so far have made of it ("plateau")."""
         schedule, rate = self.learning.schedule, self.learning.rate
+        if schedule.kind == "plateau":
+            rate = max(rate * factor, schedule.floor)
         if schedule.kind == "step":
             stretch = schedule.every_presentations or schedule.every * self.per_epoch
             rate = max(rate * schedule.factor**(presentation // stretch), schedule.floor)

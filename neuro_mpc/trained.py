@@ -143,7 +143,7 @@ def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
 
 def _chosen(run: xr.DataTree, there: tuple[int, ...], presentation: int | None) -> int:
     if presentation is None and there:
-        return there[-1]
+        return int(next(iter(run["synapses"].children.values()))["presentation"].values[-1])  # what learning ended with
     if presentation not in there:
         shown = ", ".join(map(str, there[:8])) + (f" … {there[-1]}" if len(there) > 8 else "")
         when = "" if presentation is None else f" after {presentation} presentations (there are: {shown})"

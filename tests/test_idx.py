@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from neuro_mpc.descriptions import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.stimuli import idx, load
+from neuro_mpc.stimuli import files, idx, load
 from neuro_mpc.stimuli.idx import read_idx
 from neuro_mpc.stimuli.mnist_download import SHA256, download
 
@@ -51,7 +51,7 @@ def folder(tmp_path, data):
 def no_network(monkeypatch, tmp_path):
     monkeypatch.delenv("NEURO_MPC_DATA", raising=False)
     monkeypatch.setattr(idx, "download", lambda names: {})
-    monkeypatch.setattr(idx, "folder_of_downloads", lambda: tmp_path / "cache")
+    monkeypatch.setattr(files, "downloads", lambda folder: tmp_path / "cache")
 
 
 def stimuli(folder=None, **settings):

@@ -97,11 +97,11 @@ class Program:
             self._died()
         return np.frombuffer(data, dtype=dtype)
 
-    def set_rows(self, population: str, name: str, values: np.ndarray) -> None:
-        """Set a population's variable from (step, trial, unit); its history becomes zero."""
+    def set_rows(self, population: str, name: str, values: np.ndarray, history: object = 0) -> None:
+        """Set a population's variable from (step, trial, unit), and the steps before from `history`."""
         rows = self.rows[population]
-        padded = np.zeros((rows.history + rows.steps, self.tiling.trials, rows.units), dtype=values.dtype)
-        padded[rows.history:] = values
+        padded = np.empty((rows.history + rows.steps, self.tiling.trials, rows.units), dtype=values.dtype)
+        padded[:rows.history], padded[rows.history:] = history, values
         self.set(**{name: np.concatenate([padded[:, first:first + width].ravel() for first, width in self.tiling.tiles])})
 
     def get_rows(self, population: str, name: str) -> np.ndarray:

@@ -23,6 +23,7 @@ from neuro_mpc.network import phases
 from neuro_mpc.network.conversation import CODES, Manifest
 from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.groups import Control, DenseSynapses
+from neuro_mpc.network.operations import Rows
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.network.sweep import Conversation, Sweep, own_arrays
 
@@ -52,8 +53,8 @@ class Model:
     def _add_populations(self) -> None:
         rules = self.plan.rules
         stimulus = self.plan.circuit.stimulus
-        squared = "\nx_squared = x**2 : 1 (constant over dt)" if self.plan.stimulus_varies else ""
-        self._add_group(stimulus, "stimulus", f"x : 1{squared}")
+        squared = "\nx_squared = x**2 : 1 (constant over dt)" if self.plan.squares_stimulus else ""
+        self._add_group(stimulus, "stimulus", "symbol : integer" if self.plan.symbolic else f"x : 1{squared}")
         for name, population in rules.populations.items():
             belief = self._add_group(name, "belief", population.belief())
             prediction = self._add_group(name, "prediction", population.prediction())
@@ -63,10 +64,12 @@ class Model:
         readout = rules.readout
         prediction = self._add_group(readout.population, "prediction", readout.prediction())
         self._link(self._add_group(readout.population, "error", readout.error()), prediction)
+        if self.plan.symbolic:
+            self._add_group(readout.population, "label", "symbol : integer", self.plan.label_rows)
 
-    def _add_group(self, population: str, kind: str, equations: str) -> NeuronGroup:
+    def _add_group(self, population: str, kind: str, equations: str, rows: Rows | None = None) -> NeuronGroup:
         name = self.plan.group_name(population, kind)
-        elements = self.plan.rows[population].elements(self.plan.trials)
+        elements = (rows or self.plan.rows[population]).elements(self.plan.trials)
         group = NeuronGroup(elements, equations, method="euler", dtype=self.dtype, name=name, clock=self.clock,
                             namespace=self.namespace)
         group.contained_objects.clear()  # its equations are executed by the sweeps

@@ -100,6 +100,54 @@ class HebbianSum:
 
 
 @dataclass(frozen=True)
+class Gather:
+    """target(s) = [target(s)] + the column of W (post × pre) of the symbol at s − delay; nothing for symbol −1."""
+
+    kind: ClassVar[str] = "gather"
+    target: str
+    symbols: str
+    weights: str
+    span: Span
+    pre: int
+    accumulate: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.target, self.symbols, self.weights
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """target (post × pre) = Σ over steps and trials of post(s), each in the column of the symbol at s − delay."""
+
+    kind: ClassVar[str] = "scatter"
+    target: str
+    post: str
+    symbols: str
+    span: Span
+    pre: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.target, self.post, self.symbols
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """target = a one at the unit of the symbol of its row (no one for symbol −1)."""
+
+    kind: ClassVar[str] = "one_hot"
+    target: str
+    symbols: str
+    rows: Rows
+    symbol_rows: Rows
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.target, self.symbols
+
+
+@dataclass(frozen=True)
 class Block:
     """Element-wise Brian2 code, by the name of its block of abstract code, over the rows of a population."""
 
@@ -241,13 +289,14 @@ class Backtrack:
 
 @dataclass(frozen=True)
 class Choose:
-    """The most probable output of step s − 1 becomes the stimulus of step s, one-hot."""
+    """The most probable output of step s − 1 becomes the stimulus of step s, one-hot or (`symbolic`) its number."""
 
     kind: ClassVar[str] = "choose"
     target: str
     source: str
     stimulus: Rows
     output: Rows
+    symbolic: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -256,13 +305,14 @@ class Choose:
 
 @dataclass(frozen=True)
 class Clip:
-    """Scale a matrix (post × pre) to at most `limit` in spectral norm."""
+    """Scale a matrix (post × pre) to at most `limit` in a norm, "spectral" or "frobenius"."""
 
     kind: ClassVar[str] = "clip"
     target: str
     post: int
     pre: int
     limit: float
+    norm: str = "spectral"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -288,8 +338,8 @@ class Section:
         return found | {name for name in (self.count, self.when, self.unless) if name}
 
 
-Operation = (Forward | Feedback | HebbianSum | Block | Zero | Carry | Noise | Softmax | Energy | Settle | Backtrack
-             | Choose | Clip | Section)
+Operation = (Forward | Feedback | HebbianSum | Gather | Scatter | OneHot | Block | Zero | Carry | Noise | Softmax
+             | Energy | Settle | Backtrack | Choose | Clip | Section)
 
 
 @dataclass(frozen=True)

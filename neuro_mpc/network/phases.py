@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from neuro_mpc.network.operations import (Backtrack, Block, Carry, Choose, Clip, Energy, Feedback, Forward, HebbianSum,
-                                          Noise, Operation, Rows, Section, Settle, Softmax, Tiling, Zero)
+from neuro_mpc.network.operations import (Backtrack, Block, Carry, Choose, Clip, Energy, Feedback, Forward, Gather,
+                                          HebbianSum, Noise, OneHot, Operation, Rows, Scatter, Section, Settle,
+                                          Softmax, Tiling, Zero)
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.rules import RETURN
 
@@ -47,6 +49,10 @@ def all_phases(plan: Plan) -> list[Phase]:
     return [_refresh(plan), _predict(plan), infer[plan.scheme](plan), _learn(plan), _adapt(plan)]
 
 
+def _once(operations: list[Operation]) -> list[Section]:
+    return [Section(tuple(operations))] if operations else []
+
+
 def _synapse_rows(plan: Plan, projection: str) -> Rows:
     post, pre = plan.circuit.shape(projection)
     return Rows(post * pre, 1)
@@ -62,31 +68,39 @@ def _refresh(plan: Plan) -> Phase:
 
 # --- predictions -----------------------------------------------------------------------------------------------------
 
-def _inputs(plan: Plan, population: str, from_stimulus: bool) -> list[Operation]:
-    """The moments of the input to a population: G = Σ μ f and D = Σ v f² over its projections."""
+def _inputs(plan: Plan, population: str, senders: Collection[str], started: set[str]) -> list[Operation]:
+    """The moments of the input to a population: G = Σ μ f and D = Σ v f² over its projections from the senders.
+
+    started   sums that have their first term; those that get one here are added
+    """
     circuit, operations = plan.circuit, []
     group = plan.group_name(population, "prediction")
-    readout = population == circuit.target
-    started = set()
     for name, projection in circuit.incoming(population).items():
-        stimulated = projection.source == circuit.stimulus and not readout
-        if stimulated != from_stimulus:
+        if projection.source not in senders:
             continue
+        stimulated = projection.source == circuit.stimulus and population != circuit.target
         suffix = "_stimulus" if stimulated else ""
         parts = [(f"{group}_G{suffix}", "mu", False)]
         parts += [(f"{group}_D{suffix}", "v", True)] * plan.rules.synapses[name].varies
         for target, moment, squared in parts:
-            operations.append(Forward(target, plan.rate_name(projection.source, squared),
-                                      f"{plan.synapses_name(name)}_{moment}", plan.span(name), target in started))
+            operations.append(_received(plan, name, target, moment, squared, target in started))
             started.add(target)
     return operations
+
+
+def _received(plan: Plan, name: str, target: str, moment: str, squared: bool, accumulate: bool) -> Operation:
+    """One moment of what arrives by a projection."""
+    source, weights = plan.circuit.projection[name].source, f"{plan.synapses_name(name)}_{moment}"
+    if plan.symbolic and source == plan.circuit.stimulus:
+        return Gather(target, plan.rate_name(source), weights, plan.span(name), plan.circuit.shape(name)[1], accumulate)
+    return Forward(target, plan.rate_name(source, squared), weights, plan.span(name), accumulate)
 
 
 def _stimulus_inputs(plan: Plan, phase: Phase) -> list[Operation]:
     """Everything that depends on the stimulus alone."""
     stimulus = plan.circuit.stimulus
-    operations = [operation for name in plan.circuit.free for operation in _inputs(plan, name, True)]
-    if plan.stimulus_varies:
+    operations = [operation for name in plan.circuit.free for operation in _inputs(plan, name, [stimulus], set())]
+    if plan.squares_stimulus:
         square = phase.block(plan.rows[stimulus], plan.group_name(stimulus, "stimulus"), "update")
         operations.insert(0, square)
     return operations
@@ -96,22 +110,42 @@ def _read_out(plan: Plan, phase: Phase) -> list[Operation]:
     """Input, prediction and output of the target population."""
     target = plan.circuit.target
     rows, group = plan.rows[target], plan.group_name(target, "prediction")
-    operations = [*_inputs(plan, target, False), phase.block(rows, group, "update")]
+    operations = [*_inputs(plan, target, plan.circuit.population, set()), phase.block(rows, group, "update")]
     if plan.rules.readout.readout == "softmax":
         operations.append(Softmax(f"{group}_y", f"{group}_h", rows))
     return operations
 
 
+def _state(plan: Plan, phase: Phase, name: str, erring: bool = False) -> Block:
+    """Prediction, belief and rate of a population from its inputs: the belief is the prediction, or (`erring`) what
+    its error adds to it."""
+    belief, prediction, error = (plan.group_name(name, kind) for kind in ("belief", "prediction", "error"))
+    found = f"{prediction}_h + {error}_err" if erring else f"{prediction}_h"
+    return phase.joint_block(plan.rows[name], (prediction, "update"), (belief, f"r = {found}"), (belief, "update"))
+
+
 def _ancestral_step(plan: Plan, phase: Phase, erring: bool = False) -> list[Operation]:
-    """Beliefs of a step, from those of the steps before: the predictions, or (`erring`) what their errors add."""
+    """One step of the whole circuit, from the beliefs of the steps before."""
     operations = []
     for name in plan.circuit.free:
-        belief, prediction, error = (plan.group_name(name, kind) for kind in ("belief", "prediction", "error"))
-        found = f"{prediction}_h + {error}_err" if erring else f"{prediction}_h"
-        state = phase.joint_block(plan.rows[name], (prediction, "update"), (belief, f"r = {found}"),
-                                  (belief, "update"))
-        operations += [*_inputs(plan, name, False), state]
+        operations += [*_inputs(plan, name, plan.circuit.free, set()), _state(plan, phase, name, erring)]
     return operations + _read_out(plan, phase)
+
+
+def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
+    """All steps of the whole circuit: only populations that hear of themselves go step by step."""
+    sections, done = [], []
+    for component in plan.circuit.components:
+        started: set[str] = set()
+        before = [operation for name in component for operation in _inputs(plan, name, done, started)]
+        if plan.circuit.hears_itself(component):
+            step = [operation for name in component for operation in
+                    (*_inputs(plan, name, component, started), _state(plan, phase, name))]
+            sections += [*_once(before), Section(tuple(step), loop="forward")]
+        else:
+            sections.append(Section((*before, _state(plan, phase, *component))))
+        done += component
+    return [*sections, Section(tuple(_read_out(plan, phase)))]
 
 
 def _noises(plan: Plan, first_stream: int = 0) -> tuple[Operation, ...]:
@@ -128,17 +162,25 @@ def _predict(plan: Plan) -> Phase:
     carries = [Carry(plan.rate_name(name, squared), rows[name]) for name in circuit.free if rows[name].history
                for squared in ([False, True] if plan.rules.populations[name].sends_variance else [False])]
     stimulus = _stimulus_inputs(plan, phase)
-    step = _ancestral_step(plan, phase)
     output = plan.group_name(circuit.target, "prediction") + "_y"
-    choose = Choose(plan.rate_name(circuit.stimulus), output, rows[circuit.stimulus], rows[circuit.target])
+    choose = Choose(plan.rate_name(circuit.stimulus), output, rows[circuit.stimulus], rows[circuit.target], plan.symbolic)
+    shown = (Section(tuple(stimulus)), *_ancestral_pass(plan, phase))
     phase.sections = (
-        Section((*carries, *_noises(plan))),
-        Section(tuple(stimulus), unless="generating"),
-        Section(tuple(step), loop="forward", unless="generating"),
-        Section((choose, *stimulus, *step), loop="forward", when="generating"),
+        Section((*carries, *_noises(plan), *_targets(plan))),
+        *(replace(section, unless="generating") for section in shown),
+        Section((choose, *stimulus, *_ancestral_step(plan, phase)), loop="forward", when="generating"),
         Section((_output_error(plan, phase), _loss(plan, "loss_start"))),
     )
     return phase
+
+
+def _targets(plan: Plan) -> list[Operation]:
+    """The target population's one-hot state of a symbol."""
+    if not plan.symbolic:
+        return []
+    name = plan.circuit.target
+    return [OneHot(f"{plan.group_name(name, 'error')}_target", f"{plan.group_name(name, 'label')}_symbol",
+                   plan.rows[name], plan.label_rows)]
 
 
 # --- inference -------------------------------------------------------------------------------------------------------
@@ -158,12 +200,14 @@ def _energies(plan: Plan) -> list[Operation]:
     return [_loss(plan), *errors]
 
 
-def _feedbacks(plan: Plan, population: str) -> list[Operation]:
-    """A = Σ μᵀ err and V = Σ vᵀ q of the populations that `population` predicts (in sweeps: of what these feed back)."""
+def _feedbacks(plan: Plan, population: str, receivers: Collection[str], started: set[str]) -> list[Operation]:
+    """A = Σ μᵀ err and V = Σ vᵀ q of those of the receivers that `population` predicts (in sweeps: of what
+    these feed back); `started` as in `_inputs`."""
     operations: list[Operation] = []
     belief = plan.group_name(population, "belief")
-    started: set[str] = set()
     for name, projection in plan.circuit.outgoing(population).items():
+        if projection.target not in receivers:
+            continue
         error, synapses = plan.group_name(projection.target, "error"), plan.synapses_name(name)
         passed = plan.scheme == "sweeps" and projection.target != plan.circuit.target
         err, q = ("feedback", "feedback_q") if passed else ("err", "q")
@@ -184,11 +228,19 @@ def _output_error(plan: Plan, phase: Phase) -> Block:
 def _fixed_prediction(plan: Plan) -> Phase:
     """One pass backwards in steps: e = f'(h) ⊙ (A + f(h) ⊙ V), with the ancestral pass (and its output) held."""
     phase = Phase("infer", "inferring", tiling=plan.tiling)
-    backward = []
-    for name in reversed(plan.circuit.free):
-        backward += [*_feedbacks(plan, name),
-                     phase.block(plan.rows[name], plan.group_name(name, "error"), "update")]
-    phase.sections = (Section(tuple(backward), loop="backward"), Section(tuple(_energies(plan))))
+    sections, done = [], [plan.circuit.target]
+    for component in reversed(plan.circuit.components):
+        started: set[str] = set()
+        after = [operation for name in component for operation in _feedbacks(plan, name, done, started)]
+        error = {name: phase.block(plan.rows[name], plan.group_name(name, "error"), "update") for name in component}
+        if plan.circuit.hears_itself(component):
+            step = [operation for name in reversed(component) for operation in
+                    (*_feedbacks(plan, name, component, started), error[name])]
+            sections += [*_once(after), Section(tuple(step), loop="backward")]
+        else:
+            sections.append(Section((*after, *error.values())))
+        done += component
+    phase.sections = (*sections, Section(tuple(_energies(plan))))
     return phase
 
 
@@ -200,7 +252,7 @@ def _errors(plan: Plan, phase: Phase) -> list[Operation]:
         parts = [(prediction, "update"), (error, "update")]
         if plan.scheme == "sweeps":
             parts.insert(1, (error, f"err = {belief}_r - {prediction}_h"))
-        operations += [*_inputs(plan, name, False), phase.joint_block(plan.rows[name], *parts)]
+        operations += [*_inputs(plan, name, plan.circuit.free, set()), phase.joint_block(plan.rows[name], *parts)]
     return [*operations, *_read_out(plan, phase), _output_error(plan, phase)]
 
 
@@ -216,7 +268,7 @@ def _relaxation(plan: Plan) -> Phase:
         if plan.scheme == "momentum":
             start.append(phase.block(plan.rows[name], belief, "velocity = 0"))
             code.insert(0, plan.rules.populations[name].acceleration())
-        moves += [*_feedbacks(plan, name), phase.block(plan.rows[name], belief, *code)]
+        moves += [*_feedbacks(plan, name, plan.circuit.population, set()), phase.block(plan.rows[name], belief, *code)]
     settle = [*_energies(plan), _settle(plan)] if plan.settles else []
     phase.sections = (Section(tuple(start)),
                       Section((*errors, *settle, *moves), loop="repeat", count="iterations"),
@@ -236,7 +288,8 @@ def _sweeps(plan: Plan) -> Phase:
     phase, rows = Phase("infer", "inferring", tiling=plan.tiling), plan.rows
     group = {name: plan.group_name(name, "error") for name in plan.circuit.free}
     backward = [operation for name in reversed(plan.circuit.free) for operation in
-                (*_feedbacks(plan, name), phase.block(rows[name], group[name], plan.rules.populations[name].approach()))]
+                (*_feedbacks(plan, name, plan.circuit.population, set()),
+                 phase.block(rows[name], group[name], plan.rules.populations[name].approach()))]
     beliefs = Section(tuple(_ancestral_step(plan, phase, erring=True)), loop="forward")
     judged = (_output_error(plan, phase), *_energies(plan))
     start, step, end = (_backtrack(plan, stage) for stage in ("start", "step", "end"))
@@ -272,10 +325,13 @@ def _learn(plan: Plan) -> Phase:
     sums = []
     for name, projection in plan.circuit.projection.items():
         synapses, error = plan.synapses_name(name), plan.group_name(projection.target, "error")
-        sums.append(HebbianSum(f"{synapses}_H1", f"{error}_err", plan.rate_name(projection.source), plan.span(name)))
-        if plan.rules.synapses[name].varies:
-            sums.append(HebbianSum(f"{synapses}_H2", f"{error}_q", plan.rate_name(projection.source, True),
-                                   plan.span(name)))
+        parts = [(f"{synapses}_H1", f"{error}_err", False)]
+        parts += [(f"{synapses}_H2", f"{error}_q", True)] * plan.rules.synapses[name].varies
+        for total, post, squared in parts:
+            pre = plan.rate_name(projection.source, squared)
+            sums.append(Scatter(total, post, pre, plan.span(name), plan.circuit.shape(name)[1])
+                        if plan.symbolic and projection.source == plan.circuit.stimulus
+                        else HebbianSum(total, post, pre, plan.span(name)))
     return Phase("learn", "learning", (Section(tuple(sums)),), plan.tiling, parallel=False)
 
 
@@ -286,7 +342,7 @@ def _adapt(plan: Plan) -> Phase:
         rows, group, plasticity = _synapse_rows(plan, name), plan.synapses_name(name), plan.plasticity(name)
         if plasticity.clipped_names:
             operations.append(phase.block(rows, group, *plasticity.descents(clipped=True)))
-            operations += [Clip(f"{group}_change_{each}", *plan.circuit.shape(name), plan.clip)
+            operations += [Clip(f"{group}_change_{each}", *plan.circuit.shape(name), plan.clip, plan.clip_norm)
                            for each in plasticity.clipped_names]
         operations.append(phase.block(rows, group, *plasticity.descents(clipped=False), *plasticity.updates(),
                                       "update"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from neuro_mpc.circuit import Circuit
@@ -32,6 +32,7 @@ class Plan:
     steps         T, sequence steps
     settles       trials stop by themselves at a tolerance, or all at an energy limit (`limited`)
     read          "every" or "last": the steps at which the output is compared with the target
+    symbolic      stimulus and target are numbers of symbols: one value a row in place of one for each unit
     """
 
     circuit: Circuit
@@ -51,6 +52,8 @@ class Plan:
     clip_parameters: tuple[str, ...] = ()
     precision: str = "float32"
     threads: int = 1
+    clip_norm: str = "spectral"
+    symbolic: bool = False
 
     def to_json(self) -> str:
         """All that the generated code depends on, as text."""
@@ -74,9 +77,19 @@ class Plan:
         for name, population in self.circuit.population.items():
             history = max((each.delay for each in self.circuit.outgoing(name).values()), default=0)
             last_only = population.role == "target" and self.read == "last"
-            found[name] = Rows(population.size, 1, history, self.steps - 1) if last_only \
-                else Rows(population.size, self.steps, history)
+            units = 1 if self.symbolic and population.role == "stimulus" else population.size
+            found[name] = Rows(units, 1, history, self.steps - 1) if last_only else Rows(units, self.steps, history)
         return found
+
+    @property
+    def label_rows(self) -> Rows:
+        """Where the numbers of the symbols lie that are the target."""
+        return replace(self.rows[self.circuit.target], units=1)
+
+    @property
+    def label(self) -> str:
+        """Key of `label_rows`; no population has a blank in its name."""
+        return f"{self.circuit.target} label"
 
     @cached_property
     def tiling(self) -> Tiling:
@@ -93,9 +106,9 @@ class Plan:
         return Tiling(self.trials, -(-per_thread // tiles))
 
     @cached_property
-    def stimulus_varies(self) -> bool:
-        """Whether some synapses from the stimulus have a variance."""
-        return any(self.rules.synapses[name].varies for name in self.circuit.outgoing(self.circuit.stimulus))
+    def squares_stimulus(self) -> bool:
+        """Whether some synapses from the stimulus have a variance, and the stimulus is not its own square."""
+        return not self.symbolic and any(self.rules.synapses[name].varies for name in self.circuit.outgoing(self.circuit.stimulus))
 
     def span(self, projection: str) -> Span:
         each = self.circuit.projection[projection]
@@ -119,5 +132,7 @@ class Plan:
     def rate_name(self, population: str, squared: bool = False) -> str:
         """Sweep name of what a population sends: the stimulus itself, or the firing rate."""
         if population == self.circuit.stimulus:
+            if self.symbolic:
+                return self.group_name(population, "stimulus") + "_symbol"
             return self.group_name(population, "stimulus") + ("_x_squared" if squared else "_x")
         return self.group_name(population, "belief") + ("_f_squared" if squared else "_f")

@@ -21,6 +21,27 @@ def product(left: np.ndarray, right: np.ndarray, target: np.ndarray, accumulate:
         np.matmul(left, right, out=target)
 
 
+def gather_columns(weights: np.ndarray, symbols: np.ndarray, target: np.ndarray, accumulate: bool) -> None:
+    """target (rows, post) = [target] + the column of weights (post, pre) of each row's symbol; nothing for −1."""
+    columns = weights.T[symbols] * (symbols >= 0)[:, None]
+    target[...] = target + columns if accumulate else columns
+
+
+def scatter_columns(source: np.ndarray, symbols: np.ndarray, target: np.ndarray, accumulate: bool) -> None:
+    """target (post, pre) = [target] + each of the rows (rows, post) in the column of its symbol."""
+    if not accumulate:
+        target[...] = 0
+    known = symbols >= 0
+    np.add.at(target.T, symbols[known], source[known])
+
+
+def one_hot(symbols: np.ndarray, target: np.ndarray) -> None:
+    """target (rows, units) = a one at the unit of each row's symbol."""
+    target[...] = 0
+    known = np.flatnonzero(symbols >= 0)
+    target[known, symbols[known]] = 1
+
+
 def counter_bits(position: np.ndarray, counter: int, key: int) -> tuple[np.ndarray, np.ndarray]:
     """Two words of 32 random bits for every position: Philox 2x32-10 (Salmon et al. 2011)."""
     low = np.asarray(position, dtype=np.uint64)
@@ -107,6 +128,13 @@ def choose(output: np.ndarray, stimulus: np.ndarray) -> None:
     best = output.argmax(axis=1)
     known = best < stimulus.shape[1]
     stimulus[np.flatnonzero(known), best[known]] = 1
+
+
+def clip_frobenius_norm(matrix: np.ndarray, limit: float) -> None:
+    """Scale `matrix` in place to at most `limit` in Frobenius norm, summed in double precision."""
+    norm = np.sqrt(np.square(matrix, dtype=np.float64).sum())
+    if norm > limit:
+        matrix *= matrix.dtype.type(limit / norm)
 
 
 def clip_spectral_norm(matrix: np.ndarray, limit: float) -> None:

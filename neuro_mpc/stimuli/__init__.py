@@ -9,11 +9,13 @@ from neuro_mpc.protocol import Protocol
 from neuro_mpc.stimuli.digits import DigitsStimuli
 from neuro_mpc.stimuli.idx import IdxStimuli
 from neuro_mpc.stimuli.interface import SPLITS, Split, Stimuli, one_hot
+from neuro_mpc.stimuli.text import TextStimuli
 from neuro_mpc.stimuli.toy_language import ToyLanguageStimuli
 
 SOURCES: dict[str, Callable[[Protocol, Circuit, int], Stimuli]] = {
     "digits": DigitsStimuli,
     "idx": IdxStimuli,
+    "text": TextStimuli,
     "toy-language": ToyLanguageStimuli,
 }
 

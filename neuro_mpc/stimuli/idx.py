@@ -6,21 +6,19 @@ Format: two zero bytes, the type (8: unsigned bytes), the number of dimensions, 
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import os
-import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.protocol import Idx, Protocol
+from neuro_mpc.stimuli.files import compare, find, opened
 from neuro_mpc.stimuli.images import ImageStimuli
-from neuro_mpc.stimuli.mnist_download import download, folder_of_downloads
+from neuro_mpc.stimuli.mnist_download import download
 
-GZIP, UNSIGNED_BYTES, LARGEST = b"\x1f\x8b", 8, 2**31
+UNSIGNED_BYTES, LARGEST = 8, 2**31
 
 
 class IdxStimuli(ImageStimuli):
@@ -44,7 +42,7 @@ class IdxStimuli(ImageStimuli):
 
 def _four(protocol: Protocol, described: Idx) -> tuple[np.ndarray, ...]:
     """Training images (trials, P) and labels, test images and labels, checked alone and together."""
-    paths = find(described, protocol.data_dir)
+    paths = find(described.files, protocol.data_dir, "mnist", described.checksums, download)
     read = [
         read_idx(path, described.checksums.get(name))
         for name, path in zip(described.files, paths, strict=True)
@@ -80,20 +78,11 @@ def read_idx(path: Path, checksum: str | None = None) -> np.ndarray:
 
     Raises DescriptionError that names the file where it is damaged, no IDX file, or not that of the checksum.
     """
-    try:
-        with path.open("rb") as raw:
-            gzipped = raw.read(2) == GZIP
-        with (gzip.open if gzipped else open)(path, "rb") as file:
-            return _read(file, path, checksum)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DescriptionError(
-            f"cannot be read: {getattr(error, 'strerror', None) or error}",
-            source=str(path),
-            hint="copy or download the file again",
-        ) from None
+    with opened(path) as file:
+        return _read(file, path, checksum)
 
 
-def _read(file: gzip.GzipFile, path: Path, checksum: str | None) -> np.ndarray:
+def _read(file: BinaryIO, path: Path, checksum: str | None) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:3] != bytes([0, 0, UNSIGNED_BYTES]) or not 1 <= magic[3] <= 3:
         raise DescriptionError(
@@ -121,19 +110,8 @@ def _read(file: gzip.GzipFile, path: Path, checksum: str | None) -> np.ndarray:
             expected=f"{size} bytes after the header",
             hint="copy or download the file again",
         )
-    _check_sum(magic + header + content, path, checksum)
+    compare(magic + header + content, path, checksum)
     return np.frombuffer(content, np.uint8).reshape(shape)
-
-
-def _check_sum(content: bytes, path: Path, checksum: str | None) -> None:
-    if checksum and (found := hashlib.sha256(content).hexdigest()) != checksum.lower():
-        raise DescriptionError(
-            "the uncompressed content has another sha256",
-            source=str(path),
-            found=found,
-            expected=checksum,
-            hint="the original file, or another entry in stimulus.checksums",
-        )
 
 
 def _check_pair(
@@ -188,42 +166,3 @@ def _learned(protocol: Protocol, described: Idx, trials: int) -> int:
             expected=f"at most {left}",
         )
     return described.subset or left
-
-
-def find(described: Idx, data_dir: str | None) -> list[Path]:
-    """The paths of the four files: in data_dir, $NEURO_MPC_DATA or its folder mnist, or else downloaded.
-
-    A data_dir is the only place looked at. DescriptionError lists what is missing and where to put it.
-    """
-    folders = _folders(data_dir)
-    found = {name: next(iter(_candidates(folders, name)), None) for name in described.files}
-    missing = [name for name, path in found.items() if path is None]
-    if missing and not data_dir and (fetched := download(missing)):
-        return [found[name] or fetched[name] for name in described.files]
-    if missing:
-        raise _missing(missing, described, folders)
-    return [found[name] for name in described.files]
-
-
-def _folders(data_dir: str | None) -> list[Path]:
-    if data_dir:
-        return [Path(data_dir).expanduser()]
-    shared = os.environ.get("NEURO_MPC_DATA")
-    return [*([Path(shared), Path(shared) / "mnist"] if shared else []), folder_of_downloads()]
-
-
-def _candidates(folders: list[Path], name: str) -> list[Path]:
-    names = (name, f"{name}.gz", name.removesuffix(".gz"))
-    return [folder / each for folder in folders for each in names if (folder / each).is_file()]
-
-
-def _missing(missing: list[str], described: Idx, folders: list[Path]) -> DescriptionError:
-    sums = {name: f", sha256 of the uncompressed file {sum_}" for name, sum_ in described.checksums.items()}
-    lines = [f"{name} (or {name}.gz){sums.get(name, '')}" for name in missing]
-    return DescriptionError(
-        "data files are missing:\n    " + "\n    ".join(lines),
-        key="stimulus",
-        expected=f"in {' or '.join(map(str, folders))}",
-        hint="put them there, or name their folder: --set protocol.data_dir=FOLDER "
-        "or the environment variable NEURO_MPC_DATA",
-    )

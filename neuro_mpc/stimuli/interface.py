@@ -21,6 +21,8 @@ class Stimuli(ABC):
     symbols  names of the classes
     transitions    steps on the ring of symbols that a language allows; empty: there is no such language
     foretells      the target of a step is the stimulus of the next one
+    symbolic stimulus and target are numbers of symbols, one at each step, in place of one value for each unit
+    streams  trials that are shown side by side, each batch going on where the last one ended; 0: trials stand alone
     """
 
     width: int
@@ -30,6 +32,8 @@ class Stimuli(ABC):
     symbols: list[str]
     transitions: tuple[int, ...] = ()
     foretells: bool = False
+    symbolic: bool = False
+    streams: int = 0
 
     @abstractmethod
     def size(self, split: Split) -> int:
@@ -37,11 +41,11 @@ class Stimuli(ABC):
 
     @abstractmethod
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
-        """float32 (T, B, width) of the B numbered trials."""
+        """float32 (T, B, width) of the B numbered trials; of symbols int (T, B), −1 for none."""
 
     @abstractmethod
     def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
-        """Numbers of the right classes, int (T, B), or (1, B) where only the last step is read."""
+        """Numbers of the right classes, int (T, B), or (1, B) where only the last step is read; −1: any will do."""
 
     def right(self, split: Split, trials: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Which of the answers (T or 1, B) are right, bool; where a language allows several, each of them."""
@@ -53,12 +57,14 @@ class Stimuli(ABC):
         return 1 / self.classes
 
     def batch(self, split: Split, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Stimulus (T, B, width) and one-hot target (T or 1, B, classes) of the numbered trials, float32."""
-        return self.stimulus(split, trials), one_hot(self.labels(split, trials), self.classes)
+        """Stimulus (T, B, width) and one-hot target (T or 1, B, classes) of the numbered trials, float32;
+        of symbols their numbers, (T, B) and (T or 1, B)."""
+        labels = self.labels(split, trials)
+        return self.stimulus(split, trials), labels if self.symbolic else one_hot(labels, self.classes)
 
 
 def one_hot(numbers: np.ndarray, width: int) -> np.ndarray:
-    """float32 (…, width) with a one at each of the numbers (…)."""
+    """float32 (…, width) with a one at each of the numbers (…); none where the number is −1."""
     encoded = np.zeros((*numbers.shape, width), np.float32)
-    np.put_along_axis(encoded, numbers[..., None], 1.0, axis=-1)
+    np.put_along_axis(encoded, np.maximum(numbers, 0)[..., None], (numbers >= 0)[..., None], axis=-1)
     return encoded

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from neuro_mpc.stimuli.files import downloads
+
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 SHA256 = {  # of the gzipped originals
     "train-images-idx3-ubyte": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
@@ -14,13 +16,6 @@ SHA256 = {  # of the gzipped originals
     "t10k-labels-idx1-ubyte": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 SECONDS = 10
-
-
-def folder_of_downloads() -> Path:
-    """Where downloaded files are kept."""
-    import pooch
-
-    return Path(pooch.os_cache("neuro_mpc")) / "mnist"
 
 
 def download(names: Sequence[str]) -> dict[str, Path]:
@@ -43,7 +38,7 @@ def _fetched(name: str) -> Path:
             f"{MIRROR}{name}.gz",
             SHA256[name],
             fname=f"{name}.gz",
-            path=folder_of_downloads(),
+            path=downloads("mnist"),
             downloader=downloader,
         )
     )

@@ -42,6 +42,53 @@ static inline void fill_normal(T* target, int count, uint32_t position, uint32_t
         target[i] = scale * counter_normal<T>(position + (uint32_t)i, counter, key);
 }
 
+// Columns of a (post × pre) matrix taken together, so that a row of the target and of the matrix stay in cache.
+static const int COLUMN_BLOCK = 16;
+
+// target (rows × post) = [target] + the column of each row's symbol; nothing for a negative one.
+template <typename T>
+static inline void gather_columns(const T* weights, int post, int pre, const int32_t* symbols, int64_t rows,
+                                  bool accumulate, T* target)
+{
+    if (!accumulate)
+        std::fill_n(target, rows * post, (T)0);
+    for (int first = 0; first < post; first += COLUMN_BLOCK)
+    {
+        const int last = std::min(post, first + COLUMN_BLOCK);
+        for (int64_t row = 0; row < rows; row++)
+            if (symbols[row] >= 0)
+                for (int i = first; i < last; i++)
+                    target[row * post + i] += weights[(int64_t)i * pre + symbols[row]];
+    }
+}
+
+// target (post × pre) = [target] + each of the rows (rows × post) in the column of its symbol.
+template <typename T>
+static inline void scatter_columns(const T* source, int post, int pre, const int32_t* symbols, int64_t rows,
+                                   bool accumulate, T* target)
+{
+    if (!accumulate)
+        std::fill_n(target, (int64_t)post * pre, (T)0);
+    for (int first = 0; first < post; first += COLUMN_BLOCK)
+    {
+        const int last = std::min(post, first + COLUMN_BLOCK);
+        for (int64_t row = 0; row < rows; row++)
+            if (symbols[row] >= 0)
+                for (int i = first; i < last; i++)
+                    target[(int64_t)i * pre + symbols[row]] += source[row * post + i];
+    }
+}
+
+// target (rows × units) = a one at the unit of each row's symbol.
+template <typename T>
+static inline void one_hot_rows(const int32_t* symbols, int64_t rows, int units, T* target)
+{
+    std::fill_n(target, rows * units, (T)0);
+    for (int64_t row = 0; row < rows; row++)
+        if (symbols[row] >= 0)
+            target[row * units + symbols[row]] = 1;
+}
+
 template <typename T>
 static inline void softmax_rows(const T* source, T* target, int64_t rows, int units)
 {
@@ -119,6 +166,30 @@ static inline void choose_rows(const T* output, int classes, T* stimulus, int un
         std::fill_n(stimulus, units, (T)0);
         if (best < units)
             stimulus[best] = 1;
+    }
+}
+
+// symbol = number of the largest output, row by row.
+template <typename T>
+static inline void choose_symbols(const T* output, int classes, int32_t* symbols, int rows)
+{
+    for (int row = 0; row < rows; row++, output += classes)
+        symbols[row] = std::max_element(output, output + classes) - output;
+}
+
+// Scale a matrix to at most `limit` in Frobenius norm, summed in double precision.
+template <typename T>
+static inline void clip_frobenius_norm(T* matrix, int post, int pre, double limit)
+{
+    const int64_t size = (int64_t)post * pre;
+    double sum = 0;
+    for (int64_t k = 0; k < size; k++)
+        sum += (double)matrix[k] * matrix[k];
+    if (sum > limit * limit)
+    {
+        const T scale = limit / std::sqrt(sum);
+        for (int64_t k = 0; k < size; k++)
+            matrix[k] *= scale;
     }
 }
 

@@ -53,6 +53,31 @@ matrix_product(true, false, {{s.post.units}}, {{s.pre.units}}, (int64_t){{s.stop
     {{_array(op.target)}}, {{s.pre.units}});
 {% endmacro %}
 
+{% macro _gather(op, visit) %}
+{% set s = op.span %}
+{
+    {% if visit == 'step' %}
+    if (_step >= {{s.first}} && _step < {{s.stop}})
+    {% endif %}
+    {% set step = '_step' if visit == 'step' else s.first %}
+    {% set count = 1 if visit == 'step' else s.stop - s.first %}
+    gather_columns({{_array(op.weights)}}, {{s.post.units}}, {{op.pre}}, {{_array(op.symbols)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}},
+        (int64_t){{count}} * _width, {{1 if op.accumulate else 0}}, {{_array(op.target)}} + {{_at(s.post, step)}});
+}
+{% endmacro %}
+
+{% macro _scatter(op, visit) %}
+{% set s = op.span %}
+scatter_columns({{_array(op.post)}} + {{_at(s.post, s.first)}}, {{s.post.units}}, {{op.pre}},
+    {{_array(op.symbols)}} + {{_at(s.pre, s.first - s.delay)}}, (int64_t){{s.stop - s.first}} * _width, _first > 0,
+    {{_array(op.target)}});
+{% endmacro %}
+
+{% macro _one_hot(op, visit) %}
+one_hot_rows({{_array(op.symbols)}} + {{_at(op.symbol_rows, op.rows.first_step)}}, (int64_t){{op.rows.steps}} * _width,
+    {{op.rows.units}}, {{_array(op.target)}} + {{_at(op.rows, op.rows.first_step)}});
+{% endmacro %}
+
 {% macro _steps_of(rows, visit) %}
 {# opens a block with the first element and the number of rows of the steps that are visited #}
 {% if visit == 'step' %}
@@ -199,17 +224,23 @@ if ({{_scalar('drawing')}})
 
 {% macro _choose(op, visit) %}
 if (_step > {{op.output.first_step}})
+    {% if op.symbolic %}
+    choose_symbols({{_array(op.source)}} + {{_at(op.output, '_step - 1')}}, {{op.output.units}},
+        {{_array(op.target)}} + {{_at(op.stimulus, '_step')}}, _width);
+    {% else %}
     choose_rows({{_array(op.source)}} + {{_at(op.output, '_step - 1')}}, {{op.output.units}},
         {{_array(op.target)}} + {{_at(op.stimulus, '_step')}}, {{op.stimulus.units}}, _width);
+    {% endif %}
 {% endmacro %}
 
 {% macro _clip(op, visit) %}
-clip_spectral_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit}});
+clip_{{op.norm}}_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit}});
 {% endmacro %}
 
 {% macro _execute(section, visit) %}
 {% for op in section.operations %}
-{{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'block': _block, 'zero': _zero,
+{{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'gather': _gather,
+    'scatter': _scatter, 'one_hot': _one_hot, 'block': _block, 'zero': _zero,
     'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle,
     'backtrack': _backtrack, 'choose': _choose, 'clip': _clip, 'section': _section}[op.kind](op, visit) }}
 {% endfor %}

@@ -39,6 +39,28 @@ matrix_product(True, False, {{s.post.units}}, {{s.pre.units}}, {{s.stop - s.firs
                {{_array(op.target)}}, {{s.pre.units}})
 {% endmacro %}
 
+{% macro _gather(op, visit) %}
+{% set s = op.span %}
+{% set step = '_step' if visit == 'step' else s.first %}
+{% set count = 1 if visit == 'step' else s.stop - s.first %}
+if {{s.first ~ ' <= _step < ' ~ s.stop if visit == 'step' else 'True'}}:
+    gather_columns({{_array(op.weights)}}, {{s.post.units}}, {{op.pre}},
+                   {{_array(op.symbols)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{count}} * _width,
+                   {{op.accumulate}}, {{_array(op.target)}} + {{_at(s.post, step)}})
+{% endmacro %}
+
+{% macro _scatter(op, visit) %}
+{% set s = op.span %}
+scatter_columns({{_array(op.post)}} + {{_at(s.post, s.first)}}, {{s.post.units}}, {{op.pre}},
+                {{_array(op.symbols)}} + {{_at(s.pre, s.first - s.delay)}}, {{s.stop - s.first}} * _width,
+                _first > 0, {{_array(op.target)}})
+{% endmacro %}
+
+{% macro _one_hot(op, visit) %}
+one_hot_rows({{_array(op.symbols)}} + {{_at(op.symbol_rows, op.rows.first_step)}}, {{op.rows.steps}} * _width,
+             {{op.rows.units}}, {{_array(op.target)}} + {{_at(op.rows, op.rows.first_step)}})
+{% endmacro %}
+
 {# opens an indented part with the first element and the number of rows of the steps that are visited #}
 {% macro _steps_of(rows, visit) -%}
 if {{'_step >= ' ~ rows.first_step if visit == 'step' else 'True'}}:
@@ -168,18 +190,24 @@ if not _any:
 
 {% macro _choose(op, visit) %}
 if _step > {{op.output.first_step}}:
+    {% if op.symbolic %}
+    choose_symbols({{_array(op.source)}} + {{_at(op.output, '_step - 1')}}, {{op.output.units}},
+                   {{_array(op.target)}} + {{_at(op.stimulus, '_step')}}, <int>_width)
+    {% else %}
     choose_rows({{_array(op.source)}} + {{_at(op.output, '_step - 1')}}, {{op.output.units}},
                 {{_array(op.target)}} + {{_at(op.stimulus, '_step')}}, {{op.stimulus.units}}, <int>_width)
+    {% endif %}
 {% endmacro %}
 
 {% macro _clip(op, visit) %}
-clip_spectral_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit}})
+clip_{{op.norm}}_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit}})
 {% endmacro %}
 
 {% macro _execute(section, visit) %}
 pass
 {% for op in section.operations %}
-{{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'block': _block, 'zero': _zero,
+{{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'gather': _gather,
+    'scatter': _scatter, 'one_hot': _one_hot, 'block': _block, 'zero': _zero,
     'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle,
     'backtrack': _backtrack, 'choose': _choose, 'clip': _clip, 'section': _section}[op.kind](op, visit) }}
 {% endfor %}
@@ -206,7 +234,7 @@ if {{_condition(section)}}:
 {%- endmacro %}
 
 {% block template_support_code %}
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int32_t, uint32_t
 from libcpp.algorithm cimport copy_n, fill_n
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
@@ -215,6 +243,11 @@ cdef extern from * nogil:
 {% include 'rows.h' %}
     """
     void fill_normal[T](T* target, int count, uint32_t position, uint32_t counter, uint32_t key, T scale)
+    void gather_columns[T](const T* weights, int post, int pre, const int32_t* symbols, int64_t rows,
+                           bint accumulate, T* target)
+    void scatter_columns[T](const T* source, int post, int pre, const int32_t* symbols, int64_t rows,
+                            bint accumulate, T* target)
+    void one_hot_rows[T](const int32_t* symbols, int64_t rows, int units, T* target)
     void softmax_rows[T](const T* source, T* target, int64_t rows, int units)
     void add_half_square[T](const T* source, int64_t rows, int units, double* energy, int width)
     void add_cross_entropy[T](const T* source, const T* label, int64_t rows, int units, double* energy,
@@ -224,6 +257,8 @@ cdef extern from * nogil:
     double next_gain(double energy, double rounding, double tolerance, int iteration, double* last,
                      double* length, int* used)
     void choose_rows[T](const T* output, int classes, T* stimulus, int units, int rows)
+    void choose_symbols[T](const T* output, int classes, int32_t* symbols, int rows)
+    void clip_frobenius_norm[T](T* matrix, int post, int pre, double limit)
     void clip_spectral_norm[T](T* matrix, int post, int pre, double limit)
 
 ctypedef fused _real:

@@ -1,0 +1,148 @@
+"""Text as a stimulus: token by token, each to be followed by the next one.
+
+The tokens of a file stand in one row, lines joined by ``<eos>``, and are cut into as many equally long streams as a
+presentation has trials (Zaremba, Sutskever & Vinyals, arXiv 1409.2329).  Presentation k shows step k·T … of all the
+streams, so that each trial goes on where the one before it ended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+
+from neuro_mpc.circuit import LARGEST, Circuit
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.protocol import Protocol, Text
+from neuro_mpc.stimuli.files import compare, find, opened
+from neuro_mpc.stimuli.interface import SPLITS, Split, Stimuli
+
+UNKNOWN, END = "<unk>", "<eos>"
+HELD_OUT = 20  # one part in so many lines, for each split that has no file
+LARGEST_TEXT = 2**31
+
+
+class TextStimuli(Stimuli):
+    """Streams of tokens; the target is the next token.
+
+    vocabulary  token → its number; the tokens of the training text, by falling frequency
+    unknown     split → how many of its tokens the vocabulary lacks; they are read as ``<unk>``
+
+    What of the training text does not fill the last presentation is left out; that of the other splits is filled up
+    with steps that have no target.
+    """
+
+    symbolic = foretells = True
+
+    def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
+        described: Text = protocol.stimulus
+        tokens = {split: _tokens(lines, described.level) for split, lines in _splits(protocol, described).items()}
+        self.vocabulary = vocabulary(tokens["train"], described.vocabulary)
+        if len(self.vocabulary) > LARGEST:
+            raise DescriptionError(f"the text has {len(self.vocabulary):,} different tokens", source=protocol.name,
+                                   key="stimulus.vocabulary", found=described.vocabulary, expected=f"up to {LARGEST:,}")
+        self.symbols = list(self.vocabulary)
+        self.width = self.classes = len(self.symbols)
+        self.steps, self.read, self.streams = described.steps, "every", protocol.learning.batch
+        _refuse_short(protocol, len(tokens["train"]), self.streams * self.steps)
+        self._tokens = {split: self.numbers(each) for split, each in tokens.items()}
+        unknown = self.vocabulary[UNKNOWN]
+        self.unknown = {split: int((self._tokens[split] == unknown).sum()) - each.count(UNKNOWN)
+                        for split, each in tokens.items()}
+        self._columns = {split: self._in_streams(numbers, split) for split, numbers in self._tokens.items()}
+
+    def numbers(self, tokens: Iterable[str]) -> np.ndarray:
+        """The numbers of tokens, int32; those that the vocabulary lacks are ``<unk>``."""
+        unknown = self.vocabulary[UNKNOWN]
+        return np.array([self.vocabulary.get(token, unknown) for token in tokens], np.int32)
+
+    def tokens(self, split: Split) -> np.ndarray:
+        """Numbers of all the tokens of a split in the order of the text, int32 (tokens,)."""
+        return self._tokens[split]
+
+    def _in_streams(self, numbers: np.ndarray, split: Split) -> np.ndarray:
+        """(2, steps of all presentations, streams): each token, and the one after it."""
+        length, part = -(-len(numbers) // self.streams), self.streams * self.steps
+        if split == "train":
+            length = len(numbers) // part * self.steps
+        whole = -(-length // self.steps) * self.steps
+        before = np.concatenate([[self.vocabulary[END]], numbers[:-1]]) if len(numbers) else numbers
+        columns = np.full((2, self.streams, whole), -1, np.int32)
+        for row, tokens in enumerate((before, numbers)):
+            filled = np.full(self.streams * length, -1, np.int32)
+            filled[:len(tokens)] = tokens[:self.streams * length]
+            columns[row, :, :length] = filled.reshape(self.streams, length)
+        return np.ascontiguousarray(columns.swapaxes(1, 2))
+
+    def size(self, split: Split) -> int:
+        return self._columns[split].shape[1] // self.steps * self.streams
+
+    def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
+        return self._shown(0, split, trials)
+
+    def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
+        return self._shown(1, split, trials)
+
+    def _shown(self, row: int, split: Split, trials: np.ndarray) -> np.ndarray:
+        chunk, stream = np.divmod(trials, self.streams)
+        step = np.arange(self.steps)[:, None]
+        return self._columns[split][row, chunk * self.steps + step, stream]
+
+
+def vocabulary(tokens: Iterable[str], most: int) -> dict[str, int]:
+    """token → number, by falling frequency, then by the alphabet; ``<unk>`` and ``<eos>`` are always in it.
+
+    most   tokens that are told apart at most; 0: all
+    """
+    counted = Counter(tokens)
+    always = [token for token in (UNKNOWN, END)]
+    others = sorted(counted.keys() - set(always), key=lambda token: (-counted[token], token))
+    kept = others[:most - len(always)] if most else others
+    return {token: number for number, token in
+            enumerate(sorted([*kept, *always], key=lambda token: (-counted[token], token)))}
+
+
+def _splits(protocol: Protocol, described: Text) -> dict[Split, list[str]]:
+    """split → lines; those without a file are held out from the end of the training file."""
+    paths = find(described.files, protocol.data_dir, "ptb", described.checksums)
+    read = {name: _lines(path, described.checksums.get(name)) for name, path in zip(described.files, paths, strict=True)}
+    learned, found = read[described.train], {}
+    for split, name in (("test", described.test), ("validation", described.validation)):
+        if name:
+            found[split] = read[name]
+        else:
+            kept = len(learned) - max(1, len(learned) // HELD_OUT)
+            found[split], learned = learned[kept:], learned[:kept]
+    found["train"] = learned[:described.lines or None]
+    return {split: found[split] for split in SPLITS}
+
+
+def _lines(path, checksum: str | None) -> list[str]:
+    with opened(path) as file:
+        content = file.read(LARGEST_TEXT + 1)
+    if len(content) > LARGEST_TEXT:
+        raise DescriptionError("the text is longer than two gigabytes", source=str(path), hint="a part of it")
+    compare(content, path, checksum)
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as problem:
+        line = content[:problem.start].count(b"\n") + 1
+        raise DescriptionError("is not text in UTF-8", source=f"{path}, line {line}", expected="UTF-8",
+                               found=content[problem.start:problem.start + 8],
+                               hint="iconv -f latin1 -t utf-8 converts a file") from None
+    if not any(line.strip() for line in lines):
+        raise DescriptionError("there is no text in it", source=str(path), expected="one sentence per line")
+    return [line for line in lines if line.strip()]
+
+
+def _tokens(lines: Iterable[str], level: str) -> list[str]:
+    return [token for line in lines for token in (*(line.split() if level == "word" else line.strip()), END)]
+
+
+def _refuse_short(protocol: Protocol, tokens: int, presentation: int) -> None:
+    if tokens < presentation:
+        raise DescriptionError(
+            f"the {tokens:,} tokens of the training text do not fill one presentation of {presentation:,}",
+            source=protocol.name, key="stimulus.steps", found=protocol.stimulus.steps,
+            expected="learning.batch × stimulus.steps tokens at least", hint="a smaller learning.batch, or fewer steps")
