@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from neuro_mpc.plots import plot_run
     from neuro_mpc.protocol import Protocol
     from neuro_mpc.record import open_run
+    from neuro_mpc.reports.report import report
     from neuro_mpc.run import check, simulate
     from neuro_mpc.sweeps.sweep import sweep
     from neuro_mpc.trained import Trained, load_trained
@@ -35,6 +36,7 @@ __all__ = [
     "load_trained",
     "open_run",
     "plot_run",
+    "report",
     "save_circuit",
     "save_protocol",
     "simulate",
@@ -48,6 +50,7 @@ _NAMES = {
     "plots": ("plot_run",),
     "protocol": ("Protocol",),
     "record": ("open_run",),
+    "reports.report": ("report",),
     "run": ("check", "simulate"),
     "sweeps.sweep": ("sweep",),
     "trained": ("Trained", "load_trained"),

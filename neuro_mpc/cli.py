@@ -1,4 +1,4 @@
-"""The command line: run, sweep, check, show, list, plot. What is slow to import is imported by its command."""
+"""The command line: run, sweep, check, show, list, plot, report. What is slow to import is imported by its command."""
 
 import time
 from collections.abc import Iterator
@@ -214,6 +214,19 @@ def plot(
             drawn = nm.plot_run(opened, figure, out)
         for path in drawn:
             typer.echo(path)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="An .html file, or a folder.")] = None,
+) -> None:
+    """Write a report of a run, one HTML page that needs nothing else, and print where it is."""
+    with _errors_told():
+        from neuro_mpc.reading import reading
+
+        with closing(nm.open_run(run, careful=True)) as opened, reading(run):
+            typer.echo(nm.report(opened, out))
 
 
 def summary(out: Path, finished: "DataTree", seconds: float) -> str:

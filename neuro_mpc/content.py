@@ -17,10 +17,14 @@ def group(run: xr.DataTree, path: str) -> xr.DataTree | None:
     return run[path] if f"/{path}" in run.groups else None
 
 
+def source(run: xr.DataTree) -> str:
+    """Where a run was read from."""
+    return run.encoding.get("source", "this run")
+
+
 def lacking(run: xr.DataTree, what: str, setting: str) -> RunFileError:
     """The error of a measure or a figure that needs `what`, which the run records with `--set setting`."""
-    source = run.encoding.get("source", "this run")
-    return RunFileError(f"{source} holds no {what}", hint=f"run again with --set {setting}")
+    return RunFileError(f"{source(run)} holds no {what}", hint=f"run again with --set {setting}")
 
 
 def describe(run: xr.DataTree, name: str) -> dict[str, Any]:

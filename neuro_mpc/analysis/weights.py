@@ -74,7 +74,11 @@ def weights(
 def synapse_type(run: xr.DataTree, projection: str) -> dict:
     """The table of the synapse type of a projection in the run's circuit."""
     circuit = content.describe(run, "circuit")
-    return circuit["synapse"][circuit["projection"][projection]["synapse"]]
+    try:
+        return circuit["synapse"][circuit["projection"][projection]["synapse"]]
+    except (KeyError, TypeError):
+        source = content.source(run)
+        raise RunFileError(f"the circuit in {source} has no synapse type for {projection!r}") from None
 
 
 def distribution(

@@ -1,0 +1,1 @@
+"""Reports: one run as one page that needs nothing else."""

@@ -1,0 +1,131 @@
+"""The circuit and the protocol of a run as tables of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import xarray as xr
+
+from neuro_mpc import content
+
+PROVENANCE = {
+    "seed": "seed",
+    "backend": "backend",
+    "threads": "threads",
+    "precision": "precision",
+    "created": "created",
+    "data": "data",
+    "start_run": "started from",
+    "start_presentation": "started from presentation",
+    "neuro_mpc_version": "neuro_mpc",
+    "brian2_version": "Brian2",
+    "numpy_version": "NumPy",
+    "compiler": "compiler",
+    "processor": "processor",
+    "changes": "changes on the way",
+}
+OTHERS = ("name", "description", "projection", "population", "synapse")
+
+
+def circuit_tables(circuit: Mapping) -> list[tuple[str, list[str], list[list[str]]]]:
+    """(caption, head, rows) of populations, projections and synapse types."""
+    populations, projections, synapses = (
+        _tables(circuit, name) for name in ("population", "projection", "synapse")
+    )
+    used = [each.get("synapse") for each in projections.values()]
+    return [
+        (
+            "Populations",
+            ["name", "role", "units", "activation"],
+            [
+                [
+                    name,
+                    each.get("role", "free"),
+                    _text(each.get("size", "")),
+                    each.get("activation", _read(each)),
+                ]
+                for name, each in populations.items()
+            ],
+        ),
+        (
+            "Projections",
+            ["name", "from", "to", "delay", "synapses", "type"],
+            [
+                [
+                    name,
+                    each.get("from", ""),
+                    each.get("to", ""),
+                    _text(each.get("delay", 0)),
+                    _count(each, populations),
+                    each.get("synapse", ""),
+                ]
+                for name, each in projections.items()
+            ],
+        ),
+        (
+            "Synapse types",
+            ["name", "mean μ", "variance v", "parameters"],
+            [
+                [
+                    name,
+                    _text(each.get("mean", "")),
+                    _text(each.get("variance", 0)),
+                    ", ".join(_tables(each, "parameter")),
+                ]
+                for name, each in synapses.items()
+                if name in used
+            ],
+        ),
+    ]
+
+
+def protocol_tables(protocol: Mapping) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(section, [(key, value) …]) of each table of a protocol."""
+    alone = [
+        (key, _text(value))
+        for key, value in protocol.items()
+        if not isinstance(value, Mapping) and key not in OTHERS
+    ]
+    tables = [(name, list(_flat(table))) for name, table in protocol.items() if isinstance(table, Mapping)]
+    return [(name, rows) for name, rows in [("protocol", alone), *tables] if rows]
+
+
+def provenance(run: xr.DataTree) -> list[tuple[str, str]]:
+    """What the run was made with."""
+    known = [(label, _text(run.attrs[name])) for name, label in PROVENANCE.items() if name in run.attrs]
+    return [("run file", content.source(run)), *known]
+
+
+def _tables(circuit: Mapping, name: str) -> dict[str, Mapping]:
+    """The named tables of a circuit; nothing else, whatever the file says."""
+    found = circuit.get(name)
+    return (
+        {key: each for key, each in found.items() if isinstance(each, Mapping)}
+        if isinstance(found, Mapping)
+        else {}
+    )
+
+
+def _read(population: Mapping) -> str:
+    return f"read out: {population['readout']}" if "readout" in population else ""
+
+
+def _count(projection: Mapping, populations: Mapping) -> str:
+    sizes = [populations.get(str(projection.get(end)), {}).get("size") for end in ("to", "from")]
+    return f"{sizes[0] * sizes[1]:,}" if all(isinstance(size, int) for size in sizes) else ""
+
+
+def _flat(table: Mapping, path: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", _text(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(_text, value)) or "—" if isinstance(value, (list, tuple)) else str(value)

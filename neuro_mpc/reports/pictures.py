@@ -1,0 +1,96 @@
+"""The figures of a run, as pictures that stand in the page itself."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+from dataclasses import dataclass
+from io import BytesIO
+
+import matplotlib
+import xarray as xr
+from matplotlib.figure import Figure
+
+from neuro_mpc.errors import RunFileError
+from neuro_mpc.plots import FIGURES, style
+
+CHAPTERS = {
+    "Learning": ("learning",),
+    "Generated sequences": ("sequences",),
+    "Synapses": ("synapses", "variability", "asymmetry"),
+    "Neural traces": ("traces", "profiles", "inference", "populations", "selectivity", "surprise"),
+}
+TITLES = {
+    "learning": "Learning curves",
+    "sequences": "Sequences before and after training",
+    "synapses": "Parameters of the synapses",
+    "variability": "Variability",
+    "asymmetry": "The two directions of a pair",
+    "traces": "Traces of a trial",
+    "profiles": "Sizes by step, unit and trial",
+    "inference": "Energy along inference",
+    "populations": "Populations in principal components",
+    "selectivity": "Selectivity of units",
+    "surprise": "Errors and surprise",
+}
+DOTS_PER_INCH = 200
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data URI, with its caption; `width` in CSS pixels is that of print."""
+
+    name: str
+    title: str
+    caption: str
+    uri: str
+    width: int
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """chapter → pictures, and (title, reason) of the figures that the recording does not allow."""
+
+    chapters: dict[str, list[Picture]]
+    missing: list[tuple[str, str]]
+
+
+def drawn(run: xr.DataTree) -> Drawn:
+    """All the figures that the recording of a run allows."""
+    chapters: dict[str, list[Picture]] = {}
+    missing: list[tuple[str, str]] = []
+    others = [name for name in FIGURES if not any(name in names for names in CHAPTERS.values())]
+    for chapter, names in {**CHAPTERS, "Further figures": tuple(others)}.items():
+        for name in names:
+            try:
+                chapters.setdefault(chapter, []).extend(_pictures(run, name))
+            except RunFileError as problem:
+                missing.append((title(name), f"{problem.problem}; {problem.hint}".rstrip("; ")))
+            except Exception as problem:  # a file that no run has written may be wrong anywhere
+                missing.append((title(name), f"cannot be drawn: {type(problem).__name__}: {problem}"))
+    return Drawn({chapter: found for chapter, found in chapters.items() if found}, missing)
+
+
+def title(name: str) -> str:
+    return TITLES.get(name, name.replace("-", " ").capitalize())
+
+
+def _pictures(run: xr.DataTree, name: str) -> list[Picture]:
+    with matplotlib.rc_context(style.RC):
+        pages = FIGURES[name](run)
+        return [
+            Picture(name, title(name), _caption(name) if page is pages[0] else "", *_inlined(page))
+            for page in pages
+        ]
+
+
+def _caption(name: str) -> str:
+    """What the function that draws a figure says of its panels."""
+    return " ".join((inspect.getdoc(FIGURES[name]) or "").partition("\n\nRaises")[0].split())
+
+
+def _inlined(figure: Figure) -> tuple[str, int]:
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=DOTS_PER_INCH)
+    data = base64.b64encode(file.getvalue()).decode("ascii")
+    return f"data:image/png;base64,{data}", round(figure.get_size_inches()[0] * 96)

@@ -1,0 +1,82 @@
+"""A run as one HTML page: no network, no script, pictures inlined, everything from the run file escaped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import xarray as xr
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from neuro_mpc import content
+from neuro_mpc.errors import RunFileError
+from neuro_mpc.reports import described, equations, pictures, results
+
+FOLDER = Path(__file__).parent
+
+
+def report(run: xr.DataTree, out: str | os.PathLike | None = None) -> Path:
+    """Writes the report of a run and returns its path.
+
+    Its results, configuration, derived equations and all figures that its recording allows; what it does not
+    allow is named with the option to set. The file is read alone: Brian2 is not needed.
+
+    out  an .html file, or a folder; None: beside the run file, with its name
+
+    Raises RunFileError where the file cannot be written, or holds no circuit and protocol that can be read.
+    """
+    path = _target(run, out)
+    page = rendered(run)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as problem:
+        raise RunFileError(f"{path} cannot be written: {problem.strerror}", hint="another path") from problem
+    return path
+
+
+def rendered(run: xr.DataTree) -> str:
+    """The page as text."""
+    # Escaping is on for all that is put in: run files may come from strangers.
+    pages = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    circuit, protocol = (_described(run, name) for name in ("circuit", "protocol"))
+    drawn = pictures.drawn(run)
+    return pages.get_template("page.html").render(
+        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        title=" on ".join(str(each["name"]) for each in (circuit, protocol) if each.get("name")),
+        descriptions=[table["description"] for table in (circuit, protocol) if table.get("description")],
+        complete=bool(run.attrs.get("complete")),
+        results=results.results(run),
+        circuit=described.circuit_tables(circuit),
+        protocol=described.protocol_tables(protocol),
+        equations=equations.written(run.attrs["circuit"]),
+        variability=results.variability(run),
+        chapters=drawn.chapters,
+        missing=drawn.missing,
+        provenance=described.provenance(run),
+        texts=[(name, run.attrs[name]) for name in ("circuit", "protocol")],
+    )
+
+
+def _described(run: xr.DataTree, name: str) -> dict:
+    try:
+        return content.describe(run, name)
+    except (ValueError, TypeError) as problem:
+        raise RunFileError(f"the {name} in {content.source(run)} is no TOML: {problem}") from None
+
+
+def _target(run: xr.DataTree, out: str | os.PathLike | None) -> Path:
+    source = Path(run.encoding.get("source", "run.nc"))
+    name = f"{source.name.removesuffix('.partial').removesuffix('.nc')}.html"
+    path = source.parent if out is None else Path(out)
+    path = path / name if path.is_dir() else path
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise RunFileError(f"{path}: a report is HTML", hint=f"{path.with_suffix('.html')}")
+    if not path.absolute().parent.is_dir():
+        raise RunFileError(f"the folder {path.parent} is not there", hint=f"mkdir -p {path.parent}")
+    return path

@@ -1,0 +1,84 @@
+"""The numbers of a run: what it reached, and what its synapses became."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc import content
+from neuro_mpc.analysis import summary
+from neuro_mpc.errors import NeuroMPCError
+
+ENERGIES = {
+    "free_energy": "free energy",
+    "free_energy_hidden": "errors of free populations",
+    "loss": "loss of the output",
+}
+MEASURED = {
+    "variability": "variability v/(μ² + v)",
+    "deterministic": "fraction deterministic",
+    "coefficient_of_variation": "median of √v/|μ|",
+    "entropy": "entropy of w/w̄ (nats)",
+}
+ENDINGS = {"_mean_weights": "mean weights", "_network": "single networks", "_ensemble": "ensemble"}
+PART = 0.1
+
+
+def results(run: xr.DataTree) -> list[tuple[str, str]]:
+    """(what, value) of the evaluation after learning and of the energies."""
+    rows = []
+    evaluation, learning = content.group(run, "evaluation"), content.group(run, "learning")
+    for name, values in evaluation.data_vars.items() if evaluation is not None else ():
+        rows.append((f"{_words(str(name))}, after learning", _value(values.values)))
+    if learning is None or not learning.sizes.get("presentation"):
+        return rows
+    tests = [name for name in content.MEASURES if name in learning and learning[name].size]
+    rows += [
+        (f"{name.replace('_', ' ')}, first and last test", _ends(learning[name].values, 1)) for name in tests
+    ]
+    part = max(1, round(PART * learning.sizes["presentation"]))
+    rows += [
+        (f"{label} (nats per trial), first and last tenth", _ends(learning[name].values, part))
+        for name, label in ENERGIES.items()
+        if name in learning
+    ]
+    return [*rows, ("presentations learned", f"{learning.sizes['presentation']:,}")]
+
+
+def variability(run: xr.DataTree) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a table, a projection each, of the last snapshot; both empty where there is none."""
+    try:
+        last = summary(run).isel(snapshot=-1)
+    except (NeuroMPCError, KeyError, TypeError, ValueError):
+        return [], []
+    rows = [
+        [str(name), *(_number(float(last[measure].sel(projection=name))) for measure in MEASURED)]
+        for name in last["projection"].values
+    ]
+    return ["projection", *MEASURED.values()], rows
+
+
+def _words(name: str) -> str:
+    """Such as `accuracy (mean weights)`."""
+    for ending, words in ENDINGS.items():
+        if name.endswith(ending):
+            return f"{name.removesuffix(ending).replace('_', ' ')} ({words})"
+    return name.replace("_", " ")
+
+
+def _ends(values: np.ndarray, part: int) -> str:
+    return f"{_number(np.nanmean(values[:part]))} → {_number(np.nanmean(values[-part:]))}"
+
+
+def _value(values: np.ndarray) -> str:
+    if values.ndim == 0:
+        return _number(float(values))
+    return (
+        f"{_number(float(values.mean()))} ± {_number(float(values.std(ddof=1)))} (n = {values.size})"
+        if values.size > 1
+        else _number(float(values.mean()))
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
