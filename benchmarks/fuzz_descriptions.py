@@ -32,6 +32,7 @@ import neuro_mpc as nm
 from neuro_mpc import checkpoint
 from neuro_mpc.cli import app
 from neuro_mpc.network import launch
+from neuro_mpc.origin import differences
 from neuro_mpc.paths import saved_path
 from neuro_mpc.progress import SilentProgress
 from neuro_mpc.reading import reading
@@ -133,7 +134,12 @@ def forged(content: bytes, chance: random.Random) -> bytes:
     records, arrays, length, _, mark = checkpoint.FOOTER.unpack(content[-whole:])
     header = json.loads(content[records + arrays : records + arrays + length])
     key = chance.choice(list(header))
-    header[key] = chance.choice([v for v in VALUES if not isinstance(v, float)])
+    table = header[key] if isinstance(header[key], dict) and chance.random() < 0.7 else None
+    value = chance.choice([*VALUES, "[" * 3000, "[population.a]\nsize = 1"])
+    if table is None:
+        header[key] = value
+    else:
+        table[chance.choice(list(table))] = value
     if chance.random() < 0.3:
         header["arrays"] = {"a": [chance.choice(["<f4", "|O", "<f8", 3]), chance.choice([10**15, -1, "x", 2.5])]}
     text = json.dumps(header).encode() if chance.random() < 0.8 else b"[" * 100_000
@@ -158,7 +164,7 @@ class Fuzzer:
         except KeyboardInterrupt:
             pass
         self.run = run.with_name("run.nc.partial").read_bytes()
-        self.saved = saved_path(run).read_bytes()
+        self.saved, self.origin = saved_path(run).read_bytes(), checkpoint.read(saved_path(run)).origin
         self.kinds = {"circuit text": self.circuits_text, "circuit tables": self.circuits_tables,
                       "protocol text": self.protocols_text, "protocol tables": self.protocols_tables,
                       "expressions": self.expressions, "settings": self.settings, "run files": self.runs,
@@ -223,7 +229,7 @@ class Fuzzer:
         path = saved_path(self.folder / "fuzzed.nc")
         path.write_bytes(mutate(self.saved, chance))
         try:
-            checkpoint.read(path)
+            differences(checkpoint.read(path).origin, self.origin)
         except nm.NeuroMPCError:
             return "refused"
         return "accepted"

@@ -27,7 +27,7 @@ import neuro_mpc as nm
 from neuro_mpc import checkpoint
 from neuro_mpc.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.errors import NeuroMPCError
-from neuro_mpc.netcdf import reads
+from neuro_mpc.netcdf import trouble
 from neuro_mpc.network import launch
 from neuro_mpc.paths import partial_path, saved_path
 from neuro_mpc.presentation import Presenter
@@ -121,7 +121,7 @@ def unreadable(out: Path) -> list[str]:
 
 def is_half_written(path: Path) -> bool:
     """Whether the netCDF library cannot read a file that is there, so that its checkpoint is read in its place."""
-    return path.exists() and not reads(path)
+    return path.exists() and bool(trouble(path))
 
 
 def content(path: Path) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The command line: run, sweep, check, show, list, plot, report. What is slow to import is imported by its command."""
 
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -210,7 +211,9 @@ def plot(
     with _errors_told():
         from neuro_mpc.reading import reading
 
-        with closing(nm.open_run(run, careful=True)) as opened, reading(run):
+        with _warnings_told():
+            opened = nm.open_run(run, careful=True)
+        with closing(opened), reading(run), _strangeness_told(run):
             drawn = nm.plot_run(opened, figure, out)
         for path in drawn:
             typer.echo(path)
@@ -287,6 +290,30 @@ def _errors_told() -> Iterator[None]:
     except nm.NeuroMPCError as error:
         typer.echo(f"neuro-mpc: {error}", err=True)
         raise typer.Exit(REFUSED) from None
+
+
+@contextmanager
+def _strangeness_told(run: Path) -> Iterator[None]:
+    """A file with the name of a run file and something else inside makes figures stumble anywhere."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as problem:
+        told = next(iter(str(problem).splitlines()), "")[:200]
+        raise nm.RunFileError(
+            f"{run} does not hold what a run file holds: {type(problem).__name__}: {told}",
+            hint="neuro_mpc.plot_run(neuro_mpc.open_run(FILE)) in Python tells where; if neuro-mpc wrote the file, "
+            "please report that",
+        ) from problem
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Warnings are told on stderr without the place in our code that gave them."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in told:
+        typer.echo(f"neuro-mpc: {warning.message}", err=True)
 
 
 @contextmanager

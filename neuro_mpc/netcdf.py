@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import netCDF4
@@ -16,6 +16,9 @@ CHUNK_ROWS, CHUNK_BYTES = 1024, 2**20
 # Inference may take more iterations later on, and the last batch of an epoch may be smaller.
 GROWING = ("iteration", "trial")
 LEARNED_BEFORE = "presentations learned before"
+# No more than this is won by zlib; a file that promises more is not what it seems.
+MOST_COMPRESSION, SMALL_BYTES = 1100, 10_000_000
+DAMAGED = "it is damaged, or no netCDF file"
 
 
 def create_rows(group: netCDF4.Group, dimension: str, coordinates: Sequence[str]) -> None:
@@ -106,25 +109,39 @@ def put_dataset(group: netCDF4.Group, dataset: xr.Dataset, kind: str) -> None:
     group.setncatts(dataset.attrs)
 
 
-def declared_bytes(path: Path) -> int:
-    """Size of all that a file says it holds. Raises OSError or RuntimeError where it cannot be read."""
+def refuse_strange(path: Path) -> None:
+    """Looks at what a file says of itself, without reading its data.
+
+    Raises ValueError where it declares more than a file of its size can hold, or data of a kind that no run file has;
+    OSError or RuntimeError where it cannot be read.
+    """
     with netCDF4.Dataset(path) as file:
-        return _declared(file)
+        variables = list(_variables(file))
+        declared = sum(math.prod(map(int, each.shape)) * getattr(each.dtype, "itemsize", 1) for each in variables)
+        if declared > MOST_COMPRESSION * path.stat().st_size + SMALL_BYTES:
+            raise ValueError(f"it declares {declared:,} bytes of data, which a file of its size cannot hold")
+        for each in variables:
+            if each.datatype is not each.dtype or each.dtype is str or each.dtype.kind not in "fiu":
+                raise ValueError(f"{each.group().path.rstrip('/')}/{each.name} does not hold numbers")
 
 
-def _declared(group: netCDF4.Group) -> int:
-    here = sum(math.prod(map(int, each.shape)) * getattr(each.dtype, "itemsize", 1) for each in group.variables.values())
-    return here + sum(map(_declared, group.groups.values()))
+def _variables(group: netCDF4.Group) -> Iterator[netCDF4.Variable]:
+    yield from group.variables.values()
+    for inner in group.groups.values():
+        yield from _variables(inner)
 
 
-def reads(path: Path) -> bool:
-    """Whether all that is in a file can be read."""
+def trouble(path: Path) -> str:
+    """Why not all that is in a file can be read; "" where it can."""
     try:
+        refuse_strange(path)
         with netCDF4.Dataset(path) as file:
             _read_through(file)
-        return True
+        return ""
+    except ValueError as problem:
+        return str(problem)
     except Exception:  # a damaged file makes netCDF stumble in many ways
-        return False
+        return DAMAGED
 
 
 def _read_through(group: netCDF4.Group) -> None:
@@ -163,4 +180,5 @@ def _labels(other: netCDF4.Variable, variable: netCDF4.Variable) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(not reads(Path(sys.argv[1])))
+    print(found := trouble(Path(sys.argv[1])), flush=True)
+    sys.exit(bool(found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,6 @@ from neuro_mpc import netcdf
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.paths import partial_path, saved_path
 
-# No more than this is won by zlib; a file that promises more is not what it seems.
-MOST_COMPRESSION, SMALL_BYTES = 1100, 10_000_000
 DAMAGED = "a copy of the file; what is left of an unfinished run can be gone on with: --resume"
 LOCKED = "a file that is still being written opens with HDF5_USE_FILE_LOCKING=FALSE in the environment"
 
@@ -33,17 +32,24 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     """
     path = _whole(Path(path), careful)
     try:
-        _refuse_bombs(path)
+        netcdf.refuse_strange(path)
         run = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
-    except RunFileError:
-        raise
     except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
-        raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=LOCKED) from problem
-    missing = [name for name in ("circuit", "protocol", "complete") if name not in run.attrs]
-    if missing:
+        raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=LOCKED * isinstance(problem, OSError)) from problem
+    if lacking := [name for name in ("circuit", "protocol", "complete") if not _told(run, name)]:
         run.close()
-        raise RunFileError(f"{path} is not a run file: it has no attribute {', '.join(missing)}")
+        raise RunFileError(f"{path} is not a run file: it has no attribute {', '.join(lacking)} that can be read")
     return run
+
+
+def _told(run: xr.DataTree, name: str) -> bool:
+    """Whether a run has an attribute, and the description of a circuit or a protocol is TOML."""
+    if name in run.attrs and name != "complete":
+        try:
+            tomllib.loads(run.attrs[name])
+        except (TypeError, ValueError, RecursionError, AttributeError):
+            return False
+    return name in run.attrs
 
 
 @contextmanager
@@ -62,24 +68,20 @@ def _whole(path: Path, careful: bool) -> Path:
         raise RunFileError(f"{path} is not there", hint=f"open {left}, its unfinished run" if left else "")
     saved = saved_path(path.with_suffix("")) if path.suffix == ".partial" else None
     replaceable = saved is not None and saved.is_file()
-    if not (careful or replaceable) or (_reads_elsewhere(path) if careful else netcdf.reads(path)):
+    trouble = _trouble_elsewhere(path) if careful else netcdf.trouble(path) if replaceable else ""
+    if not trouble:
         return path
     if not replaceable:
-        raise RunFileError(f"{path} cannot be read as a run file: it is damaged, or no netCDF file", hint=DAMAGED)
+        raise RunFileError(f"{path} cannot be read as a run file: {trouble}", hint=DAMAGED)
     warnings.warn(f"{path} was left half written, or is being written: this is its last checkpoint, {saved}",
                   stacklevel=3)
     return saved
 
 
-def _reads_elsewhere(path: Path) -> bool:
-    """Whether a process of its own can read all of a file."""
+def _trouble_elsewhere(path: Path) -> str:
+    """As `netcdf.trouble`, in a process of its own."""
     package = str(Path(__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
-    trial = [sys.executable, "-m", "neuro_mpc.netcdf", str(path)]
-    return subprocess.run(trial, capture_output=True, env=environment).returncode == 0
-
-
-def _refuse_bombs(path: Path) -> None:
-    declared = netcdf.declared_bytes(path)
-    if declared > MOST_COMPRESSION * path.stat().st_size + SMALL_BYTES:
-        raise RunFileError(f"{path} declares {declared:,} bytes of data, which a file of its size cannot hold")
+    trial = subprocess.run([sys.executable, "-m", "neuro_mpc.netcdf", str(path)], capture_output=True, text=True,
+                           errors="replace", env=environment)
+    return (trial.stdout.strip() or netcdf.DAMAGED) if trial.returncode else ""

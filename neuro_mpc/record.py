@@ -47,6 +47,9 @@ def _writing(method):
     def told(self, *args, **options):
         try:
             return method(self, *args, **options)
+        except FileNotFoundError as problem:
+            raise RunError(f"{self.partial} is not there any more: it was removed while the run went on",
+                           hint="--resume goes on from the last checkpoint, if that is still there") from problem
         except (OSError, RuntimeError) as problem:
             reason = getattr(problem, "strerror", None) or problem
             raise RunError(f"{self.partial} cannot be written: {reason}", hint=CANNOT_WRITE) from problem
@@ -240,14 +243,9 @@ class RunFile:
     @_writing
     def flush(self) -> None:
         """Writes the rows that wait and makes everything so far readable, even after a kill."""
-        self._require_there()  # a file that was removed would take rows, and lose them in the end
+        self.partial.stat()  # a file that was removed would take rows, and lose them in the end
         require_room(self.path, 0)
         self._sync()
-
-    def _require_there(self) -> None:
-        if not self.partial.exists():
-            raise RunError(f"{self.partial} is not there any more: it was removed while the run went on",
-                           hint="--resume goes on from the last checkpoint, if that is still there")
 
     def _sync(self) -> None:
         group = self._file["learning"]

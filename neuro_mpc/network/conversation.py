@@ -9,6 +9,7 @@ runtime targets: to the run they are the same.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ import numpy as np
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.operations import Rows, Tiling
 
+ADVICE = {
+    signal.SIGKILL: "where the system ended it for want of memory, a smaller learning.batch or smaller populations",
+    signal.SIGILL: "a program that was compiled for another processor is compiled again once the folder in "
+                   "NEURO_MPC_CACHE is removed"}
 CODES = {"END": 0, "SET": 1, "GET": 2, "STEP": 3, "FLUSH": 4}
 
 
@@ -148,5 +153,5 @@ class Program:
         said = self.log.read_text(errors="replace").strip().splitlines()[-15:]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise RunError(f"the simulation program {how}" + "".join(f"\n    {line}" for line in said),
-                       hint="less memory is needed with a smaller batch; --backend numpy needs no compiler; --resume goes "
-                            "on from the last checkpoint")
+                       hint=ADVICE.get(-code, "--backend numpy needs no compiler") +
+                       "; --resume goes on from the last checkpoint")

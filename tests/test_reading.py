@@ -1,0 +1,95 @@
+"""Run files of strangers: what is not a run file is refused before anything is read from it, without a traceback."""
+
+import netCDF4
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import neuro_mpc as nm
+from neuro_mpc.cli import REFUSED, app
+from neuro_mpc.netcdf import DAMAGED, trouble
+from neuro_mpc.record import RunFile
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "run.nc"
+    circuit, protocol = nm.load_circuit("mpl"), nm.load_protocol("toy-language")
+    with RunFile(path, circuit=circuit, protocol=protocol, seed=0, backend="numpy", threads=1) as file:
+        for presentation in range(5):
+            file.learning(presentation, 3.0, 1.0, 2.0, 4.0, 1)
+        file.snapshot(0, {"input": {"m": np.ones((3, 2))}})
+    return path.read_bytes()
+
+
+def vlen(file):
+    file["learning"].createVariable("odd", file.createVLType(np.int32, "vlen"), ("presentation",))
+
+
+def compound(file):
+    kind = file.createCompoundType(np.dtype([("a", "f8"), ("b", "i4")]), "pair")
+    file["learning"].createVariable("odd", kind, ("presentation",))
+
+
+def enum(file):
+    file["learning"].createVariable("odd", file.createEnumType(np.uint8, "kind", {"a": 0}), ("presentation",), fill_value=0)
+
+
+def text(file):
+    file["learning"].createVariable("odd", str, ("presentation",))
+
+
+def giant(file):
+    file.createDimension("huge", 10**12)
+    file.createVariable("odd", "f8", ("huge",), chunksizes=(10**6,), compression="zlib")
+
+
+def long(file):
+    file["learning/loss"][3_000_000_000] = 1.0
+
+
+ODD = [(vlen, "learning/odd does not hold numbers"), (compound, "learning/odd does not hold numbers"),
+       (enum, "learning/odd does not hold numbers"), (text, "learning/odd does not hold numbers"),
+       (giant, "it declares 8,000,"), (long, "it declares 84,0"),
+       (lambda file: file.setncattr("circuit", 3), "has no attribute circuit"),
+       (lambda file: file.setncattr("protocol", "[" * 5000), "has no attribute protocol"),
+       (lambda file: file.delncattr("complete"), "has no attribute complete")]
+
+
+@pytest.mark.parametrize("change, problem", ODD, ids=lambda value: getattr(value, "__name__", None))
+def test_what_no_run_file_holds_is_refused(whole, tmp_path, change, problem):
+    path = tmp_path / "run.nc"
+    path.write_bytes(whole)
+    with netCDF4.Dataset(path, "a") as file:
+        change(file)
+    with pytest.raises(nm.RunFileError, match=problem):
+        nm.open_run(path)
+
+
+def test_what_a_file_cannot_hold_is_told_by_the_careful_reader_too(whole, tmp_path):
+    path = tmp_path / "run.nc"
+    path.write_bytes(whole)
+    assert trouble(path) == ""
+    with netCDF4.Dataset(path, "a") as file:
+        giant(file)
+    with pytest.raises(nm.RunFileError, match="it declares 8,000,"):
+        nm.open_run(path, careful=True)
+    path.write_bytes(whole[:2000])
+    assert trouble(path) == DAMAGED
+
+
+def nonsense(file):
+    file["learning/free_energy"].scale_factor = "x"
+
+
+@pytest.mark.parametrize("change", [nonsense, lambda file: file["learning"].renameDimension("presentation", "p"),
+                                    lambda file: file["learning"].renameVariable("free_energy", "energy")])
+def test_the_command_line_shows_no_traceback_of_a_strange_file(whole, tmp_path, change):
+    path = tmp_path / "run.nc"
+    path.write_bytes(whole)
+    assert CliRunner().invoke(app, ["plot", str(path), "--figure", "learning"]).exit_code == 0
+    with netCDF4.Dataset(path, "a") as file:
+        change(file)
+    result = CliRunner().invoke(app, ["plot", str(path), "--figure", "learning"])
+    assert result.exit_code == REFUSED
+    assert isinstance(result.exception, SystemExit) and "run.nc" in result.output
