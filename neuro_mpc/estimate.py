@@ -65,8 +65,8 @@ def warn_of_little_room(found: Estimate, path: Path, stage: Callable[[str], None
     """Tells where a run file may become larger than its disk; compressed, it may still fit."""
     free = free_disk(path)
     if found.disk > free:
-        stage(f"the run may write up to {in_bytes(found.disk)}, and {in_bytes(free)} are free beside {path}; if the disk "
-              "fills up, the run ends in order, and --resume goes on")
+        stage(f"the run may write up to {in_bytes(found.disk)}, and {in_bytes(free)} are free beside {path}; "
+              "if the disk fills up, the run ends in order, and --resume goes on")
 
 
 def as_text(found: Estimate) -> str:
@@ -77,8 +77,8 @@ def as_text(found: Estimate) -> str:
     return "\n".join([
         f"the descriptions hold: {found.synapses:,} synapses with {found.parameters:,} parameters",
         f"memory   about {in_bytes(found.memory)}{of}",
-        f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint while the run "
-        "lasts",
+        f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
+        "while the run lasts",
         f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, and compiling once"])
 
 

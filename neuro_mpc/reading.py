@@ -35,7 +35,8 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
         netcdf.refuse_strange(path)
         run = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
     except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
-        raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=LOCKED * isinstance(problem, OSError)) from problem
+        hint = LOCKED if isinstance(problem, OSError) else ""
+        raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=hint) from problem
     if lacking := [name for name in ("circuit", "protocol", "complete") if not _told(run, name)]:
         run.close()
         raise RunFileError(f"{path} is not a run file: it has no attribute {', '.join(lacking)} that can be read")

@@ -48,7 +48,8 @@ class TestCommand:
 
 @needs_compiler
 def test_flags_that_it_does_not_know_are_left_out(program, monkeypatch):
-    monkeypatch.setenv("CXX", program("choosy", 'case "$*" in *fast-math*|*single-precision*) exit 1;; esac; exec c++ "$@"'))
+    script = 'case "$*" in *fast-math*|*single-precision*) exit 1;; esac; exec c++ "$@"'
+    monkeypatch.setenv("CXX", program("choosy", script))
     found = accepted_flags("float32", "--no-such-flag")
     assert "-O3" in found
     assert set(found) <= {*FLAGS} - {"-ffast-math", SINGLE_PRECISION}

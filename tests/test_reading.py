@@ -1,4 +1,4 @@
-"""Run files of strangers: what is not a run file is refused before anything is read from it, without a traceback."""
+"""Run files of strangers: what is no run file is refused before anything is read from it, without a traceback."""
 
 import netCDF4
 import numpy as np
@@ -32,7 +32,8 @@ def compound(file):
 
 
 def enum(file):
-    file["learning"].createVariable("odd", file.createEnumType(np.uint8, "kind", {"a": 0}), ("presentation",), fill_value=0)
+    kind = file.createEnumType(np.uint8, "kind", {"a": 0})
+    file["learning"].createVariable("odd", kind, ("presentation",), fill_value=0)
 
 
 def text(file):

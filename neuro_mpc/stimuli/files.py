@@ -64,7 +64,7 @@ def compare(content: bytes, path: Path, checksum: str | None) -> None:
             source=str(path),
             found=found,
             expected=checksum,
-            hint="the original file, or another entry in stimulus.checksums",
+            hint="the original file; for another data set --set protocol.stimulus.checksums={}",
         )
 
 
