@@ -37,7 +37,7 @@ _CPP = {
     "relu": "template <typename T> static inline T {name}(T x) {{ return x > 0 ? x : T(0); }}",
     "step": "template <typename T> static inline T {name}(T x) {{ return x > 0 ? T(1) : T(0); }}",
     "inverse_sqrt": "template <typename T> static inline T {name}(T x) "
-                    "{{ const T safe = x > 0 ? x : T(1); return (x > 0 ? T(1) : T(0)) / std::sqrt(safe); }}",
+                    "{{ const T root = std::sqrt(x); return x > 0 ? T(1) / root : T(0); }}",
     "sigmoid": "template <typename T> static inline T {name}(T x) {{ return T(1) / (T(1) + std::exp(-x)); }}",
     "softplus": "template <typename T> static inline T {name}(T x) "
                 "{{ return (x > 0 ? x : T(0)) + std::log(T(1) + std::exp(-(x > 0 ? x : -x))); }}",

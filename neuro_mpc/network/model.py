@@ -87,7 +87,9 @@ class Model:
         for projection in self.plan.circuit.projection:
             name = self.plan.synapses_name(projection)
             shape = self.plan.circuit.shape(projection)
-            self.groups[name] = DenseSynapses(*shape, self.plan.plasticity(projection).equations(), dtype=self.dtype,
+            sent = "\nmu_sent : 1\nv_sent : 1" if self.plan.sends_transposed(projection) else ""
+            equations = self.plan.plasticity(projection).equations() + sent
+            self.groups[name] = DenseSynapses(*shape, equations, dtype=self.dtype,
                                               name=name, clock=self.clock, namespace=self.namespace)
 
     def _sweep(self, order: int, phase: phases.Phase) -> Sweep:

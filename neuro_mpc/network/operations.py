@@ -54,7 +54,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Forward:
-    """target(s) = [target(s)] + source(s − delay) Wᵀ, W (post × pre)."""
+    """target(s) = [target(s)] + source(s − delay) Wᵀ, W (post × pre); or `transposed`, given as Wᵀ (pre × post)."""
 
     kind: ClassVar[str] = "forward"
     target: str
@@ -62,10 +62,26 @@ class Forward:
     weights: str
     span: Span
     accumulate: bool = False
+    transposed: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         return self.target, self.source, self.weights
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """target (pre × post) = sourceᵀ, source (post × pre)."""
+
+    kind: ClassVar[str] = "transpose"
+    target: str
+    source: str
+    post: int
+    pre: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.target, self.source
 
 
 @dataclass(frozen=True)
@@ -338,8 +354,8 @@ class Section:
         return found | {name for name in (self.count, self.when, self.unless) if name}
 
 
-Operation = (Forward | Feedback | HebbianSum | Gather | Scatter | OneHot | Block | Zero | Carry | Noise | Softmax
-             | Energy | Settle | Backtrack | Choose | Clip | Section)
+Operation = (Forward | Transpose | Feedback | HebbianSum | Gather | Scatter | OneHot | Block | Zero | Carry | Noise
+             | Softmax | Energy | Settle | Backtrack | Choose | Clip | Section)
 
 
 @dataclass(frozen=True)

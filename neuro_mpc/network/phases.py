@@ -9,7 +9,7 @@ import numpy as np
 
 from neuro_mpc.network.operations import (Backtrack, Block, Carry, Choose, Clip, Energy, Feedback, Forward, Gather,
                                           HebbianSum, Noise, OneHot, Operation, Rows, Scatter, Section, Settle,
-                                          Softmax, Tiling, Zero)
+                                          Softmax, Tiling, Transpose, Zero)
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.rules import RETURN
 
@@ -46,7 +46,7 @@ def all_phases(plan: Plan) -> list[Phase]:
     """The sweeps of a presentation, in order."""
     infer = {"fixed-prediction": _fixed_prediction, "relaxation": _relaxation, "momentum": _relaxation,
              "sweeps": _sweeps}
-    return [_refresh(plan), _predict(plan), infer[plan.scheme](plan), _learn(plan), _adapt(plan)]
+    return [_refresh(plan), _transpose(plan), _predict(plan), infer[plan.scheme](plan), _learn(plan), _adapt(plan)]
 
 
 def _once(operations: list[Operation]) -> list[Section]:
@@ -64,6 +64,15 @@ def _refresh(plan: Plan) -> Phase:
               for name in plan.circuit.projection]
     phase.sections = (Section(tuple(blocks)),)
     return phase
+
+
+def _transpose(plan: Plan) -> Phase:
+    """Small weights once more, in the order in which products forward read them without copying."""
+    operations = [Transpose(f"{group}_{moment}_sent", f"{group}_{moment}", *plan.circuit.shape(name))
+                  for name in plan.circuit.projection if plan.sends_transposed(name)
+                  for group in [plan.synapses_name(name)]
+                  for moment in ["mu"] + ["v"] * plan.rules.synapses[name].varies]
+    return Phase("transpose", "predicting", (Section(tuple(operations)),))
 
 
 # --- predictions -----------------------------------------------------------------------------------------------------
@@ -93,7 +102,9 @@ def _received(plan: Plan, name: str, target: str, moment: str, squared: bool, ac
     source, weights = plan.circuit.projection[name].source, f"{plan.synapses_name(name)}_{moment}"
     if plan.symbolic and source == plan.circuit.stimulus:
         return Gather(target, plan.rate_name(source), weights, plan.span(name), plan.circuit.shape(name)[1], accumulate)
-    return Forward(target, plan.rate_name(source, squared), weights, plan.span(name), accumulate)
+    transposed = plan.sends_transposed(name)
+    return Forward(target, plan.rate_name(source, squared), weights + "_sent" * transposed, plan.span(name), accumulate,
+                   transposed)
 
 
 def _stimulus_inputs(plan: Plan, phase: Phase) -> list[Operation]:

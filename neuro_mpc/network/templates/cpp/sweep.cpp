@@ -19,11 +19,17 @@
     {% endif %}
     {% set step = '_step' if visit == 'step' else s.first %}
     {% set count = 1 if visit == 'step' else s.stop - s.first %}
-    matrix_product(false, true, (int64_t){{count}} * _width, {{s.post.units}}, {{s.pre.units}},
+    matrix_product(false, {{'false' if op.transposed else 'true'}}, (int64_t){{count}} * _width, {{s.post.units}}, {{s.pre.units}},
         {{_array(op.source)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}},
-        {{_array(op.weights)}}, {{s.pre.units}}, {{1 if op.accumulate else 0}},
+        {{_array(op.weights)}}, {{s.post.units if op.transposed else s.pre.units}}, {{1 if op.accumulate else 0}},
         {{_array(op.target)}} + {{_at(s.post, step)}}, {{s.post.units}});
 }
+{% endmacro %}
+
+{% macro _transpose(op, visit) %}
+for (int _pre = 0; _pre < {{op.pre}}; _pre++)
+    for (int _post = 0; _post < {{op.post}}; _post++)
+        {{_array(op.target)}}[(int64_t)_pre * {{op.post}} + _post] = {{_array(op.source)}}[(int64_t)_post * {{op.pre}} + _pre];
 {% endmacro %}
 
 {% macro _feedback(op, visit) %}
@@ -239,8 +245,8 @@ clip_{{op.norm}}_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit
 
 {% macro _execute(section, visit) %}
 {% for op in section.operations %}
-{{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'gather': _gather,
-    'scatter': _scatter, 'one_hot': _one_hot, 'block': _block, 'zero': _zero,
+{{ {'forward': _forward, 'transpose': _transpose, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum,
+    'gather': _gather, 'scatter': _scatter, 'one_hot': _one_hot, 'block': _block, 'zero': _zero,
     'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle,
     'backtrack': _backtrack, 'choose': _choose, 'clip': _clip, 'section': _section}[op.kind](op, visit) }}
 {% endfor %}

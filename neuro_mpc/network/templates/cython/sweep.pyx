@@ -14,10 +14,16 @@
 {% set step = '_step' if visit == 'step' else s.first %}
 {% set count = 1 if visit == 'step' else s.stop - s.first %}
 if {{s.first ~ ' <= _step < ' ~ s.stop if visit == 'step' else 'True'}}:
-    matrix_product(False, True, {{count}} * _width, {{s.post.units}}, {{s.pre.units}},
+    matrix_product(False, {{not op.transposed}}, {{count}} * _width, {{s.post.units}}, {{s.pre.units}},
                    {{_array(op.source)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}},
-                   {{_array(op.weights)}}, {{s.pre.units}}, {{op.accumulate}},
+                   {{_array(op.weights)}}, {{s.post.units if op.transposed else s.pre.units}}, {{op.accumulate}},
                    {{_array(op.target)}} + {{_at(s.post, step)}}, {{s.post.units}})
+{% endmacro %}
+
+{% macro _transpose(op, visit) %}
+for _pre in range({{op.pre}}):
+    for _post in range({{op.post}}):
+        {{_array(op.target)}}[_pre * {{op.post}} + _post] = {{_array(op.source)}}[_post * {{op.pre}} + _pre]
 {% endmacro %}
 
 {% macro _feedback(op, visit) %}
@@ -206,8 +212,8 @@ clip_{{op.norm}}_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit
 {% macro _execute(section, visit) %}
 pass
 {% for op in section.operations %}
-{{ {'forward': _forward, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum, 'gather': _gather,
-    'scatter': _scatter, 'one_hot': _one_hot, 'block': _block, 'zero': _zero,
+{{ {'forward': _forward, 'transpose': _transpose, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum,
+    'gather': _gather, 'scatter': _scatter, 'one_hot': _one_hot, 'block': _block, 'zero': _zero,
     'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle,
     'backtrack': _backtrack, 'choose': _choose, 'clip': _clip, 'section': _section}[op.kind](op, visit) }}
 {% endfor %}
@@ -283,7 +289,7 @@ cdef void matrix_product(bint transpose_a, bint transpose_b, int m, int n, int k
 {% endblock %}
 
 {% block maincode %}
-    cdef int64_t _trials, _first, _width, _iteration, _step, _t, _b, _rows
+    cdef int64_t _trials, _first, _width, _iteration, _step, _t, _b, _rows, _pre, _post
     cdef size_t _begin, _end
     cdef double _energy, _last, _gain
     cdef bint _any, _was_moving, _settled, _astray, _moves
