@@ -370,7 +370,7 @@ class Protocol(Table):
     learning: Learning
     test: Test = Test()
     recording: Recording = Recording()
-    experiment: Experiment | None = None
+    experiment: Annotated[Experiment | None, Field(discriminator="kind")] = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -400,7 +400,7 @@ class ExperimentProtocol(Table):
 
     name: str
     description: str = ""
-    experiment: Experiment
+    experiment: Annotated[Experiment, Field(discriminator="kind")]
 
     def on(self, trained: Protocol) -> Protocol:
         """The whole protocol, on the task of another one."""

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import neuro_mpc as nm
-from neuro_mpc import initial, stimuli
+from neuro_mpc import cli, initial, stimuli
 from neuro_mpc.experiments import ensemble, generation, lesion, oddball, omission, tables
 from neuro_mpc.experiments.performance import perform
 from neuro_mpc.experiments.responses import batches
@@ -386,3 +387,15 @@ class TestRun:
     def test_an_experiment_does_not_learn(self):
         with pytest.raises(nm.DescriptionError, match="an experiment does not learn"):
             nm.load_protocol("toy-language", {"experiment": {"kind": "omission"}})
+
+    def test_the_command_line_changes_single_entries(self, shown, monkeypatch):
+        calls = []
+        monkeypatch.setitem(vars(nm), "check", lambda *given, **begun: calls.append(given) or 1 / 0)
+        settings = ["protocol.experiment.afterwards=follow", "protocol.inference.rate=0.05"]
+        words = ["check", "oddball", "--from", str(shown("mpl").trained.source)]
+        CliRunner().invoke(cli.app, words + [word for each in settings for word in ("--set", each)])
+        ((circuit, protocol),) = calls
+        assert protocol.experiment.afterwards == "follow" and protocol.experiment.trials == 200
+        assert protocol.inference.rate == 0.05 and protocol.stimulus == shown("mpl").trained.protocol.stimulus
+        result = CliRunner().invoke(cli.app, [*words, "--set", "protocol.experiment.afterward=follow"])
+        assert result.exit_code == 2 and "did you mean 'afterwards'" in result.output

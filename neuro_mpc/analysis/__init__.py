@@ -8,6 +8,9 @@ Neurons: `traces` of a population, and of these `profile`, `principal_components
 
 Sweeps: `by_load` and `onset` of a measure over the data load, `power_law`.
 
+Experiments on trained circuits, in one run file or in those of several seeds: `experiment`, `responses`,
+`contrast`, `by_window`, `lesion_curves`, `ensembles`; `mean_interval` of anything over anything.
+
 A run file that lacks what a measure needs gets a RunFileError that names the recording option to set.
 """
 
@@ -17,6 +20,15 @@ from neuro_mpc.analysis.components import principal_components
 from neuro_mpc.analysis.determinism import determinism
 from neuro_mpc.analysis.energy import inference_energy
 from neuro_mpc.analysis.entropy import entropy
+from neuro_mpc.analysis.experiments import (
+    by_window,
+    contrast,
+    ensembles,
+    experiment,
+    lesion_curves,
+    mean_interval,
+    responses,
+)
 from neuro_mpc.analysis.histograms import histogram
 from neuro_mpc.analysis.onset import by_load, onset, power_law
 from neuro_mpc.analysis.projections import compare_projections, summary
@@ -29,14 +41,20 @@ from neuro_mpc.analysis.weights import projections, weights
 __all__ = [
     "asymmetry",
     "by_load",
+    "by_window",
     "compare_projections",
+    "contrast",
     "determinism",
+    "ensembles",
     "entropy",
     "error_by_surprise",
+    "experiment",
     "histogram",
     "inference_energy",
     "interval",
     "labels",
+    "lesion_curves",
+    "mean_interval",
     "most_variable_units",
     "onset",
     "pairs",
@@ -44,6 +62,7 @@ __all__ = [
     "principal_components",
     "profile",
     "projections",
+    "responses",
     "selectivity",
     "settled",
     "summary",

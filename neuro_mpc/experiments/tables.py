@@ -112,4 +112,5 @@ class Generation(Table):
     presentations: Annotated[tuple[Count, ...], Field(strict=False)] = ()
 
 
-Experiment = Annotated[Oddball | Omission | Lesion | Ensemble | Generation, Field(discriminator="kind")]
+Experiment = Oddball | Omission | Lesion | Ensemble | Generation
+"""Told apart by their `kind`."""

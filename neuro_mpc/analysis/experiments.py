@@ -1,0 +1,170 @@
+"""What experiments on trained circuits found, in one run file or in those of several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc import content
+from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED, percentiles, resampled_means
+from neuro_mpc.errors import RunFileError
+
+Runs = xr.DataTree | Sequence[xr.DataTree]
+RESPONSES = ("oddball", "omission")
+WINDOWS = ("before", "at", "after")
+
+
+def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
+    """The results of the experiment of a run; RunFileError where it made none, or none of these kinds."""
+    found = content.group(run, "experiment")
+    if found is None or (kinds and found.attrs["kind"] not in kinds):
+        kind = kinds[0] if kinds else "oddball"
+        source = run.encoding.get("source", "this run")
+        raise RunFileError(
+            f"{source} holds no experiment of the kind {' or '.join(kinds) or 'any'}",
+            hint=f"neuro-mpc run {kind} --from run.nc --out {kind}.nc",
+        )
+    return found.to_dataset(inherit=False)
+
+
+def mean_interval(
+    values: xr.DataArray, over: str, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED
+) -> xr.Dataset:
+    """`mean`, and `low` and `high` of its bootstrap interval, over one dimension; all others stay.
+
+    Whole entries of `over` are drawn with replacement, the same ones for all the others dimensions.
+    The ends are missing where there is one entry only.
+    """
+    first = values.transpose(over, ...).astype(float)
+    mean = first.mean(over, skipna=False)
+    flat = first.values.reshape(len(first), -1)
+    ends = (
+        percentiles(resampled_means(flat, draws, seed), level)
+        if len(flat) > 1
+        else np.full((2, flat.shape[1]), np.nan)
+    )
+    low, high = (mean.copy(data=each.reshape(mean.shape)) for each in ends)
+    return xr.Dataset({"mean": mean, "low": low, "high": high}, attrs={"number": len(first), "over": over})
+
+
+def responses(runs: Runs, quantity: str = "error", draws: int = DRAWS, seed: int = SEED) -> xr.Dataset:
+    """Mean responses (condition, population, step) of an oddball or an omission, with 95 % intervals.
+
+    Of one run the intervals are over its trials, of several over the runs (seeds), whose trials are averaged.
+
+    quantity  "error"; "surprise" or "right", which are of the target and have no population
+
+    Raises RunFileError where a run holds no such experiment, or the runs differ in it.
+    """
+    return _over(_stacked(runs, quantity), draws, seed)
+
+
+def contrast(
+    runs: Runs, quantity: str = "error", against: str = "standard", draws: int = DRAWS, seed: int = SEED
+) -> xr.Dataset:
+    """Differences of the responses from those of the condition `against`, trial by trial; as `responses`."""
+    values = _stacked(runs, quantity)
+    differences = values - values.sel(condition=against)
+    others = [name for name in values["condition"].values if name != against]
+    return _over(differences.sel(condition=others), draws, seed)
+
+
+def by_window(
+    runs: Runs, quantity: str = "error", against: str = "standard", draws: int = DRAWS, seed: int = SEED
+) -> xr.Dataset:
+    """The differences of `contrast` (condition, population, window): means over the steps before, at and after
+    the first step that the deviant or the absence touches."""
+    values = _stacked(runs, quantity)
+    onset = values.attrs["onset"]
+    step = values["step"]
+    parts = [
+        values.where(chosen, drop=True).mean("step") for chosen in (step < onset, step == onset, step > onset)
+    ]
+    found = xr.concat(parts, dim=xr.DataArray(list(WINDOWS), dims="window", name="window"))
+    others = [name for name in values["condition"].values if name != against]
+    differences = (found - found.sel(condition=against)).sel(condition=others)
+    return _over(differences, draws, seed)
+
+
+def lesion_curves(
+    runs: Runs, quantity: str = "performance", draws: int = DRAWS, seed: int = SEED
+) -> xr.Dataset:
+    """Mean of a quantity (order, fraction) while more is silenced, with 95 % intervals.
+
+    Of one run the intervals are over its random orders, of several over the runs (seeds).
+
+    quantity  "performance", "loss" or, of a language, "correct_letter_ratio"
+    """
+    found = [experiment(run, "lesion") for run in _listed(runs)]
+    _refuse_different(found, quantity)
+    if len(found) == 1:
+        values = found[0][quantity]
+        # What has one order only has no spread.
+        return mean_interval(values.fillna(values.isel(repeat=0)), "repeat", draws, seed=seed)
+    return mean_interval(_joined([each[quantity].mean("repeat") for each in found]), "run", draws, seed=seed)
+
+
+def ensembles(runs: Runs) -> xr.Dataset:
+    """What networks drawn from learned distributions have in common, (run,).
+
+    single, spread, worst, best    mean, standard deviation and range of the networks' performance
+    agreement                      mean over pairs of networks of the fraction of equal answers
+    vote, mean_output              performance of the most frequent answer, and of the mean output, of all
+    noise, mean_weights            performance of the circuit with noise, and with every weight at its mean
+    """
+    found = [experiment(run, "ensemble") for run in _listed(runs)]
+    return xr.concat([_ensemble(each) for each in found], dim="run")
+
+
+def _ensemble(found: xr.Dataset) -> xr.Dataset:
+    performance, agreement = found["performance"].values.astype(float), found["agreement"].values
+    others = ~np.eye(len(agreement), dtype=bool)
+    values = {
+        "single": performance.mean(),
+        "spread": performance.std(),
+        "worst": performance.min(),
+        "best": performance.max(),
+        "agreement": agreement[others].mean() if others.any() else np.nan,
+        **{name: float(found[name][-1]) for name in ("vote", "mean_output")},
+        **{name: found.attrs[name] for name in ("noise", "mean_weights")},
+    }
+    return xr.Dataset(values)
+
+
+def _listed(runs: Runs) -> list[xr.DataTree]:
+    return [runs] if isinstance(runs, xr.DataTree) else list(runs)
+
+
+def _stacked(runs: Runs, quantity: str) -> xr.DataArray:
+    """A response of one run by its trials, or of several (run,), means over trials."""
+    found = [experiment(run, *RESPONSES) for run in _listed(runs)]
+    _refuse_different(found, quantity)
+    arrays = [each[quantity].assign_attrs(each.attrs) for each in found]
+    return (
+        arrays[0] if len(arrays) == 1 else _joined([each.mean("trial", keep_attrs=True) for each in arrays])
+    )
+
+
+def _joined(arrays: list[xr.DataArray]) -> xr.DataArray:
+    return xr.concat(arrays, dim="run", combine_attrs="override", coords="minimal", compat="override")
+
+
+def _over(values: xr.DataArray, draws: int, seed: int) -> xr.Dataset:
+    return mean_interval(values, "run" if "run" in values.dims else "trial", draws, seed=seed)
+
+
+def _refuse_different(found: list[xr.Dataset], quantity: str) -> None:
+    """Runs can be put together where their experiments are the same."""
+    if quantity not in found[0]:
+        raise RunFileError(
+            f"this experiment measured no {quantity}", hint=f"one of {', '.join(found[0].data_vars)}"
+        )
+    first = found[0]
+    for other in found[1:]:
+        same = {name: values for name, values in first.attrs.items() if not isinstance(values, np.ndarray)}
+        if any(other.attrs.get(name) != value for name, value in same.items()) or any(
+            name != "trial" and not other[name].equals(first[name]) for name in first[quantity].indexes
+        ):
+            raise RunFileError("these runs made different experiments", hint="runs of the same protocol")
