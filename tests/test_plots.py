@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import FIGURES, plot_run, style
 from neuro_mpc.plots.learning import chance_level
-from neuro_mpc.plots.sequences import ALLOWED, FORBIDDEN, GIVEN, _kinds
+from neuro_mpc.plots.sequences import ALLOWED, FORBIDDEN, GIVEN, kinds_of
 
 SHORT = {"presentations": 60, "snapshots": 3, "units": 12}
 DIGITS = {**SHORT, "measure": "accuracy", "classes": 10, "read": "last", "generation": False}
@@ -35,6 +35,7 @@ RUNS = {
 
 def drawable(options):
     needed = {"sequences": options.get("generation", True), "inference": options.get("trajectory", 0)}
+    needed |= dict.fromkeys(("oddball", "omission", "lesion", "ensemble", "generation"), False)  # experiments
     return [name for name in FIGURES if needed.get(name, True)]
 
 
@@ -140,7 +141,7 @@ def test_forbidden_transitions_are_those_off_the_ring_steps(example_run):
         [GIVEN, ALLOWED, ALLOWED, FORBIDDEN],
         [GIVEN, ALLOWED, FORBIDDEN, ALLOWED],
     ]
-    np.testing.assert_array_equal(_kinds(sequences, example_run["generation"]), expected)
+    np.testing.assert_array_equal(kinds_of(sequences, example_run["generation"]), expected)
 
 
 @pytest.mark.parametrize("names", ["BELIEF PREDICTION ERROR", "BEFORE AFTER", "BEFORE OUTPUT"])

@@ -31,7 +31,7 @@ def conduct(presenter: Presenter, data: Stimuli, table: Ensemble, trained: Train
     the first networks together `vote` and `mean_output` (size,); of the vote of all its `share` and whether it
     is right, `vote_right` (step, trial).
 
-    Attributes: `chance`, and the performance with noise (`noise`) and with every weight at its mean
+    Attributes: what the performance has `counted`, `chance`, and the performance with noise (`noise`) and with every weight at its mean
     (`mean_weights`), for comparison. Of answers that are equally frequent, the first class counts.
     """
     trials = np.arange(data.size(table.split))[: table.trials or None]
@@ -44,7 +44,7 @@ def conduct(presenter: Presenter, data: Stimuli, table: Ensemble, trained: Train
     for network in range(table.networks):
         with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
             poll.add(perform(presenter, data, table.split, trials))
-    return poll.results().assign_attrs(chance=data.chance, **compared)
+    return poll.results().assign_attrs(counted=data.counted, chance=data.chance, **compared)
 
 
 class _Poll:

@@ -26,7 +26,7 @@ def conduct(presenter: Presenter, data: Stimuli, table: Lesion, trained: Trained
     Every lesion is tested on the same trials with the same noise. Only random orders are repeated: the others
     are missing but for the first. `silenced` (fraction,) is the number of units or synapses.
 
-    Attributes: `of`, `chance` (of the performance) and `chance_loss` (where all classes are equally probable).
+    Attributes: `of`, what the performance has `counted`, `chance` (of the performance) and `chance_loss` (where all classes are equally probable).
     """
     circuit = presenter.plan.circuit
     moments = {name: presenter.moments(name) for name in circuit.projection}
@@ -134,7 +134,8 @@ def _labelled(found: Mapping[str, np.ndarray], table: Lesion, number: int, data:
         "repeat": np.arange(table.repeats),
     }
     steps = data.steps if data.read == "every" else 1
-    attributes = {"of": table.of, "chance": data.chance, "chance_loss": steps * np.log(data.classes)}
+    chance = {"chance": data.chance, "chance_loss": steps * np.log(data.classes)}
+    attributes = {"of": table.of, "counted": data.counted, **chance}
     return xr.Dataset(values, coordinates, attributes)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -12,10 +12,14 @@ from matplotlib.figure import Figure
 from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.plots import style
 from neuro_mpc.plots.asymmetry import plot_asymmetry
+from neuro_mpc.plots.ensemble import plot_ensemble
+from neuro_mpc.plots.generation import plot_generation
 from neuro_mpc.plots.inference import plot_inference
 from neuro_mpc.plots.learning import plot_learning
+from neuro_mpc.plots.lesion import plot_lesion
 from neuro_mpc.plots.populations import plot_populations
 from neuro_mpc.plots.profiles import plot_profiles
+from neuro_mpc.plots.responses import plot_oddball, plot_omission
 from neuro_mpc.plots.selectivity import plot_selectivity
 from neuro_mpc.plots.sequences import plot_sequences
 from neuro_mpc.plots.surprise import plot_surprise
@@ -37,13 +41,22 @@ FIGURES: dict[str, Callable[[xr.DataTree], list[Figure]]] = {
     "populations": plot_populations,
     "selectivity": plot_selectivity,
     "surprise": plot_surprise,
+    "oddball": plot_oddball,
+    "omission": plot_omission,
+    "lesion": plot_lesion,
+    "ensemble": plot_ensemble,
+    "generation": plot_generation,
 }
+OF_SEVERAL = ("oddball", "omission", "lesion")
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
-def plot_run(run: xr.DataTree, figure: str | None = None, out: str | Path | None = None) -> list[Path]:
+def plot_run(
+    run: xr.DataTree | Sequence[xr.DataTree], figure: str | None = None, out: str | Path | None = None
+) -> list[Path]:
     """Draws a figure of a run, or every figure that its recording allows, and returns the files written.
 
+    run: a list of runs, such as those of several seeds, for the figures in OF_SEVERAL.
     figure: a name in FIGURES; None: all that can be drawn.
     out: a file (its suffix is the format), or a folder; None: `<run>-<figure>.png` beside the run file.
     Several figures into one file name get their name, and several pages their number, before the suffix.
@@ -54,7 +67,10 @@ def plot_run(run: xr.DataTree, figure: str | None = None, out: str | Path | None
     if figure is not None and figure not in FIGURES:
         hint = did_you_mean(figure, FIGURES) or f"one of {', '.join(FIGURES)}"
         raise RunFileError(f"there is no figure {figure!r}", hint=hint)
-    target = _target(run, figure, out)
+    several = not isinstance(run, xr.DataTree)
+    if several and figure not in OF_SEVERAL:
+        raise RunFileError(f"there is no figure {figure!r} of several runs", hint=f"one of {', '.join(OF_SEVERAL)}")
+    target = _target(run[0] if several else run, figure, out)
     with matplotlib.rc_context(style.RC):
         drawn = _draw(run, figure)
         files = [file for name, pages in drawn.items() for file in _numbered(pages, target(name))]

@@ -36,13 +36,13 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
     figure = style.new_figure(width, (22 + 3.9 * rows) * style.MILLIMETRE)
     panels = figure.subplots(1, len(tests), squeeze=False)[0]
     for index, (axes, test) in enumerate(zip(panels, tests)):
-        kinds = _kinds(sequences[index], generation)
-        _cells(axes, sequences[index], kinds, _symbols(generation), rows, positions)
+        kinds = kinds_of(sequences[index], generation)
+        cells(axes, sequences[index], kinds, _symbols(generation), rows, positions)
         style.heading(axes, _heading(int(generation["test"][test]), kinds, "transitions" in generation.attrs))
         if len(tests) > 1:
             style.letter(axes, index)
     panels[0].set_ylabel("generated sequence")
-    _legend(figure, "transitions" in generation.attrs)
+    legend(figure, "transitions" in generation.attrs)
     return [figure]
 
 
@@ -51,7 +51,7 @@ def _symbols(generation: xr.DataTree) -> list[str]:
     return names.split("\n") if names else [str(k) for k in range(int(generation["sequence"].max()) + 1)]
 
 
-def _kinds(sequences: np.ndarray, generation: xr.DataTree) -> np.ndarray:
+def kinds_of(sequences: np.ndarray, generation: xr.DataTree) -> np.ndarray:
     """GIVEN, ALLOWED or FORBIDDEN for every symbol; without transitions nothing is forbidden."""
     kinds = np.full(sequences.shape, ALLOWED)
     kinds[:, 0] = GIVEN
@@ -63,7 +63,8 @@ def _kinds(sequences: np.ndarray, generation: xr.DataTree) -> np.ndarray:
     return kinds
 
 
-def _cells(axes: Axes, sequences, kinds, symbols: list[str], rows: int, positions: int) -> None:
+def cells(axes: Axes, sequences, kinds, symbols: list[str], rows: int, positions: int) -> None:
+    """Draws the first symbols of the first sequences (trial, position), each on the fill of its kind."""
     shown = kinds[:rows, :positions]
     axes.pcolormesh(FILLS[shown], edgecolors="#D5D8DB", linewidth=0.4)
     for row, position in np.ndindex(shown.shape):
@@ -82,7 +83,8 @@ def _heading(presentations: int, kinds: np.ndarray, judged: bool) -> str:
     return f"{when}: correct letter ratio {np.mean(kinds[:, 1:] == ALLOWED):.2f}"
 
 
-def _legend(figure: Figure, judged: bool) -> None:
+def legend(figure: Figure, judged: bool) -> None:
+    """What the fills mean, below the figure."""
     names = ["given", "allowed transition", "forbidden transition"] if judged else ["given", "generated"]
     handles = [Patch(facecolor=fill, edgecolor=style.FAINT, linewidth=0.4, label=name)
                for fill, name in zip(FILLS, names)]

@@ -20,6 +20,7 @@ FEW_DECADES = 300  # ratio below which powers of ten are too few ticks
 INK, FAINT = "#222222", "#8A8F94"
 BELIEF, PREDICTION, ERROR, OUTPUT = "#15357A", "#E8A317", "#C8372D", "#7B5EA7"
 BEFORE, AFTER = "#B4B9BF", "#00594F"
+UNEXPECTED = "#B0228C"  # what an experiment shows in the place of what was expected
 SIGNED, POSITIVE = "cividis", "Greys"  # lightness grows, or falls, all the way
 
 QUANTITIES = {
@@ -32,6 +33,19 @@ ENERGIES = {
     "free_energy": {"color": INK, "linestyle": "-"},
     "free_energy_hidden": {"color": ERROR, "linestyle": ":"},
     "loss": {"color": OUTPUT, "linestyle": "--"},
+}
+CONDITIONS = {
+    "standard": {"color": FAINT, "linestyle": "--", "marker": "s"},
+    "control": {"color": INK, "linestyle": ":", "marker": "^"},
+    "deviant": {"color": UNEXPECTED, "linestyle": "-", "marker": "o"},
+    "omitted": {"color": UNEXPECTED, "linestyle": "-", "marker": "o"},
+}
+ORDERS = {
+    "random": {"color": FAINT, "linestyle": "-", "marker": None},
+    "most-variable": {"color": INK, "linestyle": "--", "marker": "o", "markerfacecolor": "white"},
+    "least-variable": {"color": INK, "linestyle": "-", "marker": "o"},
+    "strongest": {"color": INK, "linestyle": "-", "marker": "^"},
+    "weakest": {"color": INK, "linestyle": "--", "marker": "^", "markerfacecolor": "white"},
 }
 
 RC = {

@@ -52,6 +52,11 @@ class Stimuli(ABC):
         return answers == self.labels(split, trials)
 
     @property
+    def counted(self) -> str:
+        """What `right` counts."""
+        return "allowed answers" if self.transitions else "right answers"
+
+    @property
     def chance(self) -> float:
         """Probability that an answer by chance is right."""
         return 1 / self.classes

@@ -1,0 +1,82 @@
+"""Networks drawn from the learned distributions: each for itself, and all together."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from neuro_mpc.analysis.bootstrap import interval
+from neuro_mpc.analysis.experiments import ensembles, experiment
+from neuro_mpc.plots import style
+
+BINS = 4
+MEAN_OUTPUT = {"color": style.OUTPUT, "linestyle": ":", "linewidth": 1.5, "label": "mean output"}
+
+
+def plot_ensemble(run: xr.DataTree) -> list[Figure]:
+    """Performance of the networks beside that of the circuit with noise and with mean weights (a); of the most
+    frequent answer and the mean output of more and more networks (b); and how often the most frequent answer is
+    right, by the fraction of networks that give it, with 95 % intervals (c; area: how many answers there are).
+
+    Raises RunFileError where there was no ensemble.
+    """
+    found, whole = experiment(run, "ensemble"), ensembles(run)
+    figure = style.new_figure(style.DOUBLE, 66 * style.MILLIMETRE)
+    panels = figure.subplots(1, 3)
+    _networks(panels[0], found)
+    _together(panels[1], found)
+    _reliability(panels[2], found)
+    number, agreement = found.sizes["network"], float(whole["agreement"][0])
+    style.heading(panels[0], f"{number} networks")
+    style.heading(panels[2], f"pairs agree: {agreement:.2f}")
+    for index, axes in enumerate(panels):
+        style.letter(axes, index)
+    lines = [*panels[0].get_lines(), *panels[1].get_lines()]
+    shown = {line.get_label(): line for line in lines}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown))
+    return [figure]
+
+
+def _counted(found: xr.Dataset) -> str:
+    return f"fraction of {found.attrs['counted']}"
+
+
+def _networks(axes: Axes, found: xr.Dataset) -> None:
+    values = found["performance"].values
+    low, high = values.min(), values.max()
+    margin = max((high - low) / 2, 0.01)
+    axes.hist(values, np.linspace(low - margin, min(high + margin, 1.0), 21), color=style.AFTER)
+    lines = {"noise": ("--", "with noise"), "mean_weights": ("-", "mean weights")}
+    for name, (linestyle, label) in lines.items():
+        axes.axvline(found.attrs[name], color=style.INK, linestyle=linestyle, label=label)
+    axes.axvline(found["mean_output"][-1], **MEAN_OUTPUT)
+    axes.set(xlabel=_counted(found), ylabel="networks")
+    style.ticks(axes.xaxis, 4)
+    style.ticks(axes.yaxis, 4, integer=True)
+
+
+def _together(axes: Axes, found: xr.Dataset) -> None:
+    axes.plot(found["size"], found["vote"], color=style.AFTER, label="most frequent answer")
+    axes.plot(found["size"], found["mean_output"], **MEAN_OUTPUT)
+    single = float(found["performance"].mean())
+    axes.axhline(single, color=style.FAINT, linestyle="--", label="one network, mean")
+    axes.set(xlabel="networks together", ylabel=_counted(found))
+    style.ticks(axes.xaxis, 4, integer=True)
+    style.ticks(axes.yaxis, 4)
+
+
+def _reliability(axes: Axes, found: xr.Dataset) -> None:
+    share, right = found["share"].values.ravel(), found["vote_right"].values.ravel().astype(float)
+    which = np.digitize(share, np.linspace(share.min(), share.max(), BINS + 1)[1:-1])
+    bins = [which == k for k in range(BINS) if (which == k).any()]
+    at, mean = ([values[chosen].mean() for chosen in bins] for values in (share, right))
+    sizes = [4 + 60 * chosen.mean() for chosen in bins]
+    ends = np.array([interval(right[chosen]) for chosen in bins]).T
+    axes.errorbar(at, mean, np.abs(ends - mean), color=style.AFTER, linewidth=0.8, elinewidth=0.8, zorder=1)
+    axes.scatter(at, mean, s=sizes, color=style.AFTER, linewidth=0, zorder=2)
+    axes.set(xlabel="networks that give the answer", ylabel=_counted(found), ylim=(0, 1.05))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    style.ticks(axes.xaxis, 4)

@@ -1,0 +1,70 @@
+"""Error responses to a deviant or an omission, step by step, beside the expected stimulus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neuro_mpc.analysis.experiments import contrast, experiment, responses
+from neuro_mpc.plots import style
+
+Runs = xr.DataTree | Sequence[xr.DataTree]
+
+
+def plot_oddball(runs: Runs) -> list[Figure]:
+    """Size of the error of each population (rows) by step: to the standard, to another letter that is allowed and
+    to a forbidden one (left), and the differences from the standard (right), means with 95 % intervals.
+
+    Intervals are over the trials of one run, or over several runs. The grey band is the step at which the
+    deviant is compared with the prediction; it is the stimulus of the next step.
+
+    Raises RunFileError where there was no oddball.
+    """
+    return _figure(runs, "oddball")
+
+
+def plot_omission(runs: Runs) -> list[Figure]:
+    """As `plot_oddball`, of the expected stimulus and its absence; the grey band is the first step that the
+    absence touches. RunFileError where there was no omission."""
+    return _figure(runs, "omission")
+
+
+def _figure(runs: Runs, kind: str) -> list[Figure]:
+    first = experiment(runs if isinstance(runs, xr.DataTree) else runs[0], kind)
+    found, differences = responses(runs), contrast(runs)
+    names = found["population"].values
+    figure = style.new_figure(style.DOUBLE, (14 + 44 * len(names)) * style.MILLIMETRE)
+    panels = figure.subplots(len(names), 2, squeeze=False, sharex=True)
+    over = f"{found.attrs['number']} {found.attrs['over']}s"
+    for row, name in zip(panels, names):
+        for axes, values in zip(row, (found, differences)):
+            _panel(axes, values.sel(population=name), first.attrs["onset"])
+        row[0].set_ylim(bottom=0)
+        row[0].set_ylabel("size of the error (a.u.)")
+        row[1].set_ylabel("difference (a.u.)")
+        row[1].axhline(0, color=style.FAINT, linewidth=0.6, zorder=0)
+        style.heading(row[0], f"{style.shorten(name, 24)}, {over}")
+        style.heading(row[1], f"{style.shorten(name, 24)}, less standard")
+    for axes in panels[-1]:
+        style.steps_axis(axes)
+    for index, axes in enumerate(panels.flat):
+        style.letter(axes, index)
+    lines = panels[0, 0].get_lines()
+    figure.legend(lines, list(found["condition"].values), loc="outside lower center", ncols=len(lines))
+    return [figure]
+
+
+def _panel(axes: Axes, found: xr.Dataset, onset: int) -> None:
+    axes.axvspan(onset - 0.4, onset + 0.4, color="#E9EBED", linewidth=0, zorder=-2)
+    for condition in found["condition"].values:
+        one = found.sel(condition=condition)
+        look = style.CONDITIONS[condition]
+        axes.plot(one["step"], one["mean"], **look)
+        ends = one["low"], one["high"]
+        axes.fill_between(one["step"], *ends, color=look["color"], alpha=0.25, linewidth=0)
+        if one["mean"].notnull().sum() == 1:  # a single step has no band
+            axes.vlines(one["step"], *ends, color=look["color"])
+    style.ticks(axes.yaxis, 4)
