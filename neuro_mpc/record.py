@@ -228,7 +228,7 @@ class RunFile:
     @_writing
     def experiment(self, results: xr.Dataset) -> None:
         """Writes what an experiment found."""
-        self._require_room(results.nbytes)
+        require_room(self.path, results.nbytes)
         netcdf.put_dataset(self._file.createGroup("experiment"), results, self._float)
         self.flush()
 

@@ -100,7 +100,7 @@ def shown(tmp_path_factory):
 
 
 class TestLesion:
-    ALL = {"fractions": [0.0, 0.5, 1.0], "repeats": 2, "trials": 20}
+    ALL = {"fractions": [0.0, 0.5, 1.0], "repeats": 2, "trials": 20, "orders": ["random", "strongest"]}
 
     @pytest.mark.parametrize("task", ["mpl", "digits"])
     @pytest.mark.parametrize("of", ["units", "synapses"])
