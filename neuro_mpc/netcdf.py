@@ -93,20 +93,28 @@ def put_result(
 
 
 def put_dataset(group: netCDF4.Group, dataset: xr.Dataset, kind: str) -> None:
-    """Writes a labelled dataset: its dimensions, coordinates, variables and attributes; floats as `kind`."""
+    """Writes a labelled dataset: its dimensions, coordinates, variables and attributes; floats as `kind`.
+
+    Names become numbers with `flag_meanings` (CF-1.11, 3.5), as a run file holds numbers only.
+    """
     for dimension, size in dataset.sizes.items():
         group.createDimension(dimension, size)
     for name, values in dataset.variables.items():
-        array = values.values
-        kinds = {"f": "f8" if name in dataset.coords else kind, "b": "i1", "i": "i4"}
-        stored = kinds.get(array.dtype.kind, str)
-        packed = {} if stored is str else {"compression": "zlib", "complevel": 1, "shuffle": True}
-        variable = group.createVariable(name, stored, values.dims, **packed)
-        variable.setncatts({"long_name": name.replace("_", " "), **values.attrs})
-        if stored is not str:
-            variable.setncattr("units", "1")
-        variable[...] = array.astype(object) if stored is str else array
+        array, attributes = values.values, {"long_name": name.replace("_", " "), "units": "1", **values.attrs}
+        if array.dtype.kind == "U":
+            array, attributes = _numbered(array, attributes)
+        stored = {"f": "f8" if name in dataset.coords else kind, "b": "i1", "i": "i4"}[array.dtype.kind]
+        variable = group.createVariable(name, stored, values.dims, compression="zlib", complevel=1, shuffle=True)
+        variable.setncatts(attributes)
+        variable[...] = array
     group.setncatts(dataset.attrs)
+
+
+def _numbered(names: np.ndarray, attributes: dict[str, object]) -> tuple[np.ndarray, dict[str, object]]:
+    meanings = list(dict.fromkeys(names.tolist()))
+    numbers = np.array([meanings.index(name) for name in names.tolist()], "i4")
+    flags = {"flag_values": np.arange(len(meanings), dtype="i4"), "flag_meanings": " ".join(meanings)}
+    return numbers, {**attributes, **flags}
 
 
 def refuse_strange(path: Path) -> None:

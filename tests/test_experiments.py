@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
-from neuro_mpc import cli, initial, stimuli
+from neuro_mpc import analysis, cli, initial, stimuli
 from neuro_mpc.experiments import ensemble, generation, lesion, oddball, omission, tables
 from neuro_mpc.experiments.performance import perform
 from neuro_mpc.experiments.responses import batches
@@ -328,7 +328,7 @@ class TestRun:
         protocol = nm.load_protocol("oddball", {"experiment.trials": 5, "experiment.position": 2})
         nm.simulate(None, protocol, start=source, backend="numpy", out=tmp_path / "oddball.nc").close()
         with nm.open_run(tmp_path / "oddball.nc") as run:
-            found = run["experiment"].to_dataset()
+            found = analysis.experiment(run, "oddball").load()
             assert found.attrs["kind"] == "oddball" and found.attrs["position"] == 2
             assert found["error"].sizes == {"condition": 3, "population": 2, "step": 5, "trial": 5}
             assert list(found["condition"].values) == ["standard", "control", "deviant"]

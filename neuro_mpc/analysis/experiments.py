@@ -26,7 +26,15 @@ def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
             f"{source} holds no experiment of the kind {' or '.join(kinds) or 'any'}",
             hint=f"neuro-mpc run {kind} --from run.nc --out {kind}.nc",
         )
-    return found.to_dataset(inherit=False)
+    results = found.to_dataset(inherit=False)
+    coded = [name for name, values in results.coords.items() if "flag_meanings" in values.attrs]
+    return results.assign_coords({name: _names(results[name]) for name in coded})
+
+
+def _names(numbers: xr.DataArray) -> tuple[str, np.ndarray]:
+    """A coordinate of names, which the file holds as numbers with `flag_meanings` (CF-1.11, 3.5)."""
+    meanings = np.array(numbers.attrs["flag_meanings"].split(" "))
+    return numbers.dims[0], meanings[numbers.values]
 
 
 def mean_interval(
