@@ -13,7 +13,8 @@ def numbers(run):
     yield f"correct letter ratio (chance {found.attrs['chance']:.3f}): mean over repeats, lowest to highest"
     for presentation in found["presentation"].values:
         ratio = found["correct_letter_ratio"].sel(presentation=presentation).values
-        yield f"after {presentation:6,} presentations   {ratio.mean():.3f}, {ratio.min():.3f} to {ratio.max():.3f}"
+        spread = f"{ratio.min():.3f} to {ratio.max():.3f}"
+        yield f"after {presentation:6,} presentations   {ratio.mean():.3f}, {spread}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What does a circuit lose when units or synapses are silenced, and in which order does it matter?
 
-python analysis/lesion.py lesion0.nc lesion1.nc … --out lesion.png    (one run file, or those of several seeds)
+python analysis/lesion.py lesion.nc --out lesion.png
+python analysis/lesion.py lesion0.nc lesion1.nc … --out lesion.png      several seeds
 """
 
 from recipe import answer

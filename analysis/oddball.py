@@ -1,6 +1,7 @@
 """Does a forbidden letter evoke a larger error?
 
-python analysis/oddball.py oddball0.nc oddball1.nc … --out oddball.png    (one run file, or those of several seeds)
+python analysis/oddball.py oddball.nc --out oddball.png
+python analysis/oddball.py oddball0.nc oddball1.nc … --out oddball.png      several seeds
 """
 
 from recipe import answer

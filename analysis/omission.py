@@ -1,6 +1,7 @@
 """Does the absence of an expected stimulus evoke an error?
 
-python analysis/omission.py omission0.nc omission1.nc … --out omission.png    (one run file, or those of several seeds)
+python analysis/omission.py omission.nc --out omission.png
+python analysis/omission.py omission0.nc omission1.nc … --out omission.png      several seeds
 """
 
 from recipe import answer
@@ -20,7 +21,8 @@ def numbers(runs):
                 float(means.sel(condition=name, step=step)) for name in ("standard", "omitted")
             )
             mean, low, high = (float(less[name].sel(step=step)) for name in ("mean", "low", "high"))
-            yield f"{population:14} {step:4} {standard:10.4f} {omitted:9.4f}   {mean:+.4f} ({low:+.4f} to {high:+.4f})"
+            row = f"{population:14} {step:4} {standard:10.4f} {omitted:9.4f}"
+            yield f"{row}   {mean:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
 if __name__ == "__main__":

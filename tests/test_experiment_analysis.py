@@ -22,7 +22,7 @@ CONDITIONS = {"oddball": ["standard", "control", "deviant"], "omission": ["stand
 
 
 def responses(kind, seed=0, last=False):
-    """Errors of 1 at every step, and besides 2 (hidden) or 4 (output) of the last condition from step 2 on."""
+    """Errors of 1 at every step, and 2 (hidden) or 4 (output) more in the last condition from step 2 on."""
     rng, names = np.random.default_rng(seed), CONDITIONS[kind]
     error = np.ones((len(names), 2, 6, 30)) + 0.1 * rng.normal(size=(1, 2, 6, 30))
     error[-1, :, 2:] += np.array([2, 4])[:, None, None] + seed

@@ -35,7 +35,39 @@ DIGITS = {
     "test.ensemble": 0,
     "recording.samples": [],
 }
+TWO_LAYERS = """
+name = "two layers"
+[population.input]
+role = "stimulus"
+[population.low]
+size = 9
+activation = "relu(r)"
+[population.high]
+size = 7
+activation = "tanh(r)"
+[population.output]
+role = "target"
+readout = "gaussian"
+[projection.bottom]
+from = "input"
+to = "low"
+synapse = "gaussian"
+[projection.middle]
+from = "low"
+to = "high"
+synapse = "spike-and-slab"
+[projection.again]
+from = "low"
+to = "low"
+delay = 1
+synapse = "spike-and-slab"
+[projection.top]
+from = "high"
+to = "output"
+synapse = "point"
+"""
 TASKS = {
+    "layers": (None, "digits-rows", DIGITS),
     "mpl": ("mpl", "toy-language", LANGUAGE),
     "pc": ("pc", "toy-language", LANGUAGE),
     "digits": ("mpl", "digits-rows", DIGITS),
@@ -58,8 +90,11 @@ class Shown:
 
 
 def described(task):
-    circuit, protocol, settings = TASKS[task]
-    return nm.load_circuit(circuit, {"population.hidden.size": 12}), nm.load_protocol(protocol, settings)
+    name, protocol, settings = TASKS[task]
+    circuit = (
+        nm.load_circuit(name, {"population.hidden.size": 12}) if name else nm.Circuit.from_toml(TWO_LAYERS)
+    )
+    return circuit, nm.load_protocol(protocol, settings)
 
 
 def in_file(path):
@@ -290,6 +325,33 @@ class TestOmission:
         assert (found["error"][0] != found["error"][1]).any()
         assert found.attrs["onset"] == 3 and found["right"].sel(step=7).notnull().all()
         assert found["error"].sel(population="output", step=6).isnull().all()
+
+
+class TestOtherCircuits:
+    """Two layers of free units, a Gaussian read-out, and a type of synapse without a spike."""
+
+    def test_lesions(self, shown):
+        here = shown("layers")
+        whole = here.performance().values["loss"]
+        settings = {"of": "units", "orders": ["random"], "repeats": 1, "trials": 20, "fractions": [0.0, 1.0]}
+        for where in ([], ["high"]):
+            found = here.conduct(lesion, where=where, **settings)
+            assert float(found["loss"].sel(fraction=0)[0, 0]) == whole
+            # Nothing reaches the output: ½ |target|²
+            assert float(found["loss"].sel(fraction=1)[0, 0]) == pytest.approx(0.5)
+            assert found.attrs["chance_loss"] == 0.5
+            assert found["silenced"].values.tolist() == [0, 7 if where else 16]
+
+    def test_an_omission(self, shown):
+        found = shown("layers").conduct(omission, position=4, trials=12)
+        assert found["population"].values.tolist() == ["low", "high", "output"]
+        assert found["surprise"].isnull().all() and found["right"].sel(step=7).notnull().all()
+        low = (found["error"][1] - found["error"][0]).sel(population="low")
+        assert (low != 0).any()
+
+    def test_an_ensemble(self, shown):
+        found = shown("layers").conduct(ensemble, networks=3, trials=12)
+        assert found["loss"].std() > 0
 
 
 class TestGeneration:

@@ -42,7 +42,7 @@ def mean_interval(
 ) -> xr.Dataset:
     """`mean`, and `low` and `high` of its bootstrap interval, over one dimension; all others stay.
 
-    Whole entries of `over` are drawn with replacement, the same ones for all the others dimensions.
+    Whole entries of `over` are drawn with replacement, the same ones for all other dimensions.
     The ends are missing where there is one entry only.
     """
     first = values.transpose(over, ...).astype(float)
@@ -82,8 +82,8 @@ def contrast(
 def by_window(
     runs: Runs, quantity: str = "error", against: str = "standard", draws: int = DRAWS, seed: int = SEED
 ) -> xr.Dataset:
-    """The differences of `contrast` (condition, population, window): means over the steps before, at and after
-    the first step that the deviant or the absence touches."""
+    """The differences of `contrast` (condition, population, window): means over the steps before, at and
+    after the first step that the deviant or the absence touches."""
     values = _stacked(runs, quantity)
     onset = values.attrs["onset"]
     step = values["step"]

@@ -31,9 +31,13 @@ def conduct(presenter: Presenter, data: Stimuli, experiment: Table, trained: Tra
 def refuse_misfit(experiment: Table, circuit: Circuit, data: Stimuli, source: str) -> None:
     """Raises DescriptionError for an experiment that cannot be done with this circuit on these stimuli."""
     if data.streams:
-        raise DescriptionError("an experiment needs trials that stand alone; a text goes on from trial to trial",
-                               source=source, key="experiment.kind", found=experiment.kind,
-                               hint="neuro-mpc generate for what a circuit makes of a text")
+        raise DescriptionError(
+            "an experiment needs trials that stand alone; a text goes on from trial to trial",
+            source=source,
+            key="experiment.kind",
+            found=experiment.kind,
+            hint="neuro-mpc generate for what a circuit makes of a text",
+        )
     if isinstance(experiment, OnTrials) and not data.size(experiment.split):
         problem = f"there are no trials in the split {experiment.split!r}"
         raise DescriptionError(

@@ -28,11 +28,12 @@ NAMES = {
 
 def conduct(presenter: Presenter, data: Stimuli, table: Ensemble, trained: Trained) -> xr.Dataset:
     """Of every network `performance`, `loss` (network,) and `agreement` with the others (network, other); of
-    the first networks together `vote` and `mean_output` (size,); of the vote of all its `share` and whether it
-    is right, `vote_right` (step, trial).
+    the first networks together `vote` and `mean_output` (size,); of the vote of all its `share` and whether
+    it is right, `vote_right` (step, trial).
 
-    Attributes: what the performance has `counted`, `chance`, and the performance with noise (`noise`) and with every weight at its mean
-    (`mean_weights`), for comparison. Of answers that are equally frequent, the first class counts.
+    Attributes: what the performance has `counted`, its `chance`, and for comparison that with noise (`noise`)
+    and with every weight at its mean (`mean_weights`). Of answers that are equally frequent, that of the first
+    class counts.
     """
     trials = np.arange(data.size(table.split))[: table.trials or None]
     whole = perform(presenter, data, table.split, trials)

@@ -26,7 +26,8 @@ def conduct(presenter: Presenter, data: Stimuli, table: Lesion, trained: Trained
     Every lesion is tested on the same trials with the same noise. Only random orders are repeated: the others
     are missing but for the first. `silenced` (fraction,) is the number of units or synapses.
 
-    Attributes: `of`, what the performance has `counted`, `chance` (of the performance) and `chance_loss` (where all classes are equally probable).
+    Attributes: `of`, what the performance has `counted`, its `chance`, and `chance_loss`, that of an output
+    which tells no class from another: ln K at every step that is read, ½ for a Gaussian read-out.
     """
     circuit = presenter.plan.circuit
     moments = {name: presenter.moments(name) for name in circuit.projection}
@@ -42,7 +43,8 @@ def conduct(presenter: Presenter, data: Stimuli, table: Lesion, trained: Trained
             for name, value in values.items():
                 here = found.setdefault(name, np.full(_shape(table), np.nan))
                 here[table.orders.index(order), index, repeat] = value
-    return _labelled(found, table, number, data)
+    softmax = circuit.population[circuit.target].readout == "softmax"
+    return _labelled(found, table, number, data, np.log(data.classes) if softmax else 0.5)
 
 
 def _shape(table: Lesion) -> tuple[int, int, int]:
@@ -120,7 +122,9 @@ def _kept(silenced: np.ndarray, table: Lesion, circuit: Circuit) -> dict[str, np
     }
 
 
-def _labelled(found: Mapping[str, np.ndarray], table: Lesion, number: int, data: Stimuli) -> xr.Dataset:
+def _labelled(
+    found: Mapping[str, np.ndarray], table: Lesion, number: int, data: Stimuli, chance_loss: float
+) -> xr.Dataset:
     values = {name: (DIMENSIONS, each, {"long_name": LABELS[name]}) for name, each in found.items()}
     silenced = [round(fraction * number) for fraction in table.fractions]
     values["silenced"] = ("fraction", silenced, {"long_name": f"number of {table.of} that are silenced"})
@@ -134,7 +138,7 @@ def _labelled(found: Mapping[str, np.ndarray], table: Lesion, number: int, data:
         "repeat": np.arange(table.repeats),
     }
     steps = data.steps if data.read == "every" else 1
-    chance = {"chance": data.chance, "chance_loss": steps * np.log(data.classes)}
+    chance = {"chance": data.chance, "chance_loss": steps * chance_loss}
     attributes = {"of": table.of, "counted": data.counted, **chance}
     return xr.Dataset(values, coordinates, attributes)
 

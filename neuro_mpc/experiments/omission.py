@@ -20,7 +20,7 @@ def conduct(presenter: Presenter, data: Stimuli, table: Omission, trained: Train
     """What `responses` says of the trials as they are (standard), without stimulus at some steps (omitted).
 
     Where the next stimulus is the target, one that stays away is missing as target, too: the output errors
-    are then what was expected, with a minus. The attribute `onset` is the first step that the absence touches.
+    are then what was expected, with a minus. The attribute `onset` is the first step the absence touches.
     """
     trials = np.arange(data.size(table.split))[: table.trials or None]
     stimulus, target = data.batch(table.split, trials)

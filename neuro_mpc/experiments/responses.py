@@ -27,11 +27,15 @@ def responses(
     conditions  name → stimulus (step, trial, unit) and target (step or 1, trial, class) of the same trials
     trials      (trial,) their numbers in the data set
 
-    Missing are the errors of the target population, surprise and right at steps without a target.
+    Missing are the errors of the target population, surprise and right at steps without a target, and the
+    surprise where the read-out gives no probabilities.
     """
+    circuit = presenter.plan.circuit
     found = [_condition(presenter, data, *shown) for shown in conditions.values()]
-    populations = [*presenter.plan.circuit.free, presenter.plan.circuit.target]
+    populations = [*circuit.free, circuit.target]
     error, surprise, right = (np.stack(each) for each in zip(*found, strict=True))
+    if circuit.population[circuit.target].readout != "softmax":
+        surprise[:] = np.nan
     shown = ("condition", "step", "trial")
     values = {
         "error": (("condition", "population", "step", "trial"), error),

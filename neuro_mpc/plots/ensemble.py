@@ -17,9 +17,9 @@ MEAN_OUTPUT = {"color": style.OUTPUT, "linestyle": ":", "linewidth": 1.5, "label
 
 
 def plot_ensemble(run: xr.DataTree) -> list[Figure]:
-    """Performance of the networks beside that of the circuit with noise and with mean weights (a); of the most
-    frequent answer and the mean output of more and more networks (b); and how often the most frequent answer is
-    right, by the fraction of networks that give it, with 95 % intervals (c; area: how many answers there are).
+    """Performance of the networks beside that of the circuit with noise and with mean weights (a); of the
+    most frequent answer and the mean output of more and more networks (b); how often the most frequent answer
+    is right, by the fraction of networks that give it, with 95 % intervals (c; area: number of answers).
 
     Raises RunFileError where there was no ensemble.
     """

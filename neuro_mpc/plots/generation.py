@@ -16,8 +16,8 @@ COLOURS = (style.BEFORE, style.AFTER)
 
 
 def plot_generation(run: xr.DataTree) -> list[Figure]:
-    """The first strings generated at the first and at the last of the moments (a, b), and how often each step on
-    the ring of letters was taken at both (c); allowed steps are marked below the axis.
+    """The first strings generated at the first and at the last of the moments (a, b), and how often each step
+    on the ring of letters was taken at both (c); allowed steps are marked below the axis.
 
     Raises RunFileError where nothing was generated.
     """

@@ -19,9 +19,9 @@ QUANTITIES = {
 
 
 def plot_lesion(runs: xr.DataTree | Sequence[xr.DataTree]) -> list[Figure]:
-    """Answers that are right (in a language: allowed), the correct letter ratio of generated strings where there
-    is a language, and the loss, each by the fraction that is silenced, in every order; means with 95 % intervals
-    over the random orders of one run, or over several runs. Dotted: chance.
+    """Answers that are right (in a language: allowed), the correct letter ratio of generated strings where
+    there is a language, and the loss, each by the fraction that is silenced, in every order; means with 95 %
+    intervals over the random orders of one run, or over several runs. Dotted: chance.
 
     Raises RunFileError where there was no lesion.
     """

@@ -15,8 +15,8 @@ Runs = xr.DataTree | Sequence[xr.DataTree]
 
 
 def plot_oddball(runs: Runs) -> list[Figure]:
-    """Size of the error of each population (rows) by step: to the standard, to another letter that is allowed and
-    to a forbidden one (left), and the differences from the standard (right), means with 95 % intervals.
+    """Size of the error of each population (rows) by step: to the standard, to another letter that is allowed
+    and to a forbidden one (left), and the differences from the standard (right), means with 95 % intervals.
 
     Intervals are over the trials of one run, or over several runs. The grey band is the step at which the
     deviant is compared with the prediction; it is the stimulus of the next step.
