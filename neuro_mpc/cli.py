@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,7 +29,7 @@ CircuitName = Annotated[str, typer.Argument(metavar="CIRCUIT", help="A name (see
 ProtocolName = Annotated[str, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.")]
 
 FirstName = Annotated[
-    str, typer.Argument(metavar="[CIRCUIT]", help="A name (see `list`) or a path; none with --from.")
+    str, typer.Argument(metavar="CIRCUIT", help="A name (see `list`) or a path; left out with --from.")
 ]
 SecondName = Annotated[
     str | None, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.", show_default=False)
@@ -203,18 +203,21 @@ def list_shipped() -> None:
 
 @app.command()
 def plot(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="A run file; several, for one figure of them all.")
+    ],
     figure: Annotated[str | None, typer.Option(metavar="NAME", help="Draw this figure only.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file or a folder.")] = None,
 ) -> None:
     """Draw the figures of a run file and print where they are."""
-    with _errors_told():
+    with _errors_told(), ExitStack() as stack:
         from neuro_mpc.reading import reading
 
         with _warnings_told():
-            opened = nm.open_run(run, careful=True)
-        with closing(opened), reading(run), _strangeness_told(run):
-            drawn = nm.plot_run(opened, figure, out)
+            opened = [stack.enter_context(closing(nm.open_run(run, careful=True))) for run in runs]
+        named = Path(", ".join(map(str, runs)))
+        with reading(named), _strangeness_told(named):
+            drawn = nm.plot_run(opened if len(opened) > 1 else opened[0], figure, out)
         for path in drawn:
             typer.echo(path)
 

@@ -239,6 +239,14 @@ def test_plot_prints_where_the_figures_are(pretend, tmp_path):
     assert drawn == [(run, "learning", tmp_path / "learning.png")]
 
 
+def test_plot_hands_several_runs_on_together(pretend, tmp_path):
+    opened, drawn = {"a.nc": learned(), "b.nc": learned()}, []
+    pretend("open_run", lambda path, careful: opened[str(path)])
+    pretend("plot_run", lambda *given: drawn.append(given) or [tmp_path / "oddball.png"])
+    assert command("plot", "a.nc", "b.nc", "--figure", "oddball").exit_code == 0
+    assert drawn == [(list(opened.values()), "oddball", None)]
+
+
 def test_plot_of_a_missing_file(tmp_path):
     result = command("plot", tmp_path / "none.nc")
     assert result.exit_code == 2

@@ -70,7 +70,8 @@ def plot_run(
     several = not isinstance(run, xr.DataTree)
     if several and figure not in OF_SEVERAL:
         hint = f"one of {', '.join(OF_SEVERAL)}"
-        raise RunFileError(f"there is no figure {figure!r} of several runs", hint=hint)
+        wanted = f"there is no figure {figure!r} of several runs" if figure else "several runs need a figure"
+        raise RunFileError(wanted, hint=hint)
     target = _target(run[0] if several else run, figure, out)
     with matplotlib.rc_context(style.RC):
         drawn = _draw(run, figure)
