@@ -1,0 +1,98 @@
+"""What is measured, as arrays that every implementation starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+import neuro_mpc as nm
+
+CLASSES, RATE = 10, 0.1
+PARAMETERS = {"m": lambda rng, shape: rng.normal(0, np.sqrt(shape[1]), shape),
+              "pi": lambda rng, shape: 0.1 * rng.random(shape), "Xi": lambda rng, shape: 0.1 * rng.random(shape)}
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """The circuit `mpl` on MNIST, 28 pixels at a step, read at the last of `steps` steps.
+
+    Measured are iterations of relaxation, or whole presentations under fixed prediction."""
+
+    units: int = 100
+    trials: int = 128
+    steps: int = 28
+    pixels: int = 28
+    precision: str = "float32"
+    presentation: bool = False
+
+    @property
+    def circuit(self) -> nm.Circuit:
+        return nm.load_circuit("mpl", {"population.hidden.size": self.units}).sized(self.pixels, CLASSES)
+
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, np.ndarray]]:
+        """Of weights with which relaxation neither dies out nor diverges."""
+        rng = np.random.default_rng(0)
+        drawn = {name: {each: draw(rng, self.circuit.shape(name)) for each, draw in PARAMETERS.items()}
+                 for name in self.circuit.projection}
+        drawn["recurrent"]["m"] *= 0.3
+        return drawn
+
+    @cached_property
+    def moments(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """projection → (μ, v), each (post, pre)."""
+        found = {}
+        for name, values in self.parameters.items():
+            m, pi, Xi, n = values["m"], values["pi"], values["Xi"], values["m"].shape[1]
+            found[name] = tuple(each.astype(self.precision)
+                                for each in (m / n, m**2 * pi / (n**2 * (1 - pi)) + Xi / n))
+        return found
+
+    @cached_property
+    def batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Stimulus (step, trial, pixel) and target (trial, class)."""
+        rng = np.random.default_rng(1)
+        stimulus = rng.random((self.steps, self.trials, self.pixels)) * (rng.random((self.steps, self.trials, 1)) < 0.7)
+        target = np.eye(CLASSES)[rng.integers(0, CLASSES, self.trials)]
+        return stimulus.astype(self.precision), target.astype(self.precision)
+
+    @cached_property
+    def noise(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the hidden units (step, trial, unit) and of the output (trial, class)."""
+        rng = np.random.default_rng(2)
+        return (rng.normal(size=(self.steps, self.trials, self.units)).astype(self.precision),
+                rng.normal(size=(self.trials, CLASSES)).astype(self.precision))
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A layered circuit with point weights and tanh, clamped at both ends; sizes from stimulus to target."""
+
+    sizes: tuple[int, ...] = (784, 256, 256, 10)
+    trials: int = 128
+    iterations: int = 20
+
+    @property
+    def circuit(self) -> nm.Circuit:
+        names = ["input", *(f"layer{each}" for each in range(1, len(self.sizes) - 1)), "output"]
+        population = {name: {"size": size, "activation": "tanh(r)"} for name, size in zip(names, self.sizes)}
+        population["input"], population["output"] = {"role": "stimulus"}, {"role": "target", "readout": "gaussian"}
+        projection = {post: {"from": pre, "to": post, "synapse": "weight"} for pre, post in zip(names, names[1:])}
+        synapse = {"weight": {"mean": "w", "parameter": {"w": {"initial": "normal(0, 1/sqrt(n))"}}}}
+        return nm.Circuit(name="layers", population=population, projection=projection,
+                          synapse=synapse).sized(self.sizes[0], self.sizes[-1])
+
+    @cached_property
+    def weights(self) -> list[np.ndarray]:
+        """Of each layer, (post, pre)."""
+        rng = np.random.default_rng(0)
+        return [rng.normal(0, pre**-0.5, (post, pre)).astype(np.float32) for pre, post in zip(self.sizes, self.sizes[1:])]
+
+    @cached_property
+    def batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Stimulus (trial, pixel) and target (trial, class)."""
+        rng = np.random.default_rng(1)
+        return (rng.random((self.trials, self.sizes[0])).astype(np.float32),
+                np.eye(self.sizes[-1], dtype=np.float32)[rng.integers(0, self.sizes[-1], self.trials)])

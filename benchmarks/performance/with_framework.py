@@ -1,0 +1,93 @@
+"""This framework: a network's program, driven as a run drives it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from cases import RATE, Layers, Sequences
+
+from neuro_mpc.network.launch import start
+from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.rules import brian_name
+
+
+class Shown:
+    """A program that was shown a batch."""
+
+    def __init__(self, plan: Plan, backend: str, parameters: dict, stimulus: np.ndarray, target: np.ndarray):
+        self.plan, self._folder = plan, tempfile.TemporaryDirectory()
+        self.program = start(plan, backend, Path(self._folder.name))
+        self.process = self.program._process
+        circuit = plan.circuit
+        for projection, values in parameters.items():
+            self.program.set(**{f"{plan.synapses_name(projection)}_{brian_name(name)}": each for name, each in values.items()})
+        self.program.set_rows(circuit.stimulus, plan.rate_name(circuit.stimulus), stimulus)
+        self.program.set_rows(circuit.target, plan.group_name(circuit.target, "error") + "_target", target)
+        self.program.set(noise_scale=1, drawing=1, noise_counter=0, noise_key=1, inference_dt=RATE * TAU_SECONDS, rate=1e-6,
+                         first_correction=1, second_correction=1, energy_limit=3e38, momentum=0.9)
+        self.phases("refreshing", "predicting")
+
+    def phases(self, *names: str) -> None:
+        """Run a presentation with these phases only, to its end."""
+        flags = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying", "redrawing")
+        self.program.set(**{flag: int(flag in names) for flag in flags})
+        self.program.step()
+        self.program.get("iterations")
+
+
+class Iterations(Shown):
+    """Iterations of relaxation."""
+
+    def __init__(self, case: Sequences, threads: int, backend: str, scheme: str = "relaxation"):
+        plan = Plan(case.circuit, case.trials, case.steps, "last", scheme, precision=case.precision, threads=threads)
+        stimulus, target = case.batch
+        super().__init__(plan, backend, case.parameters, stimulus, target[None])
+        hidden, output = case.noise
+        self.program.set_rows("hidden", "hidden_prediction_epsilon", hidden)
+        self.program.set_rows("output", "output_prediction_epsilon", output[None])
+        self.program.set(drawing=0)
+        self.phases("predicting")
+
+    def run(self, count: int) -> None:
+        self.program.set(iterations=count)
+        self.phases("inferring")
+
+    def beliefs(self) -> np.ndarray:
+        return self.program.get_rows("hidden", "hidden_belief_r")
+
+
+class FixedPredictions(Shown):
+    """Whole presentations under fixed prediction: predicted, inferred, learned."""
+
+    def __init__(self, case: Sequences, threads: int, backend: str = "cpp"):
+        stimulus, target = case.batch
+        plan = Plan(case.circuit, case.trials, case.steps, "last", precision=case.precision, threads=threads)
+        super().__init__(plan, backend, case.parameters, stimulus, target[None])
+
+    def run(self, count: int) -> None:
+        for _ in range(count):
+            self.phases("predicting", "inferring", "learning")
+
+
+class Presentations(Shown):
+    """Whole presentations of a layered circuit: predicted, inferred, learned."""
+
+    def __init__(self, case: Layers, threads: int, backend: str = "cpp", scheme: str = "relaxation"):
+        plan = Plan(case.circuit, case.trials, 1, "every", scheme, threads=threads)
+        stimulus, target = case.batch
+        parameters = {name: {"w": weights} for name, weights in zip(case.circuit.projection, case.weights)}
+        super().__init__(plan, backend, parameters, stimulus[None], target[None])
+        self.program.set(iterations=case.iterations)
+
+    def run(self, count: int) -> None:
+        for _ in range(count):
+            self.phases("predicting", "inferring", "learning")
+
+
+def make(case: Sequences | Layers, threads: int, backend: str = "cpp", scheme: str = "relaxation") -> Shown:
+    """The program of a case."""
+    if isinstance(case, Layers):
+        return Presentations(case, threads, backend, scheme)
+    return FixedPredictions(case, threads, backend) if case.presentation else Iterations(case, threads, backend, scheme)

@@ -1,0 +1,82 @@
+"""The bound: the matrix products of an iteration alone, as OpenBLAS does them, in one call each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from cases import CLASSES, Layers, Sequences
+
+from neuro_mpc.network import blas
+
+PROGRAM = """
+#include <cstdio>
+#include <vector>
+#include "cblas.h"
+struct Product { int m, n, k; bool transposed; };  // C (m × n) = A (m × k) B, B given as it is or transposed
+int main()
+{
+    const Product products[] = { %s };
+    std::vector<std::vector<float>> a, b, c;
+    for (const auto& each : products)
+    {
+        a.emplace_back((size_t)each.m * each.k, 0.5f);
+        b.emplace_back((size_t)each.k * each.n, 0.25f);
+        c.emplace_back((size_t)each.m * each.n);
+    }
+    for (int count; std::scanf("%%d", &count) == 1;)
+    {
+        for (; count > 0; count--)
+            for (size_t i = 0; i < a.size(); i++)
+            {
+                const auto& each = products[i];
+                scipy_cblas_sgemm(CblasRowMajor, CblasNoTrans, each.transposed ? CblasTrans : CblasNoTrans, each.m, each.n,
+                    each.k, 1, a[i].data(), each.k, b[i].data(), each.transposed ? each.k : each.n, 0, c[i].data(), each.n);
+            }
+        std::puts("done");
+        std::fflush(stdout);
+    }
+}
+"""
+
+
+def products_of(case: Sequences | Layers) -> list[tuple[int, int, int, bool]]:
+    """(m, n, k, transposed) of each product of an iteration; of a whole training step where the case is of one."""
+    if isinstance(case, Sequences):
+        rows, units = (case.steps - 1) * case.trials, case.units
+        forward = [(rows, units, units, True), (case.trials, CLASSES, units, True)]
+        iteration = 2 * forward + 2 * [(m, k, n, False) for m, n, k, _ in forward]
+        if not case.presentation:
+            return iteration
+        stimulus = (case.steps * case.trials, units, case.pixels, True)
+        return iteration + 2 * [stimulus] + 2 * [(n, k, m, False) for m, n, k, _ in (stimulus, *forward)]
+    sizes, trials = case.sizes, case.trials
+    pairs = list(zip(sizes, sizes[1:]))
+    start = [(trials, post, pre, True) for pre, post in pairs]
+    each = [(trials, post, pre, True) for pre, post in pairs[1:]] + [(trials, pre, post, False) for pre, post in pairs[1:]]
+    return start + case.iterations * each + [(post, pre, trials, False) for pre, post in pairs]
+
+
+class Products:
+    """The compiled products."""
+
+    def __init__(self, case: Sequences | Layers, threads: int):
+        self._folder = tempfile.TemporaryDirectory()
+        source, program = (Path(self._folder.name) / name for name in ("products.cpp", "products"))
+        source.write_text(PROGRAM % ", ".join(f"{{{m}, {n}, {k}, {str(t).lower()}}}" for m, n, k, t in products_of(case)))
+        found = blas.compiler_keywords()
+        (include,), (library,) = found["include_dirs"], found["library_dirs"]
+        subprocess.run([os.environ.get("CXX", "g++"), "-O2", str(source), f"-I{include}", f"-L{library}",
+                        f"-Wl,-rpath,{library}", f"-l{found['libraries'][0]}", "-o", str(program)], check=True)
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}
+        self.process = subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+
+    def run(self, count: int) -> None:
+        self.process.stdin.write(f"{count}\n".encode())
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == b"done\n"
+
+
+make = Products
