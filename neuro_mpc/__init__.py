@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neuro_mpc.circuit import Circuit
+    from neuro_mpc.continuation import generate, next_symbols
     from neuro_mpc.descriptions import load_circuit, load_protocol, save_circuit, save_protocol
     from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
     from neuro_mpc.plots import plot_run
@@ -31,9 +32,11 @@ __all__ = [
     "Trained",
     "__version__",
     "check",
+    "generate",
     "load_circuit",
     "load_protocol",
     "load_trained",
+    "next_symbols",
     "open_run",
     "plot_run",
     "report",
@@ -45,6 +48,7 @@ __all__ = [
 
 _NAMES = {
     "circuit": ("Circuit",),
+    "continuation": ("generate", "next_symbols"),
     "descriptions": ("load_circuit", "load_protocol", "save_circuit", "save_protocol"),
     "errors": ("DescriptionError", "NeuroMPCError", "RunError", "RunFileError"),
     "plots": ("plot_run",),

@@ -1,4 +1,4 @@
-"""The command line: run, sweep, check, show, list, plot, report. What is slow to import is imported by its command."""
+"""The command line: run, sweep, check, generate, show, list, plot, report. What is slow to import is imported by its command."""
 
 import time
 import warnings
@@ -220,6 +220,29 @@ def plot(
             drawn = nm.plot_run(opened if len(opened) > 1 else opened[0], figure, out)
         for path in drawn:
             typer.echo(path)
+
+
+@app.command()
+def generate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file of a text or a toy language.")],
+    prompt: Annotated[str, typer.Option(help="What to go on from.")] = "",
+    length: Annotated[int, typer.Option(min=1, help="Words, or characters, to generate.")] = 20,
+    temperature: Annotated[float, typer.Option(min=0, help="0: always the most probable one.")] = 1.0,
+    number: Annotated[int, typer.Option(min=1, help="Texts.")] = 1,
+    networks: Annotated[
+        int, typer.Option(min=0, help="Mean output of so many networks drawn from the learned weights.")
+    ] = 0,
+    mean_weights: Annotated[bool, typer.Option("--mean-weights", help="Every weight at its mean.")] = False,
+    start_at: StartAt = None,
+    seed: Seed = None,
+    backend: Backend = "numpy",
+) -> None:
+    """Let a trained circuit go on with a text, and print what it says."""
+    with _errors_told(), _warnings_told():
+        chosen = {"networks": networks, "mean_weights": mean_weights, "presentation": start_at, "seed": seed}
+        said = {"length": length, "temperature": temperature, "number": number, "backend": backend}
+        for text in nm.generate(run, prompt, **said, **chosen):
+            typer.echo(text)
 
 
 @app.command()

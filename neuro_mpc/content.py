@@ -51,6 +51,17 @@ def symbol(run: xr.DataTree, projection: str, parameter: str) -> str:
     return f"${written}$" if written else parameter
 
 
+def symbols(run: xr.DataTree) -> list[str]:
+    """The names of the symbols of a run; RunFileError where it has none."""
+    if (stimulus := group(run, "stimulus")) is not None and "symbols" in stimulus.data_vars:
+        return stimulus["symbols"].values.tobytes().decode("utf-8", errors="replace").split("\n")
+    named = (run[path].attrs.get("symbols", "") for path in ("generation",) if group(run, path) is not None)
+    if found := next(filter(None, named), ""):
+        return found.split("\n")
+    raise RunFileError(f"{source(run)} is not a run of symbols, such as words or letters",
+                       hint="a run of ptb, or of toy-language")
+
+
 def final_measure(run: xr.DataTree) -> dict[str, float]:
     """What a run reached, by name: in the evaluation after learning, or in the last test; empty without either."""
     learning, evaluation = run["learning"], group(run, "evaluation")

@@ -92,6 +92,14 @@ def put_result(
     group[name][...] = value
 
 
+def put_text(group: netCDF4.Group, name: str, text: np.ndarray, label: str) -> None:
+    """Writes bytes of a text; attributes hold 64 kB at most."""
+    group.createDimension(f"{name}_byte", text.size)
+    variable = group.createVariable(name, "u1", (f"{name}_byte",), zlib=True)
+    variable.long_name = label
+    variable[:] = text
+
+
 def put_dataset(group: netCDF4.Group, dataset: xr.Dataset, kind: str) -> None:
     """Writes a labelled dataset: its dimensions, coordinates, variables and attributes; floats as `kind`.
 

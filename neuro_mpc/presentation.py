@@ -16,6 +16,7 @@ from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.protocol import Protocol
 from neuro_mpc.rules import brian_name
 from neuro_mpc.sampling import Weights
+from neuro_mpc.stimuli.interface import one_hot
 
 UNLIMITED = 3e38
 LATE = 10**12  # presentation: the last stretch of a schedule
@@ -125,16 +126,25 @@ class Presenter:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """What is shown within it leaves no trace in the stream of presentations outside."""
-        names, shown = self._carried(), self._shown
-        before = dict(zip(names, self.program.get(*names))) if names else {}
+        shown, before = self._shown, self.carried()
         try:
             yield
         finally:
-            self.program.set(**before)
+            self.carry(before)
             self._shown = shown
 
+    def carried(self) -> dict[str, np.ndarray]:
+        """The neural state from which the next presentation goes on, by the name of the program's variable."""
+        names = self._carried()
+        return dict(zip(names, self.program.get(*names))) if names else {}
+
+    def carry(self, state: Mapping[str, np.ndarray]) -> None:
+        """Let the next presentation go on from this neural state."""
+        self.program.set(**state)
+        self._shown = None
+
     def _carried(self) -> list[str]:
-        """The neural state from which the next presentation goes on, where it goes on."""
+        """Names of what the next presentation goes on from, where it goes on."""
         rates = [self.plan.rate_name(name, squared) for name in self.plan.circuit.population
                  if self.plan.rows[name].history for squared in (False, True)]
         return [name for name in rates if name in self.program.manifest.variables] if self._streams else []
@@ -224,9 +234,9 @@ class Presenter:
         rows, steps = self.plan.rows[self._stimulus], self.plan.steps
         sequence, chosen = [first], first
         for count, done in enumerate(range(0, length, steps)):
-            stimulus = np.zeros((steps, self.plan.trials, rows.units), dtype=np.float32)
-            stimulus[0, np.arange(len(first)), chosen] = 1
-            self._show(stimulus, None, count, purpose)
+            symbols = np.full((steps, self.plan.trials), -1)
+            symbols[0, :len(first)] = chosen
+            self._show(symbols if self.plan.symbolic else one_hot(symbols, rows.units), None, count, purpose)
             self.program.set(idle_trials=self.plan.trials - len(first))
             self._phases(predicting=True, generating=True, carrying=done > 0)
             symbols = self.output().argmax(axis=2)[:, :len(first)]

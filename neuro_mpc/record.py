@@ -196,6 +196,15 @@ class RunFile:
         self.flush()
 
     @_writing
+    def symbols(self, names: Sequence[str]) -> None:
+        """Writes the names of the symbols of stimulus and target, as UTF-8 with a line for each."""
+        group = self._file.createGroup("stimulus")
+        if "symbols" not in group.variables:
+            text = np.frombuffer("\n".join(names).encode(), np.uint8)
+            netcdf.put_text(group, "symbols", text, "names of the symbols by number, a line each, in UTF-8")
+        self.flush()
+
+    @_writing
     def generated(
         self,
         presentation: int,

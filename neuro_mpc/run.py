@@ -195,6 +195,8 @@ class Training:
     def run(self, parameters: initial.Parameters) -> None:
         """The whole training, from these initial parameters."""
         self.presenter.load(parameters)
+        if self.data.symbolic:
+            self.record.symbols(self.data.symbols)
         self._go_on(0)
 
     def resume(self, saved: Checkpoint) -> None:

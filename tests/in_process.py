@@ -22,7 +22,7 @@ class InProcess(Program):
     def __init__(self, plan: Plan):
         self.plan, self.model = plan, Model(plan, "numpy")
         self.model.network.run(0 * second, namespace={})  # generates the code
-        self.tiling, self.rows = plan.tiling, plan.rows
+        self.tiling, self.rows = plan.tiling, plan.layout
         self._know(self.model.manifest())
         self._arrays = {name: variable.get_value() for name, variable in self.model.variables().items()}
 

@@ -22,7 +22,6 @@ from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network import blas
 from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version
 from neuro_mpc.network.conversation import Manifest, Program
-from neuro_mpc.network.operations import Rows
 from neuro_mpc.network.plan import Plan
 
 try:
@@ -70,14 +69,10 @@ def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None
     """
     if backend == "cpp":
         directory = _built(plan, stage)
-        return Program([str(directory / "main")], Manifest.load(directory / "manifest.json"), plan.tiling, _rows(plan),
+        return Program([str(directory / "main")], Manifest.load(directory / "manifest.json"), plan.tiling, plan.layout,
                        workspace / "program.log", _environment(plan.threads, workspace))
     stage("preparing the network")
     return _start_worker(plan, backend, workspace)
-
-
-def _rows(plan: Plan) -> dict[str, Rows]:
-    return {**plan.rows, **({plan.label: plan.label_rows} if plan.symbolic else {})}
 
 
 def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
@@ -90,7 +85,7 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
         flags = accepted_flags(plan.precision, *IN_CYTHON)
     command = [sys.executable, "-m", "neuro_mpc.network.worker", str(plan_path), backend, str(manifest_path),
                str(_cython_cache(flags)), json.dumps(flags)]
-    program = Program(command, Manifest({}), plan.tiling, _rows(plan), log, environment)
+    program = Program(command, Manifest({}), plan.tiling, plan.layout, log, environment)
     try:
         program.wait_until_ready(manifest_path)
     except RunError:

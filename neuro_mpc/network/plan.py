@@ -93,6 +93,11 @@ class Plan:
         """Key of `label_rows`; no population has a blank in its name."""
         return f"{self.circuit.target} label"
 
+    @property
+    def layout(self) -> dict[str, Rows]:
+        """Rows of everything that is shown or read by name: of the populations, and of the symbols of the target."""
+        return {**self.rows, **({self.label: self.label_rows} if self.symbolic else {})}
+
     @cached_property
     def tiling(self) -> Tiling:
         """Tiles of trials, visited by threads: small enough to stay in cache during relaxation."""

@@ -37,19 +37,19 @@ class TextStimuli(Stimuli):
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         described: Text = protocol.stimulus
-        tokens = {split: _tokens(lines, described.level) for split, lines in _splits(protocol, described).items()}
-        self.vocabulary = vocabulary(tokens["train"], described.vocabulary)
+        found = {split: tokens(lines, described.level) for split, lines in _splits(protocol, described).items()}
+        self.vocabulary = vocabulary(found["train"], described.vocabulary)
         if len(self.vocabulary) > LARGEST:
             raise DescriptionError(f"the text has {len(self.vocabulary):,} different tokens", source=protocol.name,
                                    key="stimulus.vocabulary", found=described.vocabulary, expected=f"up to {LARGEST:,}")
         self.symbols = list(self.vocabulary)
         self.width = self.classes = len(self.symbols)
         self.steps, self.read, self.streams = described.steps, "every", protocol.learning.batch
-        _refuse_short(protocol, len(tokens["train"]), self.streams * self.steps)
-        self._tokens = {split: self.numbers(each) for split, each in tokens.items()}
+        _refuse_short(protocol, len(found["train"]), self.streams * self.steps)
+        self._tokens = {split: self.numbers(each) for split, each in found.items()}
         unknown = self.vocabulary[UNKNOWN]
         self.unknown = {split: int((self._tokens[split] == unknown).sum()) - each.count(UNKNOWN)
-                        for split, each in tokens.items()}
+                        for split, each in found.items()}
         self._columns = {split: self._in_streams(numbers, split) for split, numbers in self._tokens.items()}
 
     def numbers(self, tokens: Iterable[str]) -> np.ndarray:
@@ -136,7 +136,8 @@ def _lines(path, checksum: str | None) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
-def _tokens(lines: Iterable[str], level: str) -> list[str]:
+def tokens(lines: Iterable[str], level: str) -> list[str]:
+    """The tokens of lines, each line followed by `<eos>`."""
     return [token for line in lines for token in (*(line.split() if level == "word" else line.strip()), END)]
 
 
