@@ -31,9 +31,9 @@ PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(en
 MEASURE = "correct_letter_ratio"
 LOOKS = (
     {"color": style.INK, "linestyle": "-", "marker": "o"},
-    {"color": style.INK, "linestyle": "--", "marker": "s"},
-    {"color": style.FAINT, "linestyle": "-", "marker": "^"},
-    {"color": style.FAINT, "linestyle": ":", "marker": "D"},
+    {"color": style.FAINT, "linestyle": "--", "marker": "s"},
+    {"color": style.BELIEF, "linestyle": ":", "marker": "^"},
+    {"color": style.PREDICTION, "linestyle": "-.", "marker": "D"},
 )
 OPEN = {"color": style.INK, "marker": "o", "mfc": "white", "mew": 0.8, "markersize": 4, "zorder": 3}
 
