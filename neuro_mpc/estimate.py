@@ -158,7 +158,8 @@ def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> 
     iterations = sum((end - start) * inference.iterations_at(start) for start, end in zip(bounds, bounds[1:]))
     inferring = course.total if inference.scheme == "fixed-prediction" else 2 * iterations
     test = protocol.test
-    tests = 2 + (course.total // test.every if test.every else 0)
+    between = course.presentations(test.every, test.every_epochs)
+    tests = 2 + (course.total // between if between else 0)
     batches = -(-data.size(test.split) // plan.trials)
     return one_pass * (2 * course.total + inferring + tests * batches + (2 + test.ensemble) * batches)
 

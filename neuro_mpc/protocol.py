@@ -315,6 +315,7 @@ class Test(Table):
     """What is tested, and how often.
 
     every     presentations between tests; 0: before and after learning only
+    every_epochs  epochs between tests, in place of presentations
     split     whose trials are tested while learning goes on; the evaluation after it uses "test"
     ensemble  networks that the evaluation draws from the learned distributions; 0: none
     generate  letters to generate from each letter ("correct-letter-ratio" only)
@@ -325,10 +326,17 @@ class Test(Table):
 
     measure: Literal["accuracy", "correct-letter-ratio", "perplexity"] = "accuracy"
     every: Count = 0
+    every_epochs: Count = 0
     split: Literal["test", "validation"] = "test"
     ensemble: Annotated[int, Field(ge=0, le=10_000)] = 0
     generate: AtLeastOne = 10
     keep: Literal["last", "best"] = "last"
+
+    @model_validator(mode="after")
+    def _counts_once(self) -> Self:
+        if self.every and self.every_epochs:
+            raise problem("both of every and every_epochs are given", expected="one of them")
+        return self
 
 
 def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:

@@ -190,6 +190,7 @@ class Training:
         self.retreat = Retreat(protocol.learning.backoff, record)
         self.record = self.retreat.record
         self.tested = protocol.experiment is None  # an experiment measures for itself
+        self.tested_every = course.presentations(protocol.test.every, protocol.test.every_epochs)
         self.observed = {sample % course.total for sample in protocol.recording.samples} if course.total else set()
 
     def run(self, parameters: initial.Parameters) -> None:
@@ -260,7 +261,7 @@ class Training:
         if ends or self._due(presentation, self.protocol.recording.synapses_every) \
                 or presentation in self.observed or presentation - 1 in self.observed:
             self._snapshot(presentation)
-        if self.tested and (ends or self._due(presentation, self.protocol.test.every)):
+        if self.tested and (ends or self._due(presentation, self.tested_every)):
             self._test(presentation)
 
     def _snapshot(self, presentation: int) -> None:

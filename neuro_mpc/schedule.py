@@ -33,6 +33,10 @@ class Course:
             self._epoch, self._order = epoch, generator(self.seed, "order", str(epoch)).permutation(self.trials)
         return self._order[position * self.batch:(position + 1) * self.batch]
 
+    def presentations(self, every: int, every_epochs: int) -> int:
+        """Presentations between two tests, from presentations or epochs between them."""
+        return every or every_epochs * self.per_epoch
+
     def goes_on(self, presentation: int) -> bool:
         """Whether a presentation goes on where the one before it ended."""
         return self.streams and presentation % self.per_epoch > 0

@@ -1,5 +1,9 @@
 """Circuits that read symbols: the same as one-hot units, streams that go on, perplexity, what tests decide."""
 
+import runpy
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from interrupted import Here
@@ -14,6 +18,7 @@ from neuro_mpc.presentation import Presenter
 from neuro_mpc.selection import Selection
 from neuro_mpc.stimuli import one_hot
 
+RECIPES = Path(__file__).parents[1] / "analysis"
 SYMBOLS, STEPS, TRIALS = 7, 6, 4
 SMALL = {"population.hidden.size": 5, "population.embedding.size": 3}
 TEXT = ["the dog runs", "the cat sleeps", "the bird sings well", "a dog sings"] * 10
@@ -258,3 +263,12 @@ def test_a_run_without_symbols_is_refused(tmp_path):
 def test_what_cannot_be_generated(learned, wrong):
     with pytest.raises(RunError):
         nm.generate(learned, "the", **wrong)
+
+
+def test_the_recipe_of_next_words(learned, tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(RECIPES)
+    monkeypatch.setattr(sys, "argv", ["next_word", str(learned), "the dog runs", "--out", str(tmp_path / "words.png")])
+    runpy.run_path(str(RECIPES / "next_word.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "before training, 0 presentations" and sum("dog" in line.split()[:1] for line in lines) == 3
+    assert (tmp_path / "words.png").stat().st_size > 10_000

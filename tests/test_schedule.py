@@ -31,3 +31,20 @@ def test_the_rate_follows_half_a_cosine_to_its_floor():
     assert found.rate(0) == pytest.approx(0.5, rel=0.02)
     assert found.rate(found.total - 1) == pytest.approx(0.1)
     assert all(found.rate(k) > found.rate(k + 1) for k in range(1, found.total - 1))
+
+
+def test_epochs_between_tests_are_presentations():
+    assert course().presentations(7, 0) == 7
+    assert course().presentations(0, 3) == 3 * course().per_epoch
+    assert course().presentations(0, 0) == 0
+
+
+def test_streams_are_shown_in_their_order():
+    streams = Course(Learning(rate=1.0, batch=3, epochs=2), 9, 0, streams=True)
+    assert [list(streams.batch_of(number)) for number in (0, 2, 3)] == [[0, 1, 2], [6, 7, 8], [0, 1, 2]]
+    assert [streams.goes_on(number) for number in range(4)] == [False, True, True, False]
+
+
+def test_a_plateau_lowers_the_rate_down_to_the_floor():
+    plateau = course(kind="plateau", floor=0.3)
+    assert [plateau.rate(0, factor) for factor in (1.0, 0.5, 0.25)] == [1.0, 0.5, 0.3]
