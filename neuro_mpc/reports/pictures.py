@@ -60,11 +60,13 @@ def drawn(run: xr.DataTree) -> Drawn:
     chapters: dict[str, list[Picture]] = {}
     missing: list[tuple[str, str]] = []
     others = [name for name in FIGURES if not any(name in names for names in CHAPTERS.values())]
-    for chapter, names in {**CHAPTERS, "Further figures": tuple(others)}.items():
+    for chapter, names in {**CHAPTERS, "Experiment": tuple(others)}.items():
         for name in names:
             try:
                 chapters.setdefault(chapter, []).extend(_pictures(run, name))
             except RunFileError as problem:
+                if name in others:  # of other kinds of run files, such as experiments
+                    continue
                 missing.append((title(name), f"{problem.problem}; {problem.hint}".rstrip("; ")))
             except Exception as problem:  # a file that no run has written may be wrong anywhere
                 missing.append((title(name), f"cannot be drawn: {type(problem).__name__}: {problem}"))
