@@ -13,6 +13,7 @@ from neuro_mpc.record import RunFile
 
 ROOT = Path(__file__).parents[1]
 HELPERS = {"recipe", "mnist_runs"}  # what recipes share
+UNPICTURED = {"next_word"}  # of texts that do not come with the package
 TEXT = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
 RECIPES = sorted({path.stem for path in (ROOT / "analysis").glob("*.py")} - HELPERS)
 
@@ -21,6 +22,8 @@ RECIPES = sorted({path.stem for path in (ROOT / "analysis").glob("*.py")} - HELP
 def test_every_recipe_stands_in_the_gallery_with_its_picture(name):
     entries = [entry for entry in TEXT.split("\n**[") if f"    python analysis/{name}.py " in entry]
     assert len(entries) == 1
+    if name in UNPICTURED:
+        return
     (picture,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", entries[0])
     assert (ROOT / "docs" / picture).read_bytes().startswith(b"\x89PNG")
     assert f"--out docs/{picture}" in entries[0]
