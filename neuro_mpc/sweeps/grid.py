@@ -86,7 +86,7 @@ def grid(over: Mapping[str, Iterable[object]], seeds: Iterable[int]) -> Grid:
 
 
 def parse_over(texts: Iterable[str]) -> dict[str, tuple[object, ...]]:
-    """key → values of texts such as ``protocol.stimulus.load=0.1,0.5``; commas within brackets do not part."""
+    """key → values of texts such as ``protocol.stimulus.load=0.1,0.5``; not parted in brackets."""
     over: dict[str, tuple[object, ...]] = {}
     for text in texts:
         key, equals, values = text.partition("=")

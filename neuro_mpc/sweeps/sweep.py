@@ -56,7 +56,7 @@ def sweep(
     A member that fails leaves its place empty and its error in `error`; the same call runs it again.
     In a script, several members at a time need `if __name__ == "__main__":` around the call.
 
-    Raises DescriptionError, before anything runs, for a grid with a point that cannot be run; RunError for files
+    Raises DescriptionError, before anything runs, for a point that cannot be run; RunError for files
     of other runs in the folder, for more workers than memory takes or without dask, and where no scheduler
     answers.
     """
