@@ -58,7 +58,7 @@ class Reader:
         with ExitStack() as stack:
             workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
             program = stack.enter_context(launch.start(plan, launch.available(self.backend), workspace))
-            self._presenter = Presenter(program, plan, self.trained.protocol, self.seed, streams=True)
+            self._presenter = Presenter(program, plan, self.trained.protocol, self.seed, carries=True)
             self._presenter.load(self.trained.parameters)
             if self.mean_weights:
                 stack.enter_context(self._presenter.noiseless())

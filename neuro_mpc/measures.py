@@ -98,7 +98,7 @@ def _predictions(presenter: Presenter, stimuli: Stimuli, split: str,
         shown = np.arange(start, start + batch) % size  # the last batch is filled up and cut again
         new = min(batch, size - start)
         output, loss = presenter.predict(*stimuli.batch(split, shown), f"test {presentation}", count,
-                                         carrying=bool(stimuli.streams and start))
+                                         carrying=stimuli.carries and start > 0)
         yield shown[:new], output[:, :new], loss[:new]
 
 

@@ -45,8 +45,8 @@ class Presenter:
     drawn before.
     """
 
-    def __init__(self, program: Program, plan: Plan, protocol: Protocol, seed: int, streams: bool = False):
-        self.program, self.plan, self.protocol, self.seed, self._streams = program, plan, protocol, seed, streams
+    def __init__(self, program: Program, plan: Plan, protocol: Protocol, seed: int, carries: bool = False):
+        self.program, self.plan, self.protocol, self.seed, self._carries = program, plan, protocol, seed, carries
         self._stimulus = plan.circuit.stimulus
         self._target = plan.circuit.target
         self._shown: np.ndarray | None = None
@@ -147,7 +147,7 @@ class Presenter:
         """Names of what the next presentation goes on from, where it goes on."""
         rates = [self.plan.rate_name(name, squared) for name in self.plan.circuit.population
                  if self.plan.rows[name].history for squared in (False, True)]
-        return [name for name in rates if name in self.program.manifest.variables] if self._streams else []
+        return [name for name in rates if name in self.program.manifest.variables] if self._carries else []
 
     def _lasting(self) -> list[str]:
         """Parameters, what the optimiser remembers of them, the moments of the weights, and neural state."""

@@ -112,6 +112,7 @@ class Text(Table):
     vocabulary  most tokens that are told apart, the most frequent of the training text; 0: all
     steps       tokens of a presentation
     lines       learn from the first so many lines; 0: all
+    carry       each presentation begins with the state in which the one before it ended, not with silence
     """
 
     source: Literal["text"] = "text"
@@ -122,6 +123,7 @@ class Text(Table):
     vocabulary: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     steps: Annotated[int, Field(ge=1, le=100_000)] = 35
     lines: Count = 0
+    carry: bool = True
     checksums: dict[str, str] = {}
 
     @model_validator(mode="after")

@@ -112,7 +112,7 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
             program = stack.enter_context(launch.start(plan, backend, workspace, progress.stage))
             record = stack.enter_context(
                 keeping.record(saved, started, circuit, protocol, seed, backend, plan.threads))
-            presenter = Presenter(program, plan, protocol, seed, streams=data.streams > 0)
+            presenter = Presenter(program, plan, protocol, seed, carries=data.carries)
             training = Training(presenter, protocol, course, data, record, progress, keeping.checkpoints(started))
             training.run(parameters) if saved is None else training.resume(saved)
             if protocol.experiment is not None:
@@ -126,7 +126,7 @@ def prepare(circuit: Circuit, protocol: Protocol, seed: int, backend: str,
     """What is run, in which order of trials, on which data; DescriptionError where these do not fit together."""
     data = stimuli.load(protocol, circuit, seed)
     circuit = circuit.sized(data.width, data.classes)
-    course = Course(protocol.learning, data.size("train"), seed, streams=data.streams > 0)
+    course = Course(protocol.learning, data.size("train"), seed, data.streams > 0, data.carries)
     _refuse_misfits(circuit, protocol, course, data)
     if protocol.experiment is not None:
         refuse_misfit(protocol.experiment, circuit, data, protocol.name)

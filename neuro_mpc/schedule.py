@@ -14,11 +14,12 @@ class Course:
     """Presentations 0 … total − 1 over `trials` training trials in batches.
 
     Each epoch goes through the trials in a new random order; what does not fill a batch waits for another epoch.
-    Streams are shown as they come: each presentation of an epoch goes on where the last one ended.
+    Streams are shown as they come; where they are carried on, each presentation of an epoch begins with the state in
+    which the one before it ended.
     """
 
-    def __init__(self, learning: Learning, trials: int, seed: int, streams: bool = False):
-        self.learning, self.trials, self.seed, self.streams = learning, trials, seed, streams
+    def __init__(self, learning: Learning, trials: int, seed: int, streams: bool = False, carries: bool = False):
+        self.learning, self.trials, self.seed, self.streams, self.carries = learning, trials, seed, streams, carries
         self.batch = min(learning.batch, trials)
         self.per_epoch = trials // self.batch
         self.total = learning.epochs * self.per_epoch if learning.presentations is None else learning.presentations
@@ -38,8 +39,8 @@ class Course:
         return every or every_epochs * self.per_epoch
 
     def goes_on(self, presentation: int) -> bool:
-        """Whether a presentation goes on where the one before it ended."""
-        return self.streams and presentation % self.per_epoch > 0
+        """Whether a presentation begins with the state in which the one before it ended."""
+        return self.carries and presentation % self.per_epoch > 0
 
     def rate(self, presentation: int, factor: float = 1.0) -> float:
         """Learning rate of a presentation; `factor` is what the tests so far have made of it ("plateau")."""

@@ -61,11 +61,11 @@ def learned(folder):
 
 # --- symbols ----------------------------------------------------------------------------------------------------------
 
-def presenter(symbolic, steps=STEPS, streams=False, **changes):
+def presenter(symbolic, steps=STEPS, carries=False, **changes):
     circuit = language(**changes).sized(SYMBOLS, SYMBOLS)
     described = protocol()
     plan = Plan(circuit, TRIALS, steps, optimizer="sgd", precision="float64", symbolic=symbolic)
-    shown = Presenter(Here(plan), plan, described, 3, streams=streams)
+    shown = Presenter(Here(plan), plan, described, 3, carries=carries)
     shown.load(initial.draw(circuit, described, 1))
     return shown
 
@@ -99,7 +99,7 @@ def test_symbols_are_one_hot_units(changes):
 @pytest.mark.parametrize("changes", CHANGES[:3])
 def test_two_presentations_of_a_stream_are_one_of_twice_the_steps(changes):
     symbols, targets = batch(2 * STEPS)
-    whole, halves = presenter(True, 2 * STEPS, **changes), presenter(True, streams=True, **changes)
+    whole, halves = presenter(True, 2 * STEPS, **changes), presenter(True, carries=True, **changes)
     with whole.noiseless(), halves.noiseless():
         expected = whole.predict(symbols, targets, "", 0)[0]
         first = halves.predict(symbols[:STEPS], targets[:STEPS], "", 0)[0]

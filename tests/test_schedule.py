@@ -40,9 +40,11 @@ def test_epochs_between_tests_are_presentations():
 
 
 def test_streams_are_shown_in_their_order():
-    streams = Course(Learning(rate=1.0, batch=3, epochs=2), 9, 0, streams=True)
+    streams = Course(Learning(rate=1.0, batch=3, epochs=2), 9, 0, streams=True, carries=True)
     assert [list(streams.batch_of(number)) for number in (0, 2, 3)] == [[0, 1, 2], [6, 7, 8], [0, 1, 2]]
     assert [streams.goes_on(number) for number in range(4)] == [False, True, True, False]
+    alone = Course(Learning(rate=1.0, batch=3, epochs=2), 9, 0, streams=True)
+    assert not any(alone.goes_on(number) for number in range(4))
 
 
 def test_a_plateau_lowers_the_rate_down_to_the_floor():

@@ -23,6 +23,7 @@ class Stimuli(ABC):
     foretells      the target of a step is the stimulus of the next one
     symbolic stimulus and target are numbers of symbols, one at each step, in place of one value for each unit
     streams  trials that are shown side by side, each batch going on where the last one ended; 0: trials stand alone
+    carries  a batch of streams begins with the state in which the one before it ended
     """
 
     width: int
@@ -34,6 +35,7 @@ class Stimuli(ABC):
     foretells: bool = False
     symbolic: bool = False
     streams: int = 0
+    carries: bool = False
 
     @abstractmethod
     def size(self, split: Split) -> int:

@@ -45,6 +45,7 @@ class TextStimuli(Stimuli):
         self.symbols = list(self.vocabulary)
         self.width = self.classes = len(self.symbols)
         self.steps, self.read, self.streams = described.steps, "every", protocol.learning.batch
+        self.carries = described.carry
         _refuse_short(protocol, len(found["train"]), self.streams * self.steps)
         self._tokens = {split: self.numbers(each) for split, each in found.items()}
         unknown = self.vocabulary[UNKNOWN]
