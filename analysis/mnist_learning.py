@@ -16,12 +16,12 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from curves import band
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from mnist_runs import PAPER, Groups, Kind, accuracy, energy, grouped, over_runs, statistic, tables
+from mnist_runs import PAPER, Groups, Kind, accuracy, energy, grouped, statistic, tables
 
 from neuro_mpc import NeuroMPCError, content, open_run
 from neuro_mpc.plots import style
@@ -62,8 +62,8 @@ def _learning(left: Axes, right: Axes, groups: Groups) -> None:
         look = {"color": style.INK if varies else style.FAINT, "linestyle": LINES[used[varies] % len(LINES)]}
         used[varies] += 1
         seeds = f" ({len(members)} seeds)" if len(members) > 1 else ""
-        _band(left, [accuracy(run) for run in members], label=kind.label(groups) + seeds, **look)
-        _band(right, [energy(run) for run in members], logarithmic=True, **look)
+        band(left, [accuracy(run) for run in members], label=kind.label(groups) + seeds, **look)
+        band(right, [energy(run) for run in members], logarithmic=True, **look)
     _paper_accuracy(left)
     left.set_ylim(0, 100)
     splits = {content.describe(run, "protocol")["test"]["split"] for runs in groups.values() for run in runs}
@@ -100,7 +100,7 @@ def _parameter(axes: Axes, members: list, parameter: str, last: float) -> None:
     shown = epoch <= last
     for projection, (colour, symbol), line in zip(members[0]["synapses"].children, SENDERS, LINES):
         curves = [statistic(run, projection, parameter) for run in members]
-        _band(axes, curves, label=projection, logarithmic=True, color=colour, linestyle=line)
+        band(axes, curves, label=projection, logarithmic=True, color=colour, linestyle=line)
         if projection in paper:
             axes.plot(epoch[shown], np.exp(paper[projection])[shown], symbol, color=colour, **OPEN)
     written = content.symbol(members[0], projection, parameter)
@@ -114,28 +114,6 @@ def _name_projections(figure: Figure, axes: Axes) -> None:
                for line, (colour, symbol) in zip(lines, SENDERS)]
     figure.legend(handles, [f"{name} (symbol: paper)" for name in names], loc="outside lower center",
                   ncols=len(names), handler_map={tuple: HandlerTuple(ndivide=None)}, handlelength=4)
-
-
-def _band(axes: Axes, curves: list, label: str | None = None, logarithmic: bool = False, **look) -> None:
-    """Mean and standard deviation over runs, of the logarithms where the axis is logarithmic."""
-    scaled = [np.log(curve.where(curve > 0)) for curve in curves] if logarithmic else curves
-    epoch, mean, deviation = over_runs(scaled)
-    low, middle, high = (np.exp(each) if logarithmic else each for each in
-                         (mean - deviation, mean, mean + deviation))
-    axes.plot(epoch, middle, label=label, **look)
-    axes.fill_between(epoch, low, high, color=look["color"], alpha=0.2, linewidth=0)
-    if logarithmic:
-        _logarithmic(axes)
-
-
-def _logarithmic(axes: Axes) -> None:
-    axes.set_yscale("log")
-    low, high = axes.dataLim.y0, axes.dataLim.y1
-    few = high < style.FEW_DECADES * low
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=8))
-    axes.yaxis.set_minor_locator(NullLocator())
-    if few:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from curves import number, over_runs, summary, table
 
 from neuro_mpc import content
 
@@ -89,13 +90,6 @@ def _curve(run: xr.DataTree, presentations: np.ndarray, values: np.ndarray) -> x
     return xr.DataArray(values, {"epoch": trials / PAPER["epoch_trials"]}, "epoch")
 
 
-def over_runs(curves: list[xr.DataArray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Epoch, mean and standard deviation (0 of a single run) over the runs that got there."""
-    together = xr.concat(curves, "run", join="outer")
-    spread = together.std("run", ddof=1).fillna(0) if len(curves) > 1 else 0 * together[0]
-    return together["epoch"].values, together.mean("run").values, spread.values
-
-
 # --- tables in Markdown -----------------------------------------------------------------------------------
 
 
@@ -109,15 +103,15 @@ def accuracy_table(groups: Groups) -> str:
                for kind, members in groups.items()}
     paper = PAPER["accuracy"]
     for name in ("mpl", "pc"):
-        columns[f"{name.upper()}, paper"] = list(map(_number, paper[name], paper["deviation"][name]))
+        columns[f"{name.upper()}, paper"] = list(map(number, paper[name], paper["deviation"][name]))
     rows = zip(map(str, paper["epoch"]), *columns.values())
-    return _table(["epochs learned", *columns], rows)
+    return table(["epochs learned", *columns], rows)
 
 
 def _at_paper_epochs(epoch: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> list[str]:
     """What was tested nearest to each epoch of the paper, empty where that is half an epoch off or more."""
     distance = abs(epoch[:, None] - np.array(PAPER["accuracy"]["epoch"]))
-    return [_number(mean[k], deviation[k]) if distance[k, column] < 0.5 else ""
+    return [number(mean[k], deviation[k]) if distance[k, column] < 0.5 else ""
             for column, k in enumerate(distance.argmin(axis=0))]
 
 
@@ -127,19 +121,5 @@ def evaluation_table(groups: Groups) -> str:
         nodes = [node for run in members if (node := content.group(run, "evaluation")) is not None]
         values = [np.concatenate([np.ravel(node[name]) for node in nodes if name in node] or [[]])
                   for name in EVALUATED]
-        rows += [[kind.label(groups), *map(_summary, values)]] if nodes else []
-    return _table(["test accuracy after learning", *EVALUATED.values()], rows) if rows else ""
-
-
-def _summary(fractions: np.ndarray) -> str:
-    if not len(fractions):
-        return ""
-    return _number(100 * fractions.mean(), 100 * fractions.std(ddof=1) if len(fractions) > 1 else 0)
-
-
-def _number(percent: float, deviation: float) -> str:
-    return f"{percent:.1f} ± {deviation:.1f}" if deviation > 0 else f"{percent:.1f}"
-
-
-def _table(head: list[str], rows) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
+        rows += [[kind.label(groups), *(summary(100 * each) for each in values)]] if nodes else []
+    return table(["test accuracy after learning", *EVALUATED.values()], rows) if rows else ""

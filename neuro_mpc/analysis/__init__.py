@@ -6,6 +6,8 @@ Synapses: `weights` of a projection, and of these `entropy`, `determinism`, `his
 Neurons: `traces` of a population, and of these `profile`, `principal_components`; `inference_energy`,
 `selectivity`, `surprise`, `error_by_surprise`.
 
+Text: `ngrams.chosen`, `ngrams.perplexity`, `ngrams.accuracy` of n-gram models, as baselines.
+
 Sweeps: `by_load` and `onset` of a measure over the data load, `power_law`.
 
 Experiments on trained circuits, in one run file or in those of several seeds: `experiment`, `responses`,
