@@ -31,11 +31,12 @@ HEAD = ["perplexity (accuracy, %)", "epochs", "validation", "test", "test, mean 
 
 @dataclass(frozen=True)
 class Kind:
-    """What the runs of one curve have in common: a model and its size."""
+    """What the runs of one curve have in common: a model, its size, and whether its state is carried on."""
 
     varies: bool
     relaxes: bool
     units: tuple[int, ...]
+    carries: bool
 
     @classmethod
     def of(cls, run: xr.DataTree) -> Kind:
@@ -43,7 +44,8 @@ class Kind:
         used = {each["synapse"] for each in circuit["projection"].values()}
         varies = any(circuit["synapse"][name].get("variance", "0") != "0" for name in used)
         units = tuple(each["size"] for each in circuit["population"].values() if each["role"] == "free")
-        return cls(varies, protocol["inference"]["scheme"] != "fixed-prediction", units)
+        relaxes = protocol["inference"]["scheme"] != "fixed-prediction"
+        return cls(varies, relaxes, units, protocol["stimulus"].get("carry", True))
 
     @property
     def name(self) -> str:
@@ -54,9 +56,11 @@ class Kind:
         return MODELS[self.varies, self.relaxes][1]
 
     def label(self, others: dict[Kind, list[xr.DataTree]]) -> str:
-        """The model, and its sizes where they tell it from others."""
-        several = len({each.units for each in others}) > 1
-        return f"{self.name}, {'-'.join(map(str, self.units))}" if several else self.name
+        """The model, and what else tells it from others."""
+        parts = [self.name]
+        parts += ["-".join(map(str, self.units))] * (len({each.units for each in others}) > 1)
+        parts += ["state not carried on"] * (not self.carries)
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,11 @@ def paths(tmp_path):
     return [write(tmp_path / f"{k}.nc", *each) for k, each in enumerate(described)]
 
 
-def write(path, circuit, scheme, seed, lines=0):
+def write(path, circuit, scheme, seed, **stimulus):
     circuit = nm.load_circuit(circuit, {"population.embedding.size": 2, "population.hidden.size": 3})
     protocol = nm.load_protocol("ptb", {"inference.scheme": scheme, "learning.batch": 4, "stimulus.steps": 6,
                                         "data_dir": str(path.parent), "stimulus.checksums": {},
-                                        "stimulus.lines": lines})
+                                        **{f"stimulus.{key}": value for key, value in stimulus.items()}})
     circuit = circuit.sized(WORDS, WORDS)
     with RunFile(path, circuit=circuit, protocol=protocol, seed=seed, backend="cpp", threads=1) as file:
         for presentation, value in zip(TESTED, (90.0, 20.0 + 2 * seed, 30.0)):
@@ -85,6 +85,14 @@ def test_models_have_their_names_and_seeds_are_one_curve(recipe, paths):
     assert {kind.name: len(runs) for kind, runs in corpus.groups.items()} == {
         "spike-and-slab RNN": 2, "meta predictive learning": 1, "vanilla RNN": 1, "predictive coding": 1}
     assert corpus.epoch == 6
+
+
+def test_what_tells_curves_apart_is_in_their_names(recipe, paths, tmp_path):
+    _, language_runs = recipe
+    other = write(tmp_path / "other.nc", *MODELS[0], 0, carry=False)
+    (corpus,) = found(language_runs, [paths[0], other])
+    assert [kind.label(corpus.groups) for kind in corpus.groups] == [
+        "spike-and-slab RNN", "spike-and-slab RNN, state not carried on"]
 
 
 def test_the_curve_begins_after_the_first_epoch_and_the_best_test_is_kept(recipe, paths):
