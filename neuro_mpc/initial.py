@@ -126,7 +126,7 @@ def _draw(
 
 
 def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
-    """Refuses names in ``learning.initial`` that mean nothing.
+    """Refuses names in ``learning.initial`` and ``learning.rate_factor`` that mean nothing.
 
     A parameter of a shipped synapse type may be absent from the circuit: a protocol serves several circuits.
     """
@@ -136,6 +136,15 @@ def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
         for name in shipped.files("synapse")
         for parameter in shipped.synapse_type(name)["parameter"]
     }
+    for name in protocol.learning.rate_factor:
+        if name not in here | elsewhere:
+            raise DescriptionError(
+                "unknown parameter",
+                source=protocol.name,
+                key=f"learning.rate_factor.{name}",
+                expected=", ".join(sorted(here | elsewhere)),
+                hint=did_you_mean(name, here | elsewhere),
+            )
     for name, value in protocol.learning.initial.items():
         is_table = isinstance(value, Mapping)
         kind, known = ("projection", set(circuit.projection)) if is_table else ("parameter", here | elsewhere)

@@ -284,6 +284,7 @@ class Learning(Table):
     clip_parameters  names of the parameters that are clipped; empty: all
     backoff    where the energy diverges (or stays above 100 times that of the beginning), go back to the last
                multiple of so many presentations and go on with half the rate; 0: stop where it diverges
+    rate_factor  PARAMETER → factor on the rate, besides that of its synapse type
     initial    PARAMETER, or PROJECTION.PARAMETER → initial value, in place of those of the circuit
     """
 
@@ -301,6 +302,7 @@ class Learning(Table):
     clip_parameters: _listed(str) = ()
     backoff: Count = 0
     schedule: Schedule = Schedule()
+    rate_factor: dict[str, NotNegative] = {}
     initial: Annotated[dict[str, Formula | dict[str, Formula]], PlainValidator(_initial_values)] = {}
 
     @model_validator(mode="after")

@@ -175,6 +175,12 @@ def test_a_stream_that_was_interrupted_goes_on_as_if_it_had_not_been(folder, tmp
             assert first[group].to_dataset().identical(second[group].to_dataset()), group
 
 
+def test_a_factor_of_the_rate_is_that_of_a_parameter_there_is():
+    described = protocol(learning__rate_factor={"Xl": 0.1})
+    with pytest.raises(nm.DescriptionError, match=r"learning.rate_factor.Xl(.|\n)*Xi"):
+        initial.draw(language().sized(5, 5), described, 0)
+
+
 def test_perplexity_is_of_every_symbol():
     with pytest.raises(nm.DescriptionError, match="perplexity"):
         protocol(target__read="last")

@@ -55,6 +55,27 @@ def test_adam_with_decay_clipping_and_bounds(name):
     assert bounded > 0
 
 
+def test_a_parameter_moves_by_its_own_factor_of_the_rate():
+    usual, slower = (Presentation(network("spike-and-slab", "fixed-prediction", rate_factors=factors))
+                     for factors in ((), (("Xi", 0.25), ("amp", 9.0))))
+    changes = []
+    for shown in (usual, slower):
+        shown.infer()
+        changes.append(shown.learn())
+    for projection, values in changes[0].items():
+        assert_close(changes[1][projection]["m"], values["m"], 1e-12)
+        assert_close(changes[1][projection]["Xi"], 0.25 * values["Xi"], 1e-8)
+
+
+@pytest.mark.parametrize("limit", [0.5, 5.0])
+def test_clipping_to_a_frobenius_norm(limit):
+    matrix = np.random.default_rng(0).normal(size=(3, 4))
+    found, norm = matrix.copy(), np.sqrt((matrix**2).sum())
+    rows.clip_frobenius_norm(found, limit)
+    assert norm > 0.5 and norm < 5
+    assert_close(found, matrix * min(1, limit / norm), 1e-14)
+
+
 def test_the_first_step_of_adam_is_the_rate():
     shown = Presentation(network("own", "fixed-prediction", optimizer="adam"), rate=1e-3)
     shown.infer(**corrections(1))

@@ -34,6 +34,7 @@ class Plan:
     steps         T, sequence steps
     settles       trials stop by themselves at a tolerance, or all at an energy limit (`limited`)
     read          "every" or "last": the steps at which the output is compared with the target
+    rate_factors  (parameter, factor on the learning rate) pairs
     symbolic      stimulus and target are numbers of symbols: one value a row in place of one for each unit
     """
 
@@ -55,6 +56,7 @@ class Plan:
     precision: str = "float32"
     threads: int = 1
     clip_norm: str = "spectral"
+    rate_factors: tuple[tuple[str, float], ...] = ()
     symbolic: bool = False
 
     def to_json(self) -> str:
@@ -66,7 +68,9 @@ class Plan:
     def from_json(cls, text: str) -> Plan:
         values = json.loads(text)
         circuit = Circuit.from_tables(tomllib.loads(values["circuit"]), "plan")
-        return cls(**{**values, "circuit": circuit, "clip_parameters": tuple(values["clip_parameters"])})
+        listed = {"clip_parameters": tuple(values["clip_parameters"]),
+                  "rate_factors": tuple(map(tuple, values["rate_factors"]))}
+        return cls(**{**values, **listed, "circuit": circuit})
 
     @cached_property
     def rules(self) -> Rules:
@@ -129,7 +133,10 @@ class Plan:
 
     def plasticity(self, projection: str) -> Plasticity:
         clipped = self.clip_parameters or tuple(self.circuit.synapse[self.circuit.projection[projection].synapse].parameter)
-        return Plasticity(self.rules.synapses[projection], self.trials, self.optimizer, self.beta1, self.beta2,
+        rules, factors = self.rules.synapses[projection], dict(self.rate_factors)
+        parameters = tuple(replace(each, rate_factor=each.rate_factor * factors.get(each.name, 1.0))
+                           for each in rules.parameters)
+        return Plasticity(replace(rules, parameters=parameters), self.trials, self.optimizer, self.beta1, self.beta2,
                           self.epsilon, self.decay, clipped if self.clip > 0 else ())
 
     @staticmethod
