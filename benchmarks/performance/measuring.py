@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,7 +33,18 @@ class Peer:
         self._process = subprocess.Popen(
             [self.python, str(Path(__file__).with_name("worker.py")), self.name, case, count], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: os.sched_setaffinity(0, self.cores))
+            preexec_fn=None if self.compiles else lambda: os.sched_setaffinity(0, self.cores))
+
+    @property
+    def compiles(self) -> bool:
+        """Whether it is to have all cores until it is ready; the others are to know from the beginning how many
+        cores they will have, for their threads."""
+        return self.name.startswith(("framework", "brian2"))
+
+    def pin(self, processes: list[int]) -> None:
+        if self.compiles:
+            for process in processes:
+                pin(process, self.cores)
 
     def answer(self) -> dict:
         line = self._process.stdout.readline()
@@ -45,6 +57,12 @@ class Peer:
     def stop(self) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+def pin(process: int, cores: Iterable[int]) -> None:
+    """Pin a process, all of its threads, to cores."""
+    for thread in os.listdir(f"/proc/{process}/task"):
+        os.sched_setaffinity(int(thread), cores)
 
 
 def compare(peers: dict[str, Peer], count: int, repeats: int) -> Times:
@@ -62,6 +80,7 @@ def compare(peers: dict[str, Peer], count: int, repeats: int) -> Times:
             if "missing" in answer:
                 print(f"skipped: {name} ({answer['missing']})")
                 continue
+            peer.pin(answer["processes"])
             ready[name] = peer
             sizes |= {name: answer["beliefs"]} if answer["beliefs"] else {}
         assert_agreement(sizes)

@@ -12,7 +12,7 @@ from statistics import median
 
 import numpy as np
 from cases import Sequences
-from measuring import ratio
+from measuring import pin, ratio
 from with_framework import Iterations
 
 SMALL = ["learning.epochs=1", "test.every=0", "test.ensemble=0", "recording.samples=[]", "recording.synapses_every=0"]
@@ -70,8 +70,8 @@ def scaling(options) -> None:
 
 def _cost(case: Sequences, repeats: int) -> tuple[float, float]:
     """Processor seconds of an iteration, peak bytes of the program."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     shown = Iterations(case, 1, "cpp")
+    pin(shown.process.pid, sorted(os.sched_getaffinity(0))[-1:])
     try:
         clock, used = (~shown.process.pid << 3) | 2, []
         for _ in range(repeats):

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import ratio
+from measuring import pin, ratio
 from with_framework import TAU_SECONDS
 
 import neuro_mpc as nm
@@ -17,7 +17,7 @@ from neuro_mpc.network.launch import start
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.presentation import Presenter
 
-TRIALS, TAUGHT = 128, 400
+TRIALS, TAUGHT = 128, 300
 SCHEMES = {"relaxation": 100, "momentum": 30, "sweeps": 10}
 
 
@@ -29,6 +29,7 @@ class Inference:
         steps = len(batch[0])
         plan = Plan(circuit, TRIALS, steps, "last", scheme)
         self.program = start(plan, "cpp", Path(self.folder.name))
+        pin(self.program._process.pid, sorted(os.sched_getaffinity(0))[-1:])
         self.presenter = Presenter(self.program, plan, protocol, 0)
         self.presenter.load(parameters)
         self.presenter._show(*batch, 0)
@@ -48,7 +49,6 @@ class Inference:
 
 def schemes(options) -> None:
     """cost of inference to the energy of 100 plain iterations, on a trained circuit, one core"""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     circuit, protocol, parameters, batch = trained()
     found = {name: Inference(name, circuit, protocol, parameters, batch) for name in SCHEMES}
     target, _ = found["relaxation"].infer(SCHEMES["relaxation"])

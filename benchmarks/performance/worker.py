@@ -29,7 +29,8 @@ def main(name: str, case: str, threads: int) -> None:
     except ImportError as error:
         say(missing=str(error))
         return
-    say(ready=True, beliefs=_size(made.beliefs()) if hasattr(made, "beliefs") else None)
+    processes = [os.getpid(), *([made.process.pid] if hasattr(made, "process") else [])]
+    say(processes=processes, beliefs=_size(made.beliefs()) if hasattr(made, "beliefs") else None)
     for line in sys.stdin:
         say(**_measured(made, int(line)))
 
