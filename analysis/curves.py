@@ -36,7 +36,8 @@ def logarithmic_axis(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.dataLim.y0, axes.dataLim.y1
     few = high < style.FEW_DECADES * low
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=8))
+    subs = (1, 2, 3, 4, 5, 7) if high < 10 * low else (1, 2, 5) if few else (1,)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
     axes.yaxis.set_minor_locator(NullLocator())
     if few:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -41,8 +41,8 @@ def _density(axes: Axes, run: xr.DataTree, parameter: str) -> None:
     for name, node in nodes.items():
         for snapshot, look in ((0, BEFORE), (-1, AFTER)):
             fractions, edges = _fractions(node, parameter, snapshot)
-            shown = np.where(fractions > 0, fractions, np.nan)
-            axes.stairs(shown, edges, color=SENDERS.get(name, style.INK), **look)
+            middles, shown = (edges[1:] + edges[:-1]) / 2, np.where(fractions > 0, fractions, np.nan)
+            axes.plot(middles, shown, color=SENDERS.get(name, style.INK), **look)
     axes.set_yscale("log")
     axes.set_xlabel(content.symbol(run, next(iter(nodes)), parameter))
     axes.set_ylabel(f"fraction of synapses\nin each of {BINS} bins")

@@ -12,8 +12,8 @@ import neuro_mpc as nm
 from neuro_mpc.record import RunFile
 
 ROOT = Path(__file__).parents[1]
-HELPERS = {"recipe", "mnist_runs"}  # what recipes share
-UNPICTURED = {"next_word"}  # of texts that do not come with the package
+HELPERS = {"recipe", "curves", "mnist_runs", "language_runs", "language_densities"}  # what recipes share
+UNPICTURED = {"next_word", "language", "language_transformer"}  # of texts that do not come with the package
 TEXT = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
 RECIPES = sorted({path.stem for path in (ROOT / "analysis").glob("*.py")} - HELPERS)
 
