@@ -32,9 +32,10 @@ def recipe(monkeypatch):
     return language, language_runs
 
 
-@pytest.fixture
-def paths(tmp_path):
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
     """A run of each model, and a second seed of the first."""
+    tmp_path = tmp_path_factory.mktemp("runs")
     for name, text in FILES.items():
         (tmp_path / f"ptb.{name}.txt").write_text(text)
     described = [*((*model, 0) for model in MODELS), (*MODELS[0], 1)]
@@ -87,9 +88,9 @@ def test_models_have_their_names_and_seeds_are_one_curve(recipe, paths):
     assert corpus.epoch == 6
 
 
-def test_what_tells_curves_apart_is_in_their_names(recipe, paths, tmp_path):
+def test_what_tells_curves_apart_is_in_their_names(recipe, paths):
     _, language_runs = recipe
-    other = write(tmp_path / "other.nc", *MODELS[0], 0, carry=False)
+    other = write(paths[0].with_name("other.nc"), *MODELS[0], 0, carry=False)
     (corpus,) = found(language_runs, [paths[0], other])
     assert [kind.label(corpus.groups) for kind in corpus.groups] == [
         "spike-and-slab RNN", "spike-and-slab RNN, state not carried on"]
@@ -132,9 +133,9 @@ def test_the_table_has_a_row_for_each_model(recipe, paths, tmp_path):
     assert sum(line.startswith(("| unigram, k = ", "| add-k bigram, k = ")) for line in lines) == 2
 
 
-def test_texts_have_panels_and_distributions_have_rows(recipe, paths, tmp_path):
+def test_texts_have_panels_and_distributions_have_rows(recipe, paths):
     language, language_runs = recipe
-    paths = [*paths, write(tmp_path / "few.nc", *MODELS[0], 0, lines=30)]
+    paths = [*paths, write(paths[0].with_name("few.nc"), *MODELS[0], 0, lines=30)]
     with matplotlib.rc_context(style.RC):
         corpora = found(language_runs, paths)
         figure = language.draw(corpora)
