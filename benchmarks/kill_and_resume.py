@@ -32,7 +32,7 @@ from neuro_mpc.network import launch
 from neuro_mpc.paths import partial_path, saved_path
 from neuro_mpc.presentation import Presenter
 from neuro_mpc.record import RunFile
-from neuro_mpc.run import Training
+from neuro_mpc.training import Training
 
 SETTINGS = {"stimulus.letters": 8, "stimulus.length": 6, "stimulus.load": 5.0, "learning.batch": 10,
             "learning.epochs": 20, "test.every": 10, "recording.synapses_every": 9, "recording.samples": [0, 50, -1]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
 from neuro_mpc.errors import DescriptionError, did_you_mean
@@ -29,6 +29,13 @@ PROBLEMS = {
     "union_tag_not_found": ("has no {discriminator}", "{discriminator} = one of the known ones"),
 }
 LARGEST_NUMBER = 1e300
+
+Count = Annotated[int, Field(ge=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+
 TAGS = ("source", "kind")
 LIMITS = {
     "gt": "above",
@@ -38,6 +45,11 @@ LIMITS = {
     "min_length": "items or more:",
     "max_length": "items or fewer:",
 }
+
+
+def listed(kind: type) -> Any:
+    """A tuple in Python, a list in TOML; both accepted."""
+    return Annotated[tuple[kind, ...], Field(strict=False)]
 
 
 def problem(text: str, *, expected: str = "", hint: str = "") -> PydanticCustomError:

@@ -19,7 +19,7 @@ from neuro_mpc.network import launch
 from neuro_mpc.paths import partial_path, saved_path
 from neuro_mpc.presentation import Presenter
 from neuro_mpc.record import RunFile
-from neuro_mpc.run import Training
+from neuro_mpc.training import Training
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked and killed")
 

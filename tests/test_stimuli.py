@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from neuro_mpc.descriptions import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.protocol import ToyLanguage
+from neuro_mpc.stimulus_tables import ToyLanguage
 from neuro_mpc.stimuli import SOURCES, SPLITS, load, one_hot
 from neuro_mpc.stimuli.digits import stratified
 from neuro_mpc.stimuli.toy_language import spelled
@@ -29,7 +29,7 @@ def digits():
 
 
 def test_every_source_of_protocols_is_registered():
-    assert set(SOURCES) == {"toy-language", "digits", "idx"}
+    assert set(SOURCES) == {"toy-language", "digits", "idx", "text"}
 
 
 def test_one_hot():

@@ -6,10 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from neuro_mpc.tables import Table, problem
+from neuro_mpc.tables import AtLeastOne, Count, Table, problem
 
-AtLeastOne = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Order = Literal["random", "most-variable", "least-variable", "strongest", "weakest"]
 

@@ -53,7 +53,6 @@ def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: l
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     from brian2 import prefs, second
 
-    from neuro_mpc.network.conversation import Manifest
     from neuro_mpc.network.model import Model
     from neuro_mpc.network.plan import Plan
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from neuro_mpc.circuit import LARGEST, Circuit
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.protocol import Protocol, Text
+from neuro_mpc.protocol import Protocol
 from neuro_mpc.stimuli.files import compare, find, opened
 from neuro_mpc.stimuli.interface import SPLITS, Split, Stimuli
+from neuro_mpc.stimulus_tables import Text
 
 UNKNOWN, END = "<unk>", "<eos>"
 HELD_OUT = 20  # one part in so many lines, for each split that has no file

@@ -12,8 +12,9 @@ import numpy as np
 from neuro_mpc.circuit import Circuit
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.initial import generator
-from neuro_mpc.protocol import Protocol, ToyLanguage
+from neuro_mpc.protocol import Protocol
 from neuro_mpc.stimuli.interface import Split, Stimuli, one_hot
+from neuro_mpc.stimulus_tables import ToyLanguage
 
 MOST_LEARNED, MOST_HELD_OUT = 10**7, 1000
 
