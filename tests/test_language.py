@@ -31,7 +31,7 @@ def language(name="mpl-language-small", **changes):
 def protocol(folder=None, **settings):
     chosen = {"stimulus.checksums": {}, "stimulus.lines": 0, "stimulus.steps": STEPS, "stimulus.train": "text.txt",
               "stimulus.validation": "", "stimulus.test": "", "learning.batch": TRIALS, "learning.epochs": 2,
-              "test.every": 3, "precision": "float64", "recording.samples": [0],
+              "test.every": 3, "test.every_epochs": 0, "precision": "float64", "recording.samples": [0],
               **{name.replace("__", "."): each for name, each in settings.items()}}
     return nm.load_protocol("ptb-small", chosen | ({"data_dir": str(folder)} if folder else {}))
 

@@ -30,6 +30,7 @@ def test_the_moments_are_those_of_the_type(name):
         "spike-and-slab-corpus": (2.1, corpus_variance),
         "gaussian": (3, 0.5),
         "point": (3 / n, 0),
+        "point-corpus": (3, 0),
     }[name]
     assert weights.mean() == pytest.approx(mean, abs=5 * np.sqrt(variance / weights.size) + 1e-15)
     assert weights.var() == pytest.approx(variance, rel=0.02, abs=1e-20)
