@@ -61,9 +61,49 @@ class Sequences:
     @cached_property
     def noise(self) -> tuple[np.ndarray, np.ndarray]:
         """Of the hidden units (step, trial, unit) and of the output (trial, class)."""
-        rng = np.random.default_rng(2)
-        return (rng.normal(size=(self.steps, self.trials, self.units)).astype(self.precision),
-                rng.normal(size=(self.trials, CLASSES)).astype(self.precision))
+        hidden, output = self.drawn_noise()
+        return hidden.astype(self.precision), output.astype(self.precision)
+
+    def drawn_noise(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same in double precision: the same numbers at every call, by the generator that the released code uses."""
+        rng = np.random.RandomState(2)
+        return rng.normal(size=(self.steps, self.trials, self.units)), rng.normal(size=(self.trials, CLASSES))
+
+
+@dataclass(frozen=True)
+class Words:
+    """The circuit `mpl-language`: embedding, recurrent population and softmax, of the size of Penn Treebank.
+
+    Measured are whole presentations under fixed prediction. Words and synapses are drawn, which costs the same."""
+
+    words: int = 10_000
+    units: int = 512
+    embedding: int = 300
+    trials: int = 128
+    steps: int = 35
+    precision: str = "float32"
+
+    @property
+    def circuit(self) -> nm.Circuit:
+        sizes = {"population.hidden.size": self.units, "population.embedding.size": self.embedding}
+        return nm.load_circuit("mpl-language", sizes).sized(self.words, self.words)
+
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, np.ndarray]]:
+        rng, drawn = np.random.default_rng(0), {}
+        for name in self.circuit.projection:
+            shape = self.circuit.shape(name)
+            bound = 1 if name == "embedding" else shape[1]**-0.5
+            drawn[name] = {"m": rng.uniform(-bound, bound, shape)}
+            if name != "embedding":
+                drawn[name] |= {"pi": 0.1 * rng.random(shape), "Xi": 0.1 * rng.random(shape) / shape[1]}
+        return drawn
+
+    @cached_property
+    def batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Words and those after them, each (step, trial, 1)."""
+        text = np.random.default_rng(1).integers(0, self.words, (self.steps + 1, self.trials, 1)).astype(np.int32)
+        return text[:-1], text[1:]
 
 
 @dataclass(frozen=True)

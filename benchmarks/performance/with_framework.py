@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from cases import RATE, Layers, Sequences
+from cases import RATE, Layers, Sequences, Words
 
 from neuro_mpc.network.launch import start
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
@@ -24,7 +24,8 @@ class Shown:
         for projection, values in parameters.items():
             self.program.set(**{f"{plan.synapses_name(projection)}_{brian_name(name)}": each for name, each in values.items()})
         self.program.set_rows(circuit.stimulus, plan.rate_name(circuit.stimulus), stimulus)
-        self.program.set_rows(circuit.target, plan.group_name(circuit.target, "error") + "_target", target)
+        wanted = (plan.label, "label_symbol") if plan.symbolic else (circuit.target, "error_target")
+        self.program.set_rows(wanted[0], f"{circuit.target}_{wanted[1]}", target)
         self.program.set(noise_scale=1, drawing=1, noise_counter=0, noise_key=1, inference_dt=RATE * TAU_SECONDS, rate=1e-6,
                          first_correction=1, second_correction=1, energy_limit=3e38, momentum=0.9)
         self.phases("refreshing", "predicting")
@@ -61,10 +62,12 @@ class Iterations(Shown):
 class FixedPredictions(Shown):
     """Whole presentations under fixed prediction: predicted, inferred, learned."""
 
-    def __init__(self, case: Sequences, threads: int, backend: str = "cpp"):
+    def __init__(self, case: Sequences | Words, threads: int, backend: str = "cpp"):
         stimulus, target = case.batch
-        plan = Plan(case.circuit, case.trials, case.steps, "last", precision=case.precision, threads=threads)
-        super().__init__(plan, backend, case.parameters, stimulus, target[None])
+        of_words = isinstance(case, Words)
+        plan = Plan(case.circuit, case.trials, case.steps, "every" if of_words else "last", optimizer="adam",
+                    precision=case.precision, threads=threads, symbolic=of_words)
+        super().__init__(plan, backend, case.parameters, stimulus, target if of_words else target[None])
 
     def run(self, count: int) -> None:
         for _ in range(count):
@@ -86,8 +89,10 @@ class Presentations(Shown):
             self.phases("predicting", "inferring", "learning")
 
 
-def make(case: Sequences | Layers, threads: int, backend: str = "cpp", scheme: str = "relaxation") -> Shown:
+def make(case: Sequences | Words | Layers, threads: int, backend: str = "cpp", scheme: str = "relaxation") -> Shown:
     """The program of a case."""
     if isinstance(case, Layers):
         return Presentations(case, threads, backend, scheme)
-    return FixedPredictions(case, threads, backend) if case.presentation else Iterations(case, threads, backend, scheme)
+    if isinstance(case, Words) or case.presentation:
+        return FixedPredictions(case, threads, backend)
+    return Iterations(case, threads, backend, scheme)

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cases import CLASSES, Layers, Sequences
+from cases import CLASSES, Layers, Sequences, Words
 
 from neuro_mpc.network import blas
 
@@ -42,7 +42,7 @@ int main()
 """
 
 
-def products_of(case: Sequences | Layers) -> list[tuple[int, int, int, bool]]:
+def products_of(case: Sequences | Words | Layers) -> list[tuple[int, int, int, bool]]:
     """(m, n, k, transposed) of each product of an iteration; of a whole training step where the case is of one."""
     if isinstance(case, Sequences):
         rows, units = (case.steps - 1) * case.trials, case.units
@@ -52,6 +52,11 @@ def products_of(case: Sequences | Layers) -> list[tuple[int, int, int, bool]]:
             return iteration
         stimulus = (case.steps * case.trials, units, case.pixels, True)
         return iteration + 2 * [stimulus] + 2 * [(n, k, m, False) for m, n, k, _ in (stimulus, *forward)]
+    if isinstance(case, Words):  # words themselves are looked up
+        rows, before = case.steps * case.trials, (case.steps - 1) * case.trials
+        forward = [(rows, case.units, case.embedding, True), (before, case.units, case.units, True),
+                   (rows, case.words, case.units, True)]
+        return 2 * [product for m, n, k, _ in forward for product in ((m, n, k, True), (m, k, n, False), (n, k, m, False))]
     sizes, trials = case.sizes, case.trials
     pairs = list(zip(sizes, sizes[1:]))
     start = [(trials, post, pre, True) for pre, post in pairs]
@@ -62,7 +67,7 @@ def products_of(case: Sequences | Layers) -> list[tuple[int, int, int, bool]]:
 class Products:
     """The compiled products."""
 
-    def __init__(self, case: Sequences | Layers, threads: int):
+    def __init__(self, case: Sequences | Words | Layers, threads: int):
         self._folder = tempfile.TemporaryDirectory()
         source, program = (Path(self._folder.name) / name for name in ("products.cpp", "products"))
         source.write_text(PROGRAM % ", ".join(f"{{{m}, {n}, {k}, {str(t).lower()}}}" for m, n, k, t in products_of(case)))
