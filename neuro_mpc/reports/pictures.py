@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import FIGURES, style
 
+EXPERIMENT = "Experiment"
 CHAPTERS = {
     "Learning": ("learning",),
     "Generated sequences": ("sequences",),
@@ -60,7 +61,7 @@ def drawn(run: xr.DataTree) -> Drawn:
     chapters: dict[str, list[Picture]] = {}
     missing: list[tuple[str, str]] = []
     others = [name for name in FIGURES if not any(name in names for names in CHAPTERS.values())]
-    for chapter, names in {**CHAPTERS, "Experiment": tuple(others)}.items():
+    for chapter, names in {EXPERIMENT: tuple(others), **CHAPTERS}.items():
         for name in names:
             try:
                 chapters.setdefault(chapter, []).extend(_pictures(run, name))

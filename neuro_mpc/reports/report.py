@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from neuro_mpc import content
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.reports import described, equations, pictures, results
+from neuro_mpc.reports import described, equations, experiments, pictures, results
 
 FOLDER = Path(__file__).parent
 
@@ -57,7 +57,8 @@ def rendered(run: xr.DataTree) -> str:
         equations=equations.written(run.attrs["circuit"]),
         variability=results.variability(run),
         chapters=drawn.chapters,
-        missing=drawn.missing,
+        experiment=experiments.tables(run),
+        missing=[] if experiments.is_experiment(run) else drawn.missing,  # it learned and recorded nothing else
         provenance=described.provenance(run),
         texts=[(name, run.attrs[name]) for name in ("circuit", "protocol")],
     )
