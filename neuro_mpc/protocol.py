@@ -51,10 +51,12 @@ class Inference(Table):
     momentum           velocity that a belief keeps from one iteration to the next ("momentum" only)
     iterations         steps, or pairs of the presentation (counted from 0) and the steps from there on
     tolerance          relaxation of a trial ends when its energy changes by less than so much of itself; 0: never
-    energy_limit       relaxation of a batch ends when the mean energy of its free populations' errors passes this: it
-                       diverges (the released code stops at 10,000 for a batch of 128); 0: no limit
+    energy_limit       relaxation of a batch ends when the energy of its free populations' errors, summed over its
+                       trials, passes this: it diverges (the released code stops at 10,000); 0: no limit
     redraw_noise       draw noise anew between inference and learning, as the released code does
     variance_feedback  q = e ε / sqrt(D) ("exact"), or q = e ε as in the code released with the paper
+    output_feedback    beliefs hear of the output's error at "every" step that is read, or at the "last" one only, as in
+                       the released code of the toy language (synapses to the output learn from all of them)
     """
 
     scheme: Literal["fixed-prediction", "relaxation", "momentum", "sweeps"] = "fixed-prediction"
@@ -65,11 +67,15 @@ class Inference(Table):
     energy_limit: NotNegative = 0.0
     redraw_noise: bool = False
     variance_feedback: Literal["exact", "as-released"] = "exact"
+    output_feedback: Literal["every", "last"] = "every"
 
     @model_validator(mode="after")
-    def _limits_what_may_diverge(self) -> Self:
+    def _fits_the_scheme(self) -> Self:
         if self.scheme == "sweeps" and self.energy_limit:
             raise problem("the energy never rises in sweeps, so that it has no limit", expected="energy_limit = 0")
+        if self.scheme == "sweeps" and self.output_feedback == "last":
+            raise problem("sweeps are judged by the energy, of which the output's every error is a part",
+                          expected='output_feedback = "every"')
         return self
 
     @property
@@ -90,6 +96,7 @@ class Schedule(Table):
     kind     "plateau": the rate is multiplied by `factor` whenever a test is no better than the best before it
     factor   "step": the rate is multiplied by it after each stretch of training
     every    "step": epochs of a stretch; or, in their place, every_presentations
+    first    "step": length of the first stretch, in the same unit, where it differs
     floor    lowest rate of "step", "plateau" and "cosine"
     warmup   presentations over which the rate rises linearly from 0
     """
@@ -98,6 +105,7 @@ class Schedule(Table):
     factor: Annotated[float, Field(gt=0, le=1)] = 0.5
     every: AtLeastOne | None = None
     every_presentations: AtLeastOne | None = None
+    first: AtLeastOne | None = None
     floor: NotNegative = 0.0
     warmup: Count = 0
 
@@ -107,6 +115,8 @@ class Schedule(Table):
         if missing == 0 or (missing == 2 and self.kind == "step"):
             found = "neither" if missing else "both"
             raise problem(f"{found} of every and every_presentations are given", expected="exactly one of them")
+        if self.first and missing == 2:
+            raise problem("first is given, without the stretches that come after it", hint="give every, too")
         return self
 
 

@@ -153,7 +153,7 @@ def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Sti
     return Plan(circuit, trials, data.steps, data.read, inference.scheme, inference.variance_feedback,
                 inference.settles, inference.energy_limit > 0, learning.optimizer, learning.beta1, learning.beta2, learning.epsilon,
                 learning.decay, learning.clip, learning.clip_parameters, protocol.precision, threads, learning.clip_norm,
-                tuple(learning.rate_factor.items()), data.symbolic)
+                tuple(learning.rate_factor.items()), data.symbolic, inference.output_feedback)
 
 
 def _refuse_misfits(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Stimuli) -> None:

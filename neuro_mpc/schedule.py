@@ -48,8 +48,11 @@ class Course:
         if schedule.kind == "plateau":
             rate = max(rate * factor, schedule.floor)
         if schedule.kind == "step":
-            stretch = schedule.every_presentations or schedule.every * self.per_epoch
-            rate = max(rate * schedule.factor**(presentation // stretch), schedule.floor)
+            unit = 1 if schedule.every_presentations else self.per_epoch
+            stretch = (schedule.every_presentations or schedule.every) * unit
+            first = schedule.first * unit if schedule.first else stretch
+            stretches = max(0, 1 + (presentation - first) // stretch)
+            rate = max(rate * schedule.factor**stretches, schedule.floor)
         elif schedule.kind == "cosine":
             part = presentation / max(1, self.total - 1)
             rate = schedule.floor + (rate - schedule.floor) * (1 + math.cos(math.pi * part)) / 2

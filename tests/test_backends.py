@@ -109,7 +109,7 @@ class Session:
 
     def _generation(self) -> Iterator[str]:
         self.show(2)
-        self.program.set(energy_limit=0.01)
+        self.program.set(energy_limit=0.01 * self.plan.trials)
         self.step(*PRESENTATION, "redrawing")
         yield "presentation with limited energy and new noise"
         self.step("predicting", "generating")

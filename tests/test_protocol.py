@@ -107,6 +107,7 @@ MISTAKES = [
     ({"inference__iterations": [[1, 5]]}, "inference.iterations", "do not rise from 0", ""),
     ({"inference__iterations": [[0, 5], [0, 6]]}, "inference.iterations", "do not rise", ""),
     ({"inference__iterations": [[0, 5.5]]}, "inference.iterations", "has a pair that is not", ""),
+    ({"inference__scheme": "sweeps", "inference__output_feedback": "last"}, "inference", "judged by the energy", ""),
     ({"inference__tolerance": -1}, "inference.tolerance", "out of range", ""),
     ({"learning__rate": "fast"}, "learning.rate", "not a number", ""),
     ({"learning__rate": float("nan")}, "learning.rate", "not finite", ""),
@@ -121,6 +122,7 @@ MISTAKES = [
         "known values",
         "did you mean 'cosine'?",
     ),
+    ({"learning__schedule__first": 3}, "learning.schedule", "without the stretches", "every"),
     ({"learning__schedule__floor": 0.2}, "learning", "schedule.floor is above", ""),
     (
         {"learning__schedule": {"every": 2, "every_presentations": 9}},

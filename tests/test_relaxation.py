@@ -82,10 +82,10 @@ def test_tolerance_zero_is_a_fixed_count():
     np.testing.assert_array_equal(settling.net.get("iterations_used")[0], 12)
 
 
-def test_a_batch_stops_when_its_mean_hidden_energy_passes_the_limit():
+def test_a_batch_stops_when_its_hidden_energy_passes_the_limit():
     _, hidden, beliefs = trajectory(Presentation(network("own", "relaxation")), 10)
-    limit = hidden[4].mean() * (1 - 1e-9)
-    expected = np.full(hidden.shape[1], (hidden.mean(axis=1) > limit).argmax())
+    limit = hidden[4].sum() * (1 - 1e-9)
+    expected = np.full(hidden.shape[1], (hidden.sum(axis=1) > limit).argmax())
     assert 0 < expected[0] < 10
 
     shown = Presentation(network("own", "relaxation", settles=True, limited=True))

@@ -13,7 +13,7 @@ import pytest
 from in_process import InProcess
 from presented import (CASES, INFERENCE_RATE, RATE, STEPS, TRIALS, Presentation, assert_close, each_pair,
                        every_case, network)
-from reference import Reference, gradient
+from reference import Reference, gradient, gradients
 
 import neuro_mpc as nm
 from neuro_mpc.network import plan as plans
@@ -212,6 +212,33 @@ def test_variance_feedback_as_released():
     sent, q = np.maximum(shown.beliefs["hidden"], 0), shown.rows("output", "error", "q")
     expected = RATE / TRIALS * np.einsum("tbi,tbj->ij", q, sent**2) / (2 * 4)
     assert_close(shown.learn()["hidden-output-0"]["Xi"], expected)
+
+
+# --- feedback from the output ----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["spike-and-slab", "mixed"])
+@pytest.mark.parametrize("scheme", ["relaxation", "fixed-prediction"])
+def test_output_feedback_of_the_last_step(name, scheme):
+    """Beliefs, and the synapses between them, follow the loss of the last step; synapses to the output that of all."""
+    shown = Presentation(network(name, scheme, output_feedback="last"))
+    shown.infer()
+    whole, last = shown.reference, Reference(shown.circuit, STEPS, "last")
+    noise, target = {**shown.noise, "output": shown.noise["output"][-1:]}, shown.target[-1:]
+    if scheme == "relaxation":
+        beliefs, parameters = shown.beliefs, shown.parameters
+        slopes = gradients(lambda each: last.free_energy(parameters, each, noise, shown.stimulus, target), beliefs)
+        shown.net.set(iterations=1)
+        shown.net.step("inferring")
+        for population, after in shown.beliefs.items():
+            assert_close(after - beliefs[population], -INFERENCE_RATE * slopes[population])
+        follows = lambda reference: reference.free_energy, (shown.beliefs,)  # noqa: E731
+    else:
+        follows = lambda reference: reference.loss, ()  # noqa: E731
+    of, held = follows
+    all_steps = gradients(lambda each: of(whole)(each, *held, shown.noise, shown.stimulus, shown.target), shown.parameters)
+    last_step = gradients(lambda each: of(last)(each, *held, noise, shown.stimulus, target), shown.parameters)
+    to_output = shown.circuit.incoming("output")
+    assert_descends(shown.learn(), {key: (all_steps if key in to_output else last_step)[key] for key in all_steps}, shown)
 
 
 @pytest.mark.parametrize("scheme", ["relaxation", "fixed-prediction"])

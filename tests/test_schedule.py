@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.protocol import Learning
 from neuro_mpc.schedule import Course
 
@@ -24,6 +25,18 @@ def test_the_rate_steps_after_epochs_or_after_presentations():
     assert [by_epochs.rate(k) for k in (0, 5, 6, 11, 12, 17)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
     by_presentations = course(kind="step", every_presentations=4, floor=0.2)
     assert [by_presentations.rate(k) for k in (3, 4, 7, 8, 12, 1000)] == [1, 0.5, 0.5, 0.25, 0.2, 0.2]
+
+
+def test_the_first_stretch_can_be_shorter_or_longer():
+    shorter = course(kind="step", every=2, first=1)  # 3 presentations an epoch
+    assert [shorter.rate(k) for k in (0, 2, 3, 8, 9)] == [1, 1, 0.5, 0.5, 0.25]
+    longer = course(kind="step", every_presentations=4, first=10)
+    assert [longer.rate(k) for k in (0, 9, 10, 13, 14)] == [1, 1, 0.5, 0.5, 0.25]
+
+
+def test_a_first_stretch_alone_is_refused():
+    with pytest.raises(DescriptionError, match="first is given"):
+        Learning.from_tables({"rate": 1.0, "epochs": 1, "schedule": {"first": 3}}, "here")
 
 
 def test_the_rate_follows_half_a_cosine_to_its_floor():

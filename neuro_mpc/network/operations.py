@@ -31,11 +31,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Span:
-    """A projection's synapses in time: `post` at step s receives from `pre` at step s − `delay`."""
+    """A projection's synapses in time: `post` at step s receives from `pre` at step s − `delay`.
+
+    silent    steps of `post`, counted from the first of the sequence, whose error is not fed back
+    """
 
     post: Rows
     pre: Rows
     delay: int = 0
+    silent: int = 0
 
     @property
     def first(self) -> int:
@@ -44,8 +48,8 @@ class Span:
 
     @property
     def first_within(self) -> int:
-        """First postsynaptic step whose source lies inside the sequence."""
-        return max(self.post.first_step, self.delay + self.pre.first_step)
+        """First postsynaptic step whose error is fed back: its source lies inside the sequence."""
+        return max(self.post.first_step, self.delay + self.pre.first_step, self.silent)
 
     @property
     def stop(self) -> int:
@@ -263,7 +267,7 @@ class Energy:
 @dataclass(frozen=True)
 class Settle:
     """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or
-    all of the tile once the mean of their energies `limited` passed `energy_limit`; end the loop when none moves."""
+    all of the tile once the sum of their energies `limited` passed `energy_limit`; end the loop when none moves."""
 
     kind: ClassVar[str] = "settle"
     energies: tuple[str, ...]

@@ -34,6 +34,7 @@ class Plan:
     steps         T, sequence steps
     settles       trials stop by themselves at a tolerance, or all at an energy limit (`limited`)
     read          "every" or "last": the steps at which the output is compared with the target
+    output_feedback  "every" or "last": the steps that are read whose output error reaches the beliefs
     rate_factors  (parameter, factor on the learning rate) pairs
     symbolic      stimulus and target are numbers of symbols: one value a row in place of one for each unit
     """
@@ -58,6 +59,7 @@ class Plan:
     clip_norm: str = "spectral"
     rate_factors: tuple[tuple[str, float], ...] = ()
     symbolic: bool = False
+    output_feedback: str = "every"
 
     def to_json(self) -> str:
         """All that the generated code depends on, as text."""
@@ -129,7 +131,8 @@ class Plan:
 
     def span(self, projection: str) -> Span:
         each = self.circuit.projection[projection]
-        return Span(self.rows[each.target], self.rows[each.source], each.delay)
+        silenced = each.target == self.circuit.target and self.output_feedback == "last"
+        return Span(self.rows[each.target], self.rows[each.source], each.delay, self.steps - 1 if silenced else 0)
 
     def plasticity(self, projection: str) -> Plasticity:
         clipped = self.clip_parameters or tuple(self.circuit.synapse[self.circuit.projection[projection].synapse].parameter)

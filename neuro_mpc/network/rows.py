@@ -90,13 +90,13 @@ def cross_entropy(source: np.ndarray, label: np.ndarray, width: int) -> np.ndarr
 def moves(energy: np.ndarray, last: np.ndarray, used: np.ndarray, iteration: int, tolerance: float,
           limit: float, limited: np.ndarray) -> np.ndarray:
     """Which trials still move: those whose energy changed by more than `tolerance` times itself,
-    and none once the mean of their energies `limited` passed `limit`."""
+    and none once the sum of their energies `limited` passed `limit`."""
     if iteration == 0:
         used[:] = 0
     moving = used == iteration
     if iteration > 0:
         moving &= ~(np.abs(last - energy) <= tolerance * np.abs(last))
-    moving &= not limited.sum() > np.float64(limit) * len(limited)
+    moving &= not limited.sum() > limit
     last[:] = energy
     used[moving] = iteration + 1
     return moving

@@ -165,7 +165,7 @@ if ({{_scalar('drawing')}})
     double _limited = 0;
     for (int _b = 0; _b < _width; _b++)
         _limited += {{_array(op.limited)}}[_first + _b];
-    const bool _astray = _limited > (double){{_scalar('energy_limit')}} * _width;
+    const bool _astray = _limited > {{_scalar('energy_limit')}};
     for (int _b = 0; _b < _width; _b++)
     {
         if (_iteration == 0)

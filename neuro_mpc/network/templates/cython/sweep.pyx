@@ -140,7 +140,7 @@ _any = False
 _limited = 0.0
 for _b in range(_width):
     _limited += {{_array(op.limited)}}[_first + _b]
-_astray = _limited > <double>{{_scalar('energy_limit')}} * _width
+_astray = _limited > {{_scalar('energy_limit')}}
 for _b in range(_width):
     if _iteration == 0:
         {{_array(op.used)}}[_first + _b] = 0
