@@ -60,7 +60,8 @@ def label(sweep: xr.Dataset) -> str:
         else f"{learning['epochs']} epochs"
     )
     rule = {"exact": "exact rule", "as-released": "released rule"}[inference["variance_feedback"]]
-    return f"{protocol['name']}, {rule}, {length}, {sweep.sizes['seed']} seeds"
+    heard = {"every": "", "last": ", last output fed back"}[inference.get("output_feedback", "every")]
+    return f"{protocol['name']}, {rule}{heard}, {length}, {sweep.sizes['seed']} seeds"
 
 
 def draw(sweeps: dict[str, xr.Dataset], fits: dict[str, xr.Dataset], below: float) -> Figure:
@@ -122,7 +123,7 @@ def fit_names() -> list[str]:
 def numbers(sweeps: dict[str, xr.Dataset], fits: dict[str, xr.Dataset], problems: dict[str, str]) -> str:
     """Tables in Markdown."""
     means = {name: by_load(sweep[MEASURE]) for name, sweep in sweeps.items()}
-    loads = sorted({float(load) for each in means.values() for load in each["load"]} | set(PAPER["load"]))
+    loads = sorted({float(load) for each in means.values() for load in each["load"]})
     paper = dict(zip(PAPER["load"], PAPER["ratio"]))
     rows = [
         [

@@ -73,12 +73,16 @@ def _learning(left: Axes, right: Axes, groups: Groups) -> None:
 
 def _paper_accuracy(axes: Axes) -> None:
     paper = PAPER["accuracy"]
-    epoch = np.array(paper["epoch"])
-    shown = epoch <= axes.dataLim.x1
     for name, colour, symbol in (("mpl", style.INK, "o"), ("pc", style.FAINT, "s")):
-        values, deviation = np.array(paper[name])[shown], np.array(paper["deviation"][name])[shown]
-        axes.errorbar(epoch[shown], values, deviation, color=colour, fmt=symbol, elinewidth=0.8,
-                      label=f"{name.upper()}, paper", **OPEN)
+        shown = _some(np.arange(len(paper[name])) + 1, axes.dataLim.x1)
+        axes.errorbar(shown, *(np.array(each[name])[shown - 1] for each in (paper, paper["deviation"])), color=colour,
+                      fmt=symbol, elinewidth=0.8, label=f"{name.upper()}, paper", **OPEN)
+
+
+def _some(epochs: np.ndarray, last: float) -> np.ndarray:
+    """Of the epochs up to the last one about ten, so that their symbols stay apart; the first one is among them."""
+    shown = epochs[epochs <= last]
+    return shown[::-(-len(shown) // 10) or 1]
 
 
 def _parameters(figure: Figure, places: list, groups: Groups, kind: Kind, last: float,
@@ -96,13 +100,13 @@ def _parameters(figure: Figure, places: list, groups: Groups, kind: Kind, last: 
 
 
 def _parameter(axes: Axes, members: list, parameter: str, last: float) -> None:
-    paper, epoch = PAPER["log_mean"].get(parameter, {}), np.array(PAPER["log_mean"]["epoch"])
-    shown = epoch <= last
+    paper = PAPER["log_mean"].get(parameter, {})
     for projection, (colour, symbol), line in zip(members[0]["synapses"].children, SENDERS, LINES):
         curves = [statistic(run, projection, parameter) for run in members]
         band(axes, curves, label=projection, logarithmic=True, color=colour, linestyle=line)
         if projection in paper:
-            axes.plot(epoch[shown], np.exp(paper[projection])[shown], symbol, color=colour, **OPEN)
+            shown = _some(np.arange(len(paper[projection])), last)
+            axes.plot(shown, np.exp(paper[projection])[shown], symbol, color=colour, **OPEN)
     written = content.symbol(members[0], projection, parameter)
     axes.set_ylabel(f"mean of {written}" if paper else f"mean of |{written}|")
 

@@ -20,6 +20,7 @@ EVALUATED = {
     "accuracy_ensemble": "ensemble",
     "accuracy_network": "single networks",
 }
+TABLE_EPOCHS = np.array([1, 10, 20, 30, 40, 60, 80, 100])
 POINTS = 100  # a longer curve of energies is told by so many medians
 
 
@@ -103,14 +104,15 @@ def accuracy_table(groups: Groups) -> str:
                for kind, members in groups.items()}
     paper = PAPER["accuracy"]
     for name in ("mpl", "pc"):
-        columns[f"{name.upper()}, paper"] = list(map(number, paper[name], paper["deviation"][name]))
-    rows = zip(map(str, paper["epoch"]), *columns.values())
+        columns[f"{name.upper()}, paper"] = [number(paper[name][k - 1], paper["deviation"][name][k - 1])
+                                             for k in TABLE_EPOCHS]
+    rows = zip(map(str, TABLE_EPOCHS), *columns.values())
     return table(["epochs learned", *columns], rows)
 
 
 def _at_paper_epochs(epoch: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> list[str]:
-    """What was tested nearest to each epoch of the paper, empty where that is half an epoch off or more."""
-    distance = abs(epoch[:, None] - np.array(PAPER["accuracy"]["epoch"]))
+    """What was tested nearest to each epoch of the table, empty where that is half an epoch off or more."""
+    distance = abs(epoch[:, None] - TABLE_EPOCHS)
     return [number(mean[k], deviation[k]) if distance[k, column] < 0.5 else ""
             for column, k in enumerate(distance.argmin(axis=0))]
 
