@@ -10,7 +10,7 @@ from neuro_mpc.plots.asymmetry import returning
 
 
 def numbers(run):
-    yield "asymmetry (0 symmetric, 0.5 independent, 1 antisymmetric), first and last snapshot"
+    yield "asymmetry (0 symmetric, 0.5 independent and of mean zero, 1 antisymmetric), first and last snapshot"
     for name, back in returning(run):
         for quantity in ("mean", "variance"):
             there, again = (weights(run, each)[quantity] if each else None for each in (name, back))

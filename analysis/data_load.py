@@ -43,8 +43,11 @@ def opened(path: str) -> xr.Dataset:
     file = Path(path) / "sweep.nc" if Path(path).is_dir() else Path(path)
     if not file.is_file():
         raise RunFileError(f"{file} is not there", hint="neuro-mpc sweep … --over protocol.stimulus.load=…")
-    with xr.open_dataset(file) as found:
-        found.load()
+    try:
+        with xr.open_dataset(file) as found:
+            found.load()
+    except (ValueError, OSError) as problem:
+        raise RunFileError(f"{file} cannot be read: {problem}") from None
     if MEASURE not in found or set(found[MEASURE].dims) != {"load", "seed"}:
         raise RunFileError(f"{file} is no sweep of {MEASURE} over load and seed alone")
     return found
@@ -62,6 +65,13 @@ def label(sweep: xr.Dataset) -> str:
     rule = {"exact": "exact rule", "as-released": "released rule"}[inference["variance_feedback"]]
     heard = {"every": "", "last": ", last output fed back"}[inference.get("output_feedback", "every")]
     return f"{protocol['name']}, {rule}{heard}, {length}, {sweep.sizes['seed']} seeds"
+
+
+def named(sweeps: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """The sweeps by their labels, with the name of the file or folder where these are the same."""
+    labels = [label(each) for each in sweeps.values()]
+    return {f"{text}, {Path(path).name}" if labels.count(text) > 1 else text: each
+            for text, (path, each) in zip(labels, sweeps.items())}
 
 
 def draw(sweeps: dict[str, xr.Dataset], fits: dict[str, xr.Dataset], below: float) -> Figure:
@@ -192,9 +202,7 @@ def main() -> None:
     try:
         with ExitStack() as stack:
             stack.enter_context(matplotlib.rc_context(style.RC))
-            sweeps = {label(each): each for each in map(opened, asked.sweeps)}
-            if len(sweeps) < len(asked.sweeps):
-                parser.error("two of the sweeps have the same settings")
+            sweeps = named({path: opened(path) for path in asked.sweeps})
             fits, problems = fitted(sweeps, asked.below, asked.draws)
             draw(sweeps, fits, asked.below).savefig(asked.out)
             print(numbers(sweeps, fits, problems))

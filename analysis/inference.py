@@ -9,11 +9,15 @@ from neuro_mpc.analysis import inference_energy
 
 
 def numbers(run):
-    energy = inference_energy(run).sum("step").isel(iteration=[0, -1])
+    found = inference_energy(run)
+    energy = found.sum("step").isel(iteration=[0, -1])
     yield "energy (nats per trial) before and after inference"
     for name in energy["population"].values:
         yield "{:16} {:.4f}, {:.4f}".format(name, *energy.sel(population=name).values)
-    yield "{:16} {:.4f}, {:.4f}".format("total", *energy.sum("population").values)
+    if unrecorded := found.attrs["unrecorded"]:
+        yield f"no total: {unrecorded} not recorded"
+    else:
+        yield "{:16} {:.4f}, {:.4f}".format("total", *energy.sum("population").values)
 
 
 if __name__ == "__main__":

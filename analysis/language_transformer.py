@@ -1,6 +1,6 @@
 """A small causal transformer on the words that a run of a text learned, for comparison. Needs torch.
 
-    pip install "neuro-mpc[transformer]"
+    pip install '.[transformer]'
     python analysis/language_transformer.py ptb-small --out transformer-small.json
 
 Streams, vocabulary, order of presentations and evaluation are those of the protocol, and every token of the

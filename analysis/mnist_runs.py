@@ -21,7 +21,7 @@ EVALUATED = {
     "accuracy_network": "single networks",
 }
 TABLE_EPOCHS = np.array([1, 10, 20, 30, 40, 60, 80, 100])
-POINTS = 100  # a longer curve of energies is told by so many medians
+ENERGIES_PER_EPOCH = 2  # a curve of energies is told by so many medians
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ def accuracy(run: xr.DataTree) -> xr.DataArray:
 
 
 def energy(run: xr.DataTree) -> xr.DataArray:
-    """Free energy in nats per trial (epoch,), medians over parts of the training."""
-    learning = run["learning"]
-    presentations, energies = (
-        [part for part in np.array_split(learning[name].values, POINTS) if len(part)]
-        for name in ("presentation", "free_energy"))
-    return _curve(run, np.array(list(map(np.mean, presentations))), np.array(list(map(np.median, energies))))
+    """Free energy in nats per trial (epoch,), medians over parts of an epoch, the same of every run."""
+    energies = run["learning"]["free_energy"].values
+    trials = content.describe(run, "protocol")["learning"]["batch"]
+    long = max(1, PAPER["epoch_trials"] // (ENERGIES_PER_EPOCH * trials))
+    parts = [energies[start:start + long] for start in range(0, max(1, len(energies) - long + 1), long)]
+    return _curve(run, (np.arange(len(parts)) + 0.5) * long, np.array(list(map(np.median, parts))))
 
 
 def statistic(run: xr.DataTree, projection: str, parameter: str) -> xr.DataArray:

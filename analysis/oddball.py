@@ -4,6 +4,8 @@ python analysis/oddball.py oddball.nc --out oddball.png
 python analysis/oddball.py oddball0.nc oddball1.nc … --out oddball.png      several seeds
 """
 
+from math import isnan
+
 from recipe import answer
 
 from neuro_mpc.analysis import by_window
@@ -23,7 +25,7 @@ def numbers(runs):
 def _windows(one):
     for window in one["window"].values:
         mean, low, high = (float(one[name].sel(window=window)) for name in ("mean", "low", "high"))
-        yield f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+        yield f"{'—':^24}" if isnan(mean) else f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 if __name__ == "__main__":

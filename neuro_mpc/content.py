@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from neuro_mpc.errors import RunFileError
@@ -58,14 +59,33 @@ def symbols(run: xr.DataTree) -> list[str]:
     named = (run[path].attrs.get("symbols", "") for path in ("generation",) if group(run, path) is not None)
     if found := next(filter(None, named), ""):
         return found.split("\n")
-    raise RunFileError(f"{source(run)} is not a run of symbols, such as words or letters",
-                       hint="a run of ptb, or of toy-language")
+    start = run.attrs.get("start_run")
+    raise RunFileError(f"{source(run)} holds no names of symbols, such as words or letters",
+                       hint=f"the run it began with, {start}" if start else "a run of text, ptb or toy-language")
+
+
+def while_learning(found: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
+    """The snapshots (…, snapshot) taken one after the other, without a last one that goes back to what was kept."""
+    presentations = found["presentation"].values
+    back = len(presentations) > 1 and presentations[-1] < presentations[-2]
+    return found.isel(snapshot=slice(-1)) if back else found
+
+
+def snapshot_name(run: xr.DataTree, presentations: np.ndarray, index: int = 0) -> str:
+    """What a snapshot, or a test, is called, of all those made after so many presentations."""
+    number, index = int(presentations[index]), index % len(presentations)
+    if index and number < presentations[index - 1]:
+        return f"kept, of {number:,} presentations"
+    if not number and "start_presentation" in run.attrs:
+        return f"as begun with, after {int(run.attrs['start_presentation']):,} presentations"
+    return f"after {number:,} presentations" if number else "before training"
 
 
 def final_measure(run: xr.DataTree) -> dict[str, float]:
     """What a run reached, by name: in the evaluation after learning, or in the last test; empty without either."""
     learning, evaluation = run["learning"], group(run, "evaluation")
-    name = next((name for name in MEASURES if name in learning), None)
+    asked = describe(run, "protocol").get("test", {}).get("measure", "").replace("-", "_")
+    name = next((name for name in (asked, *MEASURES) if name in learning), None)
     if name is None or learning[name].size == 0:
         return {}
     there = evaluation is not None and name in evaluation

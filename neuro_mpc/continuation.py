@@ -76,7 +76,7 @@ class Reader:
         Raises RunError where the circuit has no `<unk>`.
         """
         names = tokens([text], self.level)[:-1]
-        if unknown := ", ".join(name for name in dict.fromkeys(names) if name not in self._numbers):
+        if unknown := ", ".join(repr(name) if name.isspace() else name for name in dict.fromkeys(names) if name not in self._numbers):
             if UNKNOWN not in self._numbers:
                 raise RunError(f"the circuit knows no {unknown}", hint=f"one of {' '.join(self.symbols[:30])}")
             warnings.warn(f"not in the vocabulary, read as {UNKNOWN}: {unknown}", stacklevel=3)

@@ -15,7 +15,7 @@ from neuro_mpc.record import RunFile
 LARGEST_GROWTH, LARGEST_GROWTH_WITH_RETREAT = 1e6, 100.0
 PATIENCE = 10
 LEAST_FACTOR = 2.0**-20
-ADVICE = ("a smaller learning.rate, learning.clip = 10.0, a smaller inference.rate, smaller initial values, or "
+ADVICE = ("a smaller learning.rate, learning.clip or inference.rate, smaller initial values, or "
           "learning.backoff = 50, which halves the rate by itself; what was recorded before can be read")
 
 

@@ -79,7 +79,7 @@ def as_text(found: Estimate) -> str:
         f"memory   about {in_bytes(found.memory)}{of}",
         f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
         "while the run lasts",
-        f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, and compiling once"])
+        f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, and compiling once (cpp, cython)"])
 
 
 def duration(seconds: float) -> str:

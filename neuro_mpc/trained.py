@@ -97,7 +97,7 @@ class Trained:
             raise RunFileError(
                 f"{self.name} holds {found} synapses of the projection {projection!r}, "
                 f"here {needed} are needed",
-                hint="a task as wide as that of the run",
+                hint="a task as wide as that of the run, and populations of the size that they have there",
             )
 
 

@@ -76,6 +76,14 @@ def test_energy_along_inference_is_half_the_squared_error_and_the_cross_entropy(
         np.testing.assert_allclose(energy.sel(population="output", step=step), [np.log(2)] * 3 + [0])
 
 
+def test_populations_that_were_not_recorded_are_missed_in_the_total_of_the_energy():
+    shown = target()
+    error = {"error": np.ones((2, STEPS, TRIALS, 5))}
+    whole = neural_run({"hidden": error, "output": {"prediction": np.zeros((2, *shown.shape))}}, shown)
+    assert analysis.inference_energy(whole).attrs["unrecorded"] == ""
+    assert analysis.inference_energy(neural_run({"hidden": error}, shown)).attrs["unrecorded"] == "output"
+
+
 def test_energy_of_a_gaussian_read_out_at_the_last_step():
     shown = target(steps=1)
     traces = {"output": np.zeros((2, 1, TRIALS, CLASSES)), "error": np.zeros((2, 1, TRIALS, CLASSES))}
@@ -220,6 +228,26 @@ def test_one_surprise_makes_one_bin():
 def test_a_run_without_samples_is_told_the_option(example, measure, setting):
     with pytest.raises(RunFileError, match=setting):
         measure(example(presentations=3, snapshots=2, units=5, samples=False))
+
+
+def test_the_setting_of_a_trajectory_turns_off_what_excludes_it():
+    shown = target()
+    run = neural_run({"hidden": {"error": np.ones((STEPS, TRIALS, 5))}}, shown, scheme="relaxation")
+    run.attrs["protocol"] += "energy_limit = 10.0\nredraw_noise = true\ntolerance = 0.0\n"
+    with pytest.raises(RunFileError) as caught:
+        analysis.inference_energy(run)
+    settings = caught.value.hint.split(" --set ")[1:]
+    assert settings == ["protocol.recording.samples=[-1]", "protocol.recording.trajectory=true",
+                        "protocol.inference.scheme=relaxation", "protocol.inference.energy_limit=0",
+                        "protocol.inference.redraw_noise=false"]
+
+
+def test_the_setting_of_a_population_can_be_pasted():
+    shown = target()
+    run = neural_run({"output": {"output": shown}}, shown)
+    with pytest.raises(RunFileError) as caught:
+        analysis.traces(run, "hidden")
+    assert caught.value.hint.endswith("""protocol.recording.populations='["output", "hidden"]'""")
 
 
 def test_what_else_was_not_recorded_is_told_with_its_option():

@@ -221,6 +221,15 @@ def test_projections_differ_where_their_interval_leaves_out_zero():
     xr.testing.assert_identical(found, analysis.compare_projections(compared()))
 
 
+def test_one_receiving_unit_has_no_interval():
+    alone, many = np.ones((1, 1, 20)), np.random.default_rng(0).uniform(0, 2, (1, 50, 20))
+    found = analysis.compare_projections(synapses_run({"alone": {"m": alone, "Xi": alone},
+                                                       "many": {"m": np.ones_like(many), "Xi": many}}, "gaussian"))
+    assert found["variability"].notnull().all()
+    assert found["low"].isnull().values.tolist() == [True, False]
+    assert found["difference_low"].isnull().values.tolist() == [[True, True], [True, False]]
+
+
 def test_the_summary_has_every_projection_over_learning():
     parameters = {"m": np.ones((3, 2, 4)), "Xi": np.ones((3, 2, 4)) * np.array([3, 1, 0])[:, None, None]}
     found = analysis.summary(synapses_run({"a": parameters, "b": parameters}, "gaussian"))

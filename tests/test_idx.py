@@ -214,11 +214,13 @@ def test_only_files_of_mnist_are_downloaded():
     assert download(["my-images"]) == {}
 
 
-def test_a_failed_download_leaves_the_files_missing(monkeypatch):
+def test_a_failed_download_is_told_with_the_files_that_are_missing(monkeypatch):
     import pooch
 
     def unreachable(*args, **kwargs):
         raise OSError("no network")
 
     monkeypatch.setattr(pooch, "retrieve", unreachable)
-    assert download(list(NAMES)) == {}
+    monkeypatch.setattr(idx, "download", download)
+    with pytest.raises(DescriptionError, match="(?s)download failed: no network.*train-images-idx3-ubyte"):
+        stimuli()

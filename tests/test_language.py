@@ -261,7 +261,7 @@ def test_a_run_without_symbols_is_refused(tmp_path):
     tables["learning"] = {"rate": 0.1, "batch": 50, "presentations": 0}
     nm.simulate(circuit, nm.Protocol.from_tables(tables | {"recording": {}}, "digits"), backend="numpy",
                 out=tmp_path / "digits.nc").close()
-    with pytest.raises(RunFileError, match="not a run of symbols"):
+    with pytest.raises(RunFileError, match="holds no names of symbols"):
         nm.generate(tmp_path / "digits.nc", "a")
 
 

@@ -1,6 +1,7 @@
 """The report of an experiment: its numbers come first, and nothing is missed of a learning that it did not do."""
 
 import pytest
+import xarray as xr
 from conftest import circuit_text, description
 from test_experiment_analysis import MADE
 from test_report import Page
@@ -50,6 +51,20 @@ def test_a_larger_error_is_told_with_its_interval(kept):
     assert found["deviant, hidden"]["at"] == "+2.000 (+2.000 to +2.000)"
     assert found["deviant, output"]["after"] == "+4.000 (+4.000 to +4.000)"
     assert found["control, output"]["at"] == "+0.000 (+0.000 to +0.000)"
+
+
+def test_what_there_is_no_number_of_is_a_dash():
+    nothing = xr.Dataset({name: float("nan") for name in ("mean", "low", "high")})
+    assert experiments._interval(nothing) == "—"
+
+
+def test_a_figure_that_fails_is_told(kept, no_other_figures, monkeypatch):
+    def failing(run):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setitem(pictures.FIGURES, "oddball", failing)
+    words = " ".join(Page(report.rendered(kept("oddball"))).texts)
+    assert "cannot be drawn: ZeroDivisionError: by zero" in words
 
 
 def test_a_lesion_has_a_row_for_each_order(kept):

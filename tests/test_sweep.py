@@ -227,6 +227,23 @@ def test_an_interrupted_sweep_leaves_what_is_complete(simulated, tmp_path, monke
         assert found["complete"].values.ravel().tolist() == [1, 0, 0]
 
 
+def test_members_of_an_older_sweep_are_not_taken_for_new_ones(simulated, tmp_path, monkeypatch):
+    swept(tmp_path, seeds=[0])
+    real = members.simulate
+
+    def interrupted(circuit, protocol, **options):
+        if protocol.stimulus.load == 2.0:
+            raise KeyboardInterrupt
+        return real(circuit, protocol, **options)
+
+    monkeypatch.setattr(members, "simulate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        swept(tmp_path, seeds=[0], overwrite=True)
+    with xr.open_dataset(tmp_path / "sweep.nc") as found:
+        assert found["complete"].values.ravel().tolist() == [1, 0, 0]
+        assert np.isnan(found["correct_letter_ratio"].values.ravel()).tolist() == [False, True, True]
+
+
 def test_the_command_prints_the_grid_and_the_members_and_fails_with_them(simulated, tmp_path):
     text = [
         "sweep",

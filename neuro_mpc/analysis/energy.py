@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc import content
-from neuro_mpc.analysis.traces import TRAJECTORY, targets, traces
+from neuro_mpc.analysis.traces import targets, traces, trajectory_setting
 
 
 def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
@@ -17,8 +17,9 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
         target, Gaussian    ½ Σ_units (target − output)²
 
     u is the prediction of the target population. The sum over populations and steps is the free energy of the
-    model; it falls along inference. Steps that are not read out are missing in
-    the target population. Iteration 0 is the state before inference.
+    model, which falls along inference, where all populations were recorded: the attribute `unrecorded` names the
+    others. Steps that are not read out are missing in the target population. Iteration 0 is the state before
+    inference.
 
     Raises RunFileError where the trajectory of inference was not kept.
     """
@@ -26,14 +27,16 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
     names = [] if neural is None else [n for n, node in neural.children.items() if "iteration" in node.sizes]
     if not names:
         raise content.lacking(
-            run, "trajectory of inference", f"{TRAJECTORY} --set protocol.recording.samples=[-1]"
+            run, "trajectory of inference", f"protocol.recording.samples=[-1] --set {trajectory_setting(run)}"
         )
     target = content.target_population(run)
     energies = [_target(run, name, sample) if name == target else _free(run, name, sample) for name in names]
     found = xr.concat(energies, dim="population", join="outer").assign_coords(population=names)
     label = "energy, mean per trial"
     found = found.rename("energy").transpose("population", "iteration", "step")
-    return found.assign_attrs(long_name=label, units="nat")
+    erring = [name for name, table in content.describe(run, "circuit")["population"].items() if table.get("role") != "stimulus"]
+    unrecorded = ", ".join(name for name in erring if name not in names)
+    return found.assign_attrs(long_name=label, units="nat", unrecorded=unrecorded)
 
 
 def target_loss(run: xr.DataTree, traces: xr.Dataset, sample: int = -1) -> xr.DataArray:

@@ -64,7 +64,8 @@ def compare_projections(
     Each receiving unit has one value, its `unit_variability`; units are drawn with replacement, all the
     synapses of a unit together, because they learned together. A difference is that of a projection minus the
     other, the two drawn apart; where its interval leaves out zero, one is more variable at this level.
-    The intervals are about the units of one trained circuit, not about circuits trained anew.
+    The intervals are about the units of one trained circuit, not about circuits trained anew; with a single
+    receiving unit their ends are missing.
 
     Raises RunFileError where no snapshot was recorded.
     """
@@ -81,6 +82,7 @@ def compared(values: Mapping[str, np.ndarray], draws: int, level: float, seed: i
     # Every projection has a stream of its own: equal numbers would make their draws go together.
     samples = np.array([resampled_means(each, draws, [seed, k]) for k, each in enumerate(values.values())])
     means = np.array([np.mean(each) for each in values.values()])
+    samples[[len(each) < 2 for each in values.values()]] = np.nan  # one unit says nothing of others
     between = samples[:, None] - samples[None]
     low, high = percentiles(samples, level, axis=-1)
     difference_low, difference_high = percentiles(between, level, axis=-1)

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from neuro_mpc import content
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.energy import target_loss
-from neuro_mpc.analysis.traces import TRAJECTORY, settled, traces
+from neuro_mpc.analysis.traces import settled, traces, trajectory_setting
 
 FEWEST = 5  # observations in a bin
 
@@ -31,8 +31,9 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
     if "iteration" in found.sizes:
         found = found.isel(iteration=-1 if after_inference else 0, drop=True)
     elif scheme != "fixed-prediction" and not after_inference:
-        raise content.lacking(run, "output before inference", TRAJECTORY)
-    label = "surprise at the target, −ln of its probability"
+        raise content.lacking(run, "output before inference", trajectory_setting(run))
+    gaussian = content.population(run, target).get("readout", "softmax") == "gaussian"
+    label = "surprise at the target, less a constant" if gaussian else "surprise at the target, −ln of its probability"
     loss = target_loss(run, found, sample).rename("surprise")
     return loss.transpose("step", "trial").assign_attrs(long_name=label, units="nat")
 

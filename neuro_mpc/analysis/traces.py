@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,15 @@ from neuro_mpc.errors import RunFileError, did_you_mean
 
 SAMPLES = "protocol.recording.samples=[-1]"
 TRAJECTORY = "protocol.recording.trajectory=true --set protocol.inference.scheme=relaxation"
+NO_TRAJECTORY_WITH = {"tolerance": "0", "energy_limit": "0", "redraw_noise": "false"}
 Side = Literal["target", "stimulus"]
+
+
+def trajectory_setting(run: xr.DataTree) -> str:
+    """The settings with which a run like this one keeps the trajectory of inference."""
+    inference = content.describe(run, "protocol").get("inference", {})
+    off = [f"protocol.inference.{name}={value}" for name, value in NO_TRAJECTORY_WITH.items() if inference.get(name)]
+    return " --set ".join([TRAJECTORY, *off])
 
 
 def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
@@ -121,8 +130,10 @@ def _begun(found: xr.Dataset) -> xr.Dataset:
 
 
 def _named(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataArray:
-    generation = content.group(run, "generation")
-    names = generation.attrs.get("symbols", "").split("\n") if generation is not None else []
+    try:
+        names = content.symbols(run)
+    except RunFileError:  # such as classes of digits
+        names = []
     names = names if len(names) == count else [str(number) for number in range(count)]
     attributes = {"long_name": "number of the symbol", "symbols": "\n".join(names)}
     return numbers.transpose("step", "trial").rename("symbol").assign_attrs(attributes)
@@ -130,7 +141,7 @@ def _named(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataArray:
 
 def _not_recorded(run: xr.DataTree, population: str, recorded: list[str]) -> RunFileError:
     if content.population(run, population):
-        setting = f"protocol.recording.populations='{[*recorded, population]}'".replace("', '", "','")
+        setting = f"protocol.recording.populations='{json.dumps([*recorded, population])}'"
         return content.lacking(run, f"traces of the population {population!r}", setting)
     hint = did_you_mean(population, recorded) or f"one of {', '.join(recorded)}"
     return RunFileError(f"there is no population {population!r}", hint=hint)

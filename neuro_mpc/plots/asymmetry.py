@@ -35,7 +35,7 @@ def returning(run: xr.DataTree) -> list[tuple[str, str | None]]:
     """Projections from a population to itself, with None, and those to another with the one that returns."""
     tables = content.describe(run, "circuit")["projection"]
     ends = {name: (tables[name]["from"], tables[name]["to"]) for name in projections(run)}
-    own = [(name, None) for name, (a, b) in ends.items() if a == b]
+    own = [(name, None) for name, (a, b) in ends.items() if a == b and content.population(run, a).get("size", 2) > 1]
     names = list(ends)
     two = [
         (one, other)
@@ -52,7 +52,7 @@ def _page(run: xr.DataTree, rows: list[tuple[str, str | None]]) -> Figure:
     for index, (row, (name, back)) in enumerate(zip(grid, rows)):
         found = {quantity: _pairs(run, name, back, quantity) for quantity in QUANTITIES}
         for axes, (quantity, each) in zip(row, found.items()):
-            _scatter(axes, each, quantity)
+            _scatter(run, axes, each, quantity)
         _index(row[2], found)
         style.letter(row[0], index)
         style.heading(row[0], style.shorten(f"{name} and {back}" if back else name, 40))
@@ -65,14 +65,13 @@ def _pairs(run: xr.DataTree, name: str, back: str | None, quantity: str) -> xr.D
     return pairs(weights(run, name)[quantity], weights(run, back)[quantity] if back else None)
 
 
-def _scatter(axes: Axes, found: xr.Dataset, quantity: str) -> None:
+def _scatter(run: xr.DataTree, axes: Axes, found: xr.Dataset, quantity: str) -> None:
     shown = found.isel(pair=slice(None, None, -(-found.sizes["pair"] // DRAWN)))
     looks = ({"color": style.BEFORE, "marker": "o"}, {"color": style.AFTER, "marker": "."})
     snapshots = [0, -1] if found.sizes["snapshot"] > 1 else [-1]
     for snapshot, look in zip(snapshots, looks[-len(snapshots) :]):
         one = shown.isel(snapshot=snapshot)
-        count = int(one["presentation"])
-        label = f"after {count:,} presentations" if count else "before training"
+        label = content.snapshot_name(run, found["presentation"].values, snapshot)
         axes.plot(
             one["forward"],
             one["backward"],
@@ -101,10 +100,11 @@ def _scatter(axes: Axes, found: xr.Dataset, quantity: str) -> None:
 
 
 def _index(axes: Axes, found: dict[str, xr.Dataset]) -> None:
-    for (quantity, each), look in zip(found.items(), ({"linestyle": "-"}, {"linestyle": "--"})):
-        index = asymmetry(each)
-        axes.plot(index["presentation"], index, color=style.INK, marker="o", label=quantity, **look)
-    axes.axhline(0.5, color=style.FAINT, linestyle=(0, (1, 2)), label="independent", zorder=0)
+    looks = ({"linestyle": "-", "marker": "o"}, {"linestyle": "--", "marker": "s", "markerfacecolor": "white"})
+    for (quantity, each), look in zip(found.items(), looks):
+        index = content.while_learning(asymmetry(each))
+        axes.plot(index["presentation"], index, color=style.INK, label=quantity, **look)
+    axes.axhline(0.5, color=style.FAINT, linestyle=(0, (1, 2)), label="independent, of mean zero", zorder=0)
     axes.set_ylim(0, 1)
     axes.set_ylabel("asymmetry")
     style.presentations_axis(axes)

@@ -16,7 +16,8 @@ LINES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 
 def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
-    """The energy along inference, less that before it: summed over steps, then of each population by step.
+    """The energy along inference, less that before it: summed over steps, then of each population by step. The
+    total is drawn where every population was recorded.
 
     Raises RunFileError where the trajectory of inference was not kept.
     """
@@ -26,7 +27,7 @@ def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     rows = -(-(1 + len(names)) // COLUMNS)
     figure = style.new_figure(style.DOUBLE, (10 + 46 * rows) * style.MILLIMETRE)
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    _totals(panels[0], change, content.target_population(run))
+    _totals(panels[0], change, content.target_population(run), whole=not energy.attrs["unrecorded"])
     for axes, name in zip(panels[1:], names):
         _map(figure, axes, change.sel(population=name), name)
     for index, axes in enumerate(panels):
@@ -37,9 +38,10 @@ def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     return [figure]
 
 
-def _totals(axes: Axes, change: xr.DataArray, target: str) -> None:
+def _totals(axes: Axes, change: xr.DataArray, target: str, whole: bool) -> None:
     iteration, summed = change["iteration"], change.sum("step")
-    axes.plot(iteration, summed.sum("population"), label="total", **style.ENERGIES["free_energy"])
+    if whole:
+        axes.plot(iteration, summed.sum("population"), label="total", **style.ENERGIES["free_energy"])
     free = 0
     for name in change["population"].values:
         look = style.ENERGIES["loss"]

@@ -28,7 +28,9 @@ def free_populations(run: xr.DataTree) -> list[str]:
         else [name for name, node in neural.children.items() if "belief" in node.data_vars]
     )
     if not names:
-        raise content.lacking(run, "neural traces", "protocol.recording.samples=[-1]")
+        others = neural is not None and neural.children
+        setting = "protocol.recording.populations=[]" if others else "protocol.recording.samples=[-1]"
+        raise content.lacking(run, "neural traces of a free population", setting)
     return names
 
 
@@ -48,14 +50,22 @@ def _page(run: xr.DataTree, names: list[str], sample: int) -> Figure:
     figure = style.new_figure(style.DOUBLE, (10 + 58 * len(names)) * style.MILLIMETRE)
     grid = figure.subplots(len(names), 3, squeeze=False, width_ratios=(1.2, 1.2, 0.8))
     symbols, shown = _symbols(run, sample)
+    word = _word(run)
     for index, (row, name) in enumerate(zip(grid, names)):
         found = principal_components(settled(traces(run, name, sample))["belief"], COMPONENTS)
         _states(row[0], found, symbols)
-        _trajectories(row[1], found, symbols, shown)
+        _trajectories(row[1], found, symbols, word if shown else "")
         _explained(row[2], found)
         style.letter(row[0], index)
-        style.heading(row[0], f"{style.shorten(name, 20)}: mean by {'letter' if shown else 'class'}")
+        style.heading(row[0], f"{style.shorten(name, 20)}: mean by {word if shown else 'class'}")
     return figure
+
+
+def _word(run: xr.DataTree) -> str:
+    """What a symbol of the stimulus is called."""
+    stimulus = content.describe(run, "protocol").get("stimulus", {})
+    named = {"toy-language": "letter", "text": stimulus.get("level", "word")}
+    return named.get(stimulus.get("source"), "symbol")
 
 
 def _symbols(run: xr.DataTree, sample: int) -> tuple[xr.DataArray, bool]:
@@ -76,15 +86,16 @@ def _states(axes: Axes, found: xr.Dataset, symbols: xr.DataArray) -> None:
     _planes(axes, found)
 
 
-def _trajectories(axes: Axes, found: xr.Dataset, symbols: xr.DataArray, shown: bool) -> None:
-    """Three trials, each state marked by what it was shown; or the mean of each class, marked at its end."""
+def _trajectories(axes: Axes, found: xr.Dataset, symbols: xr.DataArray, word: str) -> None:
+    """Three trials, each state marked by the `word` it was shown; or, without one, the mean of each class, marked at its
+    end."""
     score, numbers = _plane(found), symbols.sel(step=found["step"]).values
-    if shown:
+    if word:
         for trial, (line, colour) in zip(range(score.shape[2]), TRIALS):
             axes.plot(*score[:, :, trial], linestyle=line, color=colour, linewidth=0.7)
             for state, number in zip(score[:, :, trial].T, numbers[:, trial]):
                 _mark(axes, state, _name(symbols, number), colour, ground=True)
-        style.heading(axes, "three trials, marked by letter")
+        style.heading(axes, f"three trials, marked by {word}")
     else:
         for number in np.unique(numbers[-1]):
             mean = np.nanmean(score[:, :, numbers[-1] == number], axis=2)

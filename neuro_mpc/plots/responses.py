@@ -27,8 +27,14 @@ def plot_oddball(runs: Runs) -> list[Figure]:
 
 
 def plot_omission(runs: Runs) -> list[Figure]:
-    """As `plot_oddball`, of the expected stimulus and its absence; the grey band is the first step that the
-    absence touches. RunFileError where there was no omission."""
+    """Size of the error of each population (rows) by step: with the expected stimulus and without it (left), and the
+    difference (right), means with 95 % intervals.
+
+    Intervals are over the trials of one run, or over several runs. The grey band is the first step that the absence
+    touches.
+
+    Raises RunFileError where there was no omission.
+    """
     return _figure(runs, "omission")
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from neuro_mpc import content
+from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import style
 
 ROWS, POSITIONS = 30, 24  # of a panel; longer output is cut
@@ -27,6 +28,8 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
     """
     generation = content.group(run, "generation")
     if generation is None or not generation.sizes.get("test"):
+        if content.describe(run, "protocol").get("stimulus", {}).get("source", "toy-language") != "toy-language":
+            raise RunFileError(f"{content.source(run)} holds no generated sequences: only a toy language is tested so")
         raise content.lacking(run, "generated sequences",
                               "protocol.test.measure=correct-letter-ratio --set protocol.test.generate=10")
     tests = [0, -1] if generation.sizes["test"] > 1 else [0]
@@ -38,7 +41,8 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
     for index, (axes, test) in enumerate(zip(panels, tests)):
         kinds = kinds_of(sequences[index], generation)
         cells(axes, sequences[index], kinds, _symbols(generation), rows, positions)
-        style.heading(axes, _heading(int(generation["test"][test]), kinds, "transitions" in generation.attrs))
+        when = content.snapshot_name(run, generation["test"].values, test)
+        style.heading(axes, _heading(when, kinds, "transitions" in generation.attrs))
         if len(tests) > 1:
             style.letter(axes, index)
     panels[0].set_ylabel("generated sequence")
@@ -76,8 +80,7 @@ def cells(axes: Axes, sequences, kinds, symbols: list[str], rows: int, positions
     axes.spines[:].set_visible(False)
 
 
-def _heading(presentations: int, kinds: np.ndarray, judged: bool) -> str:
-    when = f"after {presentations:,} presentations" if presentations else "before training"
+def _heading(when: str, kinds: np.ndarray, judged: bool) -> str:
     if not judged:
         return when
     return f"{when}: correct letter ratio {np.mean(kinds[:, 1:] == ALLOWED):.2f}"

@@ -42,7 +42,7 @@ def _histograms(run: xr.DataTree, projections: dict[str, xr.DataTree]) -> Figure
         _projection(run, row, name, node)
         style.letter(row[0], index)
         style.heading(row[0], title(run, name, 38 * columns))
-    _name_snapshots(figure, next(iter(projections.values())))
+    _name_snapshots(run, figure, next(iter(projections.values())))
     return figure
 
 
@@ -78,12 +78,10 @@ def _after_look() -> dict:
     return {"fill": False, "edgecolor": style.AFTER, "linewidth": 1.0}
 
 
-def _name_snapshots(figure: Figure, node: xr.DataTree) -> None:
-    first, last = node["presentation"].values[[0, -1]]
-    handles = [
-        Patch(**_before_look(), label="before training" if first == 0 else f"after {first:,} presentations"),
-        Patch(**_after_look(), label=f"after {last:,} presentations"),
-    ]
+def _name_snapshots(run: xr.DataTree, figure: Figure, node: xr.DataTree) -> None:
+    presentations = node["presentation"].values
+    handles = [Patch(**look, label=content.snapshot_name(run, presentations, index))
+               for look, index in ((_before_look(), 0), (_after_look(), -1))]
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
 
 
@@ -112,11 +110,11 @@ def _mean(run: xr.DataTree, axes: Axes, projections: dict[str, xr.DataTree], par
     means = []
     for index, (name, node) in enumerate(projections.items()):
         if name in with_it:
-            values = node[parameter].load()
+            values = content.while_learning(node[parameter].load())
             mean = (abs(values) if signed else values).mean(("post", "pre")).values
             means.append(mean)
             look = style.projection_style(index)
-            axes.plot(node["presentation"].values, mean, label=style.shorten(name, 36), **look)
+            axes.plot(values["presentation"].values, mean, label=style.shorten(name, 36), **look)
     symbol = content.symbol(run, next(iter(with_it)), parameter)
     axes.set_ylabel(f"mean of |{symbol}|" if signed else f"mean of {symbol}")
     style.decades(axes, np.concatenate(means))

@@ -16,6 +16,7 @@ CURVES = {
     "deterministic": "fraction deterministic",
     "entropy": "entropy of $w/\\bar{w}$ (nats)",
 }
+ALONE = ("o", "s", "^", "D", "v", "P")  # of projections with a single snapshot
 NAMES = 3  # in a line of the legend
 NAME = 18  # characters of a projection beside a panel
 
@@ -48,8 +49,8 @@ def plot_variability(run: xr.DataTree) -> list[Figure]:
 def _over_learning(axes: Axes, found: xr.Dataset, curve: str) -> None:
     for index in range(found.sizes["projection"]):
         look = style.projection_style(index)
-        one = found.isel(projection=index)
-        marker = look["marker"] or ("s" if one.sizes["snapshot"] == 1 else None)
+        one = content.while_learning(found.isel(projection=index))
+        marker = ALONE[index % len(ALONE)] if one.sizes["snapshot"] == 1 else look["marker"]
         axes.plot(one["presentation"], one[curve], **{**look, "marker": marker})
     axes.set_ylabel(CURVES[curve])
     if curve != "entropy":

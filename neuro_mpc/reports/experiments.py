@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import xarray as xr
 
 from neuro_mpc import content
@@ -62,7 +64,7 @@ def _lesions(run: xr.DataTree) -> list[Table]:
 
 def _ensemble(run: xr.DataTree) -> list[Table]:
     found, results = ensembles(run).isel(run=0), experiment(run)
-    rows = [[words, f"{float(found[name]):.4f}"] for name, words in ENSEMBLE.items()]
+    rows = [[words, f"{value:.4f}"] for name, words in ENSEMBLE.items() if not isnan(value := float(found[name]))]
     caption = f"{results.sizes['network']} networks drawn from the learned distributions"
     return [(caption, ["", str(results.attrs.get("counted", "performance"))], rows)]
 
@@ -72,4 +74,4 @@ TABLES = {"oddball": _responses, "omission": _responses, "lesion": _lesions, "en
 
 def _interval(values: xr.Dataset) -> str:
     mean, low, high = (float(values[name]) for name in ("mean", "low", "high"))
-    return f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+    return "—" if isnan(mean) else f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"

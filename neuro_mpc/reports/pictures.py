@@ -50,16 +50,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Drawn:
-    """chapter → pictures, and (title, reason) of the figures that the recording does not allow."""
+    """chapter → pictures, and (title, reason) of the figures that the recording does not allow, and that failed."""
 
     chapters: dict[str, list[Picture]]
     missing: list[tuple[str, str]]
+    failed: list[tuple[str, str]]
 
 
 def drawn(run: xr.DataTree) -> Drawn:
     """All the figures that the recording of a run allows."""
     chapters: dict[str, list[Picture]] = {}
     missing: list[tuple[str, str]] = []
+    failed: list[tuple[str, str]] = []
     others = [name for name in FIGURES if not any(name in names for names in CHAPTERS.values())]
     for chapter, names in {EXPERIMENT: tuple(others), **CHAPTERS}.items():
         for name in names:
@@ -70,8 +72,8 @@ def drawn(run: xr.DataTree) -> Drawn:
                     continue
                 missing.append((title(name), f"{problem.problem}; {problem.hint}".rstrip("; ")))
             except Exception as problem:  # a file that no run has written may be wrong anywhere
-                missing.append((title(name), f"cannot be drawn: {type(problem).__name__}: {problem}"))
-    return Drawn({chapter: found for chapter, found in chapters.items() if found}, missing)
+                failed.append((title(name), f"cannot be drawn: {type(problem).__name__}: {problem}"))
+    return Drawn({chapter: found for chapter, found in chapters.items() if found}, missing, failed)
 
 
 def title(name: str) -> str:

@@ -58,7 +58,8 @@ def rendered(run: xr.DataTree) -> str:
         variability=results.variability(run),
         chapters=drawn.chapters,
         experiment=experiments.tables(run),
-        missing=[] if experiments.is_experiment(run) else drawn.missing,  # it learned and recorded nothing else
+        # An experiment learned and recorded nothing else.
+        missing=[*drawn.failed, *([] if experiments.is_experiment(run) else drawn.missing)],
         provenance=described.provenance(run),
         texts=[(name, run.attrs[name]) for name in ("circuit", "protocol")],
     )

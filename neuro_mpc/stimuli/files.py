@@ -17,20 +17,24 @@ GZIP = b"\x1f\x8b"
 
 
 def find(names: Sequence[str], data_dir: str | None, folder: str, checksums: Mapping[str, str],
-         fetch: Callable[[list[str]], dict[str, Path]] = lambda names: {}) -> list[Path]:
+         fetch: Callable[[list[str]], dict[str, Path]] = lambda names: {}, own: str = "") -> list[Path]:
     """The paths of the named files: in `data_dir`, or else in $NEURO_MPC_DATA, its `folder`, the folder of downloads.
 
     A data_dir is the only place looked at; `fetch` may download what is missing elsewhere: name → path.
-    DescriptionError lists what is missing and where to put it.
+    DescriptionError lists what is missing and where to put it; `own` is a setting that names a file of one's own.
     """
     folders = _folders(data_dir, folder)
     found = {name: next(iter(_candidates(folders, name)), None) for name in names}
     missing = [name for name, path in found.items() if path is None]
-    if missing and not data_dir and (fetched := fetch(missing)):
-        return [found[name] or fetched[name] for name in names]
-    if missing:
-        raise _missing(missing, checksums, folders)
-    return [found[name] for name in names]
+    fetched, failure = {}, ""
+    if missing and not data_dir:
+        try:
+            fetched = fetch(missing)
+        except (OSError, ValueError) as problem:  # no network, or not the file of the checksum
+            failure = f"; their download failed: {str(problem).splitlines()[0]}"
+    if missing and not fetched:
+        raise _missing(missing, checksums, folders, failure, own)
+    return [found[name] or fetched[name] for name in names]
 
 
 def downloads(folder: str) -> Path:
@@ -80,13 +84,14 @@ def _candidates(folders: list[Path], name: str) -> list[Path]:
     return [folder / each for folder in folders for each in names if (folder / each).is_file()]
 
 
-def _missing(missing: list[str], checksums: Mapping[str, str], folders: list[Path]) -> DescriptionError:
+def _missing(missing: list[str], checksums: Mapping[str, str], folders: list[Path], failure: str,
+             own: str) -> DescriptionError:
     sums = {name: f", sha256 of the uncompressed file {sum_}" for name, sum_ in checksums.items()}
     lines = [f"{name} (or {name}.gz){sums.get(name, '')}" for name in missing]
     return DescriptionError(
-        "data files are missing:\n    " + "\n    ".join(lines),
+        f"data files are missing{failure}:\n    " + "\n    ".join(lines),
         key="stimulus",
         expected=f"in {' or '.join(map(str, folders))}",
-        hint="put them there, or name their folder: --set protocol.data_dir=FOLDER "
-        "or the environment variable NEURO_MPC_DATA",
+        hint="put them there, or name their folder: --set protocol.data_dir=FOLDER or the environment variable "
+        "NEURO_MPC_DATA" + (f"; for a file of your own add --set {own}=FILE" if own else ""),
     )

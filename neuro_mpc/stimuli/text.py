@@ -107,7 +107,7 @@ def vocabulary(tokens: Iterable[str], most: int) -> dict[str, int]:
 
 def _splits(protocol: Protocol, described: Text) -> dict[Split, list[str]]:
     """split → lines; those without a file are held out from the end of the training file."""
-    paths = find(described.files, protocol.data_dir, "ptb", described.checksums)
+    paths = find(described.files, protocol.data_dir, "ptb", described.checksums, own="protocol.stimulus.train")
     read = {name: _lines(path, described.checksums.get(name)) for name, path in zip(described.files, paths, strict=True)}
     learned, found = read[described.train], {}
     for split, name in (("test", described.test), ("validation", described.validation)):
@@ -145,7 +145,9 @@ def tokens(lines: Iterable[str], level: str) -> list[str]:
 
 def _refuse_short(protocol: Protocol, tokens: int, presentation: int) -> None:
     if tokens < presentation:
+        steps = protocol.stimulus.steps
+        fits = f"--set protocol.learning.batch={tokens // steps}" if tokens >= steps else "a longer text, or fewer steps"
         raise DescriptionError(
-            f"the {tokens:,} tokens of the training text do not fill one presentation of {presentation:,}",
-            source=protocol.name, key="stimulus.steps", found=protocol.stimulus.steps,
-            expected="learning.batch × stimulus.steps tokens at least", hint="a smaller learning.batch, or fewer steps")
+            "the training text does not fill one presentation", source=protocol.name, key="learning.batch",
+            found=f"{tokens:,} tokens in the lines that are not held out",
+            expected=f"{presentation:,} at least, {protocol.learning.batch} trials of {steps}", hint=fits)

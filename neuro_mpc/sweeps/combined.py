@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,11 @@ BY_TEST = "_by_test"
 
 
 def combine(
-    grid: Grid, jobs: Iterable[Job], errors: Mapping[str, str], attributes: Mapping[str, str] = {}
+    grid: Grid,
+    jobs: Iterable[Job],
+    errors: Mapping[str, str],
+    attributes: Mapping[str, str] = {},
+    outdated: Container[str] = (),
 ) -> xr.Dataset:
     """What the run files of a sweep measured, by the keys swept and the seed; missing where a member is.
 
@@ -34,9 +38,13 @@ def combine(
 
     errors      name of a member → what went wrong
     attributes  of the dataset, besides
+    outdated    names of members whose files are of another sweep
     """
     jobs = list(jobs)
-    read = [_measures(job) if job.state == "complete" and not errors.get(job.name) else {} for job in jobs]
+    read = [
+        _measures(job) if job.state == "complete" and not errors.get(job.name) and job.name not in outdated else {}
+        for job in jobs
+    ]
     axes = [axis.name for axis in grid.axes]
     dimensions = (*axes, "seed")
     found = xr.Dataset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -72,14 +72,18 @@ def sweep(
     at_once = _at_once(workers, scheduler, threads, [expected for _, expected in waiting])
     told.say(_intended(jobs, waiting, at_once, scheduler, overwrite))
     errors: dict[str, str] = {}
+    outdated = {job.name for job, _ in waiting} if overwrite else set()  # until they are run anew
     base = {"circuit": circuit.to_toml(), "protocol": protocol.to_toml()}
     if dry_run:
         return combined.combine(points, jobs, errors, base)
     _make(folder)
     try:
-        _run([job for job, _ in waiting], at_once, scheduler, told, errors)
+        for outcome in _run([job for job, _ in waiting], at_once, scheduler, told):
+            outdated.discard(outcome.name)
+            if outcome.error:
+                errors[outcome.name] = outcome.error
     finally:  # what is there is put together, whatever happens
-        found = combined.combine(points, jobs, errors, base)
+        found = combined.combine(points, jobs, errors, base, outdated)
         combined.write(found, folder / combined.FILE)
     if errors and progress is None:
         warnings.warn(failures(found), stacklevel=2)
@@ -132,15 +136,12 @@ def _intended(
     return ", ".join(parts) + (f"; {where}{about}" if waiting else "")
 
 
-def _run(
-    waiting: Sequence[Job], at_once: int, scheduler: str | None, told: SilentSweep, errors: dict[str, str]
-) -> None:
-    """Runs what is to be run; `errors` gets name → error of what fails."""
+def _run(waiting: Sequence[Job], at_once: int, scheduler: str | None, told: SilentSweep) -> Iterator[Outcome]:
+    """Runs what is to be run, and tells how each ended."""
     told.start(len(waiting))
     for outcome in workers.run_all(waiting, at_once, scheduler, told.learned) if waiting else ():
-        if outcome.error:
-            errors[outcome.name] = outcome.error
         told.ended(outcome, _line(outcome))
+        yield outcome
 
 
 def _line(outcome: Outcome) -> str:

@@ -13,7 +13,7 @@ from neuro_mpc.estimate import Estimate, in_bytes
 from neuro_mpc.sweeps.members import Job, Outcome, Tell, learn
 
 TOPIC = "neuro-mpc sweep"
-INSTALL = "pip install 'neuro-mpc[sweep]'"
+INSTALL = "pip install '.[sweep]' in a clone of neuro_mpc"
 CONNECT_SECONDS = 20
 
 
