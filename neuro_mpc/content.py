@@ -84,7 +84,8 @@ def snapshot_name(run: xr.DataTree, presentations: np.ndarray, index: int = 0) -
 def final_measure(run: xr.DataTree) -> dict[str, float]:
     """What a run reached, by name: in the evaluation after learning, or in the last test; empty without either."""
     learning, evaluation = run["learning"], group(run, "evaluation")
-    asked = describe(run, "protocol").get("test", {}).get("measure", "").replace("-", "_")
+    test = describe(run, "protocol").get("test", {}) if "protocol" in run.attrs else {}
+    asked = test.get("measure", "").replace("-", "_")
     name = next((name for name in (asked, *MEASURES) if name in learning), None)
     if name is None or learning[name].size == 0:
         return {}

@@ -35,7 +35,7 @@ def load_circuit(name_or_path: str | Path, overrides: Mapping[str, object] | Non
     """
     tables, source = _read("circuit", name_or_path)
     # Filled in before the settings, so that these can change parameters of shipped types.
-    return Circuit.from_tables(_overridden(Circuit, with_shipped_synapses(tables), overrides or {}), source)
+    return _described(Circuit, with_shipped_synapses(tables), overrides or {}, source)
 
 
 def load_protocol(
@@ -47,13 +47,13 @@ def load_protocol(
     """
     tables, source = _read("protocol", name_or_path)
     model = ExperimentProtocol if "experiment" in tables and "stimulus" not in tables else Protocol
-    return model.from_tables(_overridden(model, tables, overrides or {}), source)
+    return _described(model, tables, overrides or {}, source)
 
 
 def changed(description: Description, overrides: Mapping[str, object]) -> Description:
     """The description with the `overrides`, dotted path → value; DescriptionError where they do not fit."""
     model = type(description)
-    return model.from_tables(_overridden(model, description.tables(), overrides), description.name)
+    return _described(model, description.tables(), overrides, description.name)
 
 
 def save_circuit(circuit: Circuit, path: str | Path) -> None:
@@ -127,6 +127,25 @@ def _save(description: Circuit | Protocol, path: str | Path) -> None:
         raise DescriptionError(f"cannot be written: {error.strerror or error}", source=str(path)) from None
 
 
+def _described(
+    model: type[Description], tables: Mapping[str, Any], overrides: Mapping[str, object], source: str
+) -> Description:
+    """The description with its overrides; what is wrong with these alone is no fault of the file."""
+    new = _overridden(model, tables, overrides)
+    try:
+        return model.from_tables(new, source)
+    except DescriptionError as error:
+        if all(problem.key in overrides for problem in error.problems):
+            for problem in error.problems:
+                problem.source, problem.key = "--set", f"{_prefix(model)}.{problem.key}"
+            error.source = "--set"
+        raise
+
+
+def _prefix(model: type[Table]) -> str:
+    return "circuit" if model is Circuit else "protocol"
+
+
 def _overridden(
     model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]
 ) -> dict[str, Any]:
@@ -147,17 +166,16 @@ def _without_alternatives(tables: Mapping[str, Any], overrides: Mapping[str, obj
 
 def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) -> None:
     """Sets a dotted key; every table on its way has to be one of the description, or one that is left out."""
-    prefix = "circuit" if model is Circuit else "protocol"
     here, what = tables, model
     *way, last = key.split(".")
     for depth, part in enumerate(way):
-        path = f"{prefix}.{'.'.join(way[: depth + 1])}"
+        path = f"{_prefix(model)}.{'.'.join(way[: depth + 1])}"
         _require(what, here, part, path, may_be_new=False)
         what = _within(what, part, here.get(part))
         here = here.setdefault(part, {})
         if what is None or not isinstance(here, dict):
             raise DescriptionError("is a value, not a table", source="--set", key=path, hint=f"{path}=VALUE")
-    _require(what, here, last, f"{prefix}.{key}", may_be_new=isinstance(value, Mapping))
+    _require(what, here, last, f"{_prefix(model)}.{key}", may_be_new=isinstance(value, Mapping))
     here[last] = value
 
 
