@@ -82,6 +82,16 @@ def test_tolerance_zero_is_a_fixed_count():
     np.testing.assert_array_equal(settling.net.get("iterations_used")[0], 12)
 
 
+def test_an_energy_that_stands_still_stops_nothing_without_a_tolerance():
+    """Without an active unit nothing moves, and the energy is the same at each iteration."""
+    shown = Presentation(network("spike-and-slab", "relaxation", settles=True))
+    shown.show(np.zeros_like(shown.stimulus), shown.target)
+    shown.infer(iterations=7)
+    np.testing.assert_array_equal(shown.net.get("iterations_used")[0], 7)
+    shown.infer(iterations=7, tolerance=1e-9)
+    np.testing.assert_array_equal(shown.net.get("iterations_used")[0], 1)
+
+
 def test_a_batch_stops_when_its_hidden_energy_passes_the_limit():
     _, hidden, beliefs = trajectory(Presentation(network("own", "relaxation")), 10)
     limit = hidden[4].sum() * (1 - 1e-9)

@@ -94,7 +94,7 @@ def moves(energy: np.ndarray, last: np.ndarray, used: np.ndarray, iteration: int
     if iteration == 0:
         used[:] = 0
     moving = used == iteration
-    if iteration > 0:
+    if iteration > 0 and tolerance > 0:  # in single precision energies may stand still for an iteration
         moving &= ~(np.abs(last - energy) <= tolerance * np.abs(last))
     moving &= not limited.sum() > limit
     last[:] = energy

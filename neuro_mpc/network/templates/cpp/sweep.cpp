@@ -176,7 +176,7 @@ if ({{_scalar('drawing')}})
         {% endfor %}
         double& _last = {{_array(op.last)}}[_first + _b];
         const bool _was_moving = {{_array(op.used)}}[_first + _b] == _iteration;
-        const bool _moves = _was_moving && !_astray && !(_iteration > 0 && std::fabs(_last - _energy) <= {{_scalar('tolerance')}} * std::fabs(_last));
+        const bool _moves = _was_moving && !_astray && !({{_scalar('tolerance')}} > 0 && _iteration > 0 && std::fabs(_last - _energy) <= {{_scalar('tolerance')}} * std::fabs(_last));
         _last = _energy;
         if (_moves)
             {{_array(op.used)}}[_first + _b] = _iteration + 1;

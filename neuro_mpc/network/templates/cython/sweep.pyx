@@ -149,7 +149,7 @@ for _b in range(_width):
     _last = {{_array(op.last)}}[_first + _b]
     {{_array(op.last)}}[_first + _b] = _energy
     _was_moving = {{_array(op.used)}}[_first + _b] == _iteration
-    _settled = _iteration > 0 and fabs(_last - _energy) <= {{_scalar('tolerance')}} * fabs(_last)
+    _settled = {{_scalar('tolerance')}} > 0 and _iteration > 0 and fabs(_last - _energy) <= {{_scalar('tolerance')}} * fabs(_last)
     _moves = _was_moving and not _settled and not _astray
     if _moves:
         {{_array(op.used)}}[_first + _b] = _iteration + 1
