@@ -26,7 +26,7 @@ def _python(options, name: str) -> dict[str, str]:
 
 def iteration(options) -> None:
     """an iteration of relaxation, mpl on MNIST rows, T = 28, N = 100, B = 128, float32, one core"""
-    times = compare(_peers(options, Sequences(), *list(NAMES)[:10]), 10, options.repeats)
+    times = compare(_peers(options, Sequences(), *list(NAMES)[:10]), 100, options.repeats)
     table(times, "iteration of the batch", BOUND)
     ratios("iteration", times, (OURS, "JAX", {"at_most": 1.0}), (OURS, BOUND, {"at_most": 1.2}),
            ("Brian2 Synapses", OURS, {"at_least": 80}), ("NumPy, loops as released, float64", OURS, {"at_least": 10}),
