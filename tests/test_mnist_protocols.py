@@ -18,10 +18,10 @@ def paper():
     return nm.load_protocol("mnist-rows-paper")
 
 
-def test_the_rate_halves_every_40_epochs_down_to_its_floor(paper):
+def test_the_rate_halves_every_40_epochs_counted_from_one_down_to_its_floor(paper):
     course = Course(paper.learning, 60_000, 0)
-    rates = [course.rate(epoch * EPOCH) for epoch in (0, 39, 40, 80, 120, 160)]
-    np.testing.assert_allclose(rates, [0.01, 0.01, 0.005, 0.0025, 0.00125, 0.001])
+    rates = [course.rate(epoch * EPOCH) for epoch in (0, 38, 39, 78, 79, 119, 159)]
+    np.testing.assert_allclose(rates, [0.01, 0.01, 0.005, 0.005, 0.0025, 0.00125, 0.001])
     assert course.total == 100 * EPOCH
     assert EPOCH * course.batch == 25_600
 

@@ -159,7 +159,7 @@ def test_without_dask_members_run_one_after_another(monkeypatch, tmp_path, simul
     monkeypatch.setattr(workers, "find_spec", lambda name: None)
     assert nm.sweep(*described(), {}, [0, 1], out=tmp_path, backend="numpy")["complete"].values.all()
     for options in ({"workers": 2}, {"scheduler": "tcp://127.0.0.1:8786"}):
-        with pytest.raises(nm.RunError, match=r"not installed\n.*pip install 'neuro-mpc\[sweep\]'"):
+        with pytest.raises(nm.RunError, match=r"not installed\n.*pip install '.\[sweep\]'"):
             nm.sweep(*described(), {}, [2, 3], out=tmp_path, backend="numpy", **options)
 
 
