@@ -212,7 +212,7 @@ def test_what_is_complete_is_not_run_again_unless_asked(simulated, tmp_path):
     assert len(simulated) == 12
 
 
-def test_an_interrupted_sweep_leaves_what_is_complete(simulated, tmp_path, monkeypatch):
+def interrupt_at_load_2(monkeypatch):
     real = members.simulate
 
     def interrupted(circuit, protocol, **options):
@@ -221,6 +221,10 @@ def test_an_interrupted_sweep_leaves_what_is_complete(simulated, tmp_path, monke
         return real(circuit, protocol, **options)
 
     monkeypatch.setattr(members, "simulate", interrupted)
+
+
+def test_an_interrupted_sweep_leaves_what_is_complete(simulated, tmp_path, monkeypatch):
+    interrupt_at_load_2(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         swept(tmp_path, seeds=[0])
     with xr.open_dataset(tmp_path / "sweep.nc") as found:
@@ -229,14 +233,7 @@ def test_an_interrupted_sweep_leaves_what_is_complete(simulated, tmp_path, monke
 
 def test_members_of_an_older_sweep_are_not_taken_for_new_ones(simulated, tmp_path, monkeypatch):
     swept(tmp_path, seeds=[0])
-    real = members.simulate
-
-    def interrupted(circuit, protocol, **options):
-        if protocol.stimulus.load == 2.0:
-            raise KeyboardInterrupt
-        return real(circuit, protocol, **options)
-
-    monkeypatch.setattr(members, "simulate", interrupted)
+    interrupt_at_load_2(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         swept(tmp_path, seeds=[0], overwrite=True)
     with xr.open_dataset(tmp_path / "sweep.nc") as found:
