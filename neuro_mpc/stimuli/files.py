@@ -31,7 +31,7 @@ def find(names: Sequence[str], data_dir: str | None, folder: str, checksums: Map
         try:
             fetched = fetch(missing)
         except (OSError, ValueError) as problem:  # no network, or not the file of the checksum
-            failure = f"; their download failed: {str(problem).splitlines()[0]}"
+            failure = f"; their download failed: {next(iter(str(problem).splitlines()), type(problem).__name__)}"
     if missing and not fetched:
         raise _missing(missing, checksums, folders, failure, own)
     return [found[name] or fetched[name] for name in names]
