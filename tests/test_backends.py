@@ -133,7 +133,8 @@ class Session:
         self.program.step()
 
     def variables(self) -> dict[str, np.ndarray]:
-        names = list(self.program.manifest.variables)
+        """All but the packed weights, whose order is each backend's own."""
+        names = [name for name in self.program.manifest.variables if not name.endswith(("_forward", "_backward"))]
         return dict(zip(names, self.program.get(*names)))
 
 

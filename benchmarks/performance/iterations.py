@@ -36,7 +36,7 @@ def iteration(options) -> None:
 
 def large(options) -> None:
     """the same with N = 400"""
-    times = compare(_peers(options, Sequences(units=400), OURS, BOUND, "JAX", "torch", "NumPy"), 2, options.repeats)
+    times = compare(_peers(options, Sequences(units=400), OURS, BOUND, "JAX", "torch", "NumPy"), 100, options.repeats)
     table(times, "iteration of the batch", BOUND)
     ratios("large", times, (OURS, "JAX", {"at_most": 1.0}), (OURS, BOUND, {"at_most": 1.2}), ("torch", OURS, {}))
 

@@ -87,16 +87,17 @@ class Model:
         for projection in self.plan.circuit.projection:
             name = self.plan.synapses_name(projection)
             shape = self.plan.circuit.shape(projection)
-            sent = "\nmu_sent : 1\nv_sent : 1" if self.plan.sends_transposed(projection) else ""
-            equations = self.plan.plasticity(projection).equations() + sent
+            packed = [f"{moment}_{direction} : 1" for direction in ("forward", "backward")
+                      for moment in self.plan.packed(projection, direction)]
+            equations = "\n".join([self.plan.plasticity(projection).equations(), *packed])
             self.groups[name] = DenseSynapses(*shape, equations, dtype=self.dtype,
                                               name=name, clock=self.clock, namespace=self.namespace)
 
     def _sweep(self, order: int, phase: phases.Phase) -> Sweep:
         blocks = {name: [self._code(*part) for part in parts] for name, parts in phase.blocks.items()}
-        return Sweep(self.control, phase.sections, blocks, self._others(), condition=phase.condition,
-                     tiling=phase.tiling, steps=self.plan.steps, target=self.target, name=phase.name, order=order,
-                     parallel=phase.parallel, clock=self.clock)
+        return Sweep(self.control, phase.sections, blocks, self._others(), passing=phase.passing,
+                     condition=phase.condition, tiling=phase.tiling, steps=self.plan.steps, target=self.target,
+                     name=phase.name, order=order, parallel=phase.parallel, clock=self.clock)
 
     def _others(self) -> list:
         return [group for group in self.groups.values() if group is not self.control]

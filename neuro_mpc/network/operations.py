@@ -58,7 +58,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Forward:
-    """target(s) = [target(s)] + source(s − delay) Wᵀ, W (post × pre); or `transposed`, given as Wᵀ (pre × post)."""
+    """target(s) = [target(s)] + source(s − delay) Wᵀ, W (post × pre), `weights` packed forward."""
 
     kind: ClassVar[str] = "forward"
     target: str
@@ -66,7 +66,6 @@ class Forward:
     weights: str
     span: Span
     accumulate: bool = False
-    transposed: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,14 +73,16 @@ class Forward:
 
 
 @dataclass(frozen=True)
-class Transpose:
-    """target (pre × post) = sourceᵀ, source (post × pre)."""
+class Pack:
+    """target = source (post × pre) in the order in which products read it: `forward` for rows (pre), else for rows
+    (post) that are fed back."""
 
-    kind: ClassVar[str] = "transpose"
+    kind: ClassVar[str] = "pack"
     target: str
     source: str
     post: int
     pre: int
+    forward: bool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,7 +91,7 @@ class Transpose:
 
 @dataclass(frozen=True)
 class Feedback:
-    """target(s − delay) = [target(s − delay)] + source(s) W, W (post × pre)."""
+    """target(s − delay) = [target(s − delay)] + source(s) W, W (post × pre), `weights` packed backward."""
 
     kind: ClassVar[str] = "feedback"
     target: str
@@ -358,7 +359,7 @@ class Section:
         return found | {name for name in (self.count, self.when, self.unless) if name}
 
 
-Operation = (Forward | Transpose | Feedback | HebbianSum | Gather | Scatter | OneHot | Block | Zero | Carry | Noise
+Operation = (Forward | Pack | Feedback | HebbianSum | Gather | Scatter | OneHot | Block | Zero | Carry | Noise
              | Softmax | Energy | Settle | Backtrack | Choose | Clip | Section)
 
 

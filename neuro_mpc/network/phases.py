@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from neuro_mpc.network.operations import (Backtrack, Block, Carry, Choose, Clip, Energy, Feedback, Forward, Gather,
-                                          HebbianSum, Noise, OneHot, Operation, Rows, Scatter, Section, Settle,
-                                          Softmax, Tiling, Transpose, Zero)
+                                          HebbianSum, Noise, OneHot, Operation, Pack, Rows, Scatter, Section, Settle,
+                                          Softmax, Tiling, Zero)
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.rules import RETURN
 
@@ -22,7 +22,8 @@ WHOLE = Tiling(1, 1)
 
 @dataclass
 class Phase:
-    """One sweep to be made: `blocks` maps a block's name to its parts, (group, code) each."""
+    """One sweep to be made: `blocks` maps a block's name to its parts, (group, code) each; `passing` holds the
+    (block, variable) pairs that are not stored, as nothing but the block's own later parts reads them."""
 
     name: str
     condition: str
@@ -30,15 +31,17 @@ class Phase:
     tiling: Tiling = WHOLE
     parallel: bool = True
     blocks: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    passing: set[tuple[str, str]] = field(default_factory=set)
 
     def block(self, rows: Rows, group: str, *code: str) -> Block:
         """Register code of a group and return the operation that executes it."""
         return self.joint_block(rows, *((group, each) for each in code))
 
-    def joint_block(self, rows: Rows, *parts: tuple[str, str]) -> Block:
+    def joint_block(self, rows: Rows, *parts: tuple[str, str], passing: str = "") -> Block:
         """The same for code of several groups of a population, executed in one pass."""
         name = f"{parts[0][0]}_{len(self.blocks)}"
         self.blocks[name] = list(parts)
+        self.passing |= {(name, passing)} if passing else set()
         return Block(name, rows)
 
 
@@ -46,7 +49,8 @@ def all_phases(plan: Plan) -> list[Phase]:
     """The sweeps of a presentation, in order."""
     infer = {"fixed-prediction": _fixed_prediction, "relaxation": _relaxation, "momentum": _relaxation,
              "sweeps": _sweeps}
-    return [_refresh(plan), _transpose(plan), _predict(plan), infer[plan.scheme](plan), _learn(plan), _adapt(plan)]
+    return [_refresh(plan), _pack(plan, "forward", "predicting"), _predict(plan), _pack(plan, "backward", "inferring"),
+            infer[plan.scheme](plan), _learn(plan), _adapt(plan)]
 
 
 def _once(operations: list[Operation]) -> list[Section]:
@@ -66,13 +70,12 @@ def _refresh(plan: Plan) -> Phase:
     return phase
 
 
-def _transpose(plan: Plan) -> Phase:
-    """Small weights once more, in the order in which products forward read them without copying."""
-    operations = [Transpose(f"{group}_{moment}_sent", f"{group}_{moment}", *plan.circuit.shape(name))
-                  for name in plan.circuit.projection if plan.sends_transposed(name)
-                  for group in [plan.synapses_name(name)]
-                  for moment in ["mu"] + ["v"] * plan.rules.synapses[name].varies]
-    return Phase("transpose", "predicting", (Section(tuple(operations)),))
+def _pack(plan: Plan, direction: str, condition: str) -> Phase:
+    """The moments in the order in which products read them: they stay as they are for all steps and iterations."""
+    operations = [Pack(f"{group}_{moment}_{direction}", f"{group}_{moment}", *plan.circuit.shape(name), direction == "forward")
+                  for name in plan.circuit.projection for group in [plan.synapses_name(name)]
+                  for moment in plan.packed(name, direction)]
+    return Phase(f"pack_{direction}", condition, (Section(tuple(operations)),))
 
 
 # --- predictions -----------------------------------------------------------------------------------------------------
@@ -102,9 +105,7 @@ def _received(plan: Plan, name: str, target: str, moment: str, squared: bool, ac
     source, weights = plan.circuit.projection[name].source, f"{plan.synapses_name(name)}_{moment}"
     if plan.symbolic and source == plan.circuit.stimulus:
         return Gather(target, plan.rate_name(source), weights, plan.span(name), plan.circuit.shape(name)[1], accumulate)
-    transposed = plan.sends_transposed(name)
-    return Forward(target, plan.rate_name(source, squared), weights + "_sent" * transposed, plan.span(name), accumulate,
-                   transposed)
+    return Forward(target, plan.rate_name(source, squared), f"{weights}_forward", plan.span(name), accumulate)
 
 
 def _stimulus_inputs(plan: Plan, phase: Phase) -> list[Operation]:
@@ -222,8 +223,8 @@ def _feedbacks(plan: Plan, population: str, receivers: Collection[str], started:
         error, synapses = plan.group_name(projection.target, "error"), plan.synapses_name(name)
         passed = plan.scheme == "sweeps" and projection.target != plan.circuit.target
         err, q = ("feedback", "feedback_q") if passed else ("err", "q")
-        parts = [(f"{belief}_A", f"{error}_{err}", f"{synapses}_mu")]
-        parts += [(f"{belief}_V", f"{error}_{q}", f"{synapses}_v")] * plan.rules.synapses[name].varies
+        parts = [(f"{belief}_A", f"{error}_{err}", f"{synapses}_mu_backward")]
+        parts += [(f"{belief}_V", f"{error}_{q}", f"{synapses}_v_backward")] * plan.rules.synapses[name].varies
         for target, source, weights in parts:
             if target not in started:  # the first product sets what it reaches, the rest of the steps is zero
                 operations.append(Zero(target, plan.rows[population], plan.span(name)))
@@ -255,7 +256,7 @@ def _fixed_prediction(plan: Plan) -> Phase:
     return phase
 
 
-def _errors(plan: Plan, phase: Phase) -> list[Operation]:
+def _errors(plan: Plan, phase: Phase, keep_predictions: bool = True) -> list[Operation]:
     """Predictions and errors of all beliefs as they are."""
     operations = []
     for name in plan.circuit.free:
@@ -263,7 +264,8 @@ def _errors(plan: Plan, phase: Phase) -> list[Operation]:
         parts = [(prediction, "update"), (error, "update")]
         if plan.scheme == "sweeps":
             parts.insert(1, (error, f"err = {belief}_r - {prediction}_h"))
-        operations += [*_inputs(plan, name, plan.circuit.free, set()), phase.joint_block(plan.rows[name], *parts)]
+        operations += [*_inputs(plan, name, plan.circuit.free, set()), phase.joint_block(
+            plan.rows[name], *parts, passing="" if keep_predictions else f"{prediction}_h")]
     return [*operations, *_read_out(plan, phase), _output_error(plan, phase)]
 
 
@@ -272,7 +274,8 @@ def _relaxation(plan: Plan) -> Phase:
 
     With momentum, their velocity follows it."""
     phase = Phase("infer", "inferring", tiling=plan.tiling)
-    errors, beliefs = _errors(plan, phase), {name: plan.group_name(name, "belief") for name in plan.circuit.free}
+    passing, errors = _errors(plan, phase, keep_predictions=False), _errors(plan, phase)
+    beliefs = {name: plan.group_name(name, "belief") for name in plan.circuit.free}
     moves, start = [], []
     for name, belief in beliefs.items():
         code = ["integrate", "update"]
@@ -282,7 +285,7 @@ def _relaxation(plan: Plan) -> Phase:
         moves += [*_feedbacks(plan, name, plan.circuit.population, set()), phase.block(plan.rows[name], belief, *code)]
     settle = [*_energies(plan), _settle(plan)] if plan.settles else []
     phase.sections = (Section(tuple(start)),
-                      Section((*errors, *settle, *moves), loop="repeat", count="iterations"),
+                      Section((*passing, *settle, *moves), loop="repeat", count="iterations"),
                       Section(_noises(plan, REDRAWN_STREAMS), when="redrawing"),
                       Section((*errors, *_energies(plan))))
     return phase

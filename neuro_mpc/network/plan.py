@@ -20,10 +20,8 @@ CACHE_BYTES = 1_000_000
 ARRAYS_PER_UNIT = 10
 EFFICIENT_TRIALS = 64
 """Trials of a tile where products go step by step; fewer trials than a presentation has then cost less."""
-SMALL_PRODUCT = 1_000_000
-"""Multiplications of a matrix product below which OpenBLAS does not copy its factors."""
-EFFICIENT_ROWS = 256
-"""Rows of a tile from which a matrix product no longer pays for the packing of its weights."""
+EFFICIENT_ROWS = 96
+"""Rows of a tile from which a matrix product does not wait for its weights, which lie outside the cache if large."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +121,12 @@ class Plan:
         """Whether some synapses from the stimulus have a variance, and the stimulus is not its own square."""
         return not self.symbolic and any(self.rules.synapses[name].varies for name in self.circuit.outgoing(self.circuit.stimulus))
 
-    def sends_transposed(self, projection: str) -> bool:
-        """Whether weights are kept transposed, too: their products forward are then done without copying them."""
-        post, pre = self.circuit.shape(projection)
-        gathered = self.symbolic and self.circuit.projection[projection].source == self.circuit.stimulus
-        return post * pre * EFFICIENT_TRIALS <= SMALL_PRODUCT and not gathered
+    def packed(self, projection: str, direction: str) -> list[str]:
+        """Moments of a projection's weights that matrix products "forward" or "backward" read."""
+        stimulated = self.circuit.projection[projection].source == self.circuit.stimulus
+        if stimulated and (direction == "backward" or self.symbolic):  # nothing is fed back; symbols are looked up
+            return []
+        return ["mu"] + ["v"] * self.rules.synapses[projection].varies
 
     def span(self, projection: str) -> Span:
         each = self.circuit.projection[projection]

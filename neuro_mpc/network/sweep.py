@@ -1,9 +1,10 @@
 """A Brian2 extension: one code object that interleaves dense matrix products with Brian2 code over rows.
 
 Brian2 has no connection whose weights are shared by many copies of a neuron, which a circuit unrolled over steps and
-trials needs.  A `Sweep` closes that gap for the NumPy, Cython and C++ standalone targets: the products are BLAS calls,
-every element-wise equation is an ordinary block of Brian2 abstract code, and both work on one tile of trials after
-the other (`neuro_mpc.network.operations`).
+trials needs.  A `Sweep` closes that gap for the NumPy, Cython and C++ standalone targets: products with weights read
+them packed (`templates/cpp/panels.h`; in NumPy they are its own), sums over rows are BLAS calls, every element-wise
+equation is an ordinary block of Brian2 abstract code, and all work on one tile of trials after the other
+(`neuro_mpc.network.operations`).
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class NumpySweepCodeObject(NumpyCodeObject):
 
 
 class CythonSweepCodeObject(CythonCodeObject):
-    """A sweep in Cython, with the BLAS that SciPy exports to Cython and the row-wise operations of the C++ sweep."""
+    """A sweep in Cython, with the products and row-wise operations of the C++ sweep, and the BLAS that SciPy
+    exports to Cython."""
 
     templater = CythonCodeObject.templater.derive(("neuro_mpc.network",) * 2,
                                                   templates_dir=("templates/cython", "templates/cpp"))
@@ -80,6 +82,8 @@ class Sweep(CodeRunner):
     sections : sequence of Section
     blocks : dict
         Name of each block of abstract code → its parts, (group, code); names in the code are the group's own.
+    passing : set
+        (block, variable) pairs: the variable, by its name in the sweep, is not stored by the block.
     groups : sequence of Group
         All groups whose arrays the operations name as ``<group>_<variable>``.
     tiling : Tiling
@@ -88,10 +92,12 @@ class Sweep(CodeRunner):
     """
 
     def __init__(self, owner: Group, sections: tuple[Section, ...], blocks: dict[str, list[tuple[Group, str]]],
-                 groups, *, condition: str, tiling: Tiling, steps: int, target: str, name: str,
+                 groups, *, passing: set[tuple[str, str]], condition: str, tiling: Tiling, steps: int, target: str, name: str,
                  clock: Clock, order: int = 0, parallel: bool = True):
         self.variables = references(owner, groups)
         abstract = {block: "\n".join(self._in_sweep_names(*part) for part in parts) for block, parts in blocks.items()}
+        for block, name in passing:  # Brian2 takes a name that it does not know for a temporary variable
+            abstract[block] = word_substitute(abstract[block], {name: f"{name}_passing"})
         used = {name for section in sections for name in section.names} | {condition, "idle_trials"}
         CodeRunner.__init__(
             self, owner, "sweep", code=abstract or {"nothing": ""}, clock=clock, order=order, name=name, check_units=False,

@@ -4,6 +4,7 @@
 
 {% block extra_headers %}
 #include <cstdlib>
+#include "arrays.h"
 {% endblock %}
 
 {% block maincode %}

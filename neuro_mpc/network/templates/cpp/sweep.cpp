@@ -19,17 +19,15 @@
     {% endif %}
     {% set step = '_step' if visit == 'step' else s.first %}
     {% set count = 1 if visit == 'step' else s.stop - s.first %}
-    matrix_product(false, {{'false' if op.transposed else 'true'}}, (int64_t){{count}} * _width, {{s.post.units}}, {{s.pre.units}},
-        {{_array(op.source)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}},
-        {{_array(op.weights)}}, {{s.post.units if op.transposed else s.pre.units}}, {{1 if op.accumulate else 0}},
-        {{_array(op.target)}} + {{_at(s.post, step)}}, {{s.post.units}});
+    packed_product((int64_t){{count}} * _width, {{s.post.units}}, {{s.pre.units}},
+        {{_array(op.source)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{_array(op.weights)}}, {{1 if op.accumulate else 0}},
+        {{_array(op.target)}} + {{_at(s.post, step)}});
 }
 {% endmacro %}
 
-{% macro _transpose(op, visit) %}
-for (int _pre = 0; _pre < {{op.pre}}; _pre++)
-    for (int _post = 0; _post < {{op.post}}; _post++)
-        {{_array(op.target)}}[(int64_t)_pre * {{op.post}} + _post] = {{_array(op.source)}}[(int64_t)_post * {{op.pre}} + _pre];
+{% macro _pack(op, visit) %}
+{% set k, n = (op.pre, op.post) if op.forward else (op.post, op.pre) %}
+pack_weights({{1 if op.forward else 0}}, {{k}}, {{n}}, {{_array(op.source)}}, {{_array(op.target)}});
 {% endmacro %}
 
 {% macro _feedback(op, visit) %}
@@ -41,10 +39,9 @@ for (int _pre = 0; _pre < {{op.pre}}; _pre++)
     {% set step = '_step + ' ~ s.delay if visit == 'step' else s.first_within %}
     {% set count = 1 if visit == 'step' else s.stop - s.first_within %}
     {% if visit == 'step' or count > 0 %}
-    matrix_product(false, false, (int64_t){{count}} * _width, {{s.pre.units}}, {{s.post.units}},
-        {{_array(op.source)}} + {{_at(s.post, step)}}, {{s.post.units}},
-        {{_array(op.weights)}}, {{s.pre.units}}, {{1 if op.accumulate else 0}},
-        {{_array(op.target)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}});
+    packed_product((int64_t){{count}} * _width, {{s.pre.units}}, {{s.post.units}},
+        {{_array(op.source)}} + {{_at(s.post, step)}}, {{_array(op.weights)}}, {{1 if op.accumulate else 0}},
+        {{_array(op.target)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}});
     {% else %}
     ;
     {% endif %}
@@ -53,10 +50,9 @@ for (int _pre = 0; _pre < {{op.pre}}; _pre++)
 
 {% macro _hebbian_sum(op, visit) %}
 {% set s = op.span %}
-matrix_product(true, false, {{s.post.units}}, {{s.pre.units}}, (int64_t){{s.stop - s.first}} * _width,
-    {{_array(op.post)}} + {{_at(s.post, s.first)}}, {{s.post.units}},
-    {{_array(op.pre)}} + {{_at(s.pre, s.first - s.delay)}}, {{s.pre.units}}, _first > 0,
-    {{_array(op.target)}}, {{s.pre.units}});
+sum_over_rows({{s.post.units}}, {{s.pre.units}}, (int64_t){{s.stop - s.first}} * _width,
+    {{_array(op.post)}} + {{_at(s.post, s.first)}}, {{_array(op.pre)}} + {{_at(s.pre, s.first - s.delay)}}, _first > 0,
+    {{_array(op.target)}});
 {% endmacro %}
 
 {% macro _gather(op, visit) %}
@@ -245,7 +241,7 @@ clip_{{op.norm}}_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit
 
 {% macro _execute(section, visit) %}
 {% for op in section.operations %}
-{{ {'forward': _forward, 'transpose': _transpose, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum,
+{{ {'forward': _forward, 'pack': _pack, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum,
     'gather': _gather, 'scatter': _scatter, 'one_hot': _one_hot, 'block': _block, 'zero': _zero,
     'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle,
     'backtrack': _backtrack, 'choose': _choose, 'clip': _clip, 'section': _section}[op.kind](op, visit) }}
@@ -283,7 +279,8 @@ if (!{{_scalar(section.unless)}})
 {% block extra_headers %}
 #include <math.h>
 #include <algorithm>
-#include "products.h"
+#include "panels.h"
+#include "sums.h"
 #include "rows.h"
 {% endblock %}
 

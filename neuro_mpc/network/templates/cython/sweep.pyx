@@ -1,5 +1,5 @@
 {# The same sweep in Cython; see templates/cpp/sweep.cpp, whose row-wise operations it shares.
-   The products are those of the BLAS that SciPy exports to Cython; all loops are compiled. #}
+   Its sums over rows are those of the BLAS that SciPy exports to Cython; all loops are compiled. #}
 {# ALLOWS_SCALAR_WRITE #}
 {% extends 'common_group.pyx' %}
 {% macro _array(name) %}{{get_array_name(variables[name])}}{% endmacro %}
@@ -14,16 +14,14 @@
 {% set step = '_step' if visit == 'step' else s.first %}
 {% set count = 1 if visit == 'step' else s.stop - s.first %}
 if {{s.first ~ ' <= _step < ' ~ s.stop if visit == 'step' else 'True'}}:
-    matrix_product(False, {{not op.transposed}}, {{count}} * _width, {{s.post.units}}, {{s.pre.units}},
-                   {{_array(op.source)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}},
-                   {{_array(op.weights)}}, {{s.post.units if op.transposed else s.pre.units}}, {{op.accumulate}},
-                   {{_array(op.target)}} + {{_at(s.post, step)}}, {{s.post.units}})
+    packed_product({{count}} * _width, {{s.post.units}}, {{s.pre.units}},
+                   {{_array(op.source)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{_array(op.weights)}}, {{op.accumulate}},
+                   {{_array(op.target)}} + {{_at(s.post, step)}})
 {% endmacro %}
 
-{% macro _transpose(op, visit) %}
-for _pre in range({{op.pre}}):
-    for _post in range({{op.post}}):
-        {{_array(op.target)}}[_pre * {{op.post}} + _post] = {{_array(op.source)}}[_post * {{op.pre}} + _pre]
+{% macro _pack(op, visit) %}
+{% set k, n = (op.pre, op.post) if op.forward else (op.post, op.pre) %}
+pack_weights({{op.forward}}, {{k}}, {{n}}, {{_array(op.source)}}, {{_array(op.target)}})
 {% endmacro %}
 
 {% macro _feedback(op, visit) %}
@@ -31,18 +29,16 @@ for _pre in range({{op.pre}}):
 {% set step = '_step + ' ~ s.delay if visit == 'step' else s.first_within %}
 {% set count = 1 if visit == 'step' else s.stop - s.first_within %}
 if {{s.first_within ~ ' <= _step + ' ~ s.delay ~ ' < ' ~ s.stop if visit == 'step' else count > 0}}:
-    matrix_product(False, False, {{count}} * _width, {{s.pre.units}}, {{s.post.units}},
-                   {{_array(op.source)}} + {{_at(s.post, step)}}, {{s.post.units}},
-                   {{_array(op.weights)}}, {{s.pre.units}}, {{op.accumulate}},
-                   {{_array(op.target)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}}, {{s.pre.units}})
+    packed_product({{count}} * _width, {{s.pre.units}}, {{s.post.units}},
+                   {{_array(op.source)}} + {{_at(s.post, step)}}, {{_array(op.weights)}}, {{op.accumulate}},
+                   {{_array(op.target)}} + {{_at(s.pre, step ~ ' - ' ~ s.delay)}})
 {% endmacro %}
 
 {% macro _hebbian_sum(op, visit) %}
 {% set s = op.span %}
-matrix_product(True, False, {{s.post.units}}, {{s.pre.units}}, {{s.stop - s.first}} * _width,
-               {{_array(op.post)}} + {{_at(s.post, s.first)}}, {{s.post.units}},
-               {{_array(op.pre)}} + {{_at(s.pre, s.first - s.delay)}}, {{s.pre.units}}, _first > 0,
-               {{_array(op.target)}}, {{s.pre.units}})
+sum_over_rows({{s.post.units}}, {{s.pre.units}}, {{s.stop - s.first}} * _width,
+              {{_array(op.post)}} + {{_at(s.post, s.first)}}, {{_array(op.pre)}} + {{_at(s.pre, s.first - s.delay)}}, _first > 0,
+              {{_array(op.target)}})
 {% endmacro %}
 
 {% macro _gather(op, visit) %}
@@ -212,7 +208,7 @@ clip_{{op.norm}}_norm({{_array(op.target)}}, {{op.post}}, {{op.pre}}, {{op.limit
 {% macro _execute(section, visit) %}
 pass
 {% for op in section.operations %}
-{{ {'forward': _forward, 'transpose': _transpose, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum,
+{{ {'forward': _forward, 'pack': _pack, 'feedback': _feedback, 'hebbian_sum': _hebbian_sum,
     'gather': _gather, 'scatter': _scatter, 'one_hot': _one_hot, 'block': _block, 'zero': _zero,
     'carry': _carry, 'noise': _noise, 'softmax': _softmax, 'energy': _energy, 'settle': _settle,
     'backtrack': _backtrack, 'choose': _choose, 'clip': _clip, 'section': _section}[op.kind](op, visit) }}
@@ -246,8 +242,11 @@ from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 cdef extern from * nogil:
     """
+{% include 'panels.h' %}
 {% include 'rows.h' %}
     """
+    void pack_weights[T](bint transposed, int k, int n, const T* weights, T* packed)
+    void packed_product[T](int64_t rows, int n, int k, const T* a, const T* packed, bint accumulate, T* c)
     void fill_normal[T](T* target, int count, uint32_t position, uint32_t counter, uint32_t key, T scale)
     void gather_columns[T](const T* weights, int post, int pre, const int32_t* symbols, int64_t rows,
                            bint accumulate, T* target)
@@ -271,25 +270,23 @@ ctypedef fused _real:
     float
     double
 
-# Row-major C = [C] + A B. BLAS takes a row-major matrix for its transpose: it is given C' = [C'] + B' A'.
-cdef void matrix_product(bint transpose_a, bint transpose_b, int m, int n, int k, _real* a, int lda,
-                         _real* b, int ldb, bint accumulate, _real* c, int ldc) noexcept nogil:
+# C (m × n) = [C] + Aᵀ B, A (rows × m), B (rows × n). BLAS takes a row-major matrix for its transpose: it is given
+# C' = [C'] + B' A.
+cdef void sum_over_rows(int m, int n, int rows, _real* a, _real* b, bint accumulate, _real* c) noexcept nogil:
     cdef char* kept = b"N"
     cdef char* transposed = b"T"
-    cdef char* of_a = transposed if transpose_a else kept
-    cdef char* of_b = transposed if transpose_b else kept
     cdef _real one = 1
     cdef _real old = accumulate
-    if m == 0 or k == 0:
+    if rows == 0:
         return
     if _real is float:
-        sgemm(of_b, of_a, &n, &m, &k, &one, b, &ldb, a, &lda, &old, c, &ldc)
+        sgemm(kept, transposed, &n, &m, &rows, &one, b, &n, a, &m, &old, c, &n)
     else:
-        dgemm(of_b, of_a, &n, &m, &k, &one, b, &ldb, a, &lda, &old, c, &ldc)
+        dgemm(kept, transposed, &n, &m, &rows, &one, b, &n, a, &m, &old, c, &n)
 {% endblock %}
 
 {% block maincode %}
-    cdef int64_t _trials, _first, _width, _iteration, _step, _t, _b, _rows, _pre, _post
+    cdef int64_t _trials, _first, _width, _iteration, _step, _t, _b, _rows
     cdef size_t _begin, _end
     cdef double _energy, _last, _gain
     cdef bint _any, _was_moving, _settled, _astray, _moves

@@ -1,0 +1,180 @@
+// Products of many rows with weights that stay as they are: C (rows × n) = [C] + A (rows × k) W (k × n), W packed.
+//
+// Packed weights lie in the order in which they are read, so that nothing is copied while rows pass: stretches of
+// inputs, in each of them panels of outputs, in each panel input by input. Panels are two vectors wide, or one; outputs
+// that fill no vector have panels of 8, 4, 2 or 1, in which a vector holds as many inputs as fit in 8 bytes. Of a
+// block of C, some rows of a panel, all sums stay in registers. C++ for any processor, by the vectors of GCC and Clang.
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+// Bytes of a vector, and the rows whose sums fill the vector registers.
+#if defined(__AVX512F__)
+static const int VECTOR_BYTES = 64, ROWS_OF_BLOCK = 12;
+#elif defined(__AVX__)
+static const int VECTOR_BYTES = 32, ROWS_OF_BLOCK = 6;
+#elif defined(__aarch64__)
+static const int VECTOR_BYTES = 16, ROWS_OF_BLOCK = 12;
+#else
+static const int VECTOR_BYTES = 16, ROWS_OF_BLOCK = 6;
+#endif
+static const int LONGEST_STRETCH = 256, ROWS_AT_ONCE = 240; // what is used again is found in the cache
+
+template <typename T, int LANES>
+struct Vector
+{
+    typedef T type __attribute__((vector_size(LANES * sizeof(T)), aligned(sizeof(T)), may_alias));
+};
+
+template <typename T> static constexpr int lanes() { return VECTOR_BYTES / (int)sizeof(T); }
+
+// ROWS rows by a panel of VECTORS vectors.
+template <int ROWS, int VECTORS, typename T>
+static inline void wide_block(int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
+{
+    typedef typename Vector<T, lanes<T>()>::type vector;
+    vector sums[ROWS][VECTORS];
+    #pragma GCC unroll 32
+    for (int row = 0; row < ROWS; row++)
+        #pragma GCC unroll 2
+        for (int j = 0; j < VECTORS; j++)
+            sums[row][j] = accumulate ? *(const vector*)(c + row * ldc + j * lanes<T>()) : vector{};
+    for (int i = 0; i < k; i++, panel += VECTORS * lanes<T>())
+        #pragma GCC unroll 32
+        for (int row = 0; row < ROWS; row++)
+            #pragma GCC unroll 2
+            for (int j = 0; j < VECTORS; j++)
+                sums[row][j] += a[row * lda + i] * *(const vector*)(panel + j * lanes<T>());
+    #pragma GCC unroll 32
+    for (int row = 0; row < ROWS; row++)
+        #pragma GCC unroll 2
+        for (int j = 0; j < VECTORS; j++)
+            *(vector*)(c + row * ldc + j * lanes<T>()) = sums[row][j];
+}
+
+// Inputs that a vector of a narrow panel holds of each output; they travel as one number of 8 bytes.
+typedef double eight_bytes __attribute__((aligned(4), may_alias));
+template <typename T> static constexpr int inputs_together() { return sizeof(eight_bytes) / sizeof(T); }
+
+template <typename V, size_t... LANE>
+static inline V repeated(double number, std::index_sequence<LANE...>) { return V{((void)LANE, number)...}; }
+
+// ROWS rows by a panel of WIDTH outputs, fewer than a vector has lanes.
+template <int ROWS, int WIDTH, typename T>
+static inline void narrow_block(int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
+{
+    constexpr int together = inputs_together<T>();
+    typedef typename Vector<T, together * WIDTH>::type vector;
+    typedef typename Vector<double, WIDTH>::type carrier;
+    vector sums[ROWS] = {};
+    int i = 0;
+    for (; i + together <= k; i += together)
+    {
+        const vector weights = *(const vector*)(panel + i * WIDTH);
+        #pragma GCC unroll 32
+        for (int row = 0; row < ROWS; row++)
+            sums[row] += weights * (vector)repeated<carrier>(*(const eight_bytes*)(a + row * lda + i), std::make_index_sequence<WIDTH>());
+    }
+    #pragma GCC unroll 32
+    for (int row = 0; row < ROWS; row++)
+        #pragma GCC unroll 8
+        for (int j = 0; j < WIDTH; j++)
+        {
+            T sum = accumulate ? c[row * ldc + j] : (T)0;
+            #pragma GCC unroll 2
+            for (int part = 0; part < together; part++)
+                sum += sums[row][j * together + part];
+            c[row * ldc + j] = sum;
+        }
+    for (; i < k; i++)
+        for (int row = 0; row < ROWS; row++)
+            for (int j = 0; j < WIDTH; j++)
+                c[row * ldc + j] += a[row * lda + i] * panel[i * WIDTH + j];
+}
+
+// All rows by a panel, in blocks of ROWS; the last rows in blocks of half as many, and so on.
+template <int ROWS, int WIDTH, typename T>
+static inline void panel_product(int rows, int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
+{
+    int row = 0;
+    for (; row + ROWS <= rows; row += ROWS)
+        if constexpr (WIDTH >= lanes<T>())
+            wide_block<ROWS, WIDTH / lanes<T>()>(k, a + row * lda, lda, panel, accumulate, c + row * ldc, ldc);
+        else
+            narrow_block<ROWS, WIDTH>(k, a + row * lda, lda, panel, accumulate, c + row * ldc, ldc);
+    if constexpr (ROWS > 1)
+        panel_product<ROWS / 2, WIDTH>(rows - row, k, a + row * lda, lda, panel, accumulate, c + row * ldc, ldc);
+}
+
+// The widest panel that so many outputs fill.
+template <typename T>
+static inline int panel_width(int outputs)
+{
+    int width = 2 * lanes<T>();
+    while (width > outputs)
+        width /= 2;
+    return width;
+}
+
+// The same for a panel of a width that is known at run time.
+template <int WIDTH, typename T>
+static inline void any_panel_product(int width, int rows, int k, const T* a, int64_t lda, const T* panel, bool accumulate,
+                                     T* c, int64_t ldc)
+{
+    if (width == WIDTH)
+        panel_product<ROWS_OF_BLOCK, WIDTH>(rows, k, a, lda, panel, accumulate, c, ldc);
+    else if constexpr (WIDTH > 1)
+        any_panel_product<WIDTH / 2>(width, rows, k, a, lda, panel, accumulate, c, ldc);
+}
+
+// Length of the stretches into which k inputs are divided: about equal, all but the last of a whole number of vectors.
+static inline int stretch_length(int k)
+{
+    const int stretches = (k + LONGEST_STRETCH - 1) / LONGEST_STRETCH;
+    return ((k + stretches - 1) / std::max(stretches, 1) + 1) / 2 * 2;
+}
+
+// Pack W (k × n), given as it is or `transposed` (n × k).
+template <typename T>
+static inline void pack_weights(bool transposed, int k, int n, const T* weights, T* packed)
+{
+    const int64_t next_input = transposed ? 1 : n, next_output = transposed ? k : 1;
+    for (int first = 0, length; first < k; first += length)
+    {
+        length = std::min(stretch_length(k), k - first);
+        for (int output = 0, width; output < n; output += width)
+        {
+            width = panel_width<T>(n - output);
+            const int together = width < lanes<T>() ? inputs_together<T>() : 1;
+            for (int j = 0; j < width; j++)
+                for (int i = 0; i < length; i++)
+                {
+                    const bool whole = i < length / together * together;
+                    const int place = whole ? i / together * together * width + j * together + i % together : i * width + j;
+                    packed[place] = weights[(first + i) * next_input + (output + j) * next_output];
+                }
+            packed += length * width;
+        }
+    }
+}
+
+template <typename T>
+static inline void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
+{
+    for (int64_t row = 0; row < rows; row += ROWS_AT_ONCE)
+    {
+        const int some = std::min<int64_t>(ROWS_AT_ONCE, rows - row);
+        const T* panel = packed;
+        for (int first = 0, length; first < k; first += length)
+        {
+            length = std::min(stretch_length(k), k - first);
+            for (int output = 0, width; output < n; output += width)
+            {
+                width = panel_width<T>(n - output);
+                any_panel_product<2 * lanes<T>()>(width, some, length, a + row * k + first, k, panel,
+                                                  accumulate || first > 0, c + row * n + output, n);
+                panel += length * width;
+            }
+        }
+    }
+}
