@@ -43,7 +43,7 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, back
     sample = _sample_elements(plan, protocol) * item
     # Drawn in float64 with some copies; read for a checkpoint; a batch on its way; a sample on its way.
     passing = 3 * 8 * parameters + arrays + 3 * 4 * _batch_elements(plan) + 2 * sample
-    memory = BASE_BYTES[backend] + arrays + _neural_bytes(plan, item) + passing
+    memory = BASE_BYTES[backend] + arrays + _packed_elements(plan) * item + _neural_bytes(plan, item) + passing
     records = (course.total * LEARNING_COLUMNS * 8 + _snapshots(protocol, course) * parameters * item
                + len(protocol.recording.samples) * sample + 1e5)
     seconds = _products(plan, protocol, course, data) / machine.products_per_second(plan.precision) * MORE_THAN_PRODUCTS
@@ -111,6 +111,11 @@ def _stored(equations: str) -> int:
 
 def _synapse_elements(plan: Plan) -> int:
     return sum(_synapses(plan, name) * _stored(plan.plasticity(name).equations()) for name in plan.circuit.projection)
+
+
+def _packed_elements(plan: Plan) -> int:
+    return sum(_synapses(plan, name) * len(plan.packed(name, direction))
+               for name in plan.circuit.projection for direction in ("forward", "backward"))
 
 
 def _neural_bytes(plan: Plan, item: int) -> int:

@@ -7,7 +7,7 @@
 
 void* operator new[](std::size_t bytes)
 {
-    static const std::size_t line = 64, lines_of_page = 64, stride = 7; // no divisor of the lines of a page
+    static const std::size_t line = 64, lines_of_page = 64, stride = 7; // odd, so that all lines of a page get their turn
     static std::atomic<std::size_t> arrays{0};
     const std::size_t shift = bytes < line * lines_of_page ? 0 : arrays++ * stride % lines_of_page * line;
     void* const allocated = std::malloc(bytes + line + shift + line);

@@ -92,7 +92,7 @@ static inline void narrow_block(int k, const T* a, int64_t lda, const T* panel, 
                 c[row * ldc + j] += a[row * lda + i] * panel[i * WIDTH + j];
 }
 
-// All rows by a panel, in blocks of ROWS; the last rows in blocks of half as many, and so on.
+// Rows by a panel, in blocks of ROWS; the last rows in blocks of half as many, and so on.
 template <int ROWS, int WIDTH, typename T>
 static inline void panel_product(int rows, int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
 {
@@ -127,7 +127,7 @@ static inline void any_panel_product(int width, int rows, int k, const T* a, int
         any_panel_product<WIDTH / 2>(width, rows, k, a, lda, panel, accumulate, c, ldc);
 }
 
-// Length of the stretches into which k inputs are divided: about equal, all but the last of a whole number of vectors.
+// Length of the stretches into which k inputs are divided: about equal, all but the last even.
 static inline int stretch_length(int k)
 {
     const int stretches = (k + LONGEST_STRETCH - 1) / LONGEST_STRETCH;
@@ -158,8 +158,9 @@ static inline void pack_weights(bool transposed, int k, int n, const T* weights,
     }
 }
 
+// C (rows × n) = [C] + A (rows × k) W, packed for k and n.
 template <typename T>
-static inline void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
+void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
 {
     for (int64_t row = 0; row < rows; row += ROWS_AT_ONCE)
     {

@@ -281,6 +281,9 @@ if (!{{_scalar(section.unless)}})
 #include <algorithm>
 #include "panels.h"
 #include "sums.h"
+// compiled once, with conversation.cpp
+extern template void packed_product(int64_t, int, int, const float*, const float*, bool, float*);
+extern template void packed_product(int64_t, int, int, const double*, const double*, bool, double*);
 #include "rows.h"
 {% endblock %}
 
