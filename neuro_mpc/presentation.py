@@ -50,6 +50,7 @@ class Presenter:
         self._stimulus = plan.circuit.stimulus
         self._target = plan.circuit.target
         self._shown: np.ndarray | None = None
+        self._packed: set[str] = set()  # directions in which products have the weights as they are now
         program.set(noise_scale=1.0, drawing=1, tolerance=protocol.inference.tolerance,
                     energy_limit=protocol.inference.energy_limit or UNLIMITED,
                     redrawing=int(protocol.inference.redraw_noise),
@@ -81,6 +82,7 @@ class Presenter:
     @contextmanager
     def fixed_weights(self, weights: Weights) -> Iterator[None]:
         """Within it the circuit has these weights, (n_post, n_pre) each, without variance; only for prediction."""
+        self._packed.clear()
         for projection, values in weights.items():
             group = self.plan.synapses_name(projection)
             variance = {f"{group}_v": 0.0} if self.plan.rules.synapses[projection].varies else {}
@@ -94,6 +96,7 @@ class Presenter:
     def silenced(self, kept: Mapping[str, np.ndarray]) -> Iterator[None]:
         """Within it the weights of the synapses (n_post, n_pre) that are not `kept` are zero; only for
         prediction."""
+        self._packed.clear()
         for projection, there in kept.items():
             moments = dict(zip(("mu", "v"), self.moments(projection)))
             varies = self.plan.rules.synapses[projection].varies
@@ -121,6 +124,7 @@ class Presenter:
         if {name: array.size for name, array in state.items()} != {name: variables[name][1] for name in self._lasting()}:
             raise RunError("the saved synapses are not those of this circuit", hint="--overwrite starts anew")
         self.program.set(**state)
+        self._packed.clear()
         self._shown = None
 
     @contextmanager
@@ -323,8 +327,16 @@ class Presenter:
     def _phases(self, **flags: bool) -> None:
         """Run one time step of the network with these phases only."""
         names = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying")
-        self.program.set(**{name: int(flags.get(name, False)) for name in names})
+        running = {name for name in names if flags.get(name)}
+        if "refreshing" in running:
+            self._packed.clear()
+        self.program.set(**{name: int(name in running) for name in names},
+                         **{f"packed_{direction}": int(direction in self._packed) for direction in ("forward", "backward")})
         self.program.step()
+        self._packed |= {direction for direction, phase in (("forward", "predicting"), ("backward", "inferring"))
+                         if phase in running}
+        if "learning" in running:
+            self._packed.clear()
 
     def _energies(self) -> Energies:
         start, loss, hidden, used, planned = self.program.get("loss_start", "loss", "energy_hidden",

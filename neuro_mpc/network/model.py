@@ -3,6 +3,7 @@
 A time step of the network's clock is one presentation.  In it, in this order and as the scalars of `Control` say:
 
     refresh     moments μ, v of every weight from its parameters
+    pack        the moments as products forward read them; before inference, as products backward do
     predict     ancestral pass, step by step: r = h, output and loss
     infer       relaxation of the beliefs, or fixed prediction: errors passed back step by step
     learn       the two Hebbian sums of every projection

@@ -74,8 +74,8 @@ class Forward:
 
 @dataclass(frozen=True)
 class Pack:
-    """target = source (post × pre) in the order in which products read it: `forward` for rows (pre), else for rows
-    (post) that are fed back."""
+    """target = the weights `source` (post × pre) in the order in which products read them: those of Forward (`forward`)
+    or those of Feedback."""
 
     kind: ClassVar[str] = "pack"
     target: str

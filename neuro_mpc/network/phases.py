@@ -38,7 +38,8 @@ class Phase:
         return self.joint_block(rows, *((group, each) for each in code))
 
     def joint_block(self, rows: Rows, *parts: tuple[str, str], passing: str = "") -> Block:
-        """The same for code of several groups of a population, executed in one pass."""
+        """The same for code of several groups of a population, executed in one pass; the variable `passing`, by its name
+        in the sweep, is not stored."""
         name = f"{parts[0][0]}_{len(self.blocks)}"
         self.blocks[name] = list(parts)
         self.passing |= {(name, passing)} if passing else set()
@@ -71,11 +72,14 @@ def _refresh(plan: Plan) -> Phase:
 
 
 def _pack(plan: Plan, direction: str, condition: str) -> Phase:
-    """The moments in the order in which products read them: they stay as they are for all steps and iterations."""
+    """The moments in the order in which products read them, unless it is said that they have not changed.
+
+    They stay as they are for all steps and iterations: weights that are set reach products forward with the next
+    prediction, products backward with the next inference."""
     operations = [Pack(f"{group}_{moment}_{direction}", f"{group}_{moment}", *plan.circuit.shape(name), direction == "forward")
                   for name in plan.circuit.projection for group in [plan.synapses_name(name)]
                   for moment in plan.packed(name, direction)]
-    return Phase(f"pack_{direction}", condition, (Section(tuple(operations)),))
+    return Phase(f"pack_{direction}", condition, (Section(tuple(operations), unless=f"packed_{direction}"),))
 
 
 # --- predictions -----------------------------------------------------------------------------------------------------
@@ -274,7 +278,7 @@ def _relaxation(plan: Plan) -> Phase:
 
     With momentum, their velocity follows it."""
     phase = Phase("infer", "inferring", tiling=plan.tiling)
-    passing, errors = _errors(plan, phase, keep_predictions=False), _errors(plan, phase)
+    repeated, errors = _errors(plan, phase, keep_predictions=False), _errors(plan, phase)
     beliefs = {name: plan.group_name(name, "belief") for name in plan.circuit.free}
     moves, start = [], []
     for name, belief in beliefs.items():
@@ -285,7 +289,7 @@ def _relaxation(plan: Plan) -> Phase:
         moves += [*_feedbacks(plan, name, plan.circuit.population, set()), phase.block(plan.rows[name], belief, *code)]
     settle = [*_energies(plan), _settle(plan)] if plan.settles else []
     phase.sections = (Section(tuple(start)),
-                      Section((*passing, *settle, *moves), loop="repeat", count="iterations"),
+                      Section((*repeated, *settle, *moves), loop="repeat", count="iterations"),
                       Section(_noises(plan, REDRAWN_STREAMS), when="redrawing"),
                       Section((*errors, *_energies(plan))))
     return phase

@@ -16,7 +16,7 @@ TAU_SECONDS = 0.01
 """Time constant of the beliefs; only dt/τ matters, and one iteration of inference is one Euler step."""
 
 CACHE_BYTES = 1_000_000
-"""Working set of one tile during relaxation: half of the second-level cache that processors of today have."""
+"""Working set of one tile during relaxation: the second-level cache of many processors, half of that of others."""
 ARRAYS_PER_UNIT = 10
 EFFICIENT_TRIALS = 64
 """Trials of a tile where products go step by step; fewer trials than a presentation has then cost less."""

@@ -5,20 +5,21 @@
 // that fill no vector have panels of 8, 4, 2 or 1, in which a vector holds as many inputs as fit in 8 bytes. Of a
 // block of C, some rows of a panel, all sums stay in registers. C++ for any processor, by the vectors of GCC and Clang.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
 // Bytes of a vector, and the rows whose sums fill the vector registers.
 #if defined(__AVX512F__)
-static const int VECTOR_BYTES = 64, ROWS_OF_BLOCK = 12;
+inline constexpr int VECTOR_BYTES = 64, ROWS_OF_BLOCK = 12;
 #elif defined(__AVX__)
-static const int VECTOR_BYTES = 32, ROWS_OF_BLOCK = 6;
+inline constexpr int VECTOR_BYTES = 32, ROWS_OF_BLOCK = 6;
 #elif defined(__aarch64__)
-static const int VECTOR_BYTES = 16, ROWS_OF_BLOCK = 12;
+inline constexpr int VECTOR_BYTES = 16, ROWS_OF_BLOCK = 12;
 #else
-static const int VECTOR_BYTES = 16, ROWS_OF_BLOCK = 6;
+inline constexpr int VECTOR_BYTES = 16, ROWS_OF_BLOCK = 6;
 #endif
-static const int LONGEST_STRETCH = 256, ROWS_AT_ONCE = 240; // what is used again is found in the cache
+inline constexpr int LONGEST_STRETCH = 256, ROWS_AT_ONCE = 240; // what is used again is found in the cache
 
 template <typename T, int LANES>
 struct Vector
@@ -26,11 +27,11 @@ struct Vector
     typedef T type __attribute__((vector_size(LANES * sizeof(T)), aligned(sizeof(T)), may_alias));
 };
 
-template <typename T> static constexpr int lanes() { return VECTOR_BYTES / (int)sizeof(T); }
+template <typename T> constexpr int lanes() { return VECTOR_BYTES / (int)sizeof(T); }
 
 // ROWS rows by a panel of VECTORS vectors.
 template <int ROWS, int VECTORS, typename T>
-static inline void wide_block(int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
+inline void wide_block(int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
 {
     typedef typename Vector<T, lanes<T>()>::type vector;
     vector sums[ROWS][VECTORS];
@@ -54,14 +55,14 @@ static inline void wide_block(int k, const T* a, int64_t lda, const T* panel, bo
 
 // Inputs that a vector of a narrow panel holds of each output; they travel as one number of 8 bytes.
 typedef double eight_bytes __attribute__((aligned(4), may_alias));
-template <typename T> static constexpr int inputs_together() { return sizeof(eight_bytes) / sizeof(T); }
+template <typename T> constexpr int inputs_together() { return sizeof(eight_bytes) / sizeof(T); }
 
-template <typename V, size_t... LANE>
-static inline V repeated(double number, std::index_sequence<LANE...>) { return V{((void)LANE, number)...}; }
+template <typename V, std::size_t... LANE>
+inline V repeated(double number, std::index_sequence<LANE...>) { return V{((void)LANE, number)...}; }
 
 // ROWS rows by a panel of WIDTH outputs, fewer than a vector has lanes.
 template <int ROWS, int WIDTH, typename T>
-static inline void narrow_block(int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
+inline void narrow_block(int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
 {
     constexpr int together = inputs_together<T>();
     typedef typename Vector<T, together * WIDTH>::type vector;
@@ -94,7 +95,7 @@ static inline void narrow_block(int k, const T* a, int64_t lda, const T* panel, 
 
 // Rows by a panel, in blocks of ROWS; the last rows in blocks of half as many, and so on.
 template <int ROWS, int WIDTH, typename T>
-static inline void panel_product(int rows, int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
+inline void panel_product(int rows, int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
 {
     int row = 0;
     for (; row + ROWS <= rows; row += ROWS)
@@ -108,7 +109,7 @@ static inline void panel_product(int rows, int k, const T* a, int64_t lda, const
 
 // The widest panel that so many outputs fill.
 template <typename T>
-static inline int panel_width(int outputs)
+inline int panel_width(int outputs)
 {
     int width = 2 * lanes<T>();
     while (width > outputs)
@@ -118,7 +119,7 @@ static inline int panel_width(int outputs)
 
 // The same for a panel of a width that is known at run time.
 template <int WIDTH, typename T>
-static inline void any_panel_product(int width, int rows, int k, const T* a, int64_t lda, const T* panel, bool accumulate,
+inline void any_panel_product(int width, int rows, int k, const T* a, int64_t lda, const T* panel, bool accumulate,
                                      T* c, int64_t ldc)
 {
     if (width == WIDTH)
@@ -128,32 +129,43 @@ static inline void any_panel_product(int width, int rows, int k, const T* a, int
 }
 
 // Length of the stretches into which k inputs are divided: about equal, all but the last even.
-static inline int stretch_length(int k)
+inline int stretch_length(int k)
 {
     const int stretches = (k + LONGEST_STRETCH - 1) / LONGEST_STRETCH;
     return ((k + stretches - 1) / std::max(stretches, 1) + 1) / 2 * 2;
 }
 
+// A panel of `width` outputs of W, of which `weights` is the first number, and the next ones of an input and of an
+// output are so far away; the numbers of TOGETHER inputs of an output lie side by side.
+template <int TOGETHER, typename T>
+inline void pack_panel(int length, int width, const T* weights, int64_t next_input, int64_t next_output, T* packed)
+{
+    int i = 0;
+    for (; i + TOGETHER <= length; i += TOGETHER, packed += TOGETHER * width)
+        for (int j = 0; j < width; j++)
+            for (int part = 0; part < TOGETHER; part++)
+                packed[j * TOGETHER + part] = weights[(i + part) * next_input + j * next_output];
+    for (; i < length; i++, packed += width)
+        for (int j = 0; j < width; j++)
+            packed[j] = weights[i * next_input + j * next_output];
+}
+
 // Pack W (k × n), given as it is or `transposed` (n × k).
 template <typename T>
-static inline void pack_weights(bool transposed, int k, int n, const T* weights, T* packed)
+void pack_weights(bool transposed, int k, int n, const T* weights, T* packed)
 {
     const int64_t next_input = transposed ? 1 : n, next_output = transposed ? k : 1;
     for (int first = 0, length; first < k; first += length)
     {
         length = std::min(stretch_length(k), k - first);
-        for (int output = 0, width; output < n; output += width)
+        for (int output = 0, width; output < n; output += width, packed += length * width)
         {
             width = panel_width<T>(n - output);
-            const int together = width < lanes<T>() ? inputs_together<T>() : 1;
-            for (int j = 0; j < width; j++)
-                for (int i = 0; i < length; i++)
-                {
-                    const bool whole = i < length / together * together;
-                    const int place = whole ? i / together * together * width + j * together + i % together : i * width + j;
-                    packed[place] = weights[(first + i) * next_input + (output + j) * next_output];
-                }
-            packed += length * width;
+            const T* panel = weights + first * next_input + output * next_output;
+            if (width < lanes<T>())
+                pack_panel<inputs_together<T>()>(length, width, panel, next_input, next_output, packed);
+            else
+                pack_panel<1>(length, width, panel, next_input, next_output, packed);
         }
     }
 }
