@@ -118,10 +118,21 @@ def _at_paper_epochs(epoch: np.ndarray, mean: np.ndarray, deviation: np.ndarray)
 
 
 def evaluation_table(groups: Groups) -> str:
+    """The accuracies after learning, of runs that learned equally long together."""
     rows = []
     for kind, members in groups.items():
-        nodes = [node for run in members if (node := content.group(run, "evaluation")) is not None]
-        values = [np.concatenate([np.ravel(node[name]) for node in nodes if name in node] or [[]])
-                  for name in EVALUATED]
-        rows += [[kind.label(groups), *(summary(100 * each) for each in values)]] if nodes else []
-    return table(["test accuracy after learning", *EVALUATED.values()], rows) if rows else ""
+        evaluated: dict[float, list[xr.DataTree]] = {}
+        for run in members:
+            if (node := content.group(run, "evaluation")) is not None:
+                evaluated.setdefault(_epochs(run), []).append(node)
+        for epochs, nodes in sorted(evaluated.items()):
+            values = [np.concatenate([np.ravel(node[name]) for node in nodes if name in node] or [[]])
+                      for name in EVALUATED]
+            rows.append([kind.label(groups), f"{epochs:g}", str(len(nodes)), *(summary(100 * each) for each in values)])
+    return table(["test accuracy after learning", "epochs", "seeds", *EVALUATED.values()], rows) if rows else ""
+
+
+def _epochs(run: xr.DataTree) -> float:
+    """Epochs of the paper that a run has learned."""
+    trials = run["learning"].sizes["presentation"] * content.describe(run, "protocol")["learning"]["batch"]
+    return round(trials / PAPER["epoch_trials"], 2)
