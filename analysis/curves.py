@@ -13,8 +13,15 @@ from neuro_mpc.plots import style
 
 
 def over_runs(curves: list[xr.DataArray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Epoch, mean and standard deviation (0 of a single run) over the runs that got there."""
+    """Epoch, mean and standard deviation (0 of a single run) over the runs that got there.
+
+    An epoch at which some run has no value, though it went on, is left out: the mean of the others would be a step in
+    the curve.
+    """
     together = xr.concat(curves, "run", join="outer")
+    epochs = together["epoch"].values
+    passed = [np.isin(epochs, curve["epoch"]) | (epochs > curve["epoch"].values.max()) for curve in curves]
+    together = together[:, np.all(passed, axis=0)]
     spread = together.std("run", ddof=1).fillna(0) if len(curves) > 1 else 0 * together[0]
     return together["epoch"].values, together.mean("run").values, spread.values
 

@@ -3,8 +3,8 @@
     python analysis/mnist_learning.py RUN… --out figure.png
 
 Runs that differ in their seed only are one curve: their mean, in a band of one standard deviation. Drawn are
-accuracy and free energy by epoch and, for circuits whose weights are distributions, the mean over synapses of
-each parameter, projection by projection. Open symbols are the paper's values. Tables are printed.
+accuracy and energy by epoch and, for circuits whose weights are distributions, the mean over synapses of each
+parameter, projection by projection. Open symbols are the paper's values. Tables are printed.
 """
 
 from __future__ import annotations
@@ -65,10 +65,12 @@ def _learning(left: Axes, right: Axes, groups: Groups) -> None:
         band(left, [accuracy(run) for run in members], label=kind.label(groups) + seeds, **look)
         band(right, [energy(run) for run in members], logarithmic=True, **look)
     _paper_accuracy(left)
+    shown = _some(np.arange(len(PAPER["log_energy"])), right.dataLim.x1)
+    right.plot(shown, np.exp(PAPER["log_energy"])[shown], "o", color=style.INK, **OPEN)
     left.set_ylim(0, 100)
     splits = {content.describe(run, "protocol")["test"]["split"] for runs in groups.values() for run in runs}
     left.set_ylabel(f"{' and '.join(sorted(splits))} accuracy (%)")
-    right.set_ylabel("free energy (nats per trial)")
+    right.set_ylabel("energy of a batch (nats)")
 
 
 def _paper_accuracy(axes: Axes) -> None:
@@ -108,7 +110,8 @@ def _parameter(axes: Axes, members: list, parameter: str, last: float) -> None:
             shown = _some(np.arange(len(paper[projection])), last)
             axes.plot(shown, np.exp(paper[projection])[shown], symbol, color=colour, **OPEN)
     written = content.symbol(members[0], projection, parameter)
-    axes.set_ylabel(f"mean of {written}" if paper else f"mean of |{written}|")
+    signed = any((node[parameter] < 0).any() for node in members[0]["synapses"].children.values())
+    axes.set_ylabel(f"|mean of {written}|" if signed else f"mean of {written}")
 
 
 def _name_projections(figure: Figure, axes: Axes) -> None:

@@ -72,18 +72,21 @@ def accuracy(run: xr.DataTree) -> xr.DataArray:
 
 
 def energy(run: xr.DataTree) -> xr.DataArray:
-    """Free energy in nats per trial (epoch,), medians over parts of an epoch, the same of every run."""
-    energies = run["learning"]["free_energy"].values
+    """The paper's energy of a batch in nats (epoch,): the errors of the beliefs summed over trials, the loss averaged.
+
+    Medians over parts of an epoch, the same of every run.
+    """
     trials = content.describe(run, "protocol")["learning"]["batch"]
+    energies = (trials * run["learning"]["free_energy_hidden"] + run["learning"]["loss"]).values
     long = max(1, PAPER["epoch_trials"] // (ENERGIES_PER_EPOCH * trials))
     parts = [energies[start:start + long] for start in range(0, max(1, len(energies) - long + 1), long)]
     return _curve(run, (np.arange(len(parts)) + 0.5) * long, np.array(list(map(np.median, parts))))
 
 
 def statistic(run: xr.DataTree, projection: str, parameter: str) -> xr.DataArray:
-    """Mean of the parameter's size over synapses (epoch,)"""
+    """Size of the parameter's mean over synapses (epoch,)"""
     node = run[f"synapses/{projection}"]
-    return _curve(run, node["presentation"].values, abs(node[parameter]).mean(("post", "pre")).values)
+    return _curve(run, node["presentation"].values, abs(node[parameter].mean(("post", "pre"))).values)
 
 
 def _curve(run: xr.DataTree, presentations: np.ndarray, values: np.ndarray) -> xr.DataArray:

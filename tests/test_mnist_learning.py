@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+import xarray as xr
 
 import neuro_mpc as nm
 from neuro_mpc.plots import style
@@ -68,14 +69,24 @@ def test_runs_of_different_seeds_are_one_curve(recipe, runs):
     np.testing.assert_allclose(deviation, np.sqrt(2), rtol=1e-4)
 
 
-def test_statistics_are_means_of_sizes(recipe, runs):
+def test_means_are_those_of_all_runs_that_got_there(recipe):
+    _, mnist_runs = recipe
+    long, short = (xr.DataArray(values, {"epoch": epochs}, "epoch") for values, epochs in
+                   (([1.0, 3.0, 5.0, 9.0], [0, 1, 2, 3]), ([3.0, 7.0, 7.0], [0, 0.9, 1])))
+    epoch, mean, deviation = mnist_runs.over_runs([long, short])
+    np.testing.assert_allclose(epoch, [0, 1, 2, 3])
+    np.testing.assert_allclose(mean, [2, 5, 5, 9])
+    np.testing.assert_allclose(deviation, [np.sqrt(2), np.sqrt(8), 0, 0])
+
+
+def test_statistics_are_sizes_of_means(recipe, runs):
     _, mnist_runs = recipe
     (run,) = next(iter(opened(runs[:1], mnist_runs).values()))
     for parameter in ("m", "pi", "Xi"):
         found = mnist_runs.statistic(run, "input", parameter)
         np.testing.assert_allclose(found, [1, 0.1, 0.01], rtol=1e-6)
         np.testing.assert_allclose(found["epoch"], [0, 1, 10])
-    assert float(mnist_runs.energy(run).mean()) == pytest.approx(3)
+    assert float(mnist_runs.energy(run).mean()) == pytest.approx(128 * 1 + 2)  # errors of a batch summed, loss averaged
 
 
 def test_tables_stand_beside_the_paper(recipe, runs):
