@@ -65,6 +65,19 @@ def test_a_drawn_network_is_deterministic_and_leaves_no_trace(shown):
         assert all((values[each] == parameters[name][each]).all() for each in values)
 
 
+def test_weights_that_change_reach_the_next_prediction(shown):
+    presenter, data = shown
+    batch = data.batch("test", np.arange(70))
+    before, state = presenter.predict(*batch, "noise", 0)[0], presenter.state()
+    with presenter.silenced({"output": np.zeros((10, 12))}):
+        np.testing.assert_allclose(presenter.predict(*batch, "noise", 0)[0], 0.1, rtol=1e-6)
+    np.testing.assert_array_equal(presenter.predict(*batch, "noise", 0)[0], before)
+    presenter.learn(0, *batch, 0.01)
+    assert (presenter.predict(*batch, "noise", 0)[0] != before).any()
+    presenter.restore(state)
+    np.testing.assert_array_equal(presenter.predict(*batch, "noise", 0)[0], before)
+
+
 def test_without_noise_every_weight_is_its_mean(shown):
     presenter, data = shown
     batch = data.batch("test", np.arange(70))

@@ -76,7 +76,8 @@ def _pack(plan: Plan, direction: str, condition: str) -> Phase:
 
     They stay as they are for all steps and iterations: weights that are set reach products forward with the next
     prediction, products backward with the next inference."""
-    operations = [Pack(f"{group}_{moment}_{direction}", f"{group}_{moment}", *plan.circuit.shape(name), direction == "forward")
+    forward = direction == "forward"
+    operations = [Pack(f"{group}_{moment}_{direction}", f"{group}_{moment}", *plan.circuit.shape(name), forward)
                   for name in plan.circuit.projection for group in [plan.synapses_name(name)]
                   for moment in plan.packed(name, direction)]
     return Phase(f"pack_{direction}", condition, (Section(tuple(operations), unless=f"packed_{direction}"),))

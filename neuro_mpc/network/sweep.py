@@ -2,9 +2,9 @@
 
 Brian2 has no connection whose weights are shared by many copies of a neuron, which a circuit unrolled over steps and
 trials needs.  A `Sweep` closes that gap for the NumPy, Cython and C++ standalone targets: products with weights read
-them packed (`templates/cpp/panels.h`; with NumPy, transposed or as they are), sums over rows are BLAS calls, every element-wise
-equation is an ordinary block of Brian2 abstract code, and all work on one tile of trials after the other
-(`neuro_mpc.network.operations`).
+them packed (`templates/cpp/panels.h`; with NumPy, transposed or as they are), sums over rows are BLAS calls, every
+element-wise equation is an ordinary block of Brian2 abstract code, and all work on one tile of trials after the
+other (`neuro_mpc.network.operations`).
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class Sweep(CodeRunner):
     """
 
     def __init__(self, owner: Group, sections: tuple[Section, ...], blocks: dict[str, list[tuple[Group, str]]],
-                 groups, *, passing: set[tuple[str, str]], condition: str, tiling: Tiling, steps: int, target: str, name: str,
-                 clock: Clock, order: int = 0, parallel: bool = True):
+                 groups, *, passing: set[tuple[str, str]], condition: str, tiling: Tiling, steps: int, target: str,
+                 name: str, clock: Clock, order: int = 0, parallel: bool = True):
         self.variables = references(owner, groups)
         abstract = {block: "\n".join(self._in_sweep_names(*part) for part in parts) for block, parts in blocks.items()}
         for block, name in passing:  # Brian2 takes a name that it does not know for a temporary variable

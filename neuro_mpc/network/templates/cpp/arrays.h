@@ -13,7 +13,8 @@ __attribute__((noinline)) void* operator new[](std::size_t bytes)
     void* const allocated = std::malloc(bytes + shift + line);
     if (!allocated)
         throw std::bad_alloc();
-    char* const aligned = reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(allocated) + line) / line * line + shift);
+    const std::uintptr_t next_line = (reinterpret_cast<std::uintptr_t>(allocated) + line) / line * line;
+    char* const aligned = reinterpret_cast<char*>(next_line + shift);
     // What is to be freed is told just before the array: malloc aligns to more than the size of a pointer, so that
     // there is room.
     reinterpret_cast<void**>(aligned)[-1] = allocated;

@@ -74,7 +74,10 @@ inline void narrow_block(int k, const T* a, int64_t lda, const T* panel, bool ac
         const vector weights = *(const vector*)(panel + i * WIDTH);
         #pragma GCC unroll 32
         for (int row = 0; row < ROWS; row++)
-            sums[row] += weights * (vector)repeated<carrier>(*(const eight_bytes*)(a + row * lda + i), std::make_index_sequence<WIDTH>());
+        {
+            const eight_bytes read = *(const eight_bytes*)(a + row * lda + i);
+            sums[row] += weights * (vector)repeated<carrier>(read, std::make_index_sequence<WIDTH>());
+        }
     }
     #pragma GCC unroll 32
     for (int row = 0; row < ROWS; row++)
