@@ -18,9 +18,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from neuro_mpc import NeuroMPCError, Protocol, RunFileError, content, open_run
+from neuro_mpc import NeuroMPCError, Protocol, RunFileError, open_run
+
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import interval, summary
-from neuro_mpc.descriptions import changed
+from neuro_mpc.descriptions.loading import changed
 from neuro_mpc.plots import style
 
 RULES = {"exact": "exact rule", "as-released": "released rule"}
@@ -47,7 +49,7 @@ def measured(run: xr.DataTree) -> xr.DataArray:
     for name in ("pi", "Xi"):
         if any(name not in node for node in nodes):
             raise RunFileError(
-                f"{content.source(run)} has synapses without {name}", hint="runs of spike and slab"
+                f"{access.source(run)} has synapses without {name}", hint="runs of spike and slab"
             )
         means = [node[name].isel(snapshot=[0, -1]).mean(("post", "pre")).values for node in nodes]
         arrays.append(np.array(means))
@@ -67,7 +69,7 @@ def grouped(runs: list[xr.DataTree]) -> Values:
         )
     rules: dict[str, list[xr.DataArray]] = {}
     for run in runs:
-        rule = RULES[content.describe(run, "protocol")["inference"]["variance_feedback"]]
+        rule = RULES[access.describe(run, "protocol")["inference"]["variance_feedback"]]
         rules.setdefault(rule, []).append(measured(run))
     return {rule: xr.concat(each, "run") for rule, each in rules.items()}
 
@@ -174,7 +176,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def to_target(run: xr.DataTree) -> str:
     """The projection that ends at the target."""
-    projections, target = content.describe(run, "circuit")["projection"], content.target_population(run)
+    projections, target = access.describe(run, "circuit")["projection"], access.target_population(run)
     return next(name for name, each in projections.items() if each["to"] == target)
 
 

@@ -24,7 +24,7 @@ from curves import band, number, over_runs, table
 from matplotlib.figure import Figure
 
 import neuro_mpc as nm
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
 
 PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(encoding="utf-8"))["toy_language"]["full_load"]
@@ -36,7 +36,7 @@ OPEN = {"color": style.INK, "mfc": "white", "mew": 0.8, "markersize": 4, "zorder
 def energy(run: xr.DataTree) -> xr.DataArray | None:
     """Energy (epoch,), as the paper adds it up, medians over each epoch; None for a run that learned nothing."""
     learning = run["learning"]
-    batch = content.describe(run, "protocol")["learning"]["batch"]
+    batch = access.describe(run, "protocol")["learning"]["batch"]
     summed = batch * learning["free_energy_hidden"].values + learning["loss"].values
     per_epoch = max(1, strings(run) // batch)
     epochs = len(summed) // per_epoch
@@ -48,18 +48,18 @@ def energy(run: xr.DataTree) -> xr.DataArray | None:
 
 def strings(run: xr.DataTree) -> int:
     """Strings that were learned."""
-    units = sum(each["size"] for each in content.describe(run, "circuit")["population"].values() if each["role"] == "free")
-    return round(content.describe(run, "protocol")["stimulus"]["load"] * units)
+    units = sum(each["size"] for each in access.describe(run, "circuit")["population"].values() if each["role"] == "free")
+    return round(access.describe(run, "protocol")["stimulus"]["load"] * units)
 
 
 def ratios(runs: list[xr.DataTree]) -> dict[int, list[float]]:
     """Letters generated → ratio of correct ones, of each run that was evaluated so."""
     found = defaultdict(list)
     for run in runs:
-        reached = content.final_measure(run)
+        reached = access.final_measure(run)
         if MEASURE not in reached:
-            raise content.lacking(run, MEASURE, "protocol.test.measure=correct-letter-ratio")
-        found[content.describe(run, "protocol")["test"]["generate"]].append(float(reached[MEASURE]))
+            raise access.lacking(run, MEASURE, "protocol.test.measure=correct-letter-ratio")
+        found[access.describe(run, "protocol")["test"]["generate"]].append(float(reached[MEASURE]))
     return dict(sorted(found.items()))
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import xarray as xr
 from curves import number, summary, table
 
-from neuro_mpc import Circuit, Protocol, RunFileError, content, stimuli
+from neuro_mpc import Circuit, Protocol, RunFileError, stimuli
+
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import ngrams
 from neuro_mpc.stimuli.text import END
 
@@ -40,7 +42,7 @@ class Kind:
 
     @classmethod
     def of(cls, run: xr.DataTree) -> Kind:
-        circuit, protocol = content.describe(run, "circuit"), content.describe(run, "protocol")
+        circuit, protocol = access.describe(run, "circuit"), access.describe(run, "protocol")
         used = {each["synapse"] for each in circuit["projection"].values()}
         varies = any(circuit["synapse"][name].get("variance", "0") != "0" for name in used)
         units = tuple(each["size"] for each in circuit["population"].values() if each["role"] == "free")
@@ -81,9 +83,9 @@ class Corpus:
     """
 
     def __init__(self, run: xr.DataTree):
-        tables = content.describe(run, "protocol")
+        tables = access.describe(run, "protocol")
         self.protocol = Protocol.from_tables(tables, tables["name"])
-        self._circuit = Circuit.from_tables(content.describe(run, "circuit"), content.source(run))
+        self._circuit = Circuit.from_tables(access.describe(run, "circuit"), access.source(run))
         self.groups: dict[Kind, list[xr.DataTree]] = {}
         self.transformers: list[dict] = []
 
@@ -130,12 +132,12 @@ def corpora(runs: list[xr.DataTree], transformers: list[dict]) -> list[Corpus]:
 
 
 def _text(run: xr.DataTree) -> tuple:
-    stimulus = content.describe(run, "protocol")["stimulus"]
+    stimulus = access.describe(run, "protocol")["stimulus"]
     if stimulus["source"] != "text":
-        raise RunFileError(f"{content.source(run)} is no run of a text",
+        raise RunFileError(f"{access.source(run)} is no run of a text",
                            hint="neuro-mpc run mpl-language ptb …")
     if "perplexity" not in run["learning"] or not run["learning"]["perplexity"].size:
-        raise content.lacking(run, "perplexity", "protocol.test.measure=perplexity")
+        raise access.lacking(run, "perplexity", "protocol.test.measure=perplexity")
     return _identity(stimulus)
 
 
@@ -165,7 +167,7 @@ def curve(run: xr.DataTree, epoch: int) -> xr.DataArray:
 
 def kept(run: xr.DataTree) -> int:
     """The number of the test whose parameters the run ended with."""
-    protocol, tests = content.describe(run, "protocol"), run["learning"]["perplexity"].values
+    protocol, tests = access.describe(run, "protocol"), run["learning"]["perplexity"].values
     return int(np.nanargmin(tests)) if protocol["test"]["keep"] == "best" else len(tests) - 1
 
 
@@ -190,7 +192,7 @@ def _row(corpus: Corpus, kind: Kind, runs: list[xr.DataTree]) -> list[str]:
     epochs = summary(float(each["test_presentation"]) / corpus.epoch for each in at)
     split = corpus.protocol.test.split
     tested = _cell([float(each["perplexity"]) for each in at], [float(each["accuracy"]) for each in at])
-    evaluated = [node for run in runs if (node := content.group(run, "evaluation")) is not None]
+    evaluated = [node for run in runs if (node := access.group(run, "evaluation")) is not None]
     cells = [_cell(*([float(node[f"{name}{weights}"]) for node in evaluated] for name in MEASURES))
              for weights in ("", "_mean_weights")]
     return [kind.label(corpus.groups), epochs, tested if split == "validation" else "", *cells,

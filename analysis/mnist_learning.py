@@ -23,7 +23,9 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from mnist_runs import PAPER, Groups, Kind, accuracy, energy, grouped, statistic, tables
 
-from neuro_mpc import NeuroMPCError, content, open_run
+from neuro_mpc import NeuroMPCError, open_run
+
+from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
 
 ORDER = ("pi", "m", "Xi")
@@ -68,7 +70,7 @@ def _learning(left: Axes, right: Axes, groups: Groups) -> None:
     shown = _some(np.arange(len(PAPER["log_energy"])), right.dataLim.x1)
     right.plot(shown, np.exp(PAPER["log_energy"])[shown], "o", color=style.INK, **OPEN)
     left.set_ylim(0, 100)
-    splits = {content.describe(run, "protocol")["test"]["split"] for runs in groups.values() for run in runs}
+    splits = {access.describe(run, "protocol")["test"]["split"] for runs in groups.values() for run in runs}
     left.set_ylabel(f"{' and '.join(sorted(splits))} accuracy (%)")
     right.set_ylabel("energy of a batch (nats)")
 
@@ -109,7 +111,7 @@ def _parameter(axes: Axes, members: list, parameter: str, last: float) -> None:
         if projection in paper:
             shown = _some(np.arange(len(paper[projection])), last)
             axes.plot(shown, np.exp(paper[projection])[shown], symbol, color=colour, **OPEN)
-    written = content.symbol(members[0], projection, parameter)
+    written = access.symbol(members[0], projection, parameter)
     signed = any((node[parameter] < 0).any() for node in members[0]["synapses"].children.values())
     axes.set_ylabel(f"|mean of {written}|" if signed else f"mean of {written}")
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from curves import number, over_runs, summary, table
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 
 PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(encoding="utf-8"))["mnist"]
 RULES = {"exact": "exact rule", "as-released": "released rule"}
@@ -35,7 +35,7 @@ class Kind:
 
     @classmethod
     def of(cls, run: xr.DataTree) -> Kind:
-        circuit, inference = content.describe(run, "circuit"), content.describe(run, "protocol")["inference"]
+        circuit, inference = access.describe(run, "circuit"), access.describe(run, "protocol")["inference"]
         varies = any(each["variance"] != "0" for each in circuit["synapse"].values())
         units = sum(each["size"] for each in circuit["population"].values() if each["role"] == "free")
         rule = RULES[inference["variance_feedback"]] if varies else ""
@@ -67,7 +67,7 @@ def accuracy(run: xr.DataTree) -> xr.DataArray:
     """Percent (epoch,)"""
     learning = run["learning"]
     if "accuracy" not in learning:
-        raise content.lacking(run, "accuracy", "protocol.test.measure=accuracy")
+        raise access.lacking(run, "accuracy", "protocol.test.measure=accuracy")
     return _curve(run, learning["test_presentation"].values, 100 * learning["accuracy"].values)
 
 
@@ -76,7 +76,7 @@ def energy(run: xr.DataTree) -> xr.DataArray:
 
     Medians over parts of an epoch, the same of every run.
     """
-    trials = content.describe(run, "protocol")["learning"]["batch"]
+    trials = access.describe(run, "protocol")["learning"]["batch"]
     energies = (trials * run["learning"]["free_energy_hidden"] + run["learning"]["loss"]).values
     long = max(1, PAPER["epoch_trials"] // (ENERGIES_PER_EPOCH * trials))
     parts = [energies[start:start + long] for start in range(0, max(1, len(energies) - long + 1), long)]
@@ -90,7 +90,7 @@ def statistic(run: xr.DataTree, projection: str, parameter: str) -> xr.DataArray
 
 
 def _curve(run: xr.DataTree, presentations: np.ndarray, values: np.ndarray) -> xr.DataArray:
-    trials = presentations * content.describe(run, "protocol")["learning"]["batch"]
+    trials = presentations * access.describe(run, "protocol")["learning"]["batch"]
     return xr.DataArray(values, {"epoch": trials / PAPER["epoch_trials"]}, "epoch")
 
 
@@ -126,7 +126,7 @@ def evaluation_table(groups: Groups) -> str:
     for kind, members in groups.items():
         evaluated: dict[float, list[xr.DataTree]] = {}
         for run in members:
-            if (node := content.group(run, "evaluation")) is not None:
+            if (node := access.group(run, "evaluation")) is not None:
                 evaluated.setdefault(_epochs(run), []).append(node)
         for epochs, nodes in sorted(evaluated.items()):
             values = [np.concatenate([np.ravel(node[name]) for node in nodes if name in node] or [[]])
@@ -137,5 +137,5 @@ def evaluation_table(groups: Groups) -> str:
 
 def _epochs(run: xr.DataTree) -> float:
     """Epochs of the paper that a run has learned."""
-    trials = run["learning"].sizes["presentation"] * content.describe(run, "protocol")["learning"]["batch"]
+    trials = run["learning"].sizes["presentation"] * access.describe(run, "protocol")["learning"]["batch"]
     return round(trials / PAPER["epoch_trials"], 2)

@@ -20,8 +20,8 @@ from curves import table
 from matplotlib.figure import Figure
 
 import neuro_mpc as nm
-from neuro_mpc import content
-from neuro_mpc.continuation import Reader
+from neuro_mpc.runfile import access
+from neuro_mpc.simulation.generation import Reader
 from neuro_mpc.plots import style
 
 DRAWS = 200
@@ -33,8 +33,8 @@ class Learned:
 
     def __init__(self, path: Path, letters: str):
         with nm.open_run(path) as run:
-            stimulus = content.describe(run, "protocol")["stimulus"]
-            self.symbols = content.symbols(run)
+            stimulus = access.describe(run, "protocol")["stimulus"]
+            self.symbols = access.symbols(run)
         if stimulus["source"] != "toy-language":
             raise nm.RunFileError(f"{path} is no run of the toy language", hint="neuro-mpc run mpl toy-language …")
         if unknown := sorted(set(letters) - set(self.symbols)):

@@ -5,14 +5,14 @@ python analysis/surprise.py run.nc --out surprise.png
 
 from recipe import answer
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import error_by_surprise
 from neuro_mpc.plots.populations import free_populations
 
 
 def numbers(run):
     yield "size of the error (95 % interval) by surprise (nats)"
-    for name in (*free_populations(run), content.target_population(run)):
+    for name in (*free_populations(run), access.target_population(run)):
         found = error_by_surprise(run, name)
         yield f"{name}: rank correlation {found.attrs['rank_correlation']:.3f}"
         for at, mean, low, high in zip(

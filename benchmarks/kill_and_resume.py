@@ -24,15 +24,15 @@ import netCDF4
 import numpy as np
 
 import neuro_mpc as nm
-from neuro_mpc import checkpoint
-from neuro_mpc.checkpoint import Checkpoint, Checkpoints
+from neuro_mpc.runfile import checkpoint
+from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.errors import NeuroMPCError
-from neuro_mpc.netcdf import trouble
+from neuro_mpc.runfile.netcdf import trouble
 from neuro_mpc.network import launch
-from neuro_mpc.paths import partial_path, saved_path
-from neuro_mpc.presentation import Presenter
-from neuro_mpc.record import RunFile
-from neuro_mpc.training import Training
+from neuro_mpc.runfile.paths import partial_path, saved_path
+from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.runs.training import Training
 
 SETTINGS = {"stimulus.letters": 8, "stimulus.length": 6, "stimulus.load": 5.0, "learning.batch": 10,
             "learning.epochs": 20, "test.every": 10, "recording.synapses_every": 9, "recording.samples": [0, 50, -1]}

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 import neuro_mpc as nm
-from neuro_mpc.progress import SilentProgress
+from neuro_mpc.runs.progress import SilentProgress
 
 PIXELS = 784
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -8,17 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuro_mpc.circuit import Circuit
-    from neuro_mpc.continuation import generate, next_symbols
-    from neuro_mpc.descriptions import load_circuit, load_protocol, save_circuit, save_protocol
+    from neuro_mpc.descriptions.circuit import Circuit
+    from neuro_mpc.simulation.generation import generate, next_symbols
+    from neuro_mpc.descriptions.loading import load_circuit, load_protocol, save_circuit, save_protocol
     from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
     from neuro_mpc.plots import plot_run
-    from neuro_mpc.protocol import Protocol
-    from neuro_mpc.record import open_run
+    from neuro_mpc.descriptions.protocol import Protocol
+    from neuro_mpc.runfile.record import open_run
     from neuro_mpc.reports.report import report
-    from neuro_mpc.run import check, simulate
+    from neuro_mpc.runs.run import check, simulate
     from neuro_mpc.sweeps.sweep import sweep
-    from neuro_mpc.trained import Trained, load_trained
+    from neuro_mpc.simulation.trained import Trained, load_trained
 
 __version__ = "0.1.0"
 
@@ -47,17 +47,17 @@ __all__ = [
 ]
 
 _NAMES = {
-    "circuit": ("Circuit",),
-    "continuation": ("generate", "next_symbols"),
-    "descriptions": ("load_circuit", "load_protocol", "save_circuit", "save_protocol"),
+    "descriptions.circuit": ("Circuit",),
+    "simulation.generation": ("generate", "next_symbols"),
+    "descriptions.loading": ("load_circuit", "load_protocol", "save_circuit", "save_protocol"),
     "errors": ("DescriptionError", "NeuroMPCError", "RunError", "RunFileError"),
     "plots": ("plot_run",),
-    "protocol": ("Protocol",),
-    "record": ("open_run",),
+    "descriptions.protocol": ("Protocol",),
+    "runfile.record": ("open_run",),
     "reports.report": ("report",),
-    "run": ("check", "simulate"),
+    "runs.run": ("check", "simulate"),
     "sweeps.sweep": ("sweep",),
-    "trained": ("Trained", "load_trained"),
+    "simulation.trained": ("Trained", "load_trained"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

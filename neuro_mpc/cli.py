@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import neuro_mpc as nm
-from neuro_mpc.progress import measured, progress_on
+from neuro_mpc.runs.progress import measured, progress_on
 
 if TYPE_CHECKING:
     from xarray import DataTree
@@ -169,7 +169,7 @@ def check(
 ) -> None:
     """Check everything that `run` would, without running; tell memory, disk and time."""
     with _errors_told():
-        from neuro_mpc.estimate import as_text
+        from neuro_mpc.runs.estimate import as_text
 
         described, begun = _described(circuit, protocol, start, start_at, seed, settings or [])
         typer.echo(as_text(nm.check(*described, **begun, backend=backend, threads=threads)))
@@ -182,7 +182,7 @@ def show(
 ) -> None:
     """Print the equations derived from a circuit."""
     with _errors_told():
-        from neuro_mpc.show import as_latex, as_text
+        from neuro_mpc.rules.show import as_latex, as_text
 
         typer.echo((as_latex if latex else as_text)(nm.load_circuit(circuit)))
 
@@ -191,7 +191,7 @@ def show(
 def list_shipped() -> None:
     """List the circuits and protocols that come with the package."""
     with _errors_told():
-        from neuro_mpc.descriptions import shipped
+        from neuro_mpc.descriptions.loading import shipped
 
         for kind in ("circuit", "protocol"):
             known = shipped(kind)
@@ -211,7 +211,7 @@ def plot(
 ) -> None:
     """Draw the figures of a run file and print where they are."""
     with _errors_told(), ExitStack() as stack:
-        from neuro_mpc.reading import reading
+        from neuro_mpc.runfile.reading import reading
 
         with _warnings_told():
             opened = [stack.enter_context(closing(nm.open_run(run, careful=True))) for run in runs]
@@ -252,7 +252,7 @@ def report(
 ) -> None:
     """Write a report of a run, one HTML page that needs nothing else, and print where it is."""
     with _errors_told():
-        from neuro_mpc.reading import reading
+        from neuro_mpc.runfile.reading import reading
 
         with closing(nm.open_run(run, careful=True)) as opened, reading(run):
             typer.echo(nm.report(opened, out))
@@ -266,7 +266,7 @@ def summary(out: Path, finished: "DataTree", seconds: float) -> str:
     if "experiment" in finished.children:
         kind, start = finished["experiment"].attrs["kind"], finished.attrs["start_run"]
         return f"{out}: {kind} on {start} in {_duration(seconds)}"
-    from neuro_mpc.content import final_measure
+    from neuro_mpc.runfile.access import final_measure
 
     presentations = finished["learning"].sizes["presentation"]
     learned = f"{out}: {presentations} presentations in {_duration(seconds)}"
@@ -290,8 +290,8 @@ def _described(
     settings: list[str],
 ) -> tuple[tuple["nm.Circuit", "nm.Protocol"], dict[str, object]]:
     """Circuit and protocol, and how they begin: the run to start from, if any, and the seed."""
-    from neuro_mpc.descriptions import changed, parse_settings
-    from neuro_mpc.trained import on_task_of
+    from neuro_mpc.descriptions.loading import changed, parse_settings
+    from neuro_mpc.simulation.trained import on_task_of
 
     for_circuit, for_protocol = parse_settings(settings)
     if start is None:
@@ -348,7 +348,7 @@ def _interruption_told(out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        from neuro_mpc.paths import partial_path
+        from neuro_mpc.runfile.paths import partial_path
 
         kept = partial_path(out)
         where = f"{kept} can be read, --resume goes on from it" if kept.exists() else "nothing was recorded"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.shipped import synapse_type
-from neuro_mpc.toml_text import to_toml
+from neuro_mpc.descriptions.shipped import synapse_type
+from neuro_mpc.descriptions.toml_text import to_toml
 
 SEQUENCE, CORPUS = "spike-and-slab", "spike-and-slab-corpus"
 

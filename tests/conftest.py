@@ -53,7 +53,7 @@ def write_example(
     complete: bool = True,
 ):
     """Writes what looks like learning: energies fall, π and Ξ pile up at 0, strings obey the language."""
-    from neuro_mpc.record import RunFile
+    from neuro_mpc.runfile.record import RunFile
 
     rng = np.random.default_rng(1)
     circuit = description("example", circuit_text(list(hidden), width, classes, units, readout))
@@ -151,7 +151,7 @@ def example_path(tmp_path_factory):
 @pytest.fixture(scope="session")
 def example_run(example_path):
     """The same run, opened."""
-    from neuro_mpc.record import open_run
+    from neuro_mpc.runfile.record import open_run
 
     with open_run(example_path) as run:
         yield run
@@ -160,7 +160,7 @@ def example_run(example_path):
 @pytest.fixture
 def example(tmp_path):
     """Writes and opens a run that differs from `example_run` by the given options of `write_example`."""
-    from neuro_mpc.record import open_run
+    from neuro_mpc.runfile.record import open_run
 
     opened = []
 

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 from brian2 import second
 
-from neuro_mpc.network.conversation import Program
+from neuro_mpc.network.program import Program
 from neuro_mpc.network.model import Model
 from neuro_mpc.network.plan import Plan
 
@@ -37,8 +37,8 @@ class InProcess(Program):
     def step(self, *phases: str) -> None:
         """One time step with these phases only."""
         self.set(**{phase: int(phase in phases) for phase in PHASES})
-        for sweep in self.model.sweeps:
-            sweep.run()
+        for runner in self.model.runners:
+            runner.run()
 
     def close(self) -> None:
         pass

@@ -28,8 +28,8 @@ class Here(InProcess):
     """The network of a run in this very process, which saves the seconds of a start."""
 
     def step(self) -> None:
-        for sweep in self.model.sweeps:
-            sweep.run()
+        for runner in self.model.runners:
+            runner.run()
 
 
 def simulate(out: Path, settings: dict[str, object] = {}, **options) -> None:

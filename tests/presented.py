@@ -12,7 +12,7 @@ from reference import Reference, gradients
 
 import neuro_mpc as nm
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
-from neuro_mpc.rules import brian_name
+from neuro_mpc.rules.derivation import brian_name
 
 EXACT = 1e-9
 TRIALS, STEPS = 3, 5

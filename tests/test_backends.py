@@ -16,12 +16,12 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc.errors import RunError
-from neuro_mpc.network.conversation import Program
+from neuro_mpc.network.program import Program
 from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.launch import start
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
-from neuro_mpc.network.sweep import code_object_class
-from neuro_mpc.rules import brian_name
+from neuro_mpc.network.phase_runner import code_object_class
+from neuro_mpc.rules.derivation import brian_name
 
 TRIALS, STEPS, SYMBOLS = 5, 4, 3
 PRESENTATION = ("predicting", "inferring", "learning")
@@ -201,7 +201,7 @@ def test_threads_are_not_bound_to_the_first_processors(presented, tmp_path):
 
 def test_errors_of_the_compiler_are_shown(tmp_path, monkeypatch):
     broken = tmp_path / "broken-compiler"
-    error = "sweep.cpp:1:10: fatal error: Python.h: No such file or directory"
+    error = "phase.cpp:1:10: fatal error: Python.h: No such file or directory"
     plain = "case \"$*\" in *-fsyntax-only*) exit 0;; esac"  # it compiles what needs no headers of Python
     broken.write_text(f"#!/bin/sh\n{plain}\necho '{error}' >&2\nexit 1\n")
     broken.chmod(0o755)

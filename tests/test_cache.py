@@ -103,7 +103,7 @@ def test_a_build_without_room_is_told_as_such(tmp_path, monkeypatch):
 
 
 def test_a_program_that_does_not_start_is_told(tmp_path):
-    from neuro_mpc.network.conversation import Manifest, Program
+    from neuro_mpc.network.program import Manifest, Program
 
     (tmp_path / "main").write_text("no program")
     (tmp_path / "main").chmod(0o755)

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from neuro_mpc.circuit import Circuit, Population, Projection
+from neuro_mpc.descriptions.circuit import Circuit, Population, Projection
 from neuro_mpc.errors import DescriptionError
 
 TWO_LAYERS = {

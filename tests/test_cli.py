@@ -218,10 +218,10 @@ def test_list_names_what_is_shipped():
 
 @pytest.mark.parametrize(("options", "way"), [([], "text"), (["--latex"], "latex")])
 def test_show_prints_the_equations(monkeypatch, options, way):
-    show = type(sys)("neuro_mpc.show")
+    show = type(sys)("neuro_mpc.rules.show")
     show.as_text = lambda circuit: f"text of {circuit.name} [x]"
     show.as_latex = lambda circuit: f"latex of {circuit.name} [x]"
-    monkeypatch.setitem(sys.modules, "neuro_mpc.show", show)
+    monkeypatch.setitem(sys.modules, "neuro_mpc.rules.show", show)
     assert command("show", "mpl", *options).stdout == f"{way} of mpl [x]\n"
 
 

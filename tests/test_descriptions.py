@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuro_mpc.descriptions import (
+from neuro_mpc.descriptions.loading import (
     load_circuit,
     load_protocol,
     parse_settings,

@@ -5,9 +5,9 @@ import pytest
 from interrupted import content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
-from neuro_mpc import divergence
-from neuro_mpc.divergence import PATIENCE, Diverged, Retreat, Watch
-from neuro_mpc.presentation import Energies, Presenter
+from neuro_mpc.runs import divergence
+from neuro_mpc.runs.divergence import PATIENCE, Diverged, Retreat, Watch
+from neuro_mpc.simulation.presentation import Energies, Presenter
 
 BURSTING = {"learning.rate": 2e5, "learning.optimizer": "sgd", "learning.schedule.kind": "constant",
             "learning.clip": 0.0, "learning.epochs": 10}

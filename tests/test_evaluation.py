@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 import neuro_mpc as nm
-from neuro_mpc import initial, measures, stimuli
-from neuro_mpc.evaluation import evaluate
+from neuro_mpc import stimuli
+from neuro_mpc.simulation import initial, measures
+from neuro_mpc.simulation.evaluation import evaluate
 from neuro_mpc.network import launch
-from neuro_mpc.presentation import Presenter
-from neuro_mpc.protocol import Test
-from neuro_mpc.run import plan_of
-from neuro_mpc.sampling import draw_weights
+from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.descriptions.protocol import Test
+from neuro_mpc.runs.run import plan_of
+from neuro_mpc.simulation.sampling import draw_weights
 
 NETWORKS = 3
 SETTINGS = {

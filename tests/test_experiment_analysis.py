@@ -14,7 +14,7 @@ from test_plots import _assert_clear
 import neuro_mpc as nm
 from neuro_mpc import analysis
 from neuro_mpc.plots import FIGURES, plot_run, style
-from neuro_mpc.record import RunFile
+from neuro_mpc.runfile.record import RunFile
 
 FOLDER = Path(__file__).parents[1] / "analysis"
 KINDS = ("oddball", "omission", "lesion", "ensemble", "generation")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.expressions import FUNCTIONS, derivative, evaluate, parse
+from neuro_mpc.descriptions.expressions import FUNCTIONS, derivative, evaluate, parse
 
 NAMES = ("m", "pi", "n", "r")
 POINT = {"m": 0.7, "pi": 0.3, "n": 5.0, "r": -0.4}

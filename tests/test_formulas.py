@@ -10,9 +10,9 @@ from presented import circuit, recurrent
 from reference import evaluate, gradient
 
 import neuro_mpc as nm
-from neuro_mpc import expressions
+from neuro_mpc.descriptions import expressions
 from neuro_mpc.network.plan import Plan
-from neuro_mpc.rules import LETTERS, brian_name, derive, text
+from neuro_mpc.rules.derivation import LETTERS, brian_name, derive, text
 
 
 def one_synapse(mean: str, variance: str, *parameters: str) -> nm.Circuit:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import neuro_mpc as nm
-from neuro_mpc.record import RunFile
+from neuro_mpc.runfile.record import RunFile
 
 ROOT = Path(__file__).parents[1]
 HELPERS = {"recipe", "curves", "mnist_runs", "language_runs", "language_densities"}  # what recipes share

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuro_mpc.descriptions import load_circuit, load_protocol
+from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli import files, idx, load
 from neuro_mpc.stimuli.idx import read_idx

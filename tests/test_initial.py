@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from neuro_mpc.descriptions import load_circuit, load_protocol
+from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.initial import draw
+from neuro_mpc.simulation.initial import draw
 
 
 def drawn(seed=0, circuit="mpl", settings=None, **initial):

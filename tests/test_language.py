@@ -9,13 +9,14 @@ import pytest
 from interrupted import Here
 
 import neuro_mpc as nm
-from neuro_mpc import initial, stimuli
-from neuro_mpc.continuation import Reader
+from neuro_mpc import stimuli
+from neuro_mpc.simulation import initial
+from neuro_mpc.simulation.generation import Reader
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
-from neuro_mpc.presentation import Presenter
-from neuro_mpc.selection import Selection
+from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.simulation.selection import Selection
 from neuro_mpc.stimuli import one_hot
 
 RECIPES = Path(__file__).parents[1] / "analysis"

@@ -12,7 +12,7 @@ import pytest
 import neuro_mpc as nm
 from neuro_mpc.analysis import ngrams
 from neuro_mpc.plots import style
-from neuro_mpc.record import RunFile
+from neuro_mpc.runfile.record import RunFile
 
 FOLDER = Path(__file__).parents[1] / "analysis"
 TESTED = (0, 6, 12)  # presentations of two epochs

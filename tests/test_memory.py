@@ -5,8 +5,9 @@ import tracemalloc
 import numpy as np
 
 import neuro_mpc as nm
-from neuro_mpc import record, stimuli
-from neuro_mpc.progress import SilentProgress
+from neuro_mpc import stimuli
+from neuro_mpc.runfile import record
+from neuro_mpc.runs.progress import SilentProgress
 
 KILOBYTE, BLOCK = 1000, 20
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 import neuro_mpc as nm
 from neuro_mpc.plots import style
-from neuro_mpc.record import RunFile
+from neuro_mpc.runfile.record import RunFile
 
 FOLDER = Path(__file__).parents[1] / "analysis"
 TESTED = (0, 200, 2000)  # presentations: 0, 1 and 10 epochs of the paper

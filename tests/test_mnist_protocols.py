@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import neuro_mpc as nm
-from neuro_mpc.descriptions import shipped
-from neuro_mpc.initial import draw
-from neuro_mpc.schedule import Course
+from neuro_mpc.descriptions.loading import shipped
+from neuro_mpc.simulation.initial import draw
+from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.stimuli.mnist_download import SHA256
 
 MNIST = sorted(name for name in shipped("protocol") if name.startswith("mnist-"))

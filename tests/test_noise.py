@@ -7,7 +7,7 @@ import pytest
 from presented import Presentation, network
 from scipy import stats
 
-from neuro_mpc.network import rows
+from neuro_mpc.network import kernels
 
 
 @pytest.mark.parametrize(("position", "counter", "key", "expected"), [
@@ -17,13 +17,13 @@ from neuro_mpc.network import rows
 ])
 def test_random_bits_are_those_of_philox(position, counter, key, expected):
     """The known answers that Random123 (Salmon et al. 2011) gives for Philox 2x32-10."""
-    low, high = rows.counter_bits(np.array([position]), counter, key)
+    low, high = kernels.counter_bits(np.array([position]), counter, key)
     assert (low[0], high[0]) == expected
 
 
 def drawn(counter=3, key=11, stream=0, dtype=np.float64, first=0, width=40):
     """(step, trial, unit)"""
-    return rows.normal(25, 40, 200, first, width, counter, key, stream, dtype).reshape(25, width, 200)
+    return kernels.normal(25, 40, 200, first, width, counter, key, stream, dtype).reshape(25, width, 200)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

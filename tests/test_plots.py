@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import FIGURES, plot_run, style
 from neuro_mpc.plots.learning import chance_level
@@ -102,13 +102,13 @@ def test_what_was_not_recorded_is_named_with_its_option(example, tmp_path, figur
 
 def test_a_last_snapshot_that_was_kept_is_not_on_the_way():
     run = xr.Dataset({"m": ("snapshot", [1.0, 2, 3, 4])}, {"presentation": ("snapshot", [0, 10, 20, 10])})
-    assert content.while_learning(run)["m"].values.tolist() == [1, 2, 3]
-    assert content.while_learning(run.isel(snapshot=slice(3)))["m"].values.tolist() == [1, 2, 3]
-    names = [content.snapshot_name(run, run["presentation"].values, index) for index in (0, 2, -1)]
+    assert access.while_learning(run)["m"].values.tolist() == [1, 2, 3]
+    assert access.while_learning(run.isel(snapshot=slice(3)))["m"].values.tolist() == [1, 2, 3]
+    names = [access.snapshot_name(run, run["presentation"].values, index) for index in (0, 2, -1)]
     assert names == ["before training", "after 20 presentations", "kept, of 10 presentations"]
-    assert content.snapshot_name(run, np.array([0, 10, 0]), -1) == "kept, of 0 presentations"
+    assert access.snapshot_name(run, np.array([0, 10, 0]), -1) == "kept, of 0 presentations"
     begun = run.assign_attrs(start_presentation=200)
-    assert content.snapshot_name(begun, np.array([0])) == "as begun with, after 200 presentations"
+    assert access.snapshot_name(begun, np.array([0])) == "as begun with, after 200 presentations"
 
 
 def test_a_population_of_one_unit_has_no_pairs():

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from neuro_mpc.errors import RunError
-from neuro_mpc.network import sweep
+from neuro_mpc.network import phase_runner
 from neuro_mpc.network.compiler import accepted_flags, compiler
 
 PROGRAM = """
@@ -75,7 +75,7 @@ def test_product_is_that_of_the_definition(tmp_path, target, vector_bytes):
         if target not in known or compiled(source, program, target).returncode or subprocess.run([str(program)]).returncode:
             pytest.skip(f"not for this processor: {target}")
     source.write_text(PROGRAM)
-    built = compiled(source, program, f"-I{sweep.TEMPLATES}", *filter(None, [target]))
+    built = compiled(source, program, f"-I{phase_runner.TEMPLATES}", *filter(None, [target]))
     assert not built.returncode, built.stderr
     used_bytes, wrong = map(int, subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout.split())
     assert used_bytes == vector_bytes or not vector_bytes

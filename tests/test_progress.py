@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from neuro_mpc.progress import PlainProgress, ProgressBar, SilentProgress, measured, progress_on
+from neuro_mpc.runs.progress import PlainProgress, ProgressBar, SilentProgress, measured, progress_on
 
 
 class Clock:

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc.cli import REFUSED, app
-from neuro_mpc.netcdf import DAMAGED, trouble
-from neuro_mpc.record import RunFile
+from neuro_mpc.runfile.netcdf import DAMAGED, trouble
+from neuro_mpc.runfile.record import RunFile
 
 
 @pytest.fixture(scope="module")

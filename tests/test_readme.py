@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import neuro_mpc as nm
-from neuro_mpc import expressions
+from neuro_mpc.descriptions import expressions
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from neuro_mpc.errors import RunError, RunFileError
-from neuro_mpc.netcdf import chunks
-from neuro_mpc.record import BLOCK_ROWS, RunFile, open_run
+from neuro_mpc.runfile.netcdf import chunks
+from neuro_mpc.runfile.record import BLOCK_ROWS, RunFile, open_run
 
 CIRCUIT = SimpleNamespace(name="mpl", to_toml=lambda: 'name = "mpl"\ndescription = "π and Ξ"\n')
 PROTOCOL = SimpleNamespace(name="toy", precision="float64", to_toml=lambda: 'name = "toy"\n')
@@ -175,7 +175,7 @@ KILLED = """
 import sys, time
 import numpy as np
 from types import SimpleNamespace
-from neuro_mpc.record import BLOCK_ROWS, RunFile
+from neuro_mpc.runfile.record import BLOCK_ROWS, RunFile
 
 text = SimpleNamespace(name="x", precision="float32", to_toml=lambda: "")
 run = RunFile(sys.argv[1], circuit=text, protocol=text, seed=0, backend="numpy", threads=1)

@@ -7,7 +7,7 @@ from test_experiment_analysis import MADE
 from test_report import Page
 
 import neuro_mpc as nm
-from neuro_mpc.record import RunFile
+from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.reports import experiments, pictures, report
 
 

@@ -12,14 +12,14 @@ import pytest
 from interrupted import REFUSED, content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
-from neuro_mpc import checkpoint, paths
-from neuro_mpc.checkpoint import Checkpoint, Checkpoints
-from neuro_mpc.lock import Lock
+from neuro_mpc.runfile import checkpoint, paths
+from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
+from neuro_mpc.runfile.lock import Lock
 from neuro_mpc.network import launch
-from neuro_mpc.paths import partial_path, saved_path
-from neuro_mpc.presentation import Presenter
-from neuro_mpc.record import RunFile
-from neuro_mpc.training import Training
+from neuro_mpc.runfile.paths import partial_path, saved_path
+from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.runs.training import Training
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked and killed")
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 import neuro_mpc as nm
 from neuro_mpc.network import launch
-from neuro_mpc.progress import SilentProgress
+from neuro_mpc.runs.progress import SilentProgress
 
 SMALL_LANGUAGE = {"stimulus.letters": 6, "stimulus.transitions": [1, 2], "stimulus.length": 5, "stimulus.load": 2.0,
                   "learning.batch": 12, "learning.epochs": 3, "test.every": 4, "recording.synapses_every": 4}

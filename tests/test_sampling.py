@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from neuro_mpc.circuit import SynapseType
-from neuro_mpc.descriptions import load_circuit, load_protocol
+from neuro_mpc.descriptions.circuit import SynapseType
+from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.initial import draw
-from neuro_mpc.sampling import draw_weights, drawn
-from neuro_mpc.shipped import files, synapse_type
+from neuro_mpc.simulation.initial import draw
+from neuro_mpc.simulation.sampling import draw_weights, drawn
+from neuro_mpc.descriptions.shipped import files, synapse_type
 
 SHAPE = (200, 1000)
 VALUES = {"m": 3.0, "pi": 0.3, "Xi": 0.5}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.protocol import Learning
-from neuro_mpc.schedule import Course
+from neuro_mpc.descriptions.protocol import Learning
+from neuro_mpc.simulation.schedule import Course
 
 
 def course(trials=10, batch=3, epochs=6, seed=0, **schedule):

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
-from neuro_mpc.rules import derive, text
-from neuro_mpc.show import as_latex, as_text
+from neuro_mpc.rules.derivation import derive, text
+from neuro_mpc.rules.show import as_latex, as_text
 
 ODD = circuit("input low-x 1 own\nlow-x low__x 12 gaussian\nlow__x output 0 spike-and-slab-corpus",
               **{"low-x": "2*relu(r)**2", "low__x": "r"})

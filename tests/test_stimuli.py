@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuro_mpc.descriptions import load_circuit, load_protocol
+from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.stimulus_tables import ToyLanguage
+from neuro_mpc.descriptions.stimulus_tables import ToyLanguage
 from neuro_mpc.stimuli import SOURCES, SPLITS, load, one_hot
 from neuro_mpc.stimuli.digits import stratified
 from neuro_mpc.stimuli.toy_language import spelled

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
-from neuro_mpc.record import RunFile
+from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.sweeps import members, workers
 from neuro_mpc.sweeps.grid import grid, parse_over, parse_seeds, settings_of
 from neuro_mpc.sweeps.members import Job, Outcome

@@ -5,8 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from neuro_mpc.circuit import Circuit
-from neuro_mpc.descriptions import load_circuit, load_protocol
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli import load
 from neuro_mpc.stimuli.text import vocabulary

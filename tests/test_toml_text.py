@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.toml_text import parse_toml, to_toml
+from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
 
 SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=10)
 VALUES = (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import neuro_mpc as nm
-from neuro_mpc.record import RunFile
+from neuro_mpc.runfile.record import RunFile
 
 FOLDER = Path(__file__).parents[1] / "analysis"
 UNITS, BATCH, EPOCHS = 5, 10, 6

@@ -1,4 +1,4 @@
-"""The transformer of the comparison foretells from what came before, and is measured as circuits are."""
+"""The transformer of the comparison predicts_next from what came before, and is measured as circuits are."""
 
 import json
 import sys

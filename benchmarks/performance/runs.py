@@ -20,8 +20,8 @@ SMALL = ["learning.epochs=1", "test.every=0", "test.ensemble=0", "recording.samp
 FIRST = """
 import sys
 import neuro_mpc as nm
-from neuro_mpc.descriptions import parse_settings
-from neuro_mpc.progress import SilentProgress
+from neuro_mpc.descriptions.loading import parse_settings
+from neuro_mpc.runs.progress import SilentProgress
 class First(SilentProgress):
     def update(self, *_):
         print("learned", flush=True)

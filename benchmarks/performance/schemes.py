@@ -15,7 +15,7 @@ import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.network.launch import start
 from neuro_mpc.network.plan import Plan
-from neuro_mpc.presentation import Presenter
+from neuro_mpc.simulation.presentation import Presenter
 
 TRIALS, TAUGHT = 128, 300
 SCHEMES = {"relaxation": 100, "momentum": 30, "sweeps": 10}

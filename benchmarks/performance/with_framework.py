@@ -10,7 +10,7 @@ from cases import RATE, Layers, Sequences, Words
 
 from neuro_mpc.network.launch import start
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
-from neuro_mpc.rules import brian_name
+from neuro_mpc.rules.derivation import brian_name
 
 
 class Shown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis.traces import targets, traces, trajectory_setting
 
 
@@ -23,18 +23,18 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
 
     Raises RunFileError where the trajectory of inference was not kept.
     """
-    neural = content.group(run, "neural")
+    neural = access.group(run, "neural")
     names = [] if neural is None else [n for n, node in neural.children.items() if "iteration" in node.sizes]
     if not names:
-        raise content.lacking(
+        raise access.lacking(
             run, "trajectory of inference", f"protocol.recording.samples=[-1] --set {trajectory_setting(run)}"
         )
-    target = content.target_population(run)
+    target = access.target_population(run)
     energies = [_target(run, name, sample) if name == target else _free(run, name, sample) for name in names]
     found = xr.concat(energies, dim="population", join="outer").assign_coords(population=names)
     label = "energy, mean per trial"
     found = found.rename("energy").transpose("population", "iteration", "step")
-    erring = [name for name, table in content.describe(run, "circuit")["population"].items() if table.get("role") != "stimulus"]
+    erring = [name for name, table in access.describe(run, "circuit")["population"].items() if table.get("role") != "stimulus"]
     unrecorded = ", ".join(name for name in erring if name not in names)
     return found.assign_attrs(long_name=label, units="nat", unrecorded=unrecorded)
 
@@ -46,8 +46,8 @@ def target_loss(run: xr.DataTree, traces: xr.Dataset, sample: int = -1) -> xr.Da
     """
     # Labels of steps align the two: of a target that is read out once there is the last step only.
     target = targets(run, sample).astype(float)
-    name = content.target_population(run)
-    if content.population(run, name).get("readout", "softmax") == "gaussian":
+    name = access.target_population(run)
+    if access.population(run, name).get("readout", "softmax") == "gaussian":
         return 0.5 * ((target - traces["output"].astype(float)) ** 2).sum("unit")
     return -(target * _log_probability(traces)).sum("unit")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED, percentiles, resampled_means
 from neuro_mpc.errors import RunFileError
 
@@ -18,7 +18,7 @@ WINDOWS = ("before", "at", "after")
 
 def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
     """The results of the experiment of a run; RunFileError where it made none, or none of these kinds."""
-    found = content.group(run, "experiment")
+    found = access.group(run, "experiment")
     if found is None or (kinds and found.attrs["kind"] not in kinds):
         kind = kinds[0] if kinds else "oddball"
         source = run.encoding.get("source", "this run")

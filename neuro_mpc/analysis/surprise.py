@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import rankdata
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.energy import target_loss
 from neuro_mpc.analysis.traces import settled, traces, trajectory_setting
@@ -25,14 +25,14 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
 
     Raises RunFileError where the output was not recorded, or not before inference.
     """
-    target = content.target_population(run)
+    target = access.target_population(run)
     found = traces(run, target, sample)
-    scheme = content.describe(run, "protocol").get("inference", {}).get("scheme", "fixed-prediction")
+    scheme = access.describe(run, "protocol").get("inference", {}).get("scheme", "fixed-prediction")
     if "iteration" in found.sizes:
         found = found.isel(iteration=-1 if after_inference else 0, drop=True)
     elif scheme != "fixed-prediction" and not after_inference:
-        raise content.lacking(run, "output before inference", trajectory_setting(run))
-    gaussian = content.population(run, target).get("readout", "softmax") == "gaussian"
+        raise access.lacking(run, "output before inference", trajectory_setting(run))
+    gaussian = access.population(run, target).get("readout", "softmax") == "gaussian"
     label = "surprise at the target, less a constant" if gaussian else "surprise at the target, −ln of its probability"
     loss = target_loss(run, found, sample).rename("surprise")
     return loss.transpose("step", "trial").assign_attrs(long_name=label, units="nat")

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError, did_you_mean
 
 SAMPLES = "protocol.recording.samples=[-1]"
@@ -19,7 +19,7 @@ Side = Literal["target", "stimulus"]
 
 def trajectory_setting(run: xr.DataTree) -> str:
     """The settings with which a run like this one keeps the trajectory of inference."""
-    inference = content.describe(run, "protocol").get("inference", {})
+    inference = access.describe(run, "protocol").get("inference", {})
     off = [f"protocol.inference.{name}={value}" for name, value in NO_TRAJECTORY_WITH.items() if inference.get(name)]
     return " --set ".join([TRAJECTORY, *off])
 
@@ -35,9 +35,9 @@ def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
 
     Raises RunFileError where the population was not recorded.
     """
-    neural = content.group(run, "neural")
+    neural = access.group(run, "neural")
     if neural is None or not neural.children:
-        raise content.lacking(run, "neural traces", SAMPLES)
+        raise access.lacking(run, "neural traces", SAMPLES)
     if population not in neural.children:
         raise _not_recorded(run, population, list(neural.children))
     found = _sample(neural[population].to_dataset(), sample)
@@ -103,9 +103,9 @@ def targets(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
 
 
 def _shown(run: xr.DataTree, sample: int) -> xr.Dataset:
-    group = content.group(run, "stimulus")
+    group = access.group(run, "stimulus")
     if group is None or not group.sizes.get("sample"):
-        raise content.lacking(run, "recorded stimulus", SAMPLES)
+        raise access.lacking(run, "recorded stimulus", SAMPLES)
     return _sample(group.to_dataset(), sample)
 
 
@@ -131,7 +131,7 @@ def _begun(found: xr.Dataset) -> xr.Dataset:
 
 def _named(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataArray:
     try:
-        names = content.symbols(run)
+        names = access.symbols(run)
     except RunFileError:  # such as classes of digits
         names = []
     names = names if len(names) == count else [str(number) for number in range(count)]
@@ -140,8 +140,8 @@ def _named(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataArray:
 
 
 def _not_recorded(run: xr.DataTree, population: str, recorded: list[str]) -> RunFileError:
-    if content.population(run, population):
+    if access.population(run, population):
         setting = f"protocol.recording.populations='{json.dumps([*recorded, population])}'"
-        return content.lacking(run, f"traces of the population {population!r}", setting)
+        return access.lacking(run, f"traces of the population {population!r}", setting)
     hint = did_you_mean(population, recorded) or f"one of {', '.join(recorded)}"
     return RunFileError(f"there is no population {population!r}", hint=hint)

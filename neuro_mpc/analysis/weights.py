@@ -9,9 +9,9 @@ import numpy as np
 import sympy
 import xarray as xr
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError, did_you_mean
-from neuro_mpc.expressions import evaluate, parse
+from neuro_mpc.descriptions.expressions import evaluate, parse
 
 SETTING = "protocol.recording.synapses_every=100"
 DIMENSIONS = ("snapshot", "post", "pre")
@@ -28,10 +28,10 @@ LABELS = {
 
 def projections(run: xr.DataTree) -> list[str]:
     """The names of the projections whose synapses were recorded; RunFileError where there are none."""
-    found = content.group(run, "synapses")
+    found = access.group(run, "synapses")
     names = [] if found is None else [name for name, node in found.children.items() if node.sizes["snapshot"]]
     if not names:
-        raise content.lacking(run, "snapshot of the synapses", SETTING)
+        raise access.lacking(run, "snapshot of the synapses", SETTING)
     return names
 
 
@@ -73,11 +73,11 @@ def weights(
 
 def synapse_type(run: xr.DataTree, projection: str) -> dict:
     """The table of the synapse type of a projection in the run's circuit."""
-    circuit = content.describe(run, "circuit")
+    circuit = access.describe(run, "circuit")
     try:
         return circuit["synapse"][circuit["projection"][projection]["synapse"]]
     except (KeyError, TypeError):
-        source = content.source(run)
+        source = access.source(run)
         raise RunFileError(f"the circuit in {source} has no synapse type for {projection!r}") from None
 
 

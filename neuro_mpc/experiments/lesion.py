@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.circuit import Circuit
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.experiments.performance import LABELS, measured
-from neuro_mpc.experiments.tables import Lesion
-from neuro_mpc.initial import generator
-from neuro_mpc.presentation import Presenter
+from neuro_mpc.descriptions.experiment_tables import Lesion
+from neuro_mpc.randomness import generator
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Stimuli
-from neuro_mpc.trained import Trained
+from neuro_mpc.simulation.trained import Trained
 
 Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
 DIMENSIONS = ("order", "fraction", "repeat")

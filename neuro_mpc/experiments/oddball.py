@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.circuit import Circuit
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.responses import responses
-from neuro_mpc.experiments.tables import Oddball
-from neuro_mpc.initial import generator
-from neuro_mpc.presentation import Presenter
+from neuro_mpc.descriptions.experiment_tables import Oddball
+from neuro_mpc.randomness import generator
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Stimuli
-from neuro_mpc.trained import Trained
+from neuro_mpc.simulation.trained import Trained
 
 
 def conduct(presenter: Presenter, data: Stimuli, table: Oddball, trained: Trained) -> xr.Dataset:

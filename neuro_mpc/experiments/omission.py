@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.circuit import Circuit
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.responses import responses
-from neuro_mpc.experiments.tables import Omission
-from neuro_mpc.presentation import Presenter
+from neuro_mpc.descriptions.experiment_tables import Omission
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Stimuli
-from neuro_mpc.trained import Trained
+from neuro_mpc.simulation.trained import Trained
 
 
 def conduct(presenter: Presenter, data: Stimuli, table: Omission, trained: Trained) -> xr.Dataset:
@@ -28,10 +28,10 @@ def conduct(presenter: Presenter, data: Stimuli, table: Omission, trained: Train
     without = stimulus.copy()
     without[omitted] = 0
     without_target = target.copy()
-    if data.foretells:
+    if data.predicts_next:
         without_target[table.position - 1 : omitted.stop - 1] = 0
     shown = {"standard": (stimulus, target), "omitted": (without, without_target)}
-    onset = table.position - data.foretells
+    onset = table.position - data.predicts_next
     return responses(presenter, data, shown, trials).assign_attrs(
         position=table.position, duration=table.duration, onset=onset
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuro_mpc import measures
+from neuro_mpc.simulation import measures
 from neuro_mpc.experiments.responses import PURPOSE, batches
-from neuro_mpc.presentation import Presenter
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Split, Stimuli
 
 LETTERS = 50  # generated from each letter for the correct letter ratio

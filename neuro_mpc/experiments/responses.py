@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.presentation import Presenter
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Stimuli
 
 PURPOSE = "experiment"

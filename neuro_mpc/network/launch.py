@@ -21,7 +21,7 @@ from pathlib import Path
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network import blas
 from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version
-from neuro_mpc.network.conversation import Manifest, Program
+from neuro_mpc.network.program import Manifest, Program
 from neuro_mpc.network.plan import Plan
 
 try:
@@ -212,7 +212,7 @@ def _key(plan: Plan) -> str:
     """What the program depends on: the plan, our own source, versions, compiler and processor."""
     package = Path(__file__).parents[1]
     sources = [path for path in sorted(package.glob("network/**/*")) if path.suffix in (".py", ".cpp", ".h")]
-    sources += [package / f"{name}.py" for name in ("rules", "expressions", "functions")]
+    sources += sorted([*package.glob("rules/*.py"), *package.glob("descriptions/*.py")])
     parts = [plan.to_json(), *(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources),
              version("brian2"), version("numpy"), version("scipy-openblas32"), json.dumps(blas.compiler_keywords()),
              *compiler(), compiler_version(), platform.machine(), processor()]

@@ -9,7 +9,7 @@ A time step of the network's clock is one presentation.  In it, in this order an
     learn       the two Hebbian sums of every projection
     adapt       every parameter's update
 
-The groups are ordinary Brian2 groups with equation strings; the sweeps execute their equations between the products.
+The groups are ordinary Brian2 groups with equation strings; the phases execute their equations between the products.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from brian2.core.variables import ArrayVariable
 from brian2.utils.stringtools import word_substitute
 
 from neuro_mpc.network import phases
-from neuro_mpc.network.conversation import CODES, Manifest
+from neuro_mpc.network.program import CODES, Manifest
 from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.groups import Control, DenseSynapses
 from neuro_mpc.network.operations import Rows
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
-from neuro_mpc.network.sweep import Conversation, Sweep, own_arrays
+from neuro_mpc.network.phase_runner import MessageLoop, PhaseRunner, own_arrays
 
 class Model:
-    """The Brian2 network of a circuit: its groups, the sweeps of a presentation, and what can be set and read.
+    """The Brian2 network of a circuit: its groups, the phases of a presentation, and what can be set and read.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class Model:
         self.groups = {"control": self.control}
         self._add_populations()
         self._add_synapses()
-        self.sweeps = [self._sweep(order, phase) for order, phase in enumerate(phases.all_phases(plan))]
-        self.network = Network(*self.groups.values(), *self.sweeps)
+        self.runners = [self._runner(order, phase) for order, phase in enumerate(phases.all_phases(plan))]
+        self.network = Network(*self.groups.values(), *self.runners)
 
     def _add_populations(self) -> None:
         rules = self.plan.rules
@@ -73,7 +73,7 @@ class Model:
         elements = (rows or self.plan.rows[population]).elements(self.plan.trials)
         group = NeuronGroup(elements, equations, method="euler", dtype=self.dtype, name=name, clock=self.clock,
                             namespace=self.namespace)
-        group.contained_objects.clear()  # its equations are executed by the sweeps
+        group.contained_objects.clear()  # its equations are executed by the phases
         self.groups[name] = group
         return group
 
@@ -94,9 +94,9 @@ class Model:
             self.groups[name] = DenseSynapses(*shape, equations, dtype=self.dtype,
                                               name=name, clock=self.clock, namespace=self.namespace)
 
-    def _sweep(self, order: int, phase: phases.Phase) -> Sweep:
+    def _runner(self, order: int, phase: phases.Phase) -> PhaseRunner:
         blocks = {name: [self._code(*part) for part in parts] for name, parts in phase.blocks.items()}
-        return Sweep(self.control, phase.sections, blocks, self._others(), passing=phase.passing,
+        return PhaseRunner(self.control, phase.sections, blocks, self._others(), passing=phase.passing,
                      condition=phase.condition, tiling=phase.tiling, steps=self.plan.steps, target=self.target,
                      name=phase.name, order=order, parallel=phase.parallel, clock=self.clock)
 
@@ -123,7 +123,7 @@ class Model:
         return word_substitute(group.state_updater.abstract_code, {"dt": "inference_dt"})
 
     def variables(self) -> dict[str, ArrayVariable]:
-        """Everything that can be set and read, by the name that sweeps use; the control's by their own."""
+        """Everything that can be set and read, by the name that phases use; the control's by their own."""
         control = {name: variable for name, variable in self.control.variables.items()
                    if isinstance(variable, ArrayVariable)}
         arrays = {f"{group.name}_{name}": group.variables[name] for group in self.groups.values()
@@ -138,4 +138,4 @@ class Model:
     def converse(self) -> None:
         """Let another program drive the network (C++ standalone)."""
         names = list(self.manifest().variables)
-        self.network.add(Conversation(self.control, self._others(), names, CODES, "conversation", self.clock))
+        self.network.add(MessageLoop(self.control, self._others(), names, CODES, "messages", self.clock))

@@ -1,6 +1,6 @@
 """What a sweep over a circuit does, as data: matrix products, element-wise code and a few reductions.
 
-A *sweep* (`neuro_mpc.network.sweep`) is one Brian2 code object that visits the rows of several populations,
+A *sweep* (`neuro_mpc.network.phase_runner`) is one Brian2 code object that visits the rows of several populations,
 tile by tile, and executes these operations in order.  A row is the state of one population at one sequence step
 in one trial; a *tile* is a block of trials with all their steps together, small enough to stay in cache:
 

@@ -11,7 +11,7 @@ from neuro_mpc.network.operations import (Backtrack, Block, Carry, Choose, Clip,
                                           HebbianSum, Noise, OneHot, Operation, Pack, Rows, Scatter, Section, Settle,
                                           Softmax, Tiling, Zero)
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
-from neuro_mpc.rules import RETURN
+from neuro_mpc.rules.derivation import RETURN
 
 REDRAWN_STREAMS = 1024
 """Streams of the noise that is drawn anew after inference; a circuit has fewer populations."""
@@ -155,7 +155,7 @@ def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
     for component in plan.circuit.components:
         started: set[str] = set()
         before = [operation for name in component for operation in _inputs(plan, name, done, started)]
-        if plan.circuit.hears_itself(component):
+        if plan.circuit.is_recurrent(component):
             step = [operation for name in component for operation in
                     (*_inputs(plan, name, component, started), _state(plan, phase, name))]
             sections += [*_once(before), Section(tuple(step), loop="forward")]
@@ -250,7 +250,7 @@ def _fixed_prediction(plan: Plan) -> Phase:
         started: set[str] = set()
         after = [operation for name in component for operation in _feedbacks(plan, name, done, started)]
         error = {name: phase.block(plan.rows[name], plan.group_name(name, "error"), "update") for name in component}
-        if plan.circuit.hears_itself(component):
+        if plan.circuit.is_recurrent(component):
             step = [operation for name in reversed(component) for operation in
                     (*_feedbacks(plan, name, component, started), error[name])]
             sections += [*_once(after), Section(tuple(step), loop="backward")]

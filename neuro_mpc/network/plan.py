@@ -7,10 +7,10 @@ import tomllib
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
-from neuro_mpc.circuit import Circuit
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.network.operations import Rows, Span, Tiling
 from neuro_mpc.network.plasticity import Plasticity
-from neuro_mpc.rules import Rules, derive
+from neuro_mpc.rules.derivation import Rules, derive
 
 TAU_SECONDS = 0.01
 """Time constant of the beliefs; only dt/τ matters, and one iteration of inference is one Euler step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuro_mpc.rules import ParameterRule, SynapseRules, brian_name, text
+from neuro_mpc.rules.derivation import ParameterRule, SynapseRules, brian_name, text
 
 UNBOUNDED = 3e38
 

@@ -16,16 +16,16 @@ import numpy as np
 
 
 class Worker:
-    """Answers the messages of `neuro_mpc.network.conversation` with a Brian2 network."""
+    """Answers the messages of `neuro_mpc.network.program` with a Brian2 network."""
 
     def __init__(self, model, names: list[str], source, sink):
         self.source, self.sink = source, sink
         variables = model.variables()
         self.arrays = [variables[name].get_value() for name in names]
-        self.sweeps = model.sweeps
+        self.runners = model.runners
 
     def converse(self) -> None:
-        from neuro_mpc.network.conversation import CODES
+        from neuro_mpc.network.program import CODES
 
         handlers = {CODES["SET"]: self._set, CODES["GET"]: self._get, CODES["STEP"]: self._step,
                     CODES["FLUSH"]: lambda number: self.sink.flush()}
@@ -43,8 +43,8 @@ class Worker:
         self.sink.write(self.arrays[number].tobytes())
 
     def _step(self, number: int) -> None:
-        for sweep in self.sweeps:
-            sweep.run()
+        for runner in self.runners:
+            runner.run()
 
 
 def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: list[str]) -> None:

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import asymmetry, pairs, projections, weights
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import style
@@ -33,9 +33,9 @@ def plot_asymmetry(run: xr.DataTree) -> list[Figure]:
 
 def returning(run: xr.DataTree) -> list[tuple[str, str | None]]:
     """Projections from a population to itself, with None, and those to another with the one that returns."""
-    tables = content.describe(run, "circuit")["projection"]
+    tables = access.describe(run, "circuit")["projection"]
     ends = {name: (tables[name]["from"], tables[name]["to"]) for name in projections(run)}
-    own = [(name, None) for name, (a, b) in ends.items() if a == b and content.population(run, a).get("size", 2) > 1]
+    own = [(name, None) for name, (a, b) in ends.items() if a == b and access.population(run, a).get("size", 2) > 1]
     names = list(ends)
     two = [
         (one, other)
@@ -71,7 +71,7 @@ def _scatter(run: xr.DataTree, axes: Axes, found: xr.Dataset, quantity: str) -> 
     snapshots = [0, -1] if found.sizes["snapshot"] > 1 else [-1]
     for snapshot, look in zip(snapshots, looks[-len(snapshots) :]):
         one = shown.isel(snapshot=snapshot)
-        label = content.snapshot_name(run, found["presentation"].values, snapshot)
+        label = access.snapshot_name(run, found["presentation"].values, snapshot)
         axes.plot(
             one["forward"],
             one["backward"],
@@ -102,7 +102,7 @@ def _scatter(run: xr.DataTree, axes: Axes, found: xr.Dataset, quantity: str) -> 
 def _index(axes: Axes, found: dict[str, xr.Dataset]) -> None:
     looks = ({"linestyle": "-", "marker": "o"}, {"linestyle": "--", "marker": "s", "markerfacecolor": "white"})
     for (quantity, each), look in zip(found.items(), looks):
-        index = content.while_learning(asymmetry(each))
+        index = access.while_learning(asymmetry(each))
         axes.plot(index["presentation"], index, color=style.INK, label=quantity, **look)
     axes.axhline(0.5, color=style.FAINT, linestyle=(0, (1, 2)), label="independent, of mean zero", zorder=0)
     axes.set_ylim(0, 1)

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import inference_energy
 from neuro_mpc.plots import style
 
@@ -27,7 +27,7 @@ def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     rows = -(-(1 + len(names)) // COLUMNS)
     figure = style.new_figure(style.DOUBLE, (10 + 46 * rows) * style.MILLIMETRE)
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    _totals(panels[0], change, content.target_population(run), whole=not energy.attrs["unrecorded"])
+    _totals(panels[0], change, access.target_population(run), whole=not energy.attrs["unrecorded"])
     for axes, name in zip(panels[1:], names):
         _map(figure, axes, change.sel(population=name), name)
     for index, axes in enumerate(panels):

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
 
 LABELS = {
@@ -33,9 +33,9 @@ def plot_learning(run: xr.DataTree) -> list[Figure]:
 
     Raises RunFileError when no presentation was learned.
     """
-    learning = content.group(run, "learning")
+    learning = access.group(run, "learning")
     if learning is None or not learning.sizes.get("presentation"):
-        raise content.lacking(run, "presentation that was learned", "protocol.learning.presentations=100")
+        raise access.lacking(run, "presentation that was learned", "protocol.learning.presentations=100")
     measures = [name for name in learning.data_vars if name not in NOT_MEASURES]
     columns = 1 + len(measures)
     width = style.DOUBLE if columns > 1 else style.SINGLE
@@ -52,10 +52,10 @@ def plot_learning(run: xr.DataTree) -> list[Figure]:
 
 def chance_level(run: xr.DataTree, measure: str) -> float | None:
     """What guessing scores: for n classes 1/n correct, perplexity n; for k allowed of n next letters k/n."""
-    classes = content.population(run, content.target_population(run)).get("size")
+    classes = access.population(run, access.target_population(run)).get("size")
     if not classes:
         return None
-    stimulus = content.describe(run, "protocol").get("stimulus", {})
+    stimulus = access.describe(run, "protocol").get("stimulus", {})
     allowed = len(stimulus.get("transitions", ()))
     levels = {"accuracy": 1 / classes, "perplexity": classes}
     return allowed / classes or None if measure == "correct_letter_ratio" else levels.get(measure)
@@ -88,7 +88,7 @@ def _curve(axes: Axes, x: np.ndarray, values: np.ndarray, label: str, look: dict
 
 
 def _split(run: xr.DataTree) -> str:
-    return content.describe(run, "protocol").get("test", {}).get("split", "test")
+    return access.describe(run, "protocol").get("test", {}).get("split", "test")
 
 
 def _measure(axes: Axes, learning: xr.DataTree, name: str, chance: float | None, split: str) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import labels, principal_components, settled, traces
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import style
@@ -21,7 +21,7 @@ TRIALS = (("-", style.INK), ("--", style.INK), ("-", style.FAINT))
 
 def free_populations(run: xr.DataTree) -> list[str]:
     """Names of the free populations that were recorded; RunFileError where there are none."""
-    neural = content.group(run, "neural")
+    neural = access.group(run, "neural")
     names = (
         []
         if neural is None
@@ -30,7 +30,7 @@ def free_populations(run: xr.DataTree) -> list[str]:
     if not names:
         others = neural is not None and neural.children
         setting = "protocol.recording.populations=[]" if others else "protocol.recording.samples=[-1]"
-        raise content.lacking(run, "neural traces of a free population", setting)
+        raise access.lacking(run, "neural traces of a free population", setting)
     return names
 
 
@@ -63,7 +63,7 @@ def _page(run: xr.DataTree, names: list[str], sample: int) -> Figure:
 
 def _word(run: xr.DataTree) -> str:
     """What a symbol of the stimulus is called."""
-    stimulus = content.describe(run, "protocol").get("stimulus", {})
+    stimulus = access.describe(run, "protocol").get("stimulus", {})
     named = {"toy-language": "letter", "text": stimulus.get("level", "word")}
     return named.get(stimulus.get("source"), "symbol")
 

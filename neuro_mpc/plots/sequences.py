@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import style
 
@@ -26,11 +26,11 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
 
     Raises RunFileError when the tests generated nothing.
     """
-    generation = content.group(run, "generation")
+    generation = access.group(run, "generation")
     if generation is None or not generation.sizes.get("test"):
-        if content.describe(run, "protocol").get("stimulus", {}).get("source", "toy-language") != "toy-language":
-            raise RunFileError(f"{content.source(run)} holds no generated sequences: only a toy language is tested so")
-        raise content.lacking(run, "generated sequences",
+        if access.describe(run, "protocol").get("stimulus", {}).get("source", "toy-language") != "toy-language":
+            raise RunFileError(f"{access.source(run)} holds no generated sequences: only a toy language is tested so")
+        raise access.lacking(run, "generated sequences",
                               "protocol.test.measure=correct-letter-ratio --set protocol.test.generate=10")
     tests = [0, -1] if generation.sizes["test"] > 1 else [0]
     sequences = generation["sequence"].isel(test=tests).values
@@ -41,7 +41,7 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
     for index, (axes, test) in enumerate(zip(panels, tests)):
         kinds = kinds_of(sequences[index], generation)
         cells(axes, sequences[index], kinds, _symbols(generation), rows, positions)
-        when = content.snapshot_name(run, generation["test"].values, test)
+        when = access.snapshot_name(run, generation["test"].values, test)
         style.heading(axes, _heading(when, kinds, "transitions" in generation.attrs))
         if len(tests) > 1:
             style.letter(axes, index)

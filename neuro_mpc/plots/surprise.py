@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import error_by_surprise
 from neuro_mpc.plots import style
 from neuro_mpc.plots.populations import free_populations
@@ -22,7 +22,7 @@ def plot_surprise(run: xr.DataTree, sample: int = -1) -> list[Figure]:
 
     Raises RunFileError where the traces, or the output before inference, were not recorded.
     """
-    target = content.target_population(run)
+    target = access.target_population(run)
     names = [*free_populations(run), target]
     rows, columns = -(-len(names) // COLUMNS), min(len(names), COLUMNS)
     width = style.SINGLE if columns == 1 else style.DOUBLE

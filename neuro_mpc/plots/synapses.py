@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
 
 BINS = 50
@@ -22,10 +22,10 @@ def plot_synapses(run: xr.DataTree) -> list[Figure]:
 
     Raises RunFileError when fewer than two snapshots of the synapses were recorded.
     """
-    found = content.group(run, "synapses")
+    found = access.group(run, "synapses")
     projections = dict(found.children) if found is not None else {}
     if not projections or min(node.sizes.get("snapshot", 0) for node in projections.values()) < 2:
-        raise content.lacking(run, "two snapshots of the synapses", "protocol.recording.synapses_every=100")
+        raise access.lacking(run, "two snapshots of the synapses", "protocol.recording.synapses_every=100")
     parts = style.pages(projections, ROWS)
     figures = [_histograms(run, {name: projections[name] for name in part}) for part in parts]
     if next(iter(projections.values())).sizes["snapshot"] > 2:
@@ -50,7 +50,7 @@ def _projection(run: xr.DataTree, row: np.ndarray, name: str, node: xr.DataTree)
     for axes, parameter in zip(row, node.data_vars):
         values = node[parameter].isel(snapshot=[0, -1]).values.reshape(2, -1)
         _histogram(axes, *values)
-        axes.set_xlabel(content.symbol(run, name, parameter))
+        axes.set_xlabel(access.symbol(run, name, parameter))
     for axes in row[len(node.data_vars):]:
         axes.set_axis_off()
     row[0].set_ylabel("fraction of\nsynapses")
@@ -80,7 +80,7 @@ def _after_look() -> dict:
 
 def _name_snapshots(run: xr.DataTree, figure: Figure, node: xr.DataTree) -> None:
     presentations = node["presentation"].values
-    handles = [Patch(**look, label=content.snapshot_name(run, presentations, index))
+    handles = [Patch(**look, label=access.snapshot_name(run, presentations, index))
                for look, index in ((_before_look(), 0), (_after_look(), -1))]
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
 
@@ -110,12 +110,12 @@ def _mean(run: xr.DataTree, axes: Axes, projections: dict[str, xr.DataTree], par
     means = []
     for index, (name, node) in enumerate(projections.items()):
         if name in with_it:
-            values = content.while_learning(node[parameter].load())
+            values = access.while_learning(node[parameter].load())
             mean = (abs(values) if signed else values).mean(("post", "pre")).values
             means.append(mean)
             look = style.projection_style(index)
             axes.plot(values["presentation"].values, mean, label=style.shorten(name, 36), **look)
-    symbol = content.symbol(run, next(iter(with_it)), parameter)
+    symbol = access.symbol(run, next(iter(with_it)), parameter)
     axes.set_ylabel(f"mean of |{symbol}|" if signed else f"mean of {symbol}")
     style.decades(axes, np.concatenate(means))
     style.presentations_axis(axes)
@@ -123,7 +123,7 @@ def _mean(run: xr.DataTree, axes: Axes, projections: dict[str, xr.DataTree], par
 
 def title(run: xr.DataTree, projection: str, length: int) -> str:
     """`recurrent: hidden → hidden, delay 1`, cut where it is longer than `length`."""
-    table = content.describe(run, "circuit").get("projection", {}).get(projection, {})
+    table = access.describe(run, "circuit").get("projection", {}).get(projection, {})
     text = projection
     if "from" in table and "to" in table:
         text += f": {table['from']} → {table['to']}"

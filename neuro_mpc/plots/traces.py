@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
 
 ROWS = 4  # rows of panels on a page
@@ -24,9 +24,9 @@ def plot_traces(run: xr.DataTree, sample: int = -1, trial: int = 0) -> list[Figu
 
     Raises RunFileError when no sample was recorded.
     """
-    neural, shown = content.group(run, "neural"), content.group(run, "stimulus")
+    neural, shown = access.group(run, "neural"), access.group(run, "stimulus")
     if neural is None or shown is None or not shown.sizes.get("sample"):
-        raise content.lacking(run, "neural traces", "protocol.recording.samples=[-1]")
+        raise access.lacking(run, "neural traces", "protocol.recording.samples=[-1]")
     one = shown.to_dataset().isel(sample=sample, trial=trial).load()
     free = [name for name, node in neural.children.items() if set(RECORDED) <= set(node.data_vars)]
     return [_page(run, neural, one, names, sample, trial) for names in style.pages([None, *free], ROWS)]
@@ -38,7 +38,7 @@ def _page(run, neural, one: xr.Dataset, names: list[str | None], sample: int, tr
     grid = figure.subplots(len(names), 4, squeeze=False, width_ratios=(1, 1, 1, 1.3))
     for index, (row, name) in enumerate(zip(grid, names)):
         if name is None:
-            _clamped(run, row, one, _values(neural, content.target_population(run), sample, trial))
+            _clamped(run, row, one, _values(neural, access.target_population(run), sample, trial))
         else:
             _population(figure, row, name, _values(neural, name, sample, trial))
         style.letter(row[0], index)
@@ -95,7 +95,7 @@ def _clamped(run: xr.DataTree, row: np.ndarray, one: xr.Dataset, traces: xr.Data
         for axes in row[1:]:
             axes.set_axis_off()
         return
-    softmax = content.population(run, content.target_population(run)).get("readout", "softmax") == "softmax"
+    softmax = access.population(run, access.target_population(run)).get("readout", "softmax") == "softmax"
     quantity = "output probability" if softmax else "output (a.u.)"
     if one.sizes["target_step"] == 1:
         _last_output(row, one["target"], traces, quantity)

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import compare_projections, summary, unit_variability, weights
 from neuro_mpc.plots import style
 
@@ -49,7 +49,7 @@ def plot_variability(run: xr.DataTree) -> list[Figure]:
 def _over_learning(axes: Axes, found: xr.Dataset, curve: str) -> None:
     for index in range(found.sizes["projection"]):
         look = style.projection_style(index)
-        one = content.while_learning(found.isel(projection=index))
+        one = access.while_learning(found.isel(projection=index))
         marker = ALONE[index % len(ALONE)] if one.sizes["snapshot"] == 1 else look["marker"]
         axes.plot(one["presentation"], one[curve], **{**look, "marker": marker})
     axes.set_ylabel(CURVES[curve])
@@ -99,6 +99,6 @@ def _units(axes: Axes, run: xr.DataTree, names: list[str]) -> None:
 
 
 def _to_target(run: xr.DataTree, names: list[str]) -> str:
-    tables, target = content.describe(run, "circuit").get("projection", {}), content.target_population(run)
+    tables, target = access.describe(run, "circuit").get("projection", {}), access.target_population(run)
     ending = [name for name in names if tables.get(name, {}).get("to") == target]
     return (ending or names)[-1]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import xarray as xr
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 
 PROVENANCE = {
     "seed": "seed",
@@ -93,7 +93,7 @@ def protocol_tables(protocol: Mapping) -> list[tuple[str, list[tuple[str, str]]]
 def provenance(run: xr.DataTree) -> list[tuple[str, str]]:
     """What the run was made with."""
     known = [(label, _text(run.attrs[name])) for name, label in PROVENANCE.items() if name in run.attrs]
-    return [("run file", content.source(run)), *known]
+    return [("run file", access.source(run)), *known]
 
 
 def _tables(circuit: Mapping, name: str) -> dict[str, Mapping]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from neuro_mpc.circuit import Circuit
-from neuro_mpc.equations import Section, sections
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.rules.equations import Section, sections
 from neuro_mpc.errors import NeuroMPCError
-from neuro_mpc.notation import Unicode
-from neuro_mpc.show import LEGEND
+from neuro_mpc.rules.notation import Unicode
+from neuro_mpc.rules.show import LEGEND
 
 THIN = "\u2009"  # a space, so that a transposed name is not read as one
 INDEX = re.compile(r"_(?:\{([^{}]*)\}|([^\W_])(?![A-Za-z0-9_]))|\[([^\[\]]*)\]")

@@ -6,7 +6,7 @@ from math import isnan
 
 import xarray as xr
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import by_window, ensembles, experiment, lesion_curves
 from neuro_mpc.errors import NeuroMPCError
 
@@ -26,7 +26,7 @@ ENSEMBLE = {
 
 def is_experiment(run: xr.DataTree) -> bool:
     """Whether the run made an experiment, so that it learned nothing itself."""
-    return content.group(run, "experiment") is not None
+    return access.group(run, "experiment") is not None
 
 
 def tables(run: xr.DataTree) -> list[Table]:

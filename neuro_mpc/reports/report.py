@@ -8,7 +8,7 @@ from pathlib import Path
 import xarray as xr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.reports import described, equations, experiments, pictures, results
 
@@ -67,9 +67,9 @@ def rendered(run: xr.DataTree) -> str:
 
 def _described(run: xr.DataTree, name: str) -> dict:
     try:
-        return content.describe(run, name)
+        return access.describe(run, name)
     except (ValueError, TypeError) as problem:
-        raise RunFileError(f"the {name} in {content.source(run)} is no TOML: {problem}") from None
+        raise RunFileError(f"the {name} in {access.source(run)} is no TOML: {problem}") from None
 
 
 def _target(run: xr.DataTree, out: str | os.PathLike | None) -> Path:

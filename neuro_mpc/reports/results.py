@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import content
+from neuro_mpc.runfile import access
 from neuro_mpc.analysis import summary
 from neuro_mpc.errors import NeuroMPCError
 
@@ -27,12 +27,12 @@ PART = 0.1
 def results(run: xr.DataTree) -> list[tuple[str, str]]:
     """(what, value) of the evaluation after learning and of the energies."""
     rows = []
-    evaluation, learning = content.group(run, "evaluation"), content.group(run, "learning")
+    evaluation, learning = access.group(run, "evaluation"), access.group(run, "learning")
     for name, values in evaluation.data_vars.items() if evaluation is not None else ():
         rows.append((f"{_words(str(name))}, after learning", _value(values.values)))
     if learning is None or not learning.sizes.get("presentation"):
         return rows
-    tests = [name for name in content.MEASURES if name in learning and learning[name].size]
+    tests = [name for name in access.MEASURES if name in learning and learning[name].size]
     rows += [
         (f"{name.replace('_', ' ')}, first and last test", _ends(learning[name].values, 1)) for name in tests
     ]

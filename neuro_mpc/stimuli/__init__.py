@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from neuro_mpc.circuit import Circuit
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.stimuli.digits import DigitsStimuli
 from neuro_mpc.stimuli.idx import IdxStimuli
 from neuro_mpc.stimuli.interface import SPLITS, Split, Stimuli, one_hot

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuro_mpc.circuit import Circuit
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.stimuli.images import ImageStimuli
 from neuro_mpc.stimuli.interface import Split
 

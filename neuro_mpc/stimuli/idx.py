@@ -11,13 +11,13 @@ from typing import BinaryIO
 
 import numpy as np
 
-from neuro_mpc.circuit import Circuit
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.stimuli.files import compare, find, opened
 from neuro_mpc.stimuli.images import ImageStimuli
 from neuro_mpc.stimuli.mnist_download import download
-from neuro_mpc.stimulus_tables import Idx
+from neuro_mpc.descriptions.stimulus_tables import Idx
 
 UNSIGNED_BYTES, LARGEST = 8, 2**31
 

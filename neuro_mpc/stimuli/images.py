@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.stimuli.interface import Split, Stimuli
 
 

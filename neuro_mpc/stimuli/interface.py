@@ -20,7 +20,7 @@ class Stimuli(ABC):
     read     "every" or "last"
     symbols  names of the classes
     transitions    steps on the ring of symbols that a language allows; empty: there is no such language
-    foretells      the target of a step is the stimulus of the next one
+    predicts_next      the target of a step is the stimulus of the next one
     symbolic stimulus and target are numbers of symbols, one at each step, in place of one value for each unit
     streams  trials that are shown side by side, each batch going on where the last one ended; 0: trials stand alone
     carries  a batch of streams begins with the state in which the one before it ended
@@ -32,7 +32,7 @@ class Stimuli(ABC):
     read: Literal["every", "last"]
     symbols: list[str]
     transitions: tuple[int, ...] = ()
-    foretells: bool = False
+    predicts_next: bool = False
     symbolic: bool = False
     streams: int = 0
     carries: bool = False

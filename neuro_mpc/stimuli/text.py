@@ -12,12 +12,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from neuro_mpc.circuit import LARGEST, Circuit
+from neuro_mpc.descriptions.circuit import LARGEST, Circuit
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.stimuli.files import compare, find, opened
 from neuro_mpc.stimuli.interface import SPLITS, Split, Stimuli
-from neuro_mpc.stimulus_tables import Text
+from neuro_mpc.descriptions.stimulus_tables import Text
 
 UNKNOWN, END = "<unk>", "<eos>"
 HELD_OUT = 20  # one part in so many lines, for each split that has no file
@@ -34,7 +34,7 @@ class TextStimuli(Stimuli):
     with steps that have no target.
     """
 
-    symbolic = foretells = True
+    symbolic = predicts_next = True
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         described: Text = protocol.stimulus

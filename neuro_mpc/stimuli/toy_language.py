@@ -9,12 +9,12 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from neuro_mpc.circuit import Circuit
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.initial import generator
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.randomness import generator
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.stimuli.interface import Split, Stimuli, one_hot
-from neuro_mpc.stimulus_tables import ToyLanguage
+from neuro_mpc.descriptions.stimulus_tables import ToyLanguage
 
 MOST_LEARNED, MOST_HELD_OUT = 10**7, 1000
 
@@ -34,7 +34,7 @@ class ToyLanguageStimuli(Stimuli):
         self.width = self.classes = language.letters
         self.steps, self.read = language.length - 1, protocol.target.read
         self.symbols = _symbols(language.letters)
-        self.foretells = self.read == "every"
+        self.predicts_next = self.read == "every"
         learned = _learned(protocol, circuit)
         held_out = min(MOST_HELD_OUT, (language.strings - learned) // 2)
         codes = generator(seed, "toy-language").choice(

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import __version__, content
+from neuro_mpc import __version__
+
+from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.reading import open_run
+from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.sweeps.grid import Axis, Grid, shown
 from neuro_mpc.sweeps.members import Job
 
@@ -82,7 +84,7 @@ def _measures(job: Job) -> dict[str, xr.DataArray]:
     """The numbers of a run, loaded."""
     with open_run(job.path) as run:
         learning = run["learning"].to_dataset().load()
-        evaluation = content.group(run, "evaluation")
+        evaluation = access.group(run, "evaluation")
         found = {} if evaluation is None else dict(evaluation.to_dataset().load().data_vars)
     tests = {name: each for name, each in learning.data_vars.items() if each.dims == ("test",)}
     for name, each in tests.items():

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from neuro_mpc.descriptions import parse_settings
+from neuro_mpc.descriptions.loading import parse_settings
 from neuro_mpc.errors import DescriptionError
 
 TAKEN = ("seed", "test", "network", "sweep")  # names of other dimensions, and of the combined file

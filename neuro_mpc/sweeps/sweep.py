@@ -9,12 +9,12 @@ from pathlib import Path
 
 import xarray as xr
 
-from neuro_mpc.circuit import Circuit
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.errors import RunError
-from neuro_mpc.estimate import Estimate, duration
+from neuro_mpc.runs.estimate import Estimate, duration
 from neuro_mpc.network import launch
-from neuro_mpc.progress import measured
-from neuro_mpc.protocol import Protocol
+from neuro_mpc.runs.progress import measured
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.sweeps import combined, workers
 from neuro_mpc.sweeps.grid import grid
 from neuro_mpc.sweeps.members import Job, Outcome, checked, refuse_others

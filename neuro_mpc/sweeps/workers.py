@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from neuro_mpc import machine
 from neuro_mpc.errors import RunError
-from neuro_mpc.estimate import Estimate, in_bytes
+from neuro_mpc.runs.estimate import Estimate, in_bytes
 from neuro_mpc.sweeps.members import Job, Outcome, Tell, learn
 
 TOPIC = "neuro-mpc sweep"

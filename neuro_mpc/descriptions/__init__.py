@@ -1,0 +1,1 @@
+"""What a circuit and a protocol are: tables, checks, graph, expressions, TOML, what is shipped."""

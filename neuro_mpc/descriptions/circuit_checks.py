@@ -1,0 +1,222 @@
+"""The checks on a circuit as a whole: names, graph, expressions. Each returns the problems it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from neuro_mpc.descriptions import shipped
+from neuro_mpc.descriptions.circuit import NAME, Circuit, Parameter, Projection, evaluation_order, is_parameter_name
+from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.descriptions.expressions import SIZES, derivative, parse
+from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
+
+RESERVED = {"r", *SIZES, *FUNCTIONS, *RANDOM_FUNCTIONS}
+MOST_POPULATIONS = 500
+
+
+def problems_of(circuit: Circuit) -> list[DescriptionError]:
+    """All that keeps a circuit from being run; the graph is looked at only where its names are right."""
+    problems = [
+        *_names(circuit),
+        *_roles(circuit),
+        *_ends(circuit),
+        *_activations(circuit),
+        *_synapses(circuit),
+    ]
+    return problems or [*_initial_values(circuit), *_graph(circuit)]
+
+
+def _names(circuit: Circuit) -> Iterator[DescriptionError]:
+    rule = "a letter, then letters, digits, _ or -, at most 40 characters"
+    for kind in ("population", "projection", "synapse"):
+        names = list(getattr(circuit, kind))
+        for name in names:
+            if not NAME.fullmatch(name):
+                yield DescriptionError(
+                    f"not a name for a {kind}", key=f"{kind}.{name}", found=name, expected=rule
+                )
+        # Generated code knows no "-", so that these two would be the same there.
+        folded = {name.replace("-", "_"): name for name in reversed(names)}
+        for name in names:
+            if (other := folded[name.replace("-", "_")]) != name:
+                yield DescriptionError(
+                    f"differs from {other!r} only in - and _", key=f"{kind}.{name}", found=name
+                )
+    if not circuit.name.strip():
+        yield DescriptionError("is empty", key="name", expected="a name for the circuit")
+
+
+def _roles(circuit: Circuit) -> Iterator[DescriptionError]:
+    roles = [population.role for population in circuit.population.values()]
+    for role in ("stimulus", "target"):
+        if roles.count(role) != 1:
+            yield DescriptionError(
+                f"{roles.count(role)} populations with role = {role!r}",
+                key="population",
+                expected="exactly one",
+                hint=f'role = "{role}" in one [population.NAME]',
+            )
+    if "free" not in roles:
+        yield DescriptionError("no free population", key="population", expected="at least one with a size")
+    if len(roles) > MOST_POPULATIONS:
+        yield DescriptionError(
+            f"{len(roles)} populations", key="population", expected=f"at most {MOST_POPULATIONS}"
+        )
+
+
+def _ends(circuit: Circuit) -> Iterator[DescriptionError]:
+    populations = ", ".join(circuit.population)
+    for name, each in circuit.projection.items():
+        for key, end, forbidden, why in (
+            ("from", each.source, "target", "nothing starts at the target"),
+            ("to", each.target, "stimulus", "the stimulus is given, not predicted"),
+        ):
+            where = {"key": f"projection.{name}.{key}", "found": end}
+            if end not in circuit.population:
+                yield DescriptionError(
+                    "unknown population",
+                    **where,
+                    hint=did_you_mean(end, circuit.population),
+                    expected=f"a population of this circuit ({populations})",
+                )
+            elif circuit.population[end].role == forbidden:
+                yield DescriptionError(why, **where)
+
+
+def _activations(circuit: Circuit) -> Iterator[DescriptionError]:
+    for name, population in circuit.population.items():
+        if population.activation is not None:
+            yield from _formula_problems(population.activation, ["r"], f"population.{name}.activation", ["r"])
+
+
+def _synapses(circuit: Circuit) -> Iterator[DescriptionError]:
+    known = [*circuit.synapse, *shipped.files("synapse")]
+    for name, each in circuit.projection.items():
+        if each.synapse not in circuit.synapse:
+            yield DescriptionError(
+                "unknown synapse type",
+                key=f"projection.{name}.synapse",
+                found=each.synapse,
+                expected=", ".join(sorted(set(known))),
+                hint=did_you_mean(each.synapse, known) or f"define [synapse.{each.synapse}]",
+            )
+    for name, synapse in circuit.synapse.items():
+        parameters, key = list(synapse.parameter), f"synapse.{name}"
+        yield from _parameter_names(parameters, f"{key}.parameter")
+        for moment in ("mean", "variance"):
+            formula = getattr(synapse, moment)
+            yield from _formula_problems(formula, [*parameters, "n"], f"{key}.{moment}", parameters)
+        yield from _formula_problems(synapse.spike, [*parameters, "n"], f"{key}.spike", [])
+
+
+def _parameter_names(names: Iterable[str], key: str) -> Iterator[DescriptionError]:
+    for name in names:
+        if not is_parameter_name(name) or name in RESERVED:
+            taken = name in RESERVED
+            yield DescriptionError(
+                "the name has a meaning of its own" if taken else "not a name for a parameter",
+                key=f"{key}.{name}",
+                found=name,
+                expected="a letter, then letters, digits or _"
+                if not taken
+                else f"a name other than {', '.join(sorted(RESERVED))}",
+            )
+
+
+def _formula_problems(
+    text: str, names: list[str], key: str, differentiated: list[str]
+) -> Iterator[DescriptionError]:
+    try:
+        expression = parse(text, names, key=key)
+    except DescriptionError as error:
+        yield error
+        return
+    for name in differentiated:
+        try:
+            derivative(expression, name, key=key)
+        except DescriptionError as error:
+            yield error
+
+
+def _initial_values(circuit: Circuit) -> Iterator[DescriptionError]:
+    for name, synapse in circuit.synapse.items():
+        for parameter_name, parameter in synapse.parameter.items():
+            key = f"synapse.{name}.parameter.{parameter_name}.initial"
+            yield from initial_problems(parameter.initial, parameter, key)
+    for name, each in circuit.projection.items():
+        yield from _own_initial_values(circuit, name, each)
+
+
+def _own_initial_values(circuit: Circuit, name: str, projection: Projection) -> Iterator[DescriptionError]:
+    parameters = circuit.synapse[projection.synapse].parameter
+    for parameter_name, value in projection.initial.items():
+        key = f"projection.{name}.initial.{parameter_name}"
+        if parameter_name in parameters:
+            yield from initial_problems(value, parameters[parameter_name], key)
+        else:
+            yield DescriptionError(
+                f"unknown parameter of {projection.synapse}",
+                key=key,
+                found=parameter_name,
+                expected=", ".join(parameters),
+                hint=did_you_mean(parameter_name, parameters),
+            )
+
+
+def initial_problems(value: str | float, parameter: Parameter, key: str) -> Iterator[DescriptionError]:
+    """What is wrong with an initial value: its expression, or a constant outside of the bounds."""
+    try:
+        expression = parse(value, SIZES, key=key, random=True)
+    except DescriptionError as error:
+        yield error
+        return
+    if expression.is_Number and not within(float(expression), parameter):
+        yield DescriptionError("outside of the bounds", key=key, found=value, expected=bounds_text(parameter))
+
+
+def within(value: float, parameter: Parameter) -> bool:
+    """Whether a number is between the bounds of a parameter, bounds included."""
+    above = parameter.low is None or value >= parameter.low
+    return above and (parameter.high is None or value <= parameter.high)
+
+
+def bounds_text(parameter: Parameter) -> str:
+    """ "between 0 and 0.99", "at least 0", "at most 1"."""
+    low, high = parameter.low, parameter.high
+    if low is None or high is None:
+        return f"at most {high:g}" if low is None else f"at least {low:g}"
+    return f"between {low:g} and {high:g}"
+
+
+def _graph(circuit: Circuit) -> Iterator[DescriptionError]:
+    _, loop = evaluation_order(circuit)
+    if loop:
+        yield DescriptionError(
+            f"a loop without delay: {' → '.join(loop)}",
+            key="projection",
+            expected="every loop has a delay",
+            hint="delay = 1 in one of its projections",
+        )
+    led = _leading_to(circuit, circuit.target)
+    for name, population in circuit.population.items():
+        if population.role != "stimulus" and not circuit.incoming(name):
+            yield DescriptionError(
+                "nothing reaches this population",
+                key=f"population.{name}",
+                expected=f'a projection with to = "{name}"',
+            )
+        if name not in led:
+            yield DescriptionError(
+                "reaches nothing: no projections lead from here to the target",
+                key=f"population.{name}",
+                expected=f'a projection with from = "{name}"',
+            )
+
+
+def _leading_to(circuit: Circuit, target: str) -> set[str]:
+    led, waiting = {target}, [target]
+    while waiting:
+        senders = {each.source for each in circuit.incoming(waiting.pop()).values()} - led
+        led |= senders
+        waiting += senders
+    return led

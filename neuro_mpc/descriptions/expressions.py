@@ -1,0 +1,240 @@
+"""The closed language of expressions in descriptions: text in, SymPy expression out.
+
+An expression is data. It is read on Python's syntax tree, of which only numbers, names, ``+ - * / **``,
+unary minus, parentheses and calls of the listed functions are accepted; none of it is compiled or executed.
+Limits on length, depth, exponents and numbers keep the work small. Parts without a name are folded to double
+precision at once, because exact arithmetic with numbers such as ``floor(exp(1e9))`` would not end.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+
+import numpy as np
+import sympy
+
+from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.descriptions.functions import ARRAYS, FUNCTIONS, NUMERIC, RANDOM_FUNCTIONS, step
+
+LONGEST, DEEPEST, HIGHEST_POWER, EXACT = 1000, 50, 20, 10**15
+DEEP = 3  # SymPy takes the longer the deeper calls and powers are nested
+SIZES = (
+    "n",
+    "n_pre",
+    "n_post",
+)  # of a projection: fan-in (= n_pre), senders, receivers; names in initial values
+ALLOWED = re.compile(r"[A-Za-z0-9_.+\-*/(), \t\r\n]*")
+PLAIN = "numbers, names, + - * / **, parentheses and the functions "
+
+
+_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+
+
+def parse(
+    text: str | float, names: Iterable[str], *, source: str = "", key: str = "", random: bool = False
+) -> sympy.Expr:
+    """The SymPy expression of `text`, in real symbols with the given `names`.
+
+    random   accept ``normal(mean, std)``, ``uniform(low, high)`` and ``identity()`` too (initial values)
+
+    Raises DescriptionError for anything that is not plain arithmetic in these names.
+    """
+    return _Reader(str(text), tuple(names), source, key, random).expression()
+
+
+def derivative(expression: sympy.Expr, name: str, *, source: str = "", key: str = "") -> sympy.Expr:
+    """∂ expression / ∂ name, in the functions of the language only (abs gives sign, relu gives step).
+
+    Raises DescriptionError where `name` is inside floor, sign or step, or the derivative leaves the language.
+    """
+    symbol = sympy.Symbol(name, real=True)
+    jumps = [part for part in expression.atoms(sympy.floor, sympy.sign, step) if symbol in part.free_symbols]
+    found = None if jumps else expression.diff(symbol)
+    if jumps or found.has(sympy.Derivative, sympy.Subs, sympy.re, sympy.im, sympy.I, sympy.DiracDelta):
+        culprit = f" because of {jumps[0]}" if jumps else ""
+        raise DescriptionError(
+            f"no usable derivative with respect to {name}{culprit}",
+            source=source,
+            key=key,
+            found=str(expression),
+            expected="an expression with a derivative everywhere but at points",
+            hint="use relu, abs, tanh, sigmoid or softplus in place of floor, sign or step",
+        )
+    return found
+
+
+def evaluate(expression: sympy.Expr, values: Mapping[str, object]) -> np.ndarray:
+    """The values of an expression, float64, for `values` (name → number or array), with broadcasting."""
+    names = tuple(sorted(symbol.name for symbol in expression.free_symbols))
+    # NumPy's numbers follow IEEE 754 where those of Python raise, such as 1/0.
+    numbers = (np.asarray(values[name], dtype=float) for name in names)
+    return np.asarray(_compiled(expression, names)(*numbers), dtype=float)
+
+
+@lru_cache(maxsize=256)
+def _compiled(expression: sympy.Expr, names: tuple[str, ...]) -> Callable:
+    # The text handed to Python here is SymPy's own print of a checked expression, never that of a file.
+    symbols = [sympy.Symbol(name, real=True) for name in names]
+    return sympy.lambdify(symbols, expression, modules=[ARRAYS, "numpy"], dummify=True)
+
+
+class _Reader:
+    """Reads one expression from its syntax tree; keeps what an error message needs."""
+
+    def __init__(self, text: str, names: tuple[str, ...], source: str, key: str, random: bool):
+        self.text, self.names, self.source, self.key, self.random = text, names, source, key, random
+        self.calls = 0
+
+    def fail(self, problem: str, *, expected: str = "", hint: str = "") -> DescriptionError:
+        return DescriptionError(
+            problem, source=self.source, key=self.key, found=self.text, expected=expected, hint=hint
+        )
+
+    @property
+    def language(self) -> str:
+        return PLAIN + ", ".join(sorted([*FUNCTIONS, *(RANDOM_FUNCTIONS if self.random else ())]))
+
+    def expression(self) -> sympy.Expr:
+        try:
+            result = self.read(self.tree(), 1, 1.0)
+        except (RecursionError, MemoryError):
+            raise self.fail("the expression is too complicated", hint="write it shorter") from None
+        return self.checked(result)
+
+    def tree(self) -> ast.expr:
+        if len(self.text) > LONGEST:
+            raise self.fail(f"the expression has {len(self.text)} characters, more than {LONGEST}")
+        if (allowed := ALLOWED.match(self.text)).end() < len(self.text):
+            raise self.fail(
+                f"{self.text[allowed.end()]!r} has no meaning in an expression", expected=self.language
+            )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.parse(" ".join(self.text.split()), mode="eval").body
+        except (SyntaxError, ValueError):
+            raise self.fail("the expression is malformed", expected=self.language) from None
+
+    def read(self, node: ast.expr, depth: int, power: float) -> sympy.Expr:
+        if depth > DEEPEST:
+            raise self.fail(
+                f"the expression is nested deeper than {DEEPEST} levels, a call or power counting {DEEP}",
+                hint="shorten it or use fewer parentheses",
+            )
+        match node:
+            case ast.Constant(value=value):
+                return self.number(value)
+            case ast.Name(id=name):
+                return self.symbol(name)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self.read(operand, depth + 1, power)
+            case ast.BinOp(left=base, op=ast.Pow(), right=exponent):
+                return self.power(base, exponent, depth, power)
+            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() as op, right=right):
+                operands = self.read(left, depth + 1, power), self.read(right, depth + 1, power)
+                return self.apply(_OPERATORS[type(op)], *operands)
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+                return self.call(name, [self.read(arg, depth + DEEP, power) for arg in args])
+        raise self.fail("this is not plain arithmetic", expected=self.language)
+
+    def number(self, value: object) -> sympy.Expr:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.fail("this is not plain arithmetic", expected=self.language)
+        try:
+            if not math.isfinite(float(value)):
+                raise OverflowError
+        except OverflowError:
+            raise self.fail("a number is too large", expected="numbers below 1e308") from None
+        return sympy.Integer(value) if isinstance(value, int) and value < EXACT else sympy.Float(float(value))
+
+    def symbol(self, name: str) -> sympy.Symbol:
+        if name in self.names:
+            return sympy.Symbol(name, real=True)
+        known = ", ".join(sorted(self.names)) or "no names at all here"
+        if name in FUNCTIONS or (self.random and name in RANDOM_FUNCTIONS):
+            raise self.fail(f"{name} is a function", expected=f"one of {known}", hint=f"write {name}(…)")
+        raise self.fail(f"unknown name {name!r}", expected=known, hint=did_you_mean(name, self.names))
+
+    def power(self, base: ast.expr, exponent: ast.expr, depth: int, power: float) -> sympy.Expr:
+        match exponent:
+            case ast.Constant(value=int() | float() as value):
+                pass
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                value = -value
+            case _:
+                raise self.fail("an exponent is not a number", expected="such as 2, 0.5 or -1 after **")
+        # SymPy multiplies the exponents of nested powers, so the bound is on their product.
+        power *= max(abs(value), 1)
+        if not power <= HIGHEST_POWER:
+            raise self.fail(
+                "a power is too high", expected=f"exponents whose product is at most {HIGHEST_POWER}"
+            )
+        exact = sympy.Rational(repr(value)) if isinstance(value, float) else sympy.Integer(value)
+        return self.apply(operator.pow, self.read(base, depth + DEEP, power), exact)
+
+    def call(self, name: str, args: list[sympy.Expr]) -> sympy.Expr:
+        known = {
+            **dict.fromkeys(FUNCTIONS, 1),
+            **{n: a for n, (_, a) in RANDOM_FUNCTIONS.items() if self.random},
+        }
+        if name not in known:
+            hint = did_you_mean(name, known) or "random functions belong in initial values only" * (
+                name in RANDOM_FUNCTIONS
+            )
+            raise self.fail(f"unknown function {name!r}", expected=", ".join(sorted(known)), hint=hint)
+        if len(args) != known[name]:
+            raise self.fail(f"{name} takes {known[name]} argument(s), not {len(args)}")
+        if name in RANDOM_FUNCTIONS:
+            self.calls += 1
+            return RANDOM_FUNCTIONS[name][0](*args, sympy.Symbol(f"#{self.calls}", real=True))
+        if args[0].is_Number:
+            return self.folded(NUMERIC[name], args[0])
+        # SymPy turns exp(k log x) into x**k, whose numbers could be without bound.
+        if name == "exp" and args[0].has(sympy.log):
+            raise self.fail("log is inside exp", hint="write the power itself, such as x**2")
+        return self.checked(FUNCTIONS[name](args[0]))
+
+    def apply(self, operation: Callable, left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
+        if left.is_Number and right.is_Number:
+            return self.folded(operation, left, right)
+        return self.checked(operation(left, right))
+
+    def folded(self, operation: Callable, *numbers: sympy.Number) -> sympy.Expr:
+        """The number of an operation on numbers: exact while small and rational, else in double precision."""
+        try:
+            value = operation(*map(float, numbers))
+            if isinstance(value, complex) or not math.isfinite(value):
+                raise ValueError
+        except (ArithmeticError, ValueError):
+            raise self.fail("a part of the expression has no finite real value") from None
+        if operation in _OPERATORS.values() and all(number.is_Rational for number in numbers):
+            exact = operation(*numbers)
+            if max(abs(exact.p), exact.q) < EXACT:
+                return exact
+        return (
+            sympy.Integer(int(value))
+            if value == int(value) and abs(value) < EXACT
+            else sympy.Float(float(value))
+        )
+
+    def checked(self, result: sympy.Expr) -> sympy.Expr:
+        if result.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I):
+            raise self.fail("a part of the expression has no finite real value")
+        if not result.free_symbols and not result.is_Number:
+            result = sympy.Float(result.evalf(15))
+        if any(not math.isfinite(_as_float(number)) for number in result.atoms(sympy.Number)):
+            raise self.fail("a number is too large", expected="numbers below 1e308")
+        return result
+
+
+def _as_float(number: sympy.Number) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf

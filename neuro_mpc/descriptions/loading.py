@@ -1,0 +1,211 @@
+"""Loading, changing and saving circuits and protocols, by name or path, with settings of the command line."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from neuro_mpc.descriptions import shipped as shipped_files
+from neuro_mpc.descriptions.circuit import Circuit, with_shipped_synapses
+from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+from neuro_mpc.descriptions.tables import Table, fields, inner
+from neuro_mpc.descriptions.toml_text import read_toml
+
+Description = TypeVar("Description", Circuit, Protocol, ExperimentProtocol)
+KEY = re.compile(r"(circuit|protocol)((?:\.[A-Za-z0-9_-]+)+)")
+# Of these only one can be given: setting one takes the other of the file away.
+ALTERNATIVES = [
+    ("learning.epochs", "learning.presentations"),
+    ("learning.schedule.every", "learning.schedule.every_presentations"),
+]
+
+
+def load_circuit(name_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Circuit:
+    """The circuit of a shipped name or a TOML file.
+
+    overrides   dotted path → value, such as ``{"population.hidden.size": 50}``
+
+    Raises DescriptionError that names file, key, what was found and what was expected.
+    """
+    tables, source = _read("circuit", name_or_path)
+    # Filled in before the settings, so that these can change parameters of shipped types.
+    return _described(Circuit, with_shipped_synapses(tables), overrides or {}, source)
+
+
+def load_protocol(
+    name_or_path: str | Path, overrides: Mapping[str, object] | None = None
+) -> Protocol | ExperimentProtocol:
+    """The protocol of a shipped name or a TOML file; `overrides` and errors as for `load_circuit`.
+
+    One with an experiment and without a stimulus is an `ExperimentProtocol`: it needs a run to start from.
+    """
+    tables, source = _read("protocol", name_or_path)
+    model = ExperimentProtocol if "experiment" in tables and "stimulus" not in tables else Protocol
+    return _described(model, tables, overrides or {}, source)
+
+
+def changed(description: Description, overrides: Mapping[str, object]) -> Description:
+    """The description with the `overrides`, dotted path → value; DescriptionError where they do not fit."""
+    model = type(description)
+    return _described(model, description.tables(), overrides, description.name)
+
+
+def save_circuit(circuit: Circuit, path: str | Path) -> None:
+    """Writes the TOML from which `load_circuit` makes an equal circuit."""
+    _save(circuit, path)
+
+
+def save_protocol(protocol: Protocol, path: str | Path) -> None:
+    """Writes the TOML from which `load_protocol` makes an equal protocol."""
+    _save(protocol, path)
+
+
+def shipped(kind: str) -> dict[str, str]:
+    """name → first line of the description of every "circuit" or "protocol" that comes with the package."""
+    described = {
+        name: read_toml(path).get("description", "") for name, path in shipped_files.files(kind).items()
+    }
+    return {name: next(iter(str(text).splitlines()), "") for name, text in described.items()}
+
+
+def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str, object]]:
+    """The overrides of circuit and protocol in texts such as ``circuit.population.hidden.size=50``.
+
+    A value is one of TOML; what is none is taken as text. Raises DescriptionError for any other form.
+    """
+    overrides: dict[str, dict[str, object]] = {"circuit": {}, "protocol": {}}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        form = KEY.fullmatch(key.strip())
+        if not equals or not form:
+            raise _unknown_setting(setting, key)
+        overrides[form[1]][form[2].removeprefix(".")] = _value(value.strip())
+    return overrides["circuit"], overrides["protocol"]
+
+
+def _unknown_setting(setting: str, key: str) -> DescriptionError:
+    start = key.strip().partition(".")[0]
+    near = did_you_mean(start, ["circuit", "protocol"]) if start not in ("circuit", "protocol") else ""
+    return DescriptionError(
+        "not a setting",
+        source="--set",
+        found=setting,
+        hint=near,
+        expected="circuit.KEY=VALUE or protocol.KEY=VALUE, such as protocol.learning.batch=50",
+    )
+
+
+def _value(text: str) -> object:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+    # More than one key: the text had a line break, so it was no value.
+    return parsed["value"] if set(parsed) == {"value"} else text
+
+
+def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
+    text = os.fspath(name_or_path)
+    is_path = isinstance(name_or_path, Path) or text.endswith(".toml") or os.sep in text
+    if not is_path and (text in shipped_files.files(kind) or not Path(text).is_file()):
+        path, source = shipped_files.file_of(kind, text), shipped_files.shown_path(kind, text)
+    else:
+        path, source = Path(os.path.expanduser(text)), text
+    return read_toml(path, source), source
+
+
+def _save(description: Circuit | Protocol, path: str | Path) -> None:
+    try:
+        Path(path).write_text(description.to_toml(), encoding="utf-8")
+    except OSError as error:
+        raise DescriptionError(f"cannot be written: {error.strerror or error}", source=str(path)) from None
+
+
+def _described(
+    model: type[Description], tables: Mapping[str, Any], overrides: Mapping[str, object], source: str
+) -> Description:
+    """The description with its overrides; what is wrong with these alone is no fault of the file."""
+    new = _overridden(model, tables, overrides)
+    try:
+        return model.from_tables(new, source)
+    except DescriptionError as error:
+        if all(problem.key in overrides for problem in error.problems):
+            for problem in error.problems:
+                problem.source, problem.key = "--set", f"{_prefix(model)}.{problem.key}"
+            error.source = "--set"
+        raise
+
+
+def _prefix(model: type[Table]) -> str:
+    return "circuit" if model is Circuit else "protocol"
+
+
+def _overridden(
+    model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]
+) -> dict[str, Any]:
+    new = copy.deepcopy(dict(tables))
+    if model is Protocol:
+        _without_alternatives(new, overrides)
+    for key, value in overrides.items():
+        _set(model, new, key, value)
+    return new
+
+
+def _without_alternatives(tables: Mapping[str, Any], overrides: Mapping[str, object]) -> None:
+    for pair in ALTERNATIVES:
+        for key, other in (pair, pair[::-1]):
+            if key in overrides and other not in overrides:
+                _remove(tables, other)
+
+
+def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) -> None:
+    """Sets a dotted key; every table on its way has to be one of the description, or one that is left out."""
+    here, what = tables, model
+    *way, last = key.split(".")
+    for depth, part in enumerate(way):
+        path = f"{_prefix(model)}.{'.'.join(way[: depth + 1])}"
+        _require(what, here, part, path, may_be_new=False)
+        what = _within(what, part, here.get(part))
+        here = here.setdefault(part, {})
+        if what is None or not isinstance(here, dict):
+            raise DescriptionError("is a value, not a table", source="--set", key=path, hint=f"{path}=VALUE")
+    _require(what, here, last, f"{_prefix(model)}.{key}", may_be_new=isinstance(value, Mapping))
+    here[last] = value
+
+
+def _remove(tables: Mapping[str, Any], key: str) -> None:
+    """Removes a dotted key where it is there."""
+    *way, last = key.split(".")
+    here: Any = tables
+    for part in way:
+        here = here.get(part) if isinstance(here, dict) else None
+    if isinstance(here, dict):
+        here.pop(last, None)
+
+
+def _require(what: Any, here: Mapping[str, Any], part: str, path: str, may_be_new: bool) -> None:
+    """Refuses a part of a key that names no field of a table, and no entry of a table of named tables."""
+    if isinstance(what, tuple):
+        known = list(here) if isinstance(what[0], type) else [part]
+    else:
+        known = list(fields(what))
+    if part not in known and not (may_be_new and isinstance(what, tuple)):
+        raise DescriptionError(
+            "unknown key",
+            source="--set",
+            key=path,
+            found=part,
+            expected=", ".join(known),
+            hint=did_you_mean(part, known),
+        )
+
+
+def _within(what: Any, part: str, value: object) -> Any:
+    annotation = what[0] if isinstance(what, tuple) else fields(what)[part]
+    return inner(annotation, value)

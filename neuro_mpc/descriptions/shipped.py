@@ -1,0 +1,44 @@
+"""Where the descriptions of the package are: inside it once installed, beside it in a checkout."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.descriptions.toml_text import read_toml
+
+PACKAGE = Path(__file__).parents[1]
+FOLDERS = {"circuit": "models", "protocol": "protocols", "synapse": "models/synapses"}
+
+
+def files(kind: str) -> dict[str, Path]:
+    """name → file of every shipped "circuit", "protocol" or "synapse" type, sorted by name."""
+    inside, beside = PACKAGE / FOLDERS[kind], PACKAGE.parent / FOLDERS[kind]
+    folder = inside if inside.is_dir() else beside
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def shown_path(kind: str, name: str) -> str:
+    """How messages call a shipped file, wherever the package is installed: ``models/mpl.toml``."""
+    return f"{FOLDERS[kind]}/{name}.toml"
+
+
+@cache
+def _synapse_type(path: Path, source: str) -> dict[str, object]:
+    return read_toml(path, source)
+
+
+def synapse_type(name: str) -> dict[str, object] | None:
+    """The table of a shipped synapse type; None where there is none of that name."""
+    path = files("synapse").get(name)
+    return _synapse_type(path, shown_path("synapse", name)) if path else None
+
+
+def file_of(kind: str, name: str) -> Path:
+    """The shipped file of that name; DescriptionError with the nearest known name where there is none."""
+    known = files(kind)
+    if name not in known:
+        hint = did_you_mean(name, known) or f"a path to a TOML file, such as ./{name}.toml"
+        raise DescriptionError(f"unknown {kind}", found=name, expected=", ".join(known), hint=hint)
+    return known[name]

@@ -1,0 +1,204 @@
+"""The base of every table of a description: closed, immutable, with errors that name the key.
+
+Pydantic checks types and ranges; here its errors become DescriptionErrors with found, expected and hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic_core import PydanticCustomError
+
+from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
+
+PROBLEMS = {
+    "missing": ("is missing", ""),
+    "bool_type": ("is not true or false", "true or false"),
+    "int_type": ("is not a whole number", "a whole number"),
+    "int_from_float": ("is not a whole number", "a whole number"),
+    "float_type": ("is not a number", "a number"),
+    "finite_number": ("is not finite", "a finite number"),
+    "string_type": ("is not a text", 'a text in quotes, such as "name"'),
+    "dict_type": ("is not a table", "a table of keys and values"),
+    "model_type": ("is not a table", "a table of keys and values"),
+    "model_attributes_type": ("is not a table", "a table of keys and values"),
+    "tuple_type": ("is not a list", "a list, such as [1, 2]"),
+    "union_tag_not_found": ("has no {discriminator}", "{discriminator} = one of the known ones"),
+}
+LARGEST_NUMBER = 1e300
+
+Count = Annotated[int, Field(ge=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+
+TAGS = ("source", "kind")
+LIMITS = {
+    "gt": "above",
+    "ge": "at least",
+    "lt": "below",
+    "le": "at most",
+    "min_length": "items or more:",
+    "max_length": "items or fewer:",
+}
+
+
+def listed(kind: type) -> Any:
+    """A tuple in Python, a list in TOML; both accepted."""
+    return Annotated[tuple[kind, ...], Field(strict=False)]
+
+
+def problem(text: str, *, expected: str = "", hint: str = "") -> PydanticCustomError:
+    """An error for validators of values to raise; what was found and its key are added by the table."""
+    return PydanticCustomError(
+        "description", "{problem}", {"problem": text, "expected": expected, "hint": hint}
+    )
+
+
+def formula(value: object) -> str | float:
+    """A validator: the text of an expression, or a finite number."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_NUMBER:
+        raise problem(
+            "is neither an expression nor a finite number", expected='such as 0.1 or "normal(0, 1)"'
+        )
+    return float(value)
+
+
+Formula = Annotated[str | float, PlainValidator(formula)]
+
+
+class _CheckedType(type(BaseModel)):
+    # Python code gets the same errors as a file. Pydantic builds nested tables without this call,
+    # so the outermost table reports all the problems with their whole path.
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return _told(cls, "", lambda: super(_CheckedType, cls).__call__(*args, **kwargs))
+
+
+class Table(BaseModel, metaclass=_CheckedType):
+    """A table of a description: unknown keys are refused, fields cannot be changed."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        populate_by_name=True,
+        validate_default=True,
+    )
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, object], source: str = "") -> Self:
+        """The checked description of nested dicts as TOML gives them; DescriptionError tells all problems."""
+        return _told(cls, source, lambda: cls.model_validate(tables, context={"source": source}))
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "") -> Self:
+        """The checked description of a TOML text."""
+        return cls.from_tables(parse_toml(text, source), source)
+
+    def tables(self) -> dict[str, object]:
+        """Nested dicts with the names of the TOML file; what is not set is left out."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+    def to_toml(self) -> str:
+        """The TOML text, defaults written out, from which `from_toml` makes an equal description."""
+        return to_toml(self.tables())
+
+
+def _told(model: type[Table], source: str, make: Any) -> Any:
+    try:
+        return make()
+    except ValidationError as error:
+        problems = [_description_error(model, found) for found in error.errors(include_url=False)]
+        raise DescriptionError.collect(problems, source) from None
+    except DescriptionError as error:
+        for each in error.problems:
+            each.source = each.source or source
+        error.source = error.source or source
+        raise
+
+
+def fields(model: type[Table]) -> dict[str, Any]:
+    """key in TOML → annotation of the fields of a table."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def inner(annotation: Any, value: object) -> Any:
+    """What a field holds: its Table class, the annotation of a dict's values in a 1-tuple, None for a value.
+
+    `value` chooses among tables that are told apart by a tag.
+    """
+    options = (annotation, *get_args(annotation))
+    if dicts := [option for option in options if get_origin(option) is dict]:
+        return (get_args(dicts[0])[1],)
+    tables = [option for option in options if isinstance(option, type) and issubclass(option, Table)]
+    if len(tables) == 1:
+        return tables[0]
+    found = value if isinstance(value, Mapping) else {}
+    known = ((table, _tag(table)) for table in tables)
+    return next((table for table, tag in known if found.get(tag) in get_args(fields(table)[tag])), None)
+
+
+def _tag(table: type[Table]) -> str:
+    """The key that tells tables of a union apart."""
+    return next((name for name in TAGS if name in table.model_fields), "")
+
+
+def _description_error(model: type[Table], found: Any) -> DescriptionError:
+    keys, known = _located(model, found["loc"])
+    kind, context, key = found["type"], found.get("ctx", {}), ".".join(keys)
+    if kind == "extra_forbidden":
+        return DescriptionError(
+            "unknown key", key=key, expected=", ".join(known), hint=did_you_mean(keys[-1], known)
+        )
+    text, expected = PROBLEMS.get(kind, (found["msg"], ""))
+    if kind == "union_tag_not_found":
+        tag = context["discriminator"].strip("'")
+        text, expected = (each.format(discriminator=tag) for each in (text, expected))
+    hint, value = context.get("hint", ""), found["input"]
+    if kind == "description":
+        text, expected = context["problem"], context["expected"]
+    elif kind in ("literal_error", "union_tag_invalid"):
+        expected = context.get("expected") or context["expected_tags"]
+        value = context.get("tag", found["input"])
+        text, hint = "is not one of the known values", did_you_mean(value, _unquoted(expected))
+        key += f".{context['discriminator'].strip(chr(39))}" if "discriminator" in context else ""
+    elif limits := [f"{word} {context[name]}" for name, word in LIMITS.items() if name in context]:
+        text, expected = "is out of range", " and ".join(limits)
+    value = None if kind == "missing" or isinstance(value, (dict, Table)) else value
+    return DescriptionError(text, key=key, found=value, expected=expected, hint=hint)
+
+
+def _unquoted(expected: str) -> list[str]:
+    return [word.strip(" '\"") for word in expected.replace(" or ", ",").split(",")]
+
+
+def _located(model: Any, location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The keys of a pydantic location without the tags of unions, and the known keys of the last table."""
+    keys, known, here = [], [], model
+    for part in map(str, location):
+        options = {
+            tag: option
+            for option in get_args(here)
+            if hasattr(option, "model_fields")
+            for tag in get_args(fields(option).get(_tag(option)))
+        }
+        if part in options:
+            here = options[part]
+            continue
+        table = here if isinstance(here, type) and issubclass(here, Table) else None
+        known = list(fields(table)) if table else []
+        keys.append(_alias(table, part) if table else part)
+        here = fields(table).get(keys[-1]) if table else (get_args(here) or (None,))[-1]
+    return keys, known
+
+
+def _alias(table: type[Table], name: str) -> str:
+    field = table.model_fields.get(name)
+    return field.alias if field and field.alias else name

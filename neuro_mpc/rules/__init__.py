@@ -1,0 +1,1 @@
+"""The energy of a circuit, its derivatives, and how they are printed."""

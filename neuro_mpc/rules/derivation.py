@@ -1,0 +1,323 @@
+"""The local rules of a circuit, derived from its description with SymPy.
+
+The free energy of a circuit (Li, Qiu & Huang 2024, Eq. 11) is a sum over populations of ½ |r − h|² and of the loss of
+the read-out, where each prediction is normal with the two moments that a synapse type states (Eqs. 5–8):
+
+    h = G + √D ε,    G = Σ μ f(r_pre),    D = Σ v f(r_pre)²
+
+Everything that a unit or a synapse has to do is a derivative of this energy; nothing below is typed in by hand but
+the energy itself.  The result is printed in Brian2's equation language.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from string import ascii_letters
+
+import sympy
+from sympy.printing.str import StrPrinter
+
+from neuro_mpc.descriptions import expressions
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.rules.notation import GREEK
+
+# The others mean something to Brian2 or to synapses.
+LETTERS = (set(ascii_letters) | GREEK) - {*"eiNt", "pi", "xi", "lambda"} - {*"nv", "mu", "tau"}
+
+
+class Brian2Printer(StrPrinter):
+    """Prints expressions in the language of Brian2's equations."""
+
+    def _print_Abs(self, call):
+        return f"abs({self._print(call.args[0])})"
+
+    def _print_Rational(self, number):
+        # decimal points keep integer division out of the generated C++
+        return f"({number.p}.0/{number.q}.0)" if number.q != 2 else repr(number.p / 2)
+
+    def _print_Half(self, number):
+        return "0.5"
+
+
+def brian_name(parameter: str) -> str:
+    """The Brian2 variable of a synapse parameter: letters stand for themselves.
+
+    Brian2 refuses about two thousand names, of constants (`pi`), units (`amp`, `flux`) and functions (`rand`).
+    """
+    return parameter if parameter in LETTERS else f"p_{parameter}"
+
+
+def text(expression: sympy.Expr) -> str:
+    """`expression` in Brian2's language."""
+    return Brian2Printer({"full_prec": False}).doprint(expression)
+
+
+def _symbols(*names: str) -> list[sympy.Symbol]:
+    return [sympy.Symbol(name, real=True) for name in names]
+
+
+# Symbols of one synapse and its two ends; G_rest and D_rest are what the unit's other synapses contribute.
+f, err, epsilon, D, q, H1, H2 = _symbols("f", "err", "epsilon", "D", "q", "H1", "H2")
+G_rest, D_rest, A, V, r = _symbols("G_rest", "D_rest", "A", "V", "r")
+
+
+RETURN = "err = err + gain*change"
+"""Brian2 code of "sweeps": an error moves by a trial's gain; a negative one takes (some of) the last step back."""
+
+
+def _times_error(change_of_prediction: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
+    """err · ∂h/∂(·) with q put in for err ε / √D."""
+    root = sympy.Symbol("root", positive=True)
+    local = sympy.expand((err * change_of_prediction).subs(sympy.sqrt(D_rest + variance), root))
+    slope = local.coeff(root, -1)
+    # ∂√D = ∂D / (2 √D): what the factor err ε / √D multiplies
+    return local.coeff(root, 0) + q * sympy.expand(slope / (err * epsilon))
+
+
+@dataclass(frozen=True)
+class ParameterRule:
+    """How one parameter θ of a synapse type learns."""
+
+    name: str
+    symbol: str
+    low: float | None
+    high: float | None
+    rate_factor: float
+    descent: sympy.Expr
+    """−∂F/∂θ in H1 = Σ err f and H2 = Σ q f², sums over steps and trials."""
+
+
+@dataclass(frozen=True)
+class SynapseRules:
+    """A projection's synapses: the two moments of a weight, and how each parameter of its distribution learns."""
+
+    projection: str
+    type_name: str
+    mean: sympy.Expr
+    variance: sympy.Expr
+    parameters: tuple[ParameterRule, ...]
+
+    @property
+    def varies(self) -> bool:
+        """Whether the weights have any variance."""
+        return self.variance != 0
+
+    def equations(self) -> str:
+        """The Brian2 equations of the synapses; one element per synapse, post × pre."""
+        lines = [f"{brian_name(rule.name)} : 1" for rule in self.parameters]
+        lines.append(f"mu = {text(self.mean)} : 1 (constant over dt)")
+        lines.append("H1 : 1")
+        if self.varies:
+            lines += [f"v = {text(self.variance)} : 1 (constant over dt)", "H2 : 1"]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class PopulationRules:
+    """A free population: firing rate, its slope, and the local dynamics of the belief."""
+
+    population: str
+    rate: sympy.Expr
+    slope: sympy.Expr
+    sends_variance: bool
+    receives_variance: bool
+    fed_by_stimulus: bool
+    fed_by_circuit: bool
+    stimulus_variance: bool
+    circuit_variance: bool
+    scheme: str
+    released: bool
+    settles: bool
+    drive: sympy.Expr
+    """What the next populations' errors do to this belief, in A = Σ μᵀ err and V = Σ vᵀ q."""
+
+    @property
+    def fixed_prediction(self) -> bool:
+        return self.scheme == "fixed-prediction"
+
+    @property
+    def _relaxes(self) -> bool:
+        """Whether beliefs are what follows the energy downhill (else errors are)."""
+        return self.scheme in ("relaxation", "momentum")
+
+    def _sum(self, letter: str, stimulus: bool, circuit: bool) -> str:
+        terms = [f"{letter}_stimulus"] * stimulus + [letter] * circuit
+        return " + ".join(terms) or "0"
+
+    def belief(self) -> str:
+        """Brian2 equations of the value units."""
+        velocity = "velocity" if self.scheme == "momentum" else f"({self._downhill()})"
+        moving = "active*" if self.settles else ""
+        lines = [f"dr/dt = {moving}{velocity}/tau : 1" if self._relaxes else "r : 1",
+                 f"f = {text(self.rate)} : 1 (constant over dt)"]
+        lines += ["velocity : 1"] * (self.scheme == "momentum")
+        if self.sends_variance:
+            lines += ["f_squared = f**2 : 1 (constant over dt)", "V : 1"]
+        lines += ["A : 1"] + ["active : 1"] * self.settles
+        lines += ["err : 1 (linked)"] * self._relaxes
+        return "\n".join(lines)
+
+    def _downhill(self) -> str:
+        """−∂F/∂r"""
+        return f"-err + {text(self.drive)}"
+
+    def acceleration(self) -> str:
+        """Brian2 code of "momentum": the velocity of a belief, whose memory of itself is `momentum`."""
+        return f"velocity = momentum*velocity + {self._downhill()}"
+
+    def prediction(self) -> str:
+        """Brian2 equations of the prediction units."""
+        mean = self._sum("G", self.fed_by_stimulus, self.fed_by_circuit)
+        noise = ""
+        lines = [f"{name} : 1" for name, there in
+                 [("G_stimulus", self.fed_by_stimulus), ("G", self.fed_by_circuit),
+                  ("D_stimulus", self.stimulus_variance), ("D", self.circuit_variance)] if there]
+        if self.receives_variance:
+            variance = self._sum("D", self.stimulus_variance, self.circuit_variance)
+            noise = f" + sqrt({variance})*epsilon"
+            lines.append("epsilon : 1")
+        return "\n".join([f"h = {mean}{noise} : 1 (constant over dt)", *lines])
+
+    def error(self) -> str:
+        """Brian2 equations of the error units."""
+        error = {"fixed-prediction": f"err = {text(self.drive)} : 1 (constant over dt)",
+                 "sweeps": "err : 1\nfeedback : 1\nchange : 1\ngain : 1"}
+        lines = [error.get(self.scheme, "err = r - h : 1 (constant over dt)")]
+        names = {r} if self._relaxes else self.drive.free_symbols
+        linked = sorted(symbol.name for symbol in names) + ["h"] * self._relaxes
+        if self.receives_variance:
+            lines.append(f"q = err*{self._noise_by_deviation()} : 1 (constant over dt)")
+            lines += ["feedback_q : 1"] * (self.scheme == "sweeps")
+            linked.append("epsilon")
+            if not self.released:
+                linked += ["D_stimulus"] * self.stimulus_variance + ["D"] * self.circuit_variance
+        return "\n".join(lines + [f"{name} : 1 (linked)" for name in linked])
+
+    def _noise_by_deviation(self) -> str:
+        """What q is an error's multiple of."""
+        variance = self._sum("D", self.stimulus_variance, self.circuit_variance)
+        return "epsilon" if self.released else f"epsilon*inverse_sqrt({variance})"
+
+    def approach(self) -> str:
+        """Brian2 code of "sweeps": the error goes towards what the next populations feed back (where `gain` is not
+        positive, some way back or nowhere)."""
+        lines = [f"feedback = {text(self.drive)}"]
+        lines += [f"feedback_q = feedback*{self._noise_by_deviation()}"] * self.receives_variance
+        return "\n".join([*lines, "change = change + step(gain)*(feedback - err - change)", RETURN])
+
+
+@dataclass(frozen=True)
+class ReadOutRules:
+    """The population that is compared with the target."""
+
+    population: str
+    readout: str
+    receives_variance: bool
+    released: bool
+
+    def prediction(self) -> str:
+        """Brian2 equations of the output's prediction units; `y` is the softmax of `h` (or `h` itself)."""
+        noise = ["D : 1", "epsilon : 1"] if self.receives_variance else []
+        root = " + sqrt(D)*epsilon" if self.receives_variance else ""
+        output = "y : 1" if self.readout == "softmax" else "y = h : 1 (constant over dt)"
+        return "\n".join([f"h = G{root} : 1 (constant over dt)", output, "G : 1", *noise])
+
+    def error(self) -> str:
+        """Brian2 equations of the output's error units."""
+        lines = ["target : 1", "err = target - y : 1 (constant over dt)", "y : 1 (linked)"]
+        if self.receives_variance:
+            factor = "epsilon" if self.released else "epsilon*inverse_sqrt(D)"
+            lines += [f"q = err*{factor} : 1 (constant over dt)", "epsilon : 1 (linked)"]
+            lines += [] if self.released else ["D : 1 (linked)"]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All local rules of a circuit."""
+
+    circuit: Circuit
+    populations: dict[str, PopulationRules]
+    readout: ReadOutRules
+    synapses: dict[str, SynapseRules]
+
+    @cached_property
+    def settles(self) -> bool:
+        return any(rules.settles for rules in self.populations.values())
+
+
+def derive(circuit: Circuit, *, scheme: str = "relaxation", variance_feedback: str = "exact",
+           settles: bool = False) -> Rules:
+    """The rules of `circuit` under a scheme of inference and a form of the variance feedback.
+
+    scheme               one of those of `neuro_mpc.descriptions.protocol.Inference`
+    variance_feedback    "exact": q = err ε / √D, the gradient; "as-released": q = err ε, as in the code published
+                         with Li, Qiu & Huang 2024
+    settles              trials stop by themselves at a tolerance
+    """
+    released = variance_feedback == "as-released"
+    synapses = {name: _synapse_rules(circuit, name) for name in circuit.projection}
+    settles = settles and scheme in ("relaxation", "momentum")
+    populations = {name: _population_rules(circuit, name, synapses, scheme, released, settles)
+                   for name in circuit.free}
+    target = circuit.target
+    readout = ReadOutRules(target, circuit.population[target].readout or "softmax",
+                           any(synapses[name].varies for name in circuit.incoming(target)), released)
+    return Rules(circuit, populations, readout, synapses)
+
+
+def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
+    type_name = circuit.projection[projection].synapse
+    synapse = circuit.synapse[type_name]
+    names = (*synapse.parameter, "n")
+    in_brian = dict(zip(_symbols(*synapse.parameter), _symbols(*map(brian_name, synapse.parameter))))
+    mean, variance = (expressions.parse(part, names).subs(in_brian, simultaneous=True)
+                      for part in (synapse.mean, synapse.variance))
+    parameters = tuple(
+        ParameterRule(name, parameter.symbol or name, parameter.low, parameter.high, parameter.rate_factor,
+                      _descent(mean, variance, brian_name(name)))
+        for name, parameter in synapse.parameter.items())
+    return SynapseRules(projection, type_name, mean, variance, parameters)
+
+
+def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str) -> sympy.Expr:
+    """−∂/∂θ ½ (r − h)², with h = G_rest + μ f + √(D_rest + v f²) ε, summed by the two Hebbian sums."""
+    d_mu, d_v = _symbols("d_mu", "d_v")
+    weight, spread = _symbols("weight", "spread")
+    h = G_rest + weight * f + sympy.sqrt(D_rest + spread * f**2) * epsilon
+    change = sympy.diff(h, weight) * d_mu + sympy.diff(h, spread) * d_v
+    local = sympy.expand(_times_error(change, spread * f**2))
+    of_mean = local.coeff(err * f).subs(d_mu, expressions.derivative(mean, name))
+    of_variance = local.coeff(q * f**2).subs(d_v, expressions.derivative(variance, name))
+    return H1 * _tidy(of_mean) + H2 * _tidy(of_variance)
+
+
+def _tidy(expression: sympy.Expr) -> sympy.Expr:
+    """The shorter of a fraction and its factors; with functions in it, factors could overflow where it does not."""
+    return min(expression, sympy.factor(expression), key=sympy.count_ops) \
+        if expression.is_rational_function() else expression
+
+
+def _population_rules(circuit: Circuit, name: str, synapses: dict[str, SynapseRules], scheme: str,
+                      released: bool, settles: bool) -> PopulationRules:
+    rate = expressions.parse(circuit.population[name].activation or "r", ("r",))
+    slope = expressions.derivative(rate, "r")
+    incoming, outgoing = circuit.incoming(name), circuit.outgoing(name)
+    stimulated = [key for key, projection in incoming.items() if projection.source == circuit.stimulus]
+    recurrent = [key for key in incoming if key not in stimulated]
+    sends = any(synapses[key].varies for key in outgoing)
+    return PopulationRules(
+        name, rate, slope, sends, any(synapses[key].varies for key in incoming), bool(stimulated), bool(recurrent),
+        any(synapses[key].varies for key in stimulated), any(synapses[key].varies for key in recurrent),
+        scheme, released, settles, _drive(slope, sends))
+
+
+def _drive(slope: sympy.Expr, sends_variance: bool) -> sympy.Expr:
+    """−∂/∂r of ½ (r_post − h_post)², h_post = G_rest + μ f(r) + √(D_rest + v f(r)²) ε, summed over synapses."""
+    weight, spread, d_f = _symbols("weight", "spread", "d_f")
+    h = G_rest + weight * f + sympy.sqrt(D_rest + spread * f**2) * epsilon
+    local = sympy.expand(_times_error(sympy.diff(h, f) * d_f, spread * f**2))
+    by_mean, by_variance = local.coeff(err * weight), local.coeff(q * spread)
+    total = by_mean * A + (by_variance * V if sends_variance else 0)
+    return sympy.factor(total).subs(d_f, slope)

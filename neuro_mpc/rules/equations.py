@@ -1,0 +1,199 @@
+"""The equations of a circuit in either notation, section by section, each with its Brian2 code."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from neuro_mpc.descriptions.circuit import Circuit, Projection
+from neuro_mpc.descriptions.circuit_checks import bounds_text
+from neuro_mpc.rules.notation import Notation
+from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, brian_name, derive, text
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines of Brian2, each with the symbol of its variable and what it is in words."""
+
+    title: str
+    lines: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What is said of one population or synapse type; equations are (left side, right side, remark)."""
+
+    title: str
+    words: str
+    equations: tuple[tuple[str, str, str], ...]
+    code: tuple[Code, ...] = ()
+
+
+def sections(circuit: Circuit, notation: Notation) -> list[Section]:
+    """The energy, the free populations in the order of evaluation, the read-out, the synapse types."""
+    write = _Writer(circuit, notation)
+    types = dict.fromkeys(each.type_name for each in write.rules.synapses.values())
+    populations = [*map(write.population, circuit.free), write.read_out()]
+    return [write.energy(), *populations, *map(write.synapses, types)]
+
+
+class _Writer:
+    """Composes the symbols of a notation."""
+
+    def __init__(self, circuit: Circuit, notation: Notation):
+        self.circuit, self.n = circuit, notation
+        self.rules, self.fixed = derive(circuit), derive(circuit, scheme="fixed-prediction")
+
+    def energy(self) -> Section:
+        n, target = self.n, self.circuit.target
+        terms = [n.half_square(n.variable("e", of=name)) for name in self.circuit.free]
+        loss = " + " + n.half_square(n.variable("e", of=target))
+        if self.rules.readout.readout == "softmax":
+            wanted, output = n.variable(n.words("target"), of=target), n.variable("y", of=target)
+            loss = f" {n.minus} {n.sum} {wanted}{n.dot}{n.log} {output}"
+        return Section("Free energy", "", (("F", " + ".join(terms) + loss, ""),))
+
+    # --- populations -------------------------------------------------------------------------------------
+
+    def population(self, name: str) -> Section:
+        rules, n = self.rules.populations[name], self.n
+        r, h, e = (n.variable(letter) for letter in "rhe")
+        equations = [
+            ("f(r)", n.formula(rules.rate, {}), ""), (f"{n.slope}(r)", n.formula(rules.slope, {}), ""),
+            *self._prediction(name, h, rules.receives_variance), (e, f"{r} {n.minus} {h}", ""),
+            *self._variance_error(rules.receives_variance), *self._feedback(name, rules.sends_variance),
+            (n.rate_of(r), f"{n.minus}{e} + {self._drive(r, rules)}", "relaxation"),
+            (e, self._drive(h, rules), "fixed prediction, last step first")]
+        codes = [("value units", rules.belief()), ("prediction units", rules.prediction()),
+                 ("error units", rules.error()),
+                 ("error units under fixed prediction", self.fixed.populations[name].error())]
+        words = f"{self.circuit.population[name].size} units"
+        return Section(f"Population {name}", words, tuple(equations),
+                       tuple(self._code(*code) for code in codes))
+
+    def read_out(self) -> Section:
+        rules, n = self.rules.readout, self.n
+        u, y, e = (n.variable(letter) for letter in "uye")
+        output = f"{n.words('softmax')}({u})" if rules.readout == "softmax" else u
+        equations = [*self._prediction(rules.population, u, rules.receives_variance), (y, output, ""),
+                     (e, f"{n.variable(n.words('target'))} {n.minus} {y}", "at the steps that are read out"),
+                     *self._variance_error(rules.receives_variance)]
+        codes = [("prediction units", rules.prediction()), ("error units", rules.error())]
+        return Section(f"Population {rules.population}", "compared with the target", tuple(equations),
+                       tuple(self._code(*code, h=(u, "prediction")) for code in codes))
+
+    def _prediction(self, name: str, prediction: str, varies: bool):
+        n, mean, variance = self.n, [], []
+        for key, projection in self.circuit.incoming(name).items():
+            sent = self._sent(projection, name)
+            mean.append(f"{n.moment(n.mu, key)} {sent}")
+            variance += [f"{n.moment(n.v, key)} {n.square(sent)}"] * self.rules.synapses[key].varies
+        G, D = n.variable("G"), n.variable("D")
+        yield prediction, G + (f" + {n.root(D)} {n.variable(n.noise)}" if varies else ""), ""
+        yield G, " + ".join(mean), ""
+        if varies:
+            yield D, " + ".join(variance), ""
+
+    def _variance_error(self, varies: bool):
+        n = self.n
+        e, noise, D = n.variable("e"), n.variable(n.noise), n.variable("D")
+        if varies:
+            yield n.variable("q"), n.quotient(f"{e} {noise}", n.root(D)), "0 where D is 0"
+
+    def _feedback(self, name: str, varies: bool):
+        n = self.n
+        for total, moment, error in [("A", n.mu, "e"), *[("V", n.v, "q")] * varies]:
+            terms = [f"{n.moment(moment, key, transposed=True)} {self._received(error, projection, name)}"
+                     for key, projection in self.circuit.outgoing(name).items()
+                     if error == "e" or self.rules.synapses[key].varies]
+            yield n.variable(total), " + ".join(terms), ""
+
+    def _drive(self, belief: str, rules: PopulationRules) -> str:
+        n, A, V = self.n, self.n.variable("A"), self.n.variable("V")
+        inner = f"({A} + f({belief}){n.times}{V})" if rules.sends_variance else A
+        return f"{n.slope}({belief}){n.times}{inner}"
+
+    def _sent(self, projection: Projection, to: str) -> str:
+        """The stimulus or firing rate that arrives at a population."""
+        if projection.source == self.circuit.stimulus:
+            return self.n.variable("x", -projection.delay)
+        of = "" if projection.source == to else projection.source
+        return f"f({self.n.variable('r', -projection.delay, of)})"
+
+    def _received(self, letter: str, projection: Projection, at: str) -> str:
+        """The error that comes back to a population."""
+        of = "" if projection.target == at else projection.target
+        return self.n.variable(letter, projection.delay, of)
+
+    # --- synapses ----------------------------------------------------------------------------------------
+
+    def synapses(self, type_name: str) -> Section:
+        described = self.circuit.synapse[type_name]
+        alike = {key: rules for key, rules in self.rules.synapses.items() if rules.type_name == type_name}
+        rules, names = next(iter(alike.values())), self._names(type_name)
+        moments = [(self.n.mu, rules.mean), (self.n.v, rules.variance)]
+        equations = [(letter, self.n.formula(moment, names), "") for letter, moment in moments]
+        equations += [equation for key in alike for equation in self._sums(key)]
+        equations += [self._update(rule, names) for rule in rules.parameters]
+        learning = Code("learning", tuple((_descent(rule), "", "") for rule in rules.parameters))
+        own = {brian_name(name): (names[brian_name(name)], "") for name in described.parameter}
+        return Section(f"Synapses {type_name}", described.description, tuple(equations),
+                       (self._code("synapses", rules.equations(), **own), learning))
+
+    def _names(self, type_name: str) -> dict[str, str]:
+        """Variables of the rules of a synapse type → symbols."""
+        parameters = self.circuit.synapse[type_name].parameter
+        symbols = {brian_name(name): self.n.parameter(name, each.symbol) for name, each in parameters.items()}
+        return {**symbols, "H1": self.n.hebbian[0], "H2": self.n.hebbian[1]}
+
+    def _sums(self, key: str):
+        n, projection = self.n, self.circuit.projection[key]
+        sent = self._sent(projection, "")
+        for name, letter, factor in zip(n.hebbian, "eq", (sent, f"({n.square(sent)})")):
+            if letter == "e" or self.rules.synapses[key].varies:
+                error = n.variable(letter, of=projection.target)
+                yield n.moment(name, key), f"{n.sum} {error} {factor}{n.transposed}", ""
+
+    def _update(self, rule: ParameterRule, names: dict[str, str]) -> tuple[str, str, str]:
+        symbol, n = names[brian_name(rule.name)], self.n
+        factor = "" if rule.rate_factor == 1 else f"{rule.rate_factor:g} "
+        change = f"{factor}{n.learning_rate} {n.brackets(n.formula(rule.descent, names))}"
+        kept = "" if rule.low is None and rule.high is None else f"kept {bounds_text(rule)}"
+        return f"{n.change}{symbol}", change, kept
+
+    # --- Brian2 ------------------------------------------------------------------------------------------
+
+    def _code(self, title: str, equations: str, **own: tuple[str, str]) -> Code:
+        """Brian2 equations; `own` are the meanings of variables that mean something else elsewhere."""
+        meanings, lines = {**self._meanings(), **own}, equations.splitlines()
+        variables = [re.sub(r"^d(\w+)/dt$", r"\1", line.split()[0]) for line in lines]
+        return Code(title, tuple((line, *meanings[name]) for line, name in zip(lines, variables)))
+
+    def _meanings(self) -> dict[str, tuple[str, str]]:
+        """Brian2 variable → (symbol, words)."""
+        n = self.n
+        f = f"f({n.variable('r')})"
+        letters = {"r": ("r", "belief"), "err": ("e", "prediction error"),
+                   "q": ("q", "error of the variance"), "h": ("h", "prediction"),
+                   "G": ("G", "mean input"), "G_stimulus": ("G", "mean input from the stimulus"),
+                   "D": ("D", "its variance"), "D_stimulus": ("D", "its variance"),
+                   "epsilon": (n.noise, "noise, standard normal"), "A": ("A", "feedback of errors"),
+                   "V": ("V", "feedback of variance errors"), "y": ("y", "output"),
+                   "target": (n.words("target"), "")}
+        return {**{name: (n.variable(letter), words) for name, (letter, words) in letters.items()},
+                "f": (f, "firing rate"), "f_squared": (n.square(f), ""), "mu": (n.mu, "mean of a weight"),
+                "v": (n.v, "variance of a weight"), "H1": (n.hebbian[0], "sum over steps and trials"),
+                "H2": (n.hebbian[1], "sum over steps and trials")}
+
+
+def _descent(rule: ParameterRule) -> str:
+    """One step of gradient descent in Brian2's language."""
+    name = brian_name(rule.name)
+    factor = "" if rule.rate_factor == 1 else f"{rule.rate_factor:g}*"
+    moved = f"{name} + {factor}rate*({text(rule.descent)})/trials"
+    if rule.low is None and rule.high is None:
+        return f"{name} = {moved}"
+    low = -math.inf if rule.low is None else rule.low
+    high = math.inf if rule.high is None else rule.high
+    return f"{name} = bounded({moved}, {low:g}, {high:g})"

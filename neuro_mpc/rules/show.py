@@ -1,0 +1,145 @@
+"""The equations derived from a circuit, to be read: in a terminal, or as a LaTeX document."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+from neuro_mpc.descriptions.circuit import Circuit, Projection
+from neuro_mpc.rules.equations import Code, Section, sections
+from neuro_mpc.rules.notation import Latex, Unicode, escaped
+
+WIDTH, COMMENTS_FROM = 100, 54
+NO_BREAK = "\u00a0"
+
+LEGEND = """\
+t: step of a sequence. [name]: of that population or projection, where it is not the one at hand.
+⊙: unit by unit. n: number of senders. η: learning rate. B: number of trials, over which H₁ and H₂
+are summed too. Before the first step nothing is sent. Beliefs start at r_t = h_t, step by step."""
+
+
+def as_text(circuit: Circuit) -> str:
+    """The equations of a circuit in Unicode, each with the Brian2 code that executes it, in 100 columns."""
+    heading, arrows = textwrap.fill(_heading(circuit), WIDTH), [f"  {each}" for each in _arrows(circuit)]
+    return "\n\n".join([heading, "\n".join(arrows), LEGEND, *map(_section, sections(circuit, Unicode()))])
+
+
+def _heading(circuit: Circuit) -> str:
+    return " ".join(f"{circuit.name}: {circuit.description}".split()).removesuffix(":")
+
+
+def _arrows(circuit: Circuit) -> list[str]:
+    return [f"{name}: {each.source} → {each.target}{_late(each)}, {each.synapse}"
+            for name, each in circuit.projection.items()]
+
+
+def _late(projection: Projection) -> str:
+    steps = "step" if projection.delay == 1 else "steps"
+    return f", {projection.delay} {steps} late" if projection.delay else ""
+
+
+def _section(section: Section) -> str:
+    title = [section.title, "─" * len(section.title), *textwrap.wrap(section.words, WIDTH)]
+    column = max(len(left) for left, _, _ in section.equations)
+    equations = [_equation(*equation, column) for equation in section.equations]
+    return "\n\n".join(["\n".join(title), "\n".join(equations), *map(_code, section.code)])
+
+
+def _equation(left: str, right: str, remark: str, column: int) -> str:
+    first, later = f"  {left:>{column}} = ", " " * (column + 5)
+    remark = f"    ({remark})" if remark else ""
+    return "\n".join(_lines(right + remark, WIDTH, initial_indent=first, subsequent_indent=later))
+
+
+def _lines(text: str, width: int, **indents: str) -> list[str]:
+    """Lines broken before signs only."""
+    unbroken = re.sub(r" (?![-+−⊙:] )", NO_BREAK, text)
+    wrapped = textwrap.wrap(unbroken, width, break_long_words=False, break_on_hyphens=False, **indents)
+    return [line.replace(NO_BREAK, " ") for line in wrapped]
+
+
+def _code(code: Code) -> str:
+    return "\n".join([f"  # Brian2: {code.title}", *(_code_line(*line) for line in code.lines)])
+
+
+def _code_line(line: str, symbol: str, words: str) -> str:
+    """A line of Brian2 with its comment behind it, or above it where there is no room."""
+    comment = "  # " + f"{symbol}  {words}".strip() if symbol else ""
+    if len(line) + 2 + len(comment) <= WIDTH:
+        return f"  {line:{COMMENTS_FROM}}{comment}".rstrip()
+    return "\n".join([comment] * bool(comment) + ["  " + " \\\n      ".join(_lines(line, WIDTH - 8))])
+
+
+# --- LaTeX ------------------------------------------------------------------------------------------------
+
+LONG_ROW = 50
+NEXT_ROW = "\\\\\n"
+DOCUMENT = r"""\documentclass[a4paper]{article}
+\usepackage[utf8]{inputenc}
+\usepackage{amsmath,amssymb}
+\usepackage[margin=20mm]{geometry}
+\setlength{\parindent}{0pt}
+\frenchspacing
+\allowdisplaybreaks
+\begin{document}
+\section*{TITLE}
+PROJECTIONS
+
+\medskip
+$t$ is the step of a sequence; a superscript names a population or projection where it is not the one at
+hand. $\odot$ multiplies unit by unit, $n$ is the number of senders, $\eta$ the learning rate, $B$ the number
+of trials, over which $H_1$ and $H_2$ are summed too. Before the first step nothing is sent. Beliefs start at
+$r_t = h_t$, step by step.
+
+SECTIONS
+\end{document}
+"""
+
+
+def as_latex(circuit: Circuit) -> str:
+    """The equations of a circuit and the Brian2 code that executes them, a complete LaTeX document."""
+    parts = {"TITLE": escaped(_heading(circuit)),
+             "PROJECTIONS": NEXT_ROW.join(map(escaped, _arrows(circuit))),
+             "SECTIONS": "\n".join(map(_latex_section, sections(circuit, Latex())))}
+    return re.sub("|".join(parts), lambda name: parts[name[0]], DOCUMENT)
+
+
+def _latex_section(section: Section) -> str:
+    rows = NEXT_ROW.join(_latex_equation(*equation) for equation in section.equations)
+    return "\n".join([rf"\subsection*{{{escaped(section.title)}}}", escaped(section.words),
+                      r"\begin{align*}", rows, r"\end{align*}", *map(_latex_code, section.code)])
+
+
+def _latex_equation(left: str, right: str, remark: str) -> str:
+    rows = _rows(right)
+    equation = f"{left} &= " + rf"{NEXT_ROW}&\quad + ".join(rows)
+    beside = r"\qquad" if _visible(rows[-1]) < LONG_ROW else rf"{NEXT_ROW}&\quad"
+    return equation + (rf"{beside} \text{{({escaped(remark)})}}" if remark else "")
+
+
+def _rows(right: str) -> list[str]:
+    """A sum in rows that fit on the page, broken at signs that stand in no brackets that grow."""
+    rows, depth = [""], 0
+    for part in re.split(r"( \+ |\\left|\\right|[{}])", right):
+        depth += (part in ("{", r"\left")) - (part in ("}", r"\right"))
+        if part == " + " and depth == 0 and _visible(rows[-1]) > LONG_ROW:
+            rows.append("")
+        else:
+            rows[-1] += part
+    return rows
+
+
+def _visible(latex: str) -> int:
+    """About how many characters are seen."""
+    return len(re.sub(r"\\[a-zA-Z]+|[{}^_ ]", "", latex))
+
+
+def _latex_code(code: Code) -> str:
+    lines = [rf"\texttt{{{_breakable(line)}}}" + (rf"\hfill ${symbol}$" if symbol else "")
+             for line, symbol, _ in code.lines]
+    return (rf"\medskip\emph{{Brian2: {escaped(code.title)}}}{NEXT_ROW}"
+            rf"{{\small\raggedright {NEXT_ROW.join(lines)}\par}}")
+
+
+def _breakable(line: str) -> str:
+    return re.sub(r"(?<!\*)\*(?!\*)", r"*\\allowbreak ", escaped(line))

@@ -1,0 +1,1 @@
+"""The netCDF file of a run: writing, reading, checkpoints, locks."""

@@ -1,0 +1,88 @@
+"""Opening run files, also those that a crash left, and those of strangers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import xarray as xr
+
+from neuro_mpc.runfile import netcdf
+from neuro_mpc.errors import RunFileError
+from neuro_mpc.runfile.paths import partial_path, saved_path
+
+DAMAGED = "a copy of the file; what is left of an unfinished run can be gone on with: --resume"
+LOCKED = "a file that is still being written opens with HDF5_USE_FILE_LOCKING=FALSE in the environment"
+
+
+def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataTree:
+    """Opens a run file lazily as an `xarray.DataTree`; `.close()` it, or use it in a `with` statement.
+
+    A `<path>.partial` that a kill left half written is read from its checkpoint, with a warning.
+
+    careful   read all of the file in a process of its own first: a damaged one can crash the netCDF library
+
+    Raises RunFileError when the file is missing, cannot be read, or is no run file.
+    """
+    path = _whole(Path(path), careful)
+    try:
+        netcdf.refuse_strange(path)
+        run = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
+    except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
+        hint = LOCKED if isinstance(problem, OSError) else ""
+        raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=hint) from problem
+    if lacking := [name for name in ("circuit", "protocol", "complete") if not _told(run, name)]:
+        run.close()
+        raise RunFileError(f"{path} is not a run file: it has no attribute {', '.join(lacking)} that can be read")
+    return run
+
+
+def _told(run: xr.DataTree, name: str) -> bool:
+    """Whether a run has an attribute, and the description of a circuit or a protocol is TOML."""
+    if name in run.attrs and name != "complete":
+        try:
+            tomllib.loads(run.attrs[name])
+        except (TypeError, ValueError, RecursionError, AttributeError):
+            return False
+    return name in run.attrs
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Within, what netCDF cannot read from an open file becomes a RunFileError."""
+    try:
+        yield
+    except (OSError, RuntimeError, MemoryError) as problem:
+        raise RunFileError(f"{path} is damaged: {problem}", hint=DAMAGED) from problem
+
+
+def _whole(path: Path, careful: bool) -> Path:
+    """The path, or that of the checkpoint in its place."""
+    if not path.is_file():
+        left = next((left for left in (partial_path(path), saved_path(path)) if left.is_file()), None)
+        raise RunFileError(f"{path} is not there", hint=f"open {left}, its unfinished run" if left else "")
+    saved = saved_path(path.with_suffix("")) if path.suffix == ".partial" else None
+    replaceable = saved is not None and saved.is_file()
+    trouble = _trouble_elsewhere(path) if careful else netcdf.trouble(path) if replaceable else ""
+    if not trouble:
+        return path
+    if not replaceable:
+        raise RunFileError(f"{path} cannot be read as a run file: {trouble}", hint=DAMAGED)
+    warnings.warn(f"{path} was left half written, or is being written: this is its last checkpoint, {saved}",
+                  stacklevel=3)
+    return saved
+
+
+def _trouble_elsewhere(path: Path) -> str:
+    """As `netcdf.trouble`, in a process of its own."""
+    package = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
+    trial = subprocess.run([sys.executable, "-m", "neuro_mpc.runfile.netcdf", str(path)], capture_output=True, text=True,
+                           errors="replace", env=environment)
+    return (trial.stdout.strip() or netcdf.DAMAGED) if trial.returncode else ""

@@ -1,0 +1,338 @@
+"""The run file: one netCDF-4 file per run, written block by block while the run goes on.
+
+While a run lasts, its file is `<path>.partial`; a complete run is moved to `<path>`. Files are read with `open_run`.
+What was synced can be read after a kill, unless the kill came in the middle of a sync: then `open_run` reads the
+checkpoint, which is a run file, too, and never half written. A disk that is nearly full ends the run while there is
+room to close the file in order.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from neuro_mpc import __version__
+
+from neuro_mpc.runfile import netcdf
+from neuro_mpc.errors import RunError
+from neuro_mpc.runfile.labels import LEARNING, NEURAL, TESTS, evaluation_label
+from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
+from neuro_mpc.runfile.reading import open_run
+
+__all__ = ["RunFile", "open_run"]
+
+# A row per presentation is small and a sync is not: rows wait for whichever comes first.
+BLOCK_ROWS, BLOCK_SECONDS = 256, 2.0
+
+INTEGERS = ("sequence", "trial_number")
+CANNOT_WRITE = (
+    "free space on the disk, or another folder that can be written; "
+    "--resume goes on from the last checkpoint, if there is one"
+)
+TESTED = ("test", "test_presentation")  # the coordinates of a test
+
+
+def _writing(method):
+    """A method that writes: what netCDF or the system cannot do becomes a RunError with advice."""
+
+    @functools.wraps(method)
+    def told(self, *args, **options):
+        try:
+            return method(self, *args, **options)
+        except FileNotFoundError as problem:
+            raise RunError(f"{self.partial} is not there any more: it was removed while the run went on",
+                           hint="--resume goes on from the last checkpoint, if that is still there") from problem
+        except (OSError, RuntimeError) as problem:
+            reason = getattr(problem, "strerror", None) or problem
+            raise RunError(f"{self.partial} cannot be written: {reason}", hint=CANNOT_WRITE) from problem
+
+    return told
+
+
+class RunFile:
+    """Writes the run file of one run.
+
+    Numbers of presentations count those *learned before*: presentation 0 is the first, the snapshot of the
+    initial state has number 0, and the snapshots around presentation k have the numbers k and k + 1.
+
+    Used as a context manager, an exception leaves the readable `<path>.partial` with `complete = 0`.
+
+    Raises RunError, before anything is written, when the folder is missing or not writable, and when `<path>`
+    or `<path>.partial` is there and `overwrite` is false; later, when the disk is full or the file was removed.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        circuit,
+        protocol,
+        seed: int,
+        backend: str,
+        threads: int,
+        overwrite: bool = False,
+        extra_attributes: Mapping[str, str | int | float] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = partial_path(self.path)
+        check_folder(self.path)
+        if not overwrite:
+            refuse_existing(self.path, self.partial)
+        self._prepare(protocol)
+        described = {"seed": seed, "backend": backend, "threads": threads, **(extra_attributes or {})}
+        self._create({**_provenance(circuit, protocol), **described, "complete": 0})
+
+    @classmethod
+    def reopened(cls, path: str | os.PathLike[str], *, protocol) -> RunFile:
+        """Goes on with the `<path>.partial` of a run of the same protocol. Raises RunError if it cannot be read."""
+        self = cls.__new__(cls)
+        self.path = Path(path)
+        self.partial = partial_path(self.path)
+        self._prepare(protocol)
+        self._reopen()
+        return self
+
+    def _prepare(self, protocol) -> None:
+        self._float = {"float32": "f4", "float64": "f8"}[protocol.precision]
+        self._rows: list[tuple] = []
+        self._flushed = time.monotonic()
+
+    @_writing
+    def _create(self, attributes: Mapping[str, str | int | float]) -> None:
+        require_room(self.path, 0)
+        unfinished = self.path.with_name(f"{self.path.name}.new")
+        self._file = netCDF4.Dataset(unfinished, "w", format="NETCDF4")
+        self._file.setncatts(attributes)
+        self._create_learning()
+        self._file.sync()
+        os.replace(unfinished, self.partial)  # from its first moment on it can be read
+
+    @_writing
+    def _reopen(self) -> None:
+        self._file = netCDF4.Dataset(self.partial, "a")
+        try:
+            netcdf.require_columns(self._file, "learning", ("presentation", *LEARNING))
+        except OSError:
+            self._file.close()
+            raise
+
+    @_writing
+    def learning(
+        self,
+        presentation: int,
+        free_energy: float,
+        free_energy_hidden: float,
+        loss: float,
+        free_energy_start: float,
+        iterations: int,
+    ) -> None:
+        """Keeps the energies of one presentation: means per trial, summed over steps and units."""
+        row = (presentation, free_energy, free_energy_hidden, loss, free_energy_start, iterations)
+        self._rows.append(row)
+        if len(self._rows) >= BLOCK_ROWS or time.monotonic() - self._flushed >= BLOCK_SECONDS:
+            self.flush()
+
+    @_writing
+    def test(self, presentation: int, values: Mapping[str, float]) -> None:
+        """Writes what was measured after `presentation` presentations: `{"test_loss": …, "accuracy": …}`."""
+        group = self._file["learning"]
+        row = netcdf.next_row(group, "test", TESTED, presentation)
+        for name, value in values.items():
+            if name not in group.variables:
+                label = TESTS.get(name, name.replace("_", " "))
+                netcdf.create_column(group, name, self._float, "test", label)
+            group[name][row] = value
+        self.flush()
+
+    @_writing
+    def snapshot(self, presentation: int, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Writes the parameters of every synapse: `{projection: {parameter: array (post, pre)}}`."""
+        require_room(self.path, _bytes(parameters))
+        for projection, arrays in parameters.items():
+            group = self._file.createGroup(f"synapses/{projection}")
+            row = netcdf.next_row(group, "snapshot", ("presentation",), presentation)
+            for name, array in arrays.items():
+                label = f"{name} of the synapses of the projection {projection}"
+                self._put(group, name, row, array, ("snapshot", "post", "pre"), label)
+        self.flush()
+
+    @_writing
+    def sample(
+        self,
+        presentation: int,
+        stimulus: np.ndarray,
+        target: np.ndarray,
+        neural: Mapping[str, Mapping[str, np.ndarray]],
+        trials: np.ndarray,
+    ) -> None:
+        """Writes the neural traces of one presentation.
+
+        stimulus: (step, trial, unit); target: (step or 1, trial, unit of the target);
+        trials: (trial,), their numbers in the data set; neural: `{population: {name: (step, trial, unit)}}`,
+        with `iteration` first where the trajectory of inference is kept. A single step of a longer sequence
+        is its last.
+        """
+        require_room(self.path, stimulus.nbytes + target.nbytes + _bytes(neural))
+        steps = len(stimulus)
+        group = self._file.createGroup("stimulus")
+        netcdf.create_steps(group, "step", steps, steps)
+        netcdf.create_steps(group, "target_step", len(target), steps)
+        row = netcdf.next_row(group, "sample", ("presentation",), presentation)
+        shown = ("sample", "step", "trial", "unit")
+        expected = ("sample", "target_step", "trial", "target_unit")
+        self._put(group, "stimulus", row, stimulus, shown, "stimulus")
+        self._put(group, "target", row, target, expected, "target")
+        self._put(group, "trial_number", row, trials, ("sample", "trial"), "number of the trial")
+        for population, arrays in neural.items():
+            self._sample_population(population, presentation, arrays, steps)
+        self.flush()
+
+    @_writing
+    def symbols(self, names: Sequence[str]) -> None:
+        """Writes the names of the symbols of stimulus and target, as UTF-8 with a line for each."""
+        group = self._file.createGroup("stimulus")
+        if "symbols" not in group.variables:
+            text = np.frombuffer("\n".join(names).encode(), np.uint8)
+            netcdf.put_text(group, "symbols", text, "names of the symbols by number, a line each, in UTF-8")
+        self.flush()
+
+    @_writing
+    def generated(
+        self,
+        presentation: int,
+        sequences: np.ndarray,
+        *,
+        symbols: Sequence[str] = (),
+        transitions: Sequence[int] = (),
+    ) -> None:
+        """Writes the sequences that a test generated: int (trial, position), the first symbol being given.
+
+        symbols: names of the target's units; transitions: steps from a symbol to the next that are allowed.
+        """
+        group = self._file.createGroup("generation")
+        if symbols:
+            group.symbols = "\n".join(symbols)
+        if len(transitions):
+            group.transitions = np.asarray(transitions, "i4")
+        row = netcdf.next_row(group, "test", TESTED, presentation)
+        self._put(group, "sequence", row, sequences, ("test", "trial", "position"), "generated symbol")
+        self.flush()
+
+    @_writing
+    def evaluation(self, values: Mapping[str, float | np.ndarray]) -> None:
+        """Writes what the trained circuit does on the test trials: a number each, or an array (network,)."""
+        group = self._file.createGroup("evaluation")
+        for name, value in values.items():
+            netcdf.put_result(group, name, value, "network", self._float, evaluation_label(name))
+        self.flush()
+
+    @_writing
+    def experiment(self, results: xr.Dataset) -> None:
+        """Writes what an experiment found."""
+        require_room(self.path, results.nbytes)
+        netcdf.put_dataset(self._file.createGroup("experiment"), results, self._float)
+        self.flush()
+
+    @_writing
+    def changed(self, presentation: int, changes: Sequence[str], attributes: Mapping[str, str] = {}) -> None:
+        """Tells what is done in another way from so many presentations on; `attributes` take the place of old ones."""
+        told = [f"after {presentation} presentations: {change}" for change in changes]
+        before = [self._file.changes] if "changes" in self._file.ncattrs() else []
+        kept = {name: int(text) if name in ("seed", "threads") else text for name, text in attributes.items()}
+        self._file.setncatts({**kept, "changes": "\n".join([*before, *told])})
+
+    @_writing
+    def flush(self) -> None:
+        """Writes the rows that wait and makes everything so far readable, even after a kill."""
+        self.partial.stat()  # a file that was removed would take rows, and lose them in the end
+        require_room(self.path, 0)
+        self._sync()
+
+    def _sync(self) -> None:
+        group = self._file["learning"]
+        rows = slice(start := len(group.dimensions["presentation"]), start + len(self._rows))
+        for name, column in zip(("presentation", *LEARNING), zip(*self._rows)):
+            group[name][rows] = column
+        self._rows.clear()
+        self._file.sync()
+        self._flushed = time.monotonic()
+
+    @_writing
+    def close(self, complete: bool = True) -> None:
+        """Ends the file: a complete run moves to its path, any other stays `<path>.partial`."""
+        if not self._file.isopen():
+            return
+        try:
+            self.flush() if complete else self._sync()  # the reserve is for the last rows, too
+            self._file.complete = int(complete)
+        finally:
+            self._file.close()
+        if complete:
+            os.replace(self.partial, self.path)
+
+    def __enter__(self) -> RunFile:
+        return self
+
+    def __exit__(self, exception_type, *_) -> None:
+        if exception_type is None:
+            return self.close()
+        with suppress(RunError):  # what went wrong before is what to tell
+            self.close(complete=False)
+
+    def _create_learning(self) -> None:
+        group = self._file.createGroup("learning")
+        netcdf.create_rows(group, "presentation", ("presentation",))
+        netcdf.create_rows(group, "test", TESTED)
+        for name, label in LEARNING.items():
+            kind = "i4" if name == "iterations" else self._float
+            netcdf.create_column(group, name, kind, "presentation", label)
+
+    def _sample_population(
+        self, population: str, presentation: int, arrays: Mapping[str, np.ndarray], steps: int
+    ) -> None:
+        group = self._file.createGroup(f"neural/{population}")
+        row = netcdf.next_row(group, "sample", ("presentation",), presentation)
+        for name, array in arrays.items():
+            netcdf.create_steps(group, "step", array.shape[-3], steps)
+            trajectory = ("iteration",) if array.ndim == 4 else ()
+            dimensions = ("sample", *trajectory, "step", "trial", "unit")
+            self._put(group, name, row, array, dimensions, NEURAL.get(name, name.replace("_", " ")))
+
+    def _put(self, group, name: str, row: int, array, dimensions: tuple[str, ...], label: str) -> None:
+        array = np.asarray(array)
+        kind = "i8" if name in INTEGERS else self._float
+        netcdf.put(group, name, row, array, dimensions, kind, label)
+
+
+def _bytes(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> int:
+    return sum(array.nbytes for group in arrays.values() for array in group.values())
+
+
+def _provenance(circuit, protocol) -> dict[str, str]:
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"neuro_mpc run of {circuit.name} on {protocol.name}",
+        "circuit": circuit.to_toml(),
+        "protocol": protocol.to_toml(),
+        "precision": protocol.precision,
+        "neuro_mpc_version": __version__,
+        "brian2_version": _brian2_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _brian2_version() -> str:
+    try:
+        return importlib.metadata.version("brian2")  # importing Brian2 only for its number takes seconds
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,170 @@
+"""What a run will take: memory, disk and time, from its description alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neuro_mpc import machine
+from neuro_mpc.errors import RunError
+from neuro_mpc.network.plan import Plan
+from neuro_mpc.runfile.paths import free_disk
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.simulation.schedule import Course
+from neuro_mpc.stimuli import Stimuli
+
+BASE_BYTES = {"cpp": 300e6, "numpy": 550e6, "cython": 550e6}  # the libraries, in one process or in two
+LEARNING_COLUMNS, TRACES = 6, 5
+# A sweep does more than its products; measured on the protocols that come with the package.
+MORE_THAN_PRODUCTS = 4.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes of memory, bytes on the disk (with the checkpoint), seconds of learning; numbers of what it is made of."""
+
+    memory: float
+    disk: float
+    seconds: float
+    synapses: int
+    parameters: int
+    presentations: int
+
+
+def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, backend: str) -> Estimate:
+    """What a run of this plan will take."""
+    item = np.dtype(plan.precision).itemsize
+    synapses = sum(_synapses(plan, name) for name in plan.circuit.projection)
+    parameters = sum(_synapses(plan, name) * len(rules.parameters) for name, rules in plan.rules.synapses.items())
+    arrays = _synapse_elements(plan) * item
+    sample = _sample_elements(plan, protocol) * item
+    # Drawn in float64 with some copies; read for a checkpoint; a batch on its way; a sample on its way.
+    passing = 3 * 8 * parameters + arrays + 3 * 4 * _batch_elements(plan) + 2 * sample
+    memory = BASE_BYTES[backend] + arrays + _packed_elements(plan) * item + _neural_bytes(plan, item) + passing
+    records = (course.total * LEARNING_COLUMNS * 8 + _snapshots(protocol, course) * parameters * item
+               + len(protocol.recording.samples) * sample + 1e5)
+    seconds = _products(plan, protocol, course, data) / machine.products_per_second(plan.precision) * MORE_THAN_PRODUCTS
+    seconds /= plan.threads
+    return Estimate(memory, 2 * records + arrays, seconds, synapses, parameters, course.total)
+
+
+def refuse_too_large(found: Estimate) -> None:
+    """Raises RunError for a run that this machine's memory cannot hold."""
+    free = machine.free_memory()
+    if free is not None and found.memory > free:
+        raise RunError(
+            f"the run needs about {in_bytes(found.memory)} of memory and {in_bytes(free)} are free: "
+            f"{found.synapses:,} synapses with {found.parameters:,} parameters",
+            hint="smaller populations, a smaller learning.batch, fewer recording.trials, or a larger machine")
+
+
+def warn_of_little_room(found: Estimate, path: Path, stage: Callable[[str], None]) -> None:
+    """Tells where a run file may become larger than its disk; compressed, it may still fit."""
+    free = free_disk(path)
+    if found.disk > free:
+        stage(f"the run may write up to {in_bytes(found.disk)}, and {in_bytes(free)} are free beside {path}; "
+              "if the disk fills up, the run ends in order, and --resume goes on")
+
+
+def as_text(found: Estimate) -> str:
+    """The estimate in a few lines."""
+    free = machine.free_memory()
+    of = f" of {in_bytes(free)} that are free" if free is not None else ""
+    disk = in_bytes(free_disk(Path("run.nc")))
+    return "\n".join([
+        f"the descriptions hold: {found.synapses:,} synapses with {found.parameters:,} parameters",
+        f"memory   about {in_bytes(found.memory)}{of}",
+        f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
+        "while the run lasts",
+        f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, and compiling once (cpp, cython)"])
+
+
+def duration(seconds: float) -> str:
+    """Such as `3 minutes`."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds" if seconds >= 1.5 else "a second"
+
+
+def in_bytes(number: float) -> str:
+    """Such as `1.2 GB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:,.3g} TB" if number < 1000 else f"{number:,.0f} TB"
+
+
+def _synapses(plan: Plan, projection: str) -> int:
+    post, pre = plan.circuit.shape(projection)
+    return post * pre
+
+
+def _stored(equations: str) -> int:
+    """Arrays of a group with these equations; a linked variable is stored elsewhere."""
+    return sum(bool(line.strip()) and "(linked)" not in line for line in equations.splitlines())
+
+
+def _synapse_elements(plan: Plan) -> int:
+    return sum(_synapses(plan, name) * _stored(plan.plasticity(name).equations()) for name in plan.circuit.projection)
+
+
+def _packed_elements(plan: Plan) -> int:
+    return sum(_synapses(plan, name) * len(plan.packed(name, direction))
+               for name in plan.circuit.projection for direction in ("forward", "backward"))
+
+
+def _neural_bytes(plan: Plan, item: int) -> int:
+    """Populations on all rows of a presentation; each Brian2 group also numbers its elements."""
+    total = 0
+    groups = {name: [rules.belief(), rules.prediction(), rules.error()]
+              for name, rules in plan.rules.populations.items()}
+    groups[plan.circuit.target] = [plan.rules.readout.prediction(), plan.rules.readout.error()]
+    groups[plan.circuit.stimulus] = ["symbol : integer" if plan.symbolic else "x : 1\nx_squared : 1"]
+    for name, equations in groups.items():
+        elements = plan.rows[name].elements(plan.trials)
+        total += elements * sum(_stored(each) * item + 4 for each in equations)
+    return total
+
+
+def _batch_elements(plan: Plan) -> int:
+    ends = plan.rows[plan.circuit.stimulus], plan.rows[plan.circuit.target]
+    return plan.trials * sum(rows.steps * rows.units for rows in ends)
+
+
+def _sample_elements(plan: Plan, protocol: Protocol) -> int:
+    """Neural traces of one sample."""
+    recording = protocol.recording
+    if not recording.samples:
+        return 0
+    trials = min(recording.trials or plan.trials, plan.trials)
+    rows = sum(plan.rows[name].steps * plan.rows[name].units for name in plan.circuit.population)
+    iterations = 1 + max(map(protocol.inference.iterations_at, recording.samples)) if recording.trajectory else 1
+    return rows * trials * TRACES * iterations
+
+
+def _snapshots(protocol: Protocol, course: Course) -> int:
+    every = protocol.recording.synapses_every
+    return 2 + 2 * len(protocol.recording.samples) + (course.total // every if every else 0)
+
+
+def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> float:
+    """Multiplications of the matrix products of all presentations and tests."""
+    each = sum(_synapses(plan, name) * (2 if rules.varies else 1) for name, rules in plan.rules.synapses.items()
+               if not (plan.symbolic and plan.circuit.projection[name].source == plan.circuit.stimulus))
+    one_pass = float(each * plan.trials * plan.steps)
+    inference = protocol.inference
+    starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]
+    bounds = [*(min(start, course.total) for start in starts), course.total]
+    iterations = sum((end - start) * inference.iterations_at(start) for start, end in zip(bounds, bounds[1:]))
+    inferring = course.total if inference.scheme == "fixed-prediction" else 2 * iterations
+    test = protocol.test
+    between = course.presentations(test.every, test.every_epochs)
+    tests = 2 + (course.total // between if between else 0)
+    batches = -(-data.size(test.split) // plan.trials)
+    return one_pass * (2 * course.total + inferring + tests * batches + (2 + test.ensemble) * batches)
+

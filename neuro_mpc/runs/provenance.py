@@ -1,0 +1,86 @@
+"""What a run was started from: all that its numbers depend on, as text, to tell one run from another."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+
+import numpy as np
+
+from neuro_mpc import __version__
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.network import launch
+from neuro_mpc.network.compiler import compiler_version
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli.interface import SPLITS
+
+# The run file has these among its own attributes.
+DESCRIBED_ANYWAY = {"circuit", "protocol", "seed", "backend", "threads", "neuro_mpc_version", "brian2_version"}
+SHOWN = 8
+TRIALS_COMPARED = 256
+
+
+def origin(circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int,
+           data: Stimuli) -> dict[str, str]:
+    """name → text: circuit and protocol (TOML), seed, backend, threads, data, versions, and the machine.
+
+    All of it is found among the attributes of the run file.
+    """
+    described = {"circuit": circuit.to_toml(), "protocol": protocol.to_toml(), "seed": str(seed), "backend": backend,
+                 "threads": str(threads), "data": _fingerprint(data), "neuro_mpc_version": __version__,
+                 "brian2_version": version("brian2"), "numpy_version": np.__version__,
+                 "processor": f"{platform.machine()} {_digest(launch.processor().encode())}"}
+    return described if backend == "numpy" else {**described, "compiler": compiler_version()}
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What differs, a line each: ``protocol.learning.rate was 0.1, is 0.5``."""
+    return [line for name in dict.fromkeys([*before, *now])
+            for line in _differences(name, before.get(name, "nothing"), now.get(name, "nothing"))]
+
+
+def shown(lines: list[str]) -> str:
+    """The first of the differences, indented, for an error."""
+    more = [f"and {len(lines) - SHOWN} more"] * (len(lines) > SHOWN)
+    return "".join(f"\n    {line}" for line in [*lines[:SHOWN], *more])
+
+
+def _differences(name: str, before: str, now: str) -> Iterator[str]:
+    if before == now:
+        return
+    if name not in ("circuit", "protocol"):
+        yield f"{name} was {before}, is {now}"
+        return
+    try:
+        old, new = (dict(_flat(name, tomllib.loads(text))) for text in (before, now))
+    except (tomllib.TOMLDecodeError, RecursionError):  # from a file that is damaged, or a stranger's
+        yield f"{name} cannot be read"
+        return
+    for key in dict.fromkeys([*old, *new]):
+        if old.get(key) != new.get(key):
+            yield f"{key} was {old.get(key, 'not there')!r}, is {new.get(key, 'not there')!r}"
+
+
+def _flat(path: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{path}.{name}", value)
+        else:
+            yield f"{path}.{name}", value
+
+
+def _fingerprint(data: Stimuli) -> str:
+    """Tells data sets apart by their sizes and some of their trials."""
+    sizes = [data.size(split) for split in SPLITS]
+    shown_trials = np.arange(0, sizes[0], max(1, sizes[0] // TRIALS_COMPARED))
+    stimulus, target = data.batch("train", shown_trials)
+    content = _digest(np.ascontiguousarray(stimulus), np.ascontiguousarray(target))
+    return f"{' + '.join(map(str, sizes))} trials {content}"
+
+
+def _digest(*parts: bytes | np.ndarray) -> str:
+    return hashlib.sha256(b"".join(map(bytes, parts))).hexdigest()[:12]

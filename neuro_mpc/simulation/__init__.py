@@ -1,0 +1,1 @@
+"""A circuit at work: initial values, presentations, schedules, evaluation, drawn weights, generation."""

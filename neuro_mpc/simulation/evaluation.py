@@ -1,0 +1,43 @@
+"""What a trained circuit does on test trials: as it is, with mean weights, and as networks drawn from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuro_mpc.simulation import measures
+from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.descriptions.protocol import Test
+from neuro_mpc.simulation.sampling import draw_weights
+from neuro_mpc.stimuli import Stimuli
+
+Values = dict[str, float | np.ndarray]
+
+
+def evaluate(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: int) -> Values:
+    """Every measure of `test`, on the trials of the split "test", after so many presentations.
+
+    ``accuracy``               with noise, as the circuit learned
+    ``accuracy_mean_weights``  every weight at its mean
+    ``accuracy_network``       (network,) of each of `test.ensemble` networks whose weights are drawn once
+    ``accuracy_ensemble``      of the mean of the outputs of these networks
+
+    and so for the other measures; a correct letter ratio has no ensemble. Nothing is learned, and the parameters stay.
+    """
+    values: Values = dict(measures.measure(presenter, stimuli, test, "test", presentation).values)
+    with presenter.noiseless():
+        found = measures.measure(presenter, stimuli, test, "test", presentation).values
+    values |= {f"{name}_mean_weights": value for name, value in found.items()}
+    return values | _networks(presenter, stimuli, test, presentation) if test.ensemble else values
+
+
+def _networks(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: int) -> Values:
+    votes = measures.no_votes(stimuli, test, "test")
+    circuit, parameters, found = presenter.plan.circuit, presenter.parameters(), []
+    for network in range(test.ensemble):
+        with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
+            found.append(measures.measure(presenter, stimuli, test, "test", presentation, votes).values)
+    values: Values = {f"{name}_network": np.array([each[name] for each in found]) for name in found[0]}
+    if votes is not None:
+        found = measures.of_votes(stimuli, test, "test", votes, test.ensemble)
+        values |= {f"{name}_ensemble": value for name, value in found.items()}
+    return values

@@ -1,0 +1,187 @@
+"""What a trained circuit makes of a text: the next symbol after each one, and texts that it goes on with by itself."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.runfile import access
+from neuro_mpc.errors import RunError, RunFileError
+from neuro_mpc.network import launch
+from neuro_mpc.network.plan import Plan
+from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.runfile.reading import open_run
+from neuro_mpc.simulation.sampling import draw_weights
+from neuro_mpc.stimuli.text import END, UNKNOWN, tokens
+from neuro_mpc.simulation.trained import Source, Trained, load_trained
+
+NO_SYMBOL = -1
+
+
+class Reader:
+    """A trained circuit that reads symbols one at a time, used as a context manager.
+
+    run           a run file of a text or a toy language, or the opened run
+    presentation  the snapshot to read with; None: the last one
+    texts         texts that are read side by side
+    networks      read with so many networks drawn from the learned distributions, and mean outputs; 0: with the
+                  circuit as it learned, every input drawn from its mean and variance
+    mean_weights  every weight at its mean
+    seed          feeds the noise and the networks; None: that of the run
+    backend       "numpy" needs no compiler
+
+    symbols       their names by number
+
+    Raises RunFileError for a run without symbols, RunError for a number of texts or networks that cannot be.
+    """
+
+    def __init__(self, run: Source, *, presentation: int | None = None, texts: int = 1, networks: int = 0,
+                 mean_weights: bool = False, seed: int | None = None, backend: str = "numpy"):
+        if texts < 1 or networks < 0:
+            raise RunError(f"{texts} texts and {networks} networks", hint="at least 1 text, at least 0 networks")
+        self.symbols = _symbols(run)
+        self.trained: Trained = load_trained(run, presentation)
+        self.level = getattr(self.trained.protocol.stimulus, "level", "character")
+        self.texts, self.networks, self.mean_weights = texts, networks, mean_weights
+        self.seed, self.backend = self.trained.seed if seed is None else seed, backend
+        self._numbers = {name: number for number, name in enumerate(self.symbols)}
+        self._count, self._stack = 0, ExitStack()
+
+    def __enter__(self) -> Reader:
+        plan = Plan(self.trained.circuit, self.texts, 1, precision=self.trained.protocol.precision, symbolic=True)
+        with ExitStack() as stack:
+            workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
+            program = stack.enter_context(launch.start(plan, launch.available(self.backend), workspace))
+            self._presenter = Presenter(program, plan, self.trained.protocol, self.seed, carries=True)
+            self._presenter.load(self.trained.parameters)
+            if self.mean_weights:
+                stack.enter_context(self._presenter.noiseless())
+            self._stack = stack.pop_all()
+        weights = (draw_weights(plan.circuit, self.trained.parameters, self.seed, each) for each in range(self.networks))
+        self._drawn = [(each, None) for each in weights]
+        return self
+
+    def __exit__(self, *problem) -> None:
+        self._stack.__exit__(*problem)
+
+    def numbers(self, text: str) -> np.ndarray:
+        """The symbols of a text, int (symbol,); those that the circuit does not know are `<unk>`, with a warning.
+
+        Raises RunError where the circuit has no `<unk>`.
+        """
+        names = tokens([text], self.level)[:-1]
+        if unknown := ", ".join(repr(name) if name.isspace() else name for name in dict.fromkeys(names) if name not in self._numbers):
+            if UNKNOWN not in self._numbers:
+                raise RunError(f"the circuit knows no {unknown}", hint=f"one of {' '.join(self.symbols[:30])}")
+            warnings.warn(f"not in the vocabulary, read as {UNKNOWN}: {unknown}", stacklevel=3)
+        return np.array([self._numbers.get(name, self._numbers.get(UNKNOWN)) for name in names], np.int32)
+
+    @property
+    def end(self) -> int:
+        """The symbol between sentences; −1 where there is none."""
+        return self._numbers.get(END, NO_SYMBOL)
+
+    def read(self, symbols: np.ndarray) -> np.ndarray:
+        """Probabilities (text, symbol) of what comes next, after one symbol of each text, int (text,)."""
+        if not self._drawn:
+            output = self._read(symbols)
+        else:
+            outputs = [self._read_with(number, symbols) for number in range(len(self._drawn))]
+            output = np.mean(outputs, axis=0)
+        self._count += 1
+        return output
+
+    def _read(self, symbols: np.ndarray) -> np.ndarray:
+        nothing = np.full((1, self.texts), NO_SYMBOL)
+        return self._presenter.predict(np.asarray(symbols)[None], nothing, "reading", self._count,
+                                       carrying=self._count > 0)[0][0].astype(float)
+
+    def _read_with(self, number: int, symbols: np.ndarray) -> np.ndarray:
+        """Read with one of the networks, which goes on from its own state."""
+        weights, state = self._drawn[number]
+        with self._presenter.fixed_weights(weights):
+            if state is not None:
+                self._presenter.carry(state)
+            output = self._read(symbols)
+        self._drawn[number] = weights, self._presenter.carried()
+        return output
+
+
+def generate(run: Source, prompt: str = "", *, length: int = 20, temperature: float = 1.0, number: int = 1,
+             **reading) -> list[str]:
+    """Texts of `length` symbols that a trained circuit goes on with after a prompt.
+
+    temperature  each symbol is drawn with a probability ∝ output^(1/temperature); 0: the most probable one
+    number       texts
+    reading      presentation, networks, mean_weights, seed, backend: see `Reader`
+
+    Raises RunFileError and RunError as `Reader`, RunError for a length or temperature that cannot be.
+    """
+    if length < 1 or not temperature >= 0:
+        raise RunError(f"a length of {length}, a temperature of {temperature}", hint="1 or more, 0 or more")
+    with Reader(run, texts=number, **reading) as reader:
+        rng = np.random.default_rng([reader.seed, number])
+        begun = [each for each in (reader.end, *reader.numbers(prompt)) if each != NO_SYMBOL]
+        if not begun:
+            raise RunError("there is nothing to go on from", hint=f'a prompt, such as "{reader.symbols[0]}"')
+        for symbol in begun:
+            output = reader.read(np.full(number, symbol))
+        chosen = [_chosen(output, temperature, rng)]
+        while len(chosen) < length:
+            chosen.append(_chosen(reader.read(chosen[-1]), temperature, rng))
+        return [_joined(prompt, [reader.symbols[each] for each in text], reader.level)
+                for text in np.stack(chosen, axis=1)]
+
+
+def next_symbols(run: Source, text: str, **reading) -> xr.DataArray:
+    """probability (position, symbol) of each symbol after so many of the text's: 0 before the first one.
+
+    The coordinate `symbol` has their names, `text` (position) those that come next in fact, `<eos>` at the end.  `reading` as in `generate`.
+    """
+    with Reader(run, **reading) as reader:
+        if reader.end == NO_SYMBOL:
+            raise RunFileError("the symbols of this run have no <eos> to begin with", hint="a run of a text")
+        read = [reader.end, *reader.numbers(text)]
+        outputs = [reader.read(np.array([symbol]))[0] for symbol in read]
+        following = [reader.symbols[each] for each in (*read[1:], reader.end)]
+        return xr.DataArray(
+            np.stack(outputs), dims=("position", "symbol"), name="probability",
+            coords={"symbol": reader.symbols, "text": ("position", following)},
+            attrs={"long_name": "probability of the next symbol", "units": "1",
+                   "presentation": reader.trained.presentation})
+
+
+def _chosen(output: np.ndarray, temperature: float, rng: np.random.Generator) -> np.ndarray:
+    """One symbol for each text, from probabilities (text, symbol)."""
+    if temperature == 0:
+        return output.argmax(axis=1)
+    # The largest of log p / temperature and Gumbel noise is a draw from the tempered distribution.
+    with np.errstate(divide="ignore"):
+        return (np.log(output) / temperature + rng.gumbel(size=output.shape)).argmax(axis=1)
+
+
+def _joined(prompt: str, symbols: list[str], level: str) -> str:
+    if level == "word":
+        return " ".join([prompt.strip(), *symbols]).strip().replace(f" {END}", "\n").replace("\n ", "\n").strip()
+    return prompt + "".join("\n" if each == END else each for each in symbols)
+
+
+def _symbols(run: Source) -> list[str]:
+    with _opened(run) as opened:
+        return access.symbols(opened)
+
+
+@contextmanager
+def _opened(run: Source) -> Iterator[xr.DataTree]:
+    source = run.source if isinstance(run, Trained) else run
+    if isinstance(source, xr.DataTree):
+        yield source
+    else:
+        with open_run(source, careful=True) as opened:
+            yield opened

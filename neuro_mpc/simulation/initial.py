@@ -1,0 +1,212 @@
+"""Drawing the initial parameters of every synapse from their expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import sympy
+
+from neuro_mpc.descriptions import shipped
+from neuro_mpc.descriptions.circuit import Circuit, Parameter
+from neuro_mpc.descriptions.circuit_checks import bounds_text
+from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.descriptions.expressions import SIZES, evaluate, parse
+from neuro_mpc.descriptions.functions import RandomCall, identity, normal
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.randomness import generator
+
+Parameters = dict[str, dict[str, np.ndarray]]
+
+
+def draw(circuit: Circuit, protocol: Protocol, seed: int) -> Parameters:
+    """projection → parameter → initial values (n_post, n_pre), float64, of a sized circuit.
+
+    A value of the protocol's ``learning.initial`` goes before that of the projection, and that before the one
+    of the synapse type; PROJECTION.PARAMETER goes before PARAMETER. Every parameter of every projection has a
+    random stream of its own, so that a change of one leaves the others as they were.
+
+    Raises DescriptionError where values leave their bounds, are not finite, or make a negative variance.
+    """
+    _refuse_unknown(circuit, protocol)
+    drawn = {name: _projection(circuit, protocol, name, seed) for name in circuit.projection}
+    refuse_impossible(circuit, drawn)
+    return drawn
+
+
+def refuse_impossible(circuit: Circuit, parameters: Parameters) -> None:
+    """Raises DescriptionError for parameters that make no distribution of weights."""
+    for name, values in parameters.items():
+        _refuse_impossible_moments(circuit, name, values)
+        _refuse_impossible_spike(circuit, name, values)
+
+
+def _projection(circuit: Circuit, protocol: Protocol, name: str, seed: int) -> dict[str, np.ndarray]:
+    types = circuit.synapse[circuit.projection[name].synapse].parameter
+    return {
+        parameter: _parameter(circuit, protocol, name, parameter, types[parameter], seed)
+        for parameter in types
+    }
+
+
+def _parameter(
+    circuit: Circuit, protocol: Protocol, projection: str, name: str, parameter: Parameter, seed: int
+) -> np.ndarray:
+    value, where = _chosen(circuit, protocol, projection, name)
+    try:
+        expression = parse(value, SIZES, random=True, **where)
+        values = _values(expression, circuit.shape(projection), generator(seed, projection, name))
+    except (ValueError, MemoryError) as problem:
+        raise DescriptionError(str(problem), found=value, **where) from None
+    low = -np.inf if parameter.low is None else parameter.low
+    high = np.inf if parameter.high is None else parameter.high
+    if not np.isfinite(values).all():
+        raise DescriptionError("gives values that are not finite", found=value, **where)
+    if (outside := (values < low) | (values > high)).any():
+        raise DescriptionError(
+            f"{name} out of bounds: {outside.sum()} of {values.size} values, such as {values[outside][0]:g}",
+            found=value,
+            expected=bounds_text(parameter),
+            **where,
+        )
+    return values
+
+
+def _chosen(
+    circuit: Circuit, protocol: Protocol, projection: str, name: str
+) -> tuple[object, dict[str, str]]:
+    """The initial value that counts, and where it stands."""
+    overrides, described = protocol.learning.initial, circuit.projection[projection]
+    own = overrides.get(projection)
+    if isinstance(own, Mapping) and name in own:
+        return own[name], {"source": protocol.name, "key": f"learning.initial.{projection}.{name}"}
+    if name in overrides and not isinstance(overrides[name], Mapping):
+        return overrides[name], {"source": protocol.name, "key": f"learning.initial.{name}"}
+    if name in described.initial:
+        return described.initial[name], {
+            "source": circuit.name,
+            "key": f"projection.{projection}.initial.{name}",
+        }
+    key = f"synapse.{described.synapse}.parameter.{name}.initial"
+    return circuit.synapse[described.synapse].parameter[name].initial, {"source": circuit.name, "key": key}
+
+
+def _values(expression: sympy.Expr, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """The expression for every synapse of a projection, its random calls drawn in the order of the text."""
+    n_post, n_pre = shape
+    values: dict[str, object] = {"n": float(n_pre), "n_pre": float(n_pre), "n_post": float(n_post)}
+    calls = sorted(expression.atoms(RandomCall), key=lambda call: int(call.args[-1].name[1:]))
+    drawn = {call: sympy.Symbol(f"{call.args[-1].name} drawn", real=True) for call in calls}
+    with np.errstate(all="ignore"):  # what is not finite is refused by the caller
+        for call, symbol in drawn.items():
+            args = [evaluate(arg.xreplace(drawn), values) for arg in call.args[:-1]]
+            values[symbol.name] = _draw(call, args, shape, rng)
+        return np.array(np.broadcast_to(evaluate(expression.xreplace(drawn), values), shape))
+
+
+def _draw(
+    call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    if isinstance(call, identity):
+        if shape[0] != shape[1]:
+            raise ValueError(f"identity() needs as many receivers as senders, here {shape[0]} and {shape[1]}")
+        return np.eye(shape[0])
+    if isinstance(call, normal):
+        if (args[1] < 0).any():
+            raise ValueError("normal(mean, std) needs std ≥ 0")
+        return rng.normal(*args, shape)
+    if (args[0] > args[1]).any():
+        raise ValueError("uniform(low, high) needs low ≤ high")
+    return rng.uniform(*args, shape)
+
+
+def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
+    """Refuses names in ``learning.initial`` and ``learning.rate_factor`` that mean nothing.
+
+    A parameter of a shipped synapse type may be absent from the circuit: a protocol serves several circuits.
+    """
+    here = {parameter for synapse in circuit.synapse.values() for parameter in synapse.parameter}
+    elsewhere = {
+        parameter
+        for name in shipped.files("synapse")
+        for parameter in shipped.synapse_type(name)["parameter"]
+    }
+    for name in protocol.learning.rate_factor:
+        if name not in here | elsewhere:
+            raise DescriptionError(
+                "unknown parameter",
+                source=protocol.name,
+                key=f"learning.rate_factor.{name}",
+                expected=", ".join(sorted(here | elsewhere)),
+                hint=did_you_mean(name, here | elsewhere),
+            )
+    for name, value in protocol.learning.initial.items():
+        is_table = isinstance(value, Mapping)
+        kind, known = ("projection", set(circuit.projection)) if is_table else ("parameter", here | elsewhere)
+        if name not in known:
+            raise DescriptionError(
+                f"unknown {kind}",
+                source=protocol.name,
+                key=f"learning.initial.{name}",
+                expected=", ".join(sorted(known)),
+                hint=did_you_mean(name, known),
+            )
+        if is_table:
+            _refuse_unknown_parameters(circuit, protocol, name, value, elsewhere)
+
+
+def _refuse_unknown_parameters(
+    circuit: Circuit, protocol: Protocol, projection: str, values: Mapping[str, object], elsewhere: set[str]
+) -> None:
+    known = {*circuit.synapse[circuit.projection[projection].synapse].parameter, *elsewhere}
+    for name in values:
+        if name not in known:
+            raise DescriptionError(
+                "unknown parameter",
+                source=protocol.name,
+                expected=", ".join(sorted(known)),
+                key=f"learning.initial.{projection}.{name}",
+                hint=did_you_mean(name, known),
+            )
+
+
+def _refuse_impossible_moments(
+    circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]
+) -> None:
+    name = circuit.projection[projection].synapse
+    synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
+    for moment, formula in (("mean", synapse.mean), ("variance", synapse.variance)):
+        with np.errstate(all="ignore"):
+            found = evaluate(parse(formula, values), values)
+        # Rounding may leave a variance that is zero a little below it.
+        slack = 1e-12 * max(1.0, float(np.abs(found).max(initial=0.0))) if moment == "variance" else np.inf
+        if not (np.isfinite(found).all() and (found >= -slack).all()):
+            problem = f"the parameters of {projection} make a {moment} that is negative or not finite"
+            raise DescriptionError(
+                problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=formula
+            )
+
+
+def _refuse_impossible_spike(
+    circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]
+) -> None:
+    """A weight that is zero with probability p has at least the variance μ² p/(1 − p)."""
+    name = circuit.projection[projection].synapse
+    synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
+    where = {"source": circuit.name, "key": f"synapse.{name}.spike", "found": synapse.spike}
+    with np.errstate(all="ignore"):
+        mean, variance, spike = (
+            evaluate(parse(text, values), values) for text in (synapse.mean, synapse.variance, synapse.spike)
+        )
+        slack = 1e-12 * np.abs(variance).max(initial=1.0)
+        too_small = variance * (1 - spike) < mean**2 * spike - slack
+    if not ((spike >= 0) & (spike <= 1)).all():
+        raise DescriptionError(
+            f"the parameters of {projection} make no probability", expected="0 to 1", **where
+        )
+    if too_small.any():
+        raise DescriptionError(
+            f"weights of {projection} that are zero so often vary more than the variance says",
+            expected="variance ≥ mean**2*spike/(1 - spike)",
+            **where,
+        )

@@ -1,0 +1,59 @@
+"""The course of a training: which trials each presentation shows, at which learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from neuro_mpc.randomness import generator
+from neuro_mpc.descriptions.protocol import Learning
+
+
+class Course:
+    """Presentations 0 … total − 1 over `trials` training trials in batches.
+
+    Each epoch goes through the trials in a new random order; what does not fill a batch waits for another epoch.
+    Streams are shown as they come; where they are carried on, each presentation of an epoch begins with the state in
+    which the one before it ended.
+    """
+
+    def __init__(self, learning: Learning, trials: int, seed: int, streams: bool = False, carries: bool = False):
+        self.learning, self.trials, self.seed, self.streams, self.carries = learning, trials, seed, streams, carries
+        self.batch = min(learning.batch, trials)
+        self.per_epoch = trials // self.batch
+        self.total = learning.epochs * self.per_epoch if learning.presentations is None else learning.presentations
+        self._epoch, self._order = -1, np.empty(0, dtype=int)
+
+    def batch_of(self, presentation: int) -> np.ndarray:
+        """Numbers of the trials, (batch,)."""
+        epoch, position = divmod(presentation, self.per_epoch)
+        if self.streams:
+            return np.arange(position * self.batch, (position + 1) * self.batch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, generator(self.seed, "order", str(epoch)).permutation(self.trials)
+        return self._order[position * self.batch:(position + 1) * self.batch]
+
+    def presentations(self, every: int, every_epochs: int) -> int:
+        """Presentations between two tests, from presentations or epochs between them."""
+        return every or every_epochs * self.per_epoch
+
+    def goes_on(self, presentation: int) -> bool:
+        """Whether a presentation begins with the state in which the one before it ended."""
+        return self.carries and presentation % self.per_epoch > 0
+
+    def rate(self, presentation: int, factor: float = 1.0) -> float:
+        """Learning rate of a presentation; `factor` is what the tests so far have made of it ("plateau")."""
+        schedule, rate = self.learning.schedule, self.learning.rate
+        if schedule.kind == "plateau":
+            rate = max(rate * factor, schedule.floor)
+        if schedule.kind == "step":
+            unit = 1 if schedule.every_presentations else self.per_epoch
+            stretch = (schedule.every_presentations or schedule.every) * unit
+            first = schedule.first * unit if schedule.first else stretch
+            stretches = max(0, 1 + (presentation - first) // stretch)
+            rate = max(rate * schedule.factor**stretches, schedule.floor)
+        elif schedule.kind == "cosine":
+            part = presentation / max(1, self.total - 1)
+            rate = schedule.floor + (rate - schedule.floor) * (1 + math.cos(math.pi * part)) / 2
+        return rate * min(1.0, (presentation + 1) / schedule.warmup) if schedule.warmup else rate

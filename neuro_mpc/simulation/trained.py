@@ -1,0 +1,193 @@
+"""A trained circuit as its run file holds it: what any protocol can start from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.runfile import access
+
+from neuro_mpc.simulation import initial
+from neuro_mpc.descriptions.circuit import Circuit, Parameter
+from neuro_mpc.descriptions.circuit_checks import bounds_text
+from neuro_mpc.errors import DescriptionError, RunFileError
+from neuro_mpc.simulation.initial import Parameters
+from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+from neuro_mpc.runfile.reading import open_run, reading
+
+# A bound such as 0.99 is a little above itself in single precision.
+ROUNDING = 1e-6
+Source = "str | os.PathLike[str] | xr.DataTree | Trained"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The circuit of a run and its parameters at one of its snapshots.
+
+    source        the run file, or the opened run
+    name          of the run file
+    circuit       with all its sizes
+    protocol      of the run
+    seed          of the run: it chose the trials that were learned
+    presentation  presentations learned before the snapshot
+    presentations   of all the snapshots of the run
+    parameters    projection → parameter → values (n_post, n_pre), float64
+    """
+
+    source: str | os.PathLike[str] | xr.DataTree
+    name: str
+    circuit: Circuit
+    protocol: Protocol
+    seed: int
+    presentation: int
+    presentations: tuple[int, ...]
+    parameters: Parameters
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the circuit's description and the values of all parameters, in the order of their names."""
+        found = hashlib.sha256(self.circuit.to_toml().encode())
+        for projection, values in sorted(self.parameters.items()):
+            for name, each in sorted(values.items()):
+                found.update(f"{projection}.{name} {each.shape}".encode() + each.astype("<f8").tobytes())
+        return found.hexdigest()
+
+    def attributes(self) -> dict[str, str]:
+        """How a run file tells what its run started from."""
+        return {
+            "start_run": self.name,
+            "start_presentation": str(self.presentation),
+            "start_sha256": self.sha256,
+        }
+
+    def at(self, presentation: int) -> Trained:
+        """The same circuit at another snapshot; RunFileError where there is none."""
+        return self if presentation == self.presentation else load_trained(self.source, presentation)
+
+    def unsized(self) -> Circuit:
+        """The circuit for another task: the sizes of its clamped populations come from there."""
+        tables = self.circuit.tables()
+        for name in (self.circuit.stimulus, self.circuit.target):
+            tables["population"][name].pop("size", None)
+        return Circuit.from_tables(tables, self.name)
+
+    def parameters_for(self, circuit: Circuit) -> Parameters:
+        """The parameters, for the synapses of a sized circuit; RunFileError where it has others."""
+        for name in circuit.projection:
+            wanted = set(circuit.synapse[circuit.projection[name].synapse].parameter)
+            there = self.parameters.get(name, {})
+            if set(there) != wanted:
+                raise RunFileError(
+                    f"{self.name} holds {_named(there)} of the projection {name!r}, "
+                    f"the circuit {circuit.name!r} needs {_named(wanted)}",
+                    hint="the circuit of the run",
+                )
+            self._refuse_shape(circuit, name)
+        return {name: self.parameters[name] for name in circuit.projection}
+
+    def _refuse_shape(self, circuit: Circuit, projection: str) -> None:
+        shape, there = circuit.shape(projection), next(iter(self.parameters[projection].values())).shape
+        if shape != there:
+            found, needed = (" × ".join(map(str, each)) for each in (there, shape))
+            raise RunFileError(
+                f"{self.name} holds {found} synapses of the projection {projection!r}, "
+                f"here {needed} are needed",
+                hint="a task as wide as that of the run, and populations of the size that they have there",
+            )
+
+
+def load_trained(run: Source, presentation: int | None = None) -> Trained:
+    """The circuit and the parameters of a run, a file or an opened tree.
+
+    presentation   of the snapshot, presentations learned before; None: the last one
+
+    Raises RunFileError where the file cannot be read or holds no such snapshot, DescriptionError where its
+    circuit, protocol or parameters are not as they have to be.
+    """
+    if isinstance(run, Trained):
+        return run
+    if isinstance(run, xr.DataTree):
+        return _read(run, run, Path(run.encoding.get("source", "a run in memory")).name, presentation)
+    with open_run(run, careful=True) as opened, reading(Path(run)):
+        return _read(opened, run, Path(run).name, presentation)
+
+
+def on_task_of(protocol: Protocol | ExperimentProtocol, trained: Trained) -> Protocol:
+    """The whole protocol: that of an experiment takes its task from the trained run."""
+    return protocol.on(trained.protocol) if isinstance(protocol, ExperimentProtocol) else protocol
+
+
+def _read(run: xr.DataTree, source: Source, name: str, presentation: int | None) -> Trained:
+    circuit = Circuit.from_toml(str(run.attrs["circuit"]), f"the circuit of {name}")
+    protocol = Protocol.from_toml(str(run.attrs["protocol"]), f"the protocol of {name}")
+    found = access.group(run, "synapses")
+    if found is None or set(found.children) != set(circuit.projection):
+        raise access.lacking(run, "snapshot of all synapses", "protocol.recording.synapses_every=100")
+    there = _snapshots(run)
+    learned = _chosen(run, there, presentation)
+    parameters = {each: _parameters(run, circuit, each, learned, name) for each in circuit.projection}
+    initial.refuse_impossible(circuit, parameters)
+    return Trained(source, name, circuit, protocol, int(run.attrs.get("seed", 0)), learned, there, parameters)
+
+
+def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
+    """The numbers of the snapshots that all projections have."""
+    kept = [set(map(int, node["presentation"].values)) for node in run["synapses"].children.values()]
+    return tuple(sorted(set.intersection(*kept)))
+
+
+def _chosen(run: xr.DataTree, there: tuple[int, ...], presentation: int | None) -> int:
+    if presentation is None and there:
+        return int(next(iter(run["synapses"].children.values()))["presentation"].values[-1])  # what learning ended with
+    if presentation not in there:
+        shown = ", ".join(map(str, there[:8])) + (f" … {there[-1]}" if len(there) > 8 else "")
+        when = "" if presentation is None else f" after {presentation} presentations (there are: {shown})"
+        setting = f"protocol.recording.synapses_every={presentation or 100}"
+        raise access.lacking(run, f"snapshot of the synapses{when}", setting)
+    return presentation
+
+
+def _parameters(
+    run: xr.DataTree, circuit: Circuit, projection: str, learned: int, name: str
+) -> dict[str, np.ndarray]:
+    node = run[f"synapses/{projection}"]
+    row = int(np.flatnonzero(node["presentation"].values == learned)[-1])
+    found = {}
+    for parameter, described in circuit.synapse[circuit.projection[projection].synapse].parameter.items():
+        where = {"source": name, "key": f"synapses/{projection}/{parameter}"}
+        if parameter not in node.data_vars:
+            raise DescriptionError("is missing", **where)
+        values = node[parameter][row].values.astype(float)
+        if values.shape != circuit.shape(projection):
+            raise DescriptionError(
+                "has another shape than the circuit says",
+                found=values.shape,
+                expected=str(circuit.shape(projection)),
+                **where,
+            )
+        found[parameter] = _bounded(values, described, where)
+    return found
+
+
+def _bounded(values: np.ndarray, described: Parameter, where: dict[str, str]) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise DescriptionError("has values that are not finite", **where)
+    low = -np.inf if described.low is None else described.low
+    high = np.inf if described.high is None else described.high
+    slack = ROUNDING * np.maximum(1, np.abs(values))
+    if (outside := (values < low - slack) | (values > high + slack)).any():
+        raise DescriptionError(
+            "is out of bounds", found=float(values[outside][0]), expected=bounds_text(described), **where
+        )
+    return values
+
+
+def _named(parameters: Iterable[str]) -> str:
+    return ", ".join(sorted(parameters)) or "nothing"
