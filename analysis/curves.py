@@ -30,8 +30,7 @@ def band(axes: Axes, curves: list, label: str | None = None, logarithmic: bool =
     """Mean and standard deviation over runs, of the logarithms where the axis is logarithmic."""
     scaled = [np.log(curve.where(curve > 0)) for curve in curves] if logarithmic else curves
     epoch, mean, deviation = over_runs(scaled)
-    low, middle, high = (np.exp(each) if logarithmic else each for each in
-                         (mean - deviation, mean, mean + deviation))
+    low, middle, high = (np.exp(each) if logarithmic else each for each in (mean - deviation, mean, mean + deviation))
     axes.plot(epoch, middle, label=label, **look)
     axes.fill_between(epoch, low, high, color=look["color"], alpha=0.2, linewidth=0)
     if logarithmic:

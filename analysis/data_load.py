@@ -25,9 +25,7 @@ from neuro_mpc import NeuroMPCError, RunFileError
 from neuro_mpc.analysis import by_load, onset, power_law
 from neuro_mpc.plots import style
 
-PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(encoding="utf-8"))[
-    "toy_language"
-]
+PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(encoding="utf-8"))["toy_language"]
 MEASURE = "correct_letter_ratio"
 LOOKS = (
     {"color": style.INK, "linestyle": "-", "marker": "o"},
@@ -57,11 +55,7 @@ def label(sweep: xr.Dataset) -> str:
     """What tells one sweep from another."""
     protocol = tomllib.loads(sweep.attrs["protocol"])
     learning, inference = protocol["learning"], protocol["inference"]
-    length = (
-        f"{learning['presentations']} updates"
-        if "presentations" in learning
-        else f"{learning['epochs']} epochs"
-    )
+    length = f"{learning['presentations']} updates" if "presentations" in learning else f"{learning['epochs']} epochs"
     rule = {"exact": "exact rule", "as-released": "released rule"}[inference["variance_feedback"]]
     heard = {"every": "", "last": ", last output fed back"}[inference.get("output_feedback", "every")]
     return f"{protocol['name']}, {rule}{heard}, {length}, {sweep.sizes['seed']} seeds"
@@ -70,8 +64,10 @@ def label(sweep: xr.Dataset) -> str:
 def named(sweeps: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     """The sweeps by their labels, with the name of the file or folder where these are the same."""
     labels = [label(each) for each in sweeps.values()]
-    return {f"{text}, {Path(path).name}" if labels.count(text) > 1 else text: each
-            for text, (path, each) in zip(labels, sweeps.items())}
+    return {
+        f"{text}, {Path(path).name}" if labels.count(text) > 1 else text: each
+        for text, (path, each) in zip(labels, sweeps.items())
+    }
 
 
 def draw(sweeps: dict[str, xr.Dataset], fits: dict[str, xr.Dataset], below: float) -> Figure:
@@ -160,9 +156,7 @@ def _mean(found: xr.Dataset, load: float) -> str:
         return ""
     one = found.sel(load=load)
     return (
-        f"{float(one['mean']):.3f} ± {float(one['deviation']):.3f}"
-        if one["runs"] > 1
-        else f"{float(one['mean']):.3f}"
+        f"{float(one['mean']):.3f} ± {float(one['deviation']):.3f}" if one["runs"] > 1 else f"{float(one['mean']):.3f}"
     )
 
 
@@ -175,9 +169,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows))
 
 
-def fitted(
-    sweeps: dict[str, xr.Dataset], below: float, draws: int
-) -> tuple[dict[str, xr.Dataset], dict[str, str]]:
+def fitted(sweeps: dict[str, xr.Dataset], below: float, draws: int) -> tuple[dict[str, xr.Dataset], dict[str, str]]:
     """The fits, and why there is none for the other sweeps."""
     fits, problems = {}, {}
     for name, sweep in sweeps.items():
@@ -189,9 +181,7 @@ def fitted(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help="sweep.nc, or its folder; at most four")
     parser.add_argument("--below", type=float, default=0.5, help="fit loads up to this ratio (default: 0.5)")
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap samples (default: 1000)")

@@ -19,11 +19,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from neuro_mpc import NeuroMPCError, Protocol, RunFileError, open_run
-
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import interval, summary
 from neuro_mpc.descriptions.loading import changed
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 RULES = {"exact": "exact rule", "as-released": "released rule"}
 MEASURES = {
@@ -42,15 +41,11 @@ Values = dict[str, xr.DataArray]  # rule → (measure, run, projection, end)
 def measured(run: xr.DataTree) -> xr.DataArray:
     """(measure, projection, end) of a run, at its first and last snapshot."""
     found = summary(run).isel(snapshot=[0, -1])
-    arrays = [
-        found[name].transpose("projection", "snapshot").values for name in ("deterministic", "variability")
-    ]
+    arrays = [found[name].transpose("projection", "snapshot").values for name in ("deterministic", "variability")]
     nodes = [run[f"synapses/{name}"] for name in found["projection"].values]
     for name in ("pi", "Xi"):
         if any(name not in node for node in nodes):
-            raise RunFileError(
-                f"{access.source(run)} has synapses without {name}", hint="runs of spike and slab"
-            )
+            raise RunFileError(f"{access.source(run)} has synapses without {name}", hint="runs of spike and slab")
         means = [node[name].isel(snapshot=[0, -1]).mean(("post", "pre")).values for node in nodes]
         arrays.append(np.array(means))
     coordinates = {
@@ -64,9 +59,7 @@ def measured(run: xr.DataTree) -> xr.DataArray:
 def grouped(runs: list[xr.DataTree]) -> Values:
     """The measures of the runs of each rule; RunFileError where they differ in more than rule and seed."""
     if len({_setting(run) for run in runs}) > 1:
-        raise RunFileError(
-            "the runs differ in more than the rule and the seed", hint="one figure for each setting"
-        )
+        raise RunFileError("the runs differ in more than the rule and the seed", hint="one figure for each setting")
     rules: dict[str, list[xr.DataArray]] = {}
     for run in runs:
         rule = RULES[access.describe(run, "protocol")["inference"]["variance_feedback"]]
@@ -143,9 +136,7 @@ def tables(values: Values, target: str) -> str:
 def _row(found: xr.DataArray) -> list[str]:
     before = _interval(found.sel(measure="deterministic", end="first"))
     parameters = (found.sel(measure=name) for name in ("pi", "Xi"))
-    changes = (
-        f"{_number(each.sel(end='first').mean())} → {_interval(each.sel(end='last'))}" for each in parameters
-    )
+    changes = (f"{_number(each.sel(end='first').mean())} → {_interval(each.sel(end='last'))}" for each in parameters)
     return [
         before,
         *(_interval(found.sel(measure=name, end="last")) for name in ("deterministic", "variability")),
@@ -181,9 +172,7 @@ def to_target(run: xr.DataTree) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run files of one circuit and protocol")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="figure to write")
     asked = parser.parse_args()

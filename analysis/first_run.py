@@ -1,6 +1,6 @@
 """The picture of the README: learning curve and synapses of a first run, one below the other.
 
-    python analysis/first_run.py run.nc --out docs/figures/first-run.png
+python analysis/first_run.py run.nc --out docs/figures/first-run.png
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def picture(figure: Figure) -> np.ndarray:
 def stacked(pictures: list[np.ndarray]) -> np.ndarray:
     """One picture below the other on white."""
     width = max(each.shape[1] for each in pictures)
-    return np.concatenate([np.pad(each, ((0, 12), (0, width - each.shape[1]), (0, 0)), constant_values=255)
-                           for each in pictures])
+    return np.concatenate(
+        [np.pad(each, ((0, 12), (0, width - each.shape[1]), (0, 0)), constant_values=255) for each in pictures]
+    )
 
 
 def main() -> None:

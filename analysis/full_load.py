@@ -24,10 +24,12 @@ from curves import band, number, over_runs, table
 from matplotlib.figure import Figure
 
 import neuro_mpc as nm
-from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
-PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(encoding="utf-8"))["toy_language"]["full_load"]
+PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(encoding="utf-8"))["toy_language"][
+    "full_load"
+]
 MEASURE = "correct_letter_ratio"
 SHOWN = 5  # one of so many epochs of the paper gets a symbol
 OPEN = {"color": style.INK, "mfc": "white", "mew": 0.8, "markersize": 4, "zorder": 3}
@@ -42,13 +44,15 @@ def energy(run: xr.DataTree) -> xr.DataArray | None:
     epochs = len(summed) // per_epoch
     if not epochs:
         return None
-    medians = np.median(summed[:epochs * per_epoch].reshape(epochs, per_epoch), axis=1)
+    medians = np.median(summed[: epochs * per_epoch].reshape(epochs, per_epoch), axis=1)
     return xr.DataArray(medians, {"epoch": np.arange(epochs) + 1}, "epoch")
 
 
 def strings(run: xr.DataTree) -> int:
     """Strings that were learned."""
-    units = sum(each["size"] for each in access.describe(run, "circuit")["population"].values() if each["role"] == "free")
+    units = sum(
+        each["size"] for each in access.describe(run, "circuit")["population"].values() if each["role"] == "free"
+    )
     return round(access.describe(run, "protocol")["stimulus"]["load"] * units)
 
 
@@ -87,15 +91,36 @@ def draw(energies: list[xr.DataArray], found: dict[int, list[float]]) -> Figure:
 def numbers(energies: list[xr.DataArray], found: dict[int, list[float]]) -> list[str]:
     """Tables in Markdown."""
     paper = dict(zip(PAPER["length"], PAPER["ratio"]))
-    lines = [table(["letters", "correct letter ratio", "paper"],
-                   ([f"{length:,}", f"{np.mean(each):.4f} ({len(each)} runs)", f"{paper[length]:.4f}" if length in paper else ""]
-                    for length, each in found.items()))]
+    lines = [
+        table(
+            ["letters", "correct letter ratio", "paper"],
+            (
+                [
+                    f"{length:,}",
+                    f"{np.mean(each):.4f} ({len(each)} runs)",
+                    f"{paper[length]:.4f}" if length in paper else "",
+                ]
+                for length, each in found.items()
+            ),
+        )
+    ]
     if energies:
         epoch, mean, deviation = over_runs([np.log(each) for each in energies])
         shown = [k for k in (0, 4, 9, 19, 29, 39, 50) if k < len(epoch)]
-        lines += ["", table(["epoch", "ln energy", "paper"],
-                            ([str(epoch[k]), number(mean[k], deviation[k]), number(*(PAPER[each][k] for each in ("log_energy", "deviation")))]
-                             for k in shown))]
+        lines += [
+            "",
+            table(
+                ["epoch", "ln energy", "paper"],
+                (
+                    [
+                        str(epoch[k]),
+                        number(mean[k], deviation[k]),
+                        number(*(PAPER[each][k] for each in ("log_energy", "deviation"))),
+                    ]
+                    for k in shown
+                ),
+            ),
+        ]
     return lines
 
 

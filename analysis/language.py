@@ -49,8 +49,7 @@ def draw(found: list[Corpus]) -> Figure:
         style.heading(axes, corpus.name)
         lines, names = axes.get_legend_handles_labels()
         handles |= dict(zip(names, lines))
-    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=2 * len(found),
-                  handlelength=3)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=2 * len(found), handlelength=3)
     return figure
 
 
@@ -61,8 +60,13 @@ def _panel(axes: Axes, corpus: Corpus) -> None:
     for each in corpus.transformers:
         axes.plot(each["epoch"], each["perplexity"], label="causal transformer", **TRANSFORMER)
     for each in corpus.baselines:
-        axes.axhline(each.perplexity[corpus.protocol.test.split], color=style.FAINT, linewidth=0.8,
-                     linestyle=COUNTED[each.name], label=each.name)
+        axes.axhline(
+            each.perplexity[corpus.protocol.test.split],
+            color=style.FAINT,
+            linewidth=0.8,
+            linestyle=COUNTED[each.name],
+            label=each.name,
+        )
     if corpus.is_whole:
         _paper(axes, corpus)
     axes.set_xlabel("epoch")
@@ -85,8 +89,7 @@ def _paper(axes: Axes, corpus: Corpus) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run file of a text")
-    parser.add_argument("--transformer", nargs="*", default=[], metavar="JSON",
-                        help="of language_transformer.py")
+    parser.add_argument("--transformer", nargs="*", default=[], metavar="JSON", help="of language_transformer.py")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="figure to write")
     parser.add_argument("--densities", type=Path, metavar="FILE", help="figure of parameters to write")
     asked = parser.parse_args()

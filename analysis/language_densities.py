@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import histogram
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 SENDERS = {"embedding": "#7B5EA7", "input": "#15357A", "recurrent": "#E8A317", "output": "#C8372D"}
 BINS = 100  # as in the paper
@@ -21,8 +21,12 @@ BEFORE, AFTER = {"linewidth": 0.7, "linestyle": ":"}, {"linewidth": 1.0}
 
 def draw_densities(found: list[Corpus]) -> Figure | None:
     """A row for each kind whose weights are distributions, of its first run; None where there is none."""
-    rows = [(f"{kind.label(corpus.groups)}, {corpus.name}", runs[0])
-            for corpus in found for kind, runs in corpus.groups.items() if kind.varies]
+    rows = [
+        (f"{kind.label(corpus.groups)}, {corpus.name}", runs[0])
+        for corpus in found
+        for kind, runs in corpus.groups.items()
+        if kind.varies
+    ]
     if not rows:
         return None
     figure = style.new_figure(style.DOUBLE, (10 + 50 * len(rows)) * style.MILLIMETRE)
@@ -63,12 +67,17 @@ def _fractions(node: xr.DataTree, parameter: str, snapshot: int) -> tuple[np.nda
 
 def first_bins(found: list[Corpus]) -> str:
     """Fractions of the synapses whose π is in the first bin after training, beside the paper's."""
-    return "\n".join(f"π in the first of {BINS} bins, {kind.label(corpus.groups)}: {_first_bins(runs[0])}"
-                     for corpus in found for kind, runs in corpus.groups.items() if kind.varies)
+    return "\n".join(
+        f"π in the first of {BINS} bins, {kind.label(corpus.groups)}: {_first_bins(runs[0])}"
+        for corpus in found
+        for kind, runs in corpus.groups.items()
+        if kind.varies
+    )
 
 
 def _first_bins(run: xr.DataTree) -> str:
     nodes = {name: node for name, node in run["synapses"].children.items() if "pi" in node}
     paper = {name: f" (paper {value:.2f})" for name, value in PAPER["first_bin"].items()}
-    return ", ".join(f"{name} {_fractions(node, 'pi', -1)[0][0]:.2f}{paper.get(name, '')}"
-                     for name, node in nodes.items())
+    return ", ".join(
+        f"{name} {_fractions(node, 'pi', -1)[0][0]:.2f}{paper.get(name, '')}" for name, node in nodes.items()
+    )

@@ -13,9 +13,8 @@ import xarray as xr
 from curves import number, summary, table
 
 from neuro_mpc import Circuit, Protocol, RunFileError, stimuli
-
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import ngrams
+from neuro_mpc.runfile import access
 from neuro_mpc.stimuli.text import END
 
 PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(encoding="utf-8"))["language"]
@@ -112,11 +111,21 @@ class Corpus:
     def baselines(self) -> list[Baseline]:
         """Counted on the tokens of the training text, k chosen on those of the validation text."""
         learned, validation = self.text.tokens("train"), self.text.tokens("validation")
-        models = {name: ngrams.chosen(kind, learned, validation, self.text.width, self.text.vocabulary[END])
-                  for name, kind in (("unigram", ngrams.Unigram), ("add-k bigram", ngrams.Bigram))}
-        return [Baseline(name, model.k, *({split: of(model, self.text.tokens(split)) for split in SPLITS}
-                                          for of in (ngrams.perplexity, ngrams.accuracy)))
-                for name, model in models.items()]
+        models = {
+            name: ngrams.chosen(kind, learned, validation, self.text.width, self.text.vocabulary[END])
+            for name, kind in (("unigram", ngrams.Unigram), ("add-k bigram", ngrams.Bigram))
+        }
+        return [
+            Baseline(
+                name,
+                model.k,
+                *(
+                    {split: of(model, self.text.tokens(split)) for split in SPLITS}
+                    for of in (ngrams.perplexity, ngrams.accuracy)
+                ),
+            )
+            for name, model in models.items()
+        ]
 
 
 def corpora(runs: list[xr.DataTree], transformers: list[dict]) -> list[Corpus]:
@@ -134,8 +143,7 @@ def corpora(runs: list[xr.DataTree], transformers: list[dict]) -> list[Corpus]:
 def _text(run: xr.DataTree) -> tuple:
     stimulus = access.describe(run, "protocol")["stimulus"]
     if stimulus["source"] != "text":
-        raise RunFileError(f"{access.source(run)} is no run of a text",
-                           hint="neuro-mpc run mpl-language ptb …")
+        raise RunFileError(f"{access.source(run)} is no run of a text", hint="neuro-mpc run mpl-language ptb …")
     if "perplexity" not in run["learning"] or not run["learning"]["perplexity"].size:
         raise access.lacking(run, "perplexity", "protocol.test.measure=perplexity")
     return _identity(stimulus)
@@ -176,13 +184,27 @@ def kept(run: xr.DataTree) -> int:
 
 def tables(corpus: Corpus) -> str:
     """A row for each model, in Markdown."""
-    counted = [[f"{each.name}, k = {each.k:g}", "",
-                *(_cell([each.perplexity[split]], [each.accuracy[split]]) for split in SPLITS), "", ""]
-               for each in corpus.baselines]
+    counted = [
+        [
+            f"{each.name}, k = {each.k:g}",
+            "",
+            *(_cell([each.perplexity[split]], [each.accuracy[split]]) for split in SPLITS),
+            "",
+            "",
+        ]
+        for each in corpus.baselines
+    ]
     learned = [_row(corpus, kind, runs) for kind, runs in corpus.groups.items()]
-    others = [[_transformer_name(each), f"{each['kept'] / each['epoch_updates']:g}",
-               *(_cell([each[split]["perplexity"]], [each[split]["accuracy"]]) for split in SPLITS), "", ""]
-              for each in corpus.transformers]
+    others = [
+        [
+            _transformer_name(each),
+            f"{each['kept'] / each['epoch_updates']:g}",
+            *(_cell([each[split]["perplexity"]], [each[split]["accuracy"]]) for split in SPLITS),
+            "",
+            "",
+        ]
+        for each in corpus.transformers
+    ]
     title = f"{corpus.name}; {corpus.text.width:,} words"
     return f"{title}\n\n{table(HEAD, [*counted, *learned, *others])}"
 
@@ -193,10 +215,17 @@ def _row(corpus: Corpus, kind: Kind, runs: list[xr.DataTree]) -> list[str]:
     split = corpus.protocol.test.split
     tested = _cell([float(each["perplexity"]) for each in at], [float(each["accuracy"]) for each in at])
     evaluated = [node for run in runs if (node := access.group(run, "evaluation")) is not None]
-    cells = [_cell(*([float(node[f"{name}{weights}"]) for node in evaluated] for name in MEASURES))
-             for weights in ("", "_mean_weights")]
-    return [kind.label(corpus.groups), epochs, tested if split == "validation" else "", *cells,
-            f"{number(PAPER['corrected'][kind.paper])}"]
+    cells = [
+        _cell(*([float(node[f"{name}{weights}"]) for node in evaluated] for name in MEASURES))
+        for weights in ("", "_mean_weights")
+    ]
+    return [
+        kind.label(corpus.groups),
+        epochs,
+        tested if split == "validation" else "",
+        *cells,
+        f"{number(PAPER['corrected'][kind.paper])}",
+    ]
 
 
 def _cell(perplexities: list[float], accuracies: list[float]) -> str:

@@ -32,12 +32,12 @@ WARM_UP = 50  # updates
 class CausalTransformer(nn.Module):
     """Embedded tokens and positions, layers of masked self-attention, tied or untied output."""
 
-    def __init__(self, words: int, steps: int, width: int, heads: int, layers: int, dropout: float = 0.0,
-                 tied: bool = False):
+    def __init__(
+        self, words: int, steps: int, width: int, heads: int, layers: int, dropout: float = 0.0, tied: bool = False
+    ):
         super().__init__()
         self.token, self.position = nn.Embedding(words, width), nn.Embedding(steps, width)
-        layer = nn.TransformerEncoderLayer(width, heads, 4 * width, dropout, "gelu", batch_first=True,
-                                           norm_first=True)
+        layer = nn.TransformerEncoderLayer(width, heads, 4 * width, dropout, "gelu", batch_first=True, norm_first=True)
         self.layers = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
         self.output, self.dropout = nn.Linear(width, words), nn.Dropout(dropout)
         nn.init.normal_(self.token.weight, std=width**-0.5)
@@ -60,13 +60,16 @@ def shown(text: Stimuli, split: str, presentation: int) -> tuple[torch.Tensor, t
     return tuple(torch.from_numpy(each.T.astype(np.int64)) for each in text.batch(split, trials))
 
 
-def loss_of(model: CausalTransformer, tokens: torch.Tensor, after: torch.Tensor,
-            reduction: str = "mean") -> tuple[torch.Tensor, torch.Tensor]:
+def loss_of(
+    model: CausalTransformer, tokens: torch.Tensor, after: torch.Tensor, reduction: str = "mean"
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Cross-entropy over the steps that have a target, and how many of them are foretold."""
     there = after >= 0
     logits = model(tokens.clamp(min=0))[there]
-    return (nn.functional.cross_entropy(logits, after[there], reduction=reduction),
-            (logits.argmax(1) == after[there]).sum())
+    return (
+        nn.functional.cross_entropy(logits, after[there], reduction=reduction),
+        (logits.argmax(1) == after[there]).sum(),
+    )
 
 
 @torch.no_grad()
@@ -122,9 +125,15 @@ def compare(asked: argparse.Namespace) -> dict:
     found = learn(model, text, asked.epochs, asked.rate, asked.decay)
     seconds = time.process_time() - clock
     evaluated = {split: evaluate(model, text, split) for split in ("validation", "test")}
-    return {**vars(asked), **found, **evaluated,
-            "parameters": sum(each.numel() for each in model.parameters()), "processor_seconds": seconds,
-            "torch": torch.__version__, "stimulus": protocol.tables()["stimulus"]}
+    return {
+        **vars(asked),
+        **found,
+        **evaluated,
+        "parameters": sum(each.numel() for each in model.parameters()),
+        "processor_seconds": seconds,
+        "torch": torch.__version__,
+        "stimulus": protocol.tables()["stimulus"],
+    }
 
 
 def main() -> None:

@@ -15,9 +15,7 @@ def numbers(runs):
     yield f"{'silenced':10}" + "".join(f"{order:24}" for order in found["order"].values)
     for fraction in found["fraction"].values:
         row = found.sel(fraction=fraction)
-        yield f"{fraction:<10.2f}" + "".join(
-            f"{_interval(row.sel(order=order)):24}" for order in row["order"].values
-        )
+        yield f"{fraction:<10.2f}" + "".join(f"{_interval(row.sel(order=order)):24}" for order in row["order"].values)
 
 
 def _interval(one):

@@ -24,9 +24,8 @@ from matplotlib.lines import Line2D
 from mnist_runs import PAPER, Groups, Kind, accuracy, energy, grouped, statistic, tables
 
 from neuro_mpc import NeuroMPCError, open_run
-
-from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 ORDER = ("pi", "m", "Xi")
 LINES = ("-", "--", ":", "-.")
@@ -79,18 +78,26 @@ def _paper_accuracy(axes: Axes) -> None:
     paper = PAPER["accuracy"]
     for name, colour, symbol in (("mpl", style.INK, "o"), ("pc", style.FAINT, "s")):
         shown = _some(np.arange(len(paper[name])) + 1, axes.dataLim.x1)
-        axes.errorbar(shown, *(np.array(each[name])[shown - 1] for each in (paper, paper["deviation"])), color=colour,
-                      fmt=symbol, elinewidth=0.8, label=f"{name.upper()}, paper", **OPEN)
+        axes.errorbar(
+            shown,
+            *(np.array(each[name])[shown - 1] for each in (paper, paper["deviation"])),
+            color=colour,
+            fmt=symbol,
+            elinewidth=0.8,
+            label=f"{name.upper()}, paper",
+            **OPEN,
+        )
 
 
 def _some(epochs: np.ndarray, last: float) -> np.ndarray:
     """Of the epochs up to the last one about ten, so that their symbols stay apart; the first one is among them."""
     shown = epochs[epochs <= last]
-    return shown[::-(-len(shown) // 10) or 1]
+    return shown[:: -(-len(shown) // 10) or 1]
 
 
-def _parameters(figure: Figure, places: list, groups: Groups, kind: Kind, last: float,
-                above: Sequence[Axes]) -> list[Axes]:
+def _parameters(
+    figure: Figure, places: list, groups: Groups, kind: Kind, last: float, above: Sequence[Axes]
+) -> list[Axes]:
     """A panel for each parameter, with the scale of the panel above it."""
     found = {name for node in groups[kind][0]["synapses"].children.values() for name in node.data_vars}
     panels = []
@@ -98,8 +105,9 @@ def _parameters(figure: Figure, places: list, groups: Groups, kind: Kind, last: 
         panels.append(figure.add_subplot(place, sharey=shared))
         _parameter(panels[-1], groups[kind], name, last)
     panels[0].set_title(" ", pad=22)  # holds the height free; the text itself would take width
-    panels[0].annotate(kind.label(groups), (0, 1), (0, 19), xycoords="axes fraction",
-                       textcoords="offset points", va="bottom").set_in_layout(False)
+    panels[0].annotate(
+        kind.label(groups), (0, 1), (0, 19), xycoords="axes fraction", textcoords="offset points", va="bottom"
+    ).set_in_layout(False)
     return panels
 
 
@@ -119,10 +127,18 @@ def _parameter(axes: Axes, members: list, parameter: str, last: float) -> None:
 def _name_projections(figure: Figure, axes: Axes) -> None:
     """A legend of projections: lines, with the symbols of the paper."""
     lines, names = axes.get_legend_handles_labels()
-    handles = [(line, Line2D([], [], color=colour, marker=symbol, linestyle="", **OPEN))
-               for line, (colour, symbol) in zip(lines, SENDERS)]
-    figure.legend(handles, [f"{name} (symbol: paper)" for name in names], loc="outside lower center",
-                  ncols=len(names), handler_map={tuple: HandlerTuple(ndivide=None)}, handlelength=4)
+    handles = [
+        (line, Line2D([], [], color=colour, marker=symbol, linestyle="", **OPEN))
+        for line, (colour, symbol) in zip(lines, SENDERS)
+    ]
+    figure.legend(
+        handles,
+        [f"{name} (symbol: paper)" for name in names],
+        loc="outside lower center",
+        ncols=len(names),
+        handler_map={tuple: HandlerTuple(ndivide=None)},
+        handlelength=4,
+    )
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def energy(run: xr.DataTree) -> xr.DataArray:
     trials = access.describe(run, "protocol")["learning"]["batch"]
     energies = (trials * run["learning"]["free_energy_hidden"] + run["learning"]["loss"]).values
     long = max(1, PAPER["epoch_trials"] // (ENERGIES_PER_EPOCH * trials))
-    parts = [energies[start:start + long] for start in range(0, max(1, len(energies) - long + 1), long)]
+    parts = [energies[start : start + long] for start in range(0, max(1, len(energies) - long + 1), long)]
     return _curve(run, (np.arange(len(parts)) + 0.5) * long, np.array(list(map(np.median, parts))))
 
 
@@ -103,12 +103,15 @@ def tables(groups: Groups) -> str:
 
 
 def accuracy_table(groups: Groups) -> str:
-    columns = {kind.label(groups): _at_paper_epochs(*over_runs([accuracy(run) for run in members]))
-               for kind, members in groups.items()}
+    columns = {
+        kind.label(groups): _at_paper_epochs(*over_runs([accuracy(run) for run in members]))
+        for kind, members in groups.items()
+    }
     paper = PAPER["accuracy"]
     for name in ("mpl", "pc"):
-        columns[f"{name.upper()}, paper"] = [number(paper[name][k - 1], paper["deviation"][name][k - 1])
-                                             for k in TABLE_EPOCHS]
+        columns[f"{name.upper()}, paper"] = [
+            number(paper[name][k - 1], paper["deviation"][name][k - 1]) for k in TABLE_EPOCHS
+        ]
     rows = zip(map(str, TABLE_EPOCHS), *columns.values())
     return table(["epochs learned", *columns], rows)
 
@@ -116,8 +119,10 @@ def accuracy_table(groups: Groups) -> str:
 def _at_paper_epochs(epoch: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> list[str]:
     """What was tested nearest to each epoch of the table, empty where that is half an epoch off or more."""
     distance = abs(epoch[:, None] - TABLE_EPOCHS)
-    return [number(mean[k], deviation[k]) if distance[k, column] < 0.5 else ""
-            for column, k in enumerate(distance.argmin(axis=0))]
+    return [
+        number(mean[k], deviation[k]) if distance[k, column] < 0.5 else ""
+        for column, k in enumerate(distance.argmin(axis=0))
+    ]
 
 
 def evaluation_table(groups: Groups) -> str:
@@ -129,8 +134,9 @@ def evaluation_table(groups: Groups) -> str:
             if (node := access.group(run, "evaluation")) is not None:
                 evaluated.setdefault(_epochs(run), []).append(node)
         for epochs, nodes in sorted(evaluated.items()):
-            values = [np.concatenate([np.ravel(node[name]) for node in nodes if name in node] or [[]])
-                      for name in EVALUATED]
+            values = [
+                np.concatenate([np.ravel(node[name]) for node in nodes if name in node] or [[]]) for name in EVALUATED
+            ]
             rows.append([kind.label(groups), f"{epochs:g}", str(len(nodes)), *(summary(100 * each) for each in values)])
     return table(["test accuracy after learning", "epochs", "seeds", *EVALUATED.values()], rows) if rows else ""
 

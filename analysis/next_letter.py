@@ -20,9 +20,9 @@ from curves import table
 from matplotlib.figure import Figure
 
 import neuro_mpc as nm
+from neuro_mpc.plots import style
 from neuro_mpc.runfile import access
 from neuro_mpc.simulation.generation import Reader
-from neuro_mpc.plots import style
 
 DRAWS = 200
 WIDTH, HEIGHT = 86, 26  # of a panel, millimetres
@@ -73,9 +73,16 @@ def draw(found: list[Learned]) -> Figure:
 def _bars(axes, learned: Learned, letter: str, expected: np.ndarray) -> None:
     allowed = learned.allowed(letter)
     places = np.arange(len(learned.symbols))
-    axes.bar(places, expected.mean(axis=0), yerr=expected.std(axis=0), width=0.7, edgecolor=style.INK, linewidth=0.6,
-             color=[style.INK if place in allowed else "white" for place in places],
-             error_kw={"elinewidth": 0.6, "ecolor": style.FAINT})
+    axes.bar(
+        places,
+        expected.mean(axis=0),
+        yerr=expected.std(axis=0),
+        width=0.7,
+        edgecolor=style.INK,
+        linewidth=0.6,
+        color=[style.INK if place in allowed else "white" for place in places],
+        error_kw={"elinewidth": 0.6, "ecolor": style.FAINT},
+    )
     axes.set_xticks(places, learned.symbols)
     axes.set_ylim(0, 1)
     style.heading(axes, f"after {letter}, load {learned.load:g}")
@@ -83,8 +90,13 @@ def _bars(axes, learned: Learned, letter: str, expected: np.ndarray) -> None:
 
 def numbers(found: list[Learned]) -> str:
     """The probability on allowed letters, in Markdown."""
-    rows = ([f"{learned.load:g}", *(f"{on.mean():.3f} ± {on.std(ddof=1):.3f}" for on in map(learned.on_allowed, learned.letters))]
-            for learned in found)
+    rows = (
+        [
+            f"{learned.load:g}",
+            *(f"{on.mean():.3f} ± {on.std(ddof=1):.3f}" for on in map(learned.on_allowed, learned.letters)),
+        ]
+        for learned in found
+    )
     return table(["load", *(f"on allowed letters after {each}" for each in found[0].letters)], rows)
 
 

@@ -23,7 +23,7 @@ WIDTH, HEIGHT, HEAD = 18, 15, 16  # of a cell and of the head, millimetres
 
 
 def moments(path: Path) -> dict[str, int]:
-    """"before", "during", "after" training → presentations learned; the middle only where there is a snapshot."""
+    """ "before", "during", "after" training → presentations learned; the middle only where there is a snapshot."""
     with nm.open_run(path) as run:
         kept = next(iter(run["synapses"].children.values()))["presentation"].values.astype(int)
     middle = [each for each in sorted(set(kept)) if 0 < each < kept[-1]]
@@ -40,8 +40,12 @@ def expected(output: xr.DataArray, number: int = SHOWN) -> np.ndarray:
 def given(output: xr.DataArray) -> np.ndarray:
     """The probability (position,) that the word that comes next in fact was given."""
     known = set(output["symbol"].values)
-    return np.array([float(output[position].sel(symbol=word)) if word in known else np.nan
-                     for position, word in enumerate(output["text"].values)])
+    return np.array(
+        [
+            float(output[position].sel(symbol=word)) if word in known else np.nan
+            for position, word in enumerate(output["text"].values)
+        ]
+    )
 
 
 def table(outputs: dict[str, xr.DataArray]) -> list[str]:
@@ -50,7 +54,9 @@ def table(outputs: dict[str, xr.DataArray]) -> list[str]:
     for name, output in outputs.items():
         lines.append(f"{name} training, {output.attrs['presentation']} presentations")
         rows = zip(output["text"].values, given(output), expected(output))
-        lines += [f"  {word:14} p = {probability:.4f}   expected: {', '.join(words)}" for word, probability, words in rows]
+        lines += [
+            f"  {word:14} p = {probability:.4f}   expected: {', '.join(words)}" for word, probability, words in rows
+        ]
         lines.append(f"  geometric mean of p: {np.exp(np.nanmean(np.log(given(output)))):.4f}")
     return lines
 
@@ -70,7 +76,9 @@ def draw(outputs: dict[str, xr.DataArray]) -> Figure:
                 axes.text(column, row + 0.25 * (rank - 1), word, ha="center", va="center", weight=bold, color=colour)
     axes.set_xticks(range(len(words)), words)
     axes.xaxis.tick_top()
-    axes.set_yticks(range(len(outputs)), [f"{name}\n{output.attrs['presentation']:,}" for name, output in outputs.items()])
+    axes.set_yticks(
+        range(len(outputs)), [f"{name}\n{output.attrs['presentation']:,}" for name, output in outputs.items()]
+    )
     axes.tick_params(length=0)
     axes.set_ylabel("training, presentations")
     figure.colorbar(image, ax=axes, label="probability of\nthe word above", shrink=0.9, pad=0.01)
@@ -84,8 +92,10 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, default=Path("next-word.png"), metavar="FILE", help="png, pdf or svg")
     chosen = arguments.parse_args()
     try:
-        outputs = {name: nm.next_symbols(chosen.run, chosen.text, presentation=number, mean_weights=True)
-                   for name, number in moments(chosen.run).items()}
+        outputs = {
+            name: nm.next_symbols(chosen.run, chosen.text, presentation=number, mean_weights=True)
+            for name, number in moments(chosen.run).items()
+        }
         print(*table(outputs), sep="\n")
         with matplotlib.rc_context(style.RC):
             draw(outputs).savefig(chosen.out)

@@ -17,9 +17,7 @@ def numbers(runs):
         means = found["mean"].sel(population=population)
         less = differences.sel(population=population, condition="omitted")
         for step in found["step"].values[means.notnull().all("condition").values]:
-            standard, omitted = (
-                float(means.sel(condition=name, step=step)) for name in ("standard", "omitted")
-            )
+            standard, omitted = (float(means.sel(condition=name, step=step)) for name in ("standard", "omitted"))
             mean, low, high = (float(less[name].sel(step=step)) for name in ("mean", "low", "high"))
             row = f"{population:14} {step:4} {standard:10.4f} {omitted:9.4f}"
             yield f"{row}   {mean:+.4f} ({low:+.4f} to {high:+.4f})"

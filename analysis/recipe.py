@@ -16,9 +16,7 @@ def answer(question: str, figure: str, numbers: Callable[..., Iterable[str]], se
 
     several  take more than one RUN, as of several seeds, and hand the list on
     """
-    words = argparse.ArgumentParser(
-        description=question, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    words = argparse.ArgumentParser(description=question, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("runs", type=Path, metavar="RUN", nargs="+" if several else 1, help="a run file")
     words.add_argument("--out", type=Path, metavar="FILE", help="a figure (png, pdf, svg) or a folder")
     given = words.parse_args()

@@ -29,29 +29,130 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
-from neuro_mpc.runfile import checkpoint
 from neuro_mpc.cli import app
-from neuro_mpc.network import launch
-from neuro_mpc.runs.provenance import differences
-from neuro_mpc.runfile.paths import saved_path
-from neuro_mpc.runs.progress import SilentProgress
-from neuro_mpc.runfile.reading import reading
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
+from neuro_mpc.network import launch
+from neuro_mpc.runfile import checkpoint
+from neuro_mpc.runfile.paths import saved_path
+from neuro_mpc.runfile.reading import reading
+from neuro_mpc.runs.progress import SilentProgress
+from neuro_mpc.runs.provenance import differences
 
 SECONDS, MEMORY, AT_ONCE = 30, 3 * 2**30, 50
 SMALL = {"stimulus.letters": 6, "stimulus.length": 5, "stimulus.load": 1.0, "learning.batch": 4, "learning.epochs": 4}
-VALUES = [-1, 0, 1, 2**63, -(2**70), 10**400, 1e308, -1e-320, float("inf"), float("nan"), True, "", "x", "x" * 5000,
-          "\x00", "../../etc/passwd", "hidden", "relu(r)", [], [[]], [1, 2], ["a"], {}, {"a": {"b": 1}}, "ü" * 50]
-TOKENS = ["r", "n", "m", "pi", "1", "0", "2.5", "1e999", "1e-999", "9" * 400, "0x1f", "+", "-", "*", "/", "**", "//",
-          "%", "@", "(", ")", "[", "]", "{", "}", ",", ".", ":", ":=", "=", "==", "<", "if", "else", "for", "in",
-          "lambda", "not", "exp(", "log(", "sqrt(", "tanh(", "relu(", "normal(0, 1)", "identity()", "__import__('os')",
-          "().__class__", "r.__class__", "f'{r}'", "'a'", "None", "True", "print(r)", "eval('1')", "\\",
-          "\n", "#", "é", "\x00"]
-HOSTILE = ["tanh(r)", "r**2/(1 + r**2)", "m/n", "m**2*pi/n**2", "normal(0, sqrt(n))", "uniform(-1, 1)", "relu(r)",
-           "abs(m)", "9**9**9**9", "r**r**r**r**r", "exp(" * 40 + "r" + ")" * 40, "(" * 300 + "r" + ")" * 300,
-           "-" * 900 + "r", "+".join(["r"] * 500), "*".join(["(r+1)"] * 100), "(r+1)**20*(r+2)**20*(r+3)**20",
-           "1/(r-r)", "log(0)*r",
-           "sqrt(-1)*r", "r" * 1000, "tanh(" * 20 + "r**20" + ")" * 20, "exp(exp(exp(exp(exp(9)))))*r", "relu(r)**-20"]
+VALUES = [
+    -1,
+    0,
+    1,
+    2**63,
+    -(2**70),
+    10**400,
+    1e308,
+    -1e-320,
+    float("inf"),
+    float("nan"),
+    True,
+    "",
+    "x",
+    "x" * 5000,
+    "\x00",
+    "../../etc/passwd",
+    "hidden",
+    "relu(r)",
+    [],
+    [[]],
+    [1, 2],
+    ["a"],
+    {},
+    {"a": {"b": 1}},
+    "ü" * 50,
+]
+TOKENS = [
+    "r",
+    "n",
+    "m",
+    "pi",
+    "1",
+    "0",
+    "2.5",
+    "1e999",
+    "1e-999",
+    "9" * 400,
+    "0x1f",
+    "+",
+    "-",
+    "*",
+    "/",
+    "**",
+    "//",
+    "%",
+    "@",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ".",
+    ":",
+    ":=",
+    "=",
+    "==",
+    "<",
+    "if",
+    "else",
+    "for",
+    "in",
+    "lambda",
+    "not",
+    "exp(",
+    "log(",
+    "sqrt(",
+    "tanh(",
+    "relu(",
+    "normal(0, 1)",
+    "identity()",
+    "__import__('os')",
+    "().__class__",
+    "r.__class__",
+    "f'{r}'",
+    "'a'",
+    "None",
+    "True",
+    "print(r)",
+    "eval('1')",
+    "\\",
+    "\n",
+    "#",
+    "é",
+    "\x00",
+]
+HOSTILE = [
+    "tanh(r)",
+    "r**2/(1 + r**2)",
+    "m/n",
+    "m**2*pi/n**2",
+    "normal(0, sqrt(n))",
+    "uniform(-1, 1)",
+    "relu(r)",
+    "abs(m)",
+    "9**9**9**9",
+    "r**r**r**r**r",
+    "exp(" * 40 + "r" + ")" * 40,
+    "(" * 300 + "r" + ")" * 300,
+    "-" * 900 + "r",
+    "+".join(["r"] * 500),
+    "*".join(["(r+1)"] * 100),
+    "(r+1)**20*(r+2)**20*(r+3)**20",
+    "1/(r-r)",
+    "log(0)*r",
+    "sqrt(-1)*r",
+    "r" * 1000,
+    "tanh(" * 20 + "r**20" + ")" * 20,
+    "exp(exp(exp(exp(exp(9)))))*r",
+    "relu(r)**-20",
+]
 
 
 def mutated_text(text: str, chance: random.Random) -> bytes:
@@ -72,7 +173,7 @@ def mutated_text(text: str, chance: random.Random) -> bytes:
         elif what == 4 and lines:
             line = lines[at]
             cut = chance.randrange(len(line))
-            lines[at] = line[:cut] + chance.choice(string.printable + "é\x00") + line[cut + chance.randint(0, 3):]
+            lines[at] = line[:cut] + chance.choice(string.printable + "é\x00") + line[cut + chance.randint(0, 3) :]
         elif what == 5:
             lines = lines[:at]
         elif lines:
@@ -165,10 +266,17 @@ class Fuzzer:
             pass
         self.run = run.with_name("run.nc.partial").read_bytes()
         self.saved, self.origin = saved_path(run).read_bytes(), checkpoint.read(saved_path(run)).origin
-        self.kinds = {"circuit text": self.circuits_text, "circuit tables": self.circuits_tables,
-                      "protocol text": self.protocols_text, "protocol tables": self.protocols_tables,
-                      "expressions": self.expressions, "settings": self.settings, "run files": self.runs,
-                      "checkpoints": self.checkpoints, "forged checkpoints": self.forged}
+        self.kinds = {
+            "circuit text": self.circuits_text,
+            "circuit tables": self.circuits_tables,
+            "protocol text": self.protocols_text,
+            "protocol tables": self.protocols_tables,
+            "expressions": self.expressions,
+            "settings": self.settings,
+            "run files": self.runs,
+            "checkpoints": self.checkpoints,
+            "forged checkpoints": self.forged,
+        }
 
     def command(self, *arguments: str) -> str:
         """Invokes a command; what it raises beyond its own refusal is raised."""
@@ -181,8 +289,10 @@ class Fuzzer:
 
     def described(self, content: bytes, name: str) -> str:
         (self.folder / f"fuzzed-{name}.toml").write_bytes(content)
-        paths = {each: str(self.folder / (f"fuzzed-{each}.toml" if each == name else f"{each}.toml"))
-                 for each in ("circuit", "protocol")}
+        paths = {
+            each: str(self.folder / (f"fuzzed-{each}.toml" if each == name else f"{each}.toml"))
+            for each in ("circuit", "protocol")
+        }
         return self.command("check", paths["circuit"], paths["protocol"], "--backend", "numpy")
 
     def circuits_text(self, chance):
@@ -200,20 +310,46 @@ class Fuzzer:
     def expressions(self, chance):
         tables = parse_toml(self.circuit)
         synapse = tables["synapse"]["spike-and-slab"]
-        place, key = chance.choice([(tables["population"]["hidden"], "activation"), (synapse, "mean"),
-                                    (synapse, "variance"), (synapse["parameter"]["m"], "initial")])
+        place, key = chance.choice(
+            [
+                (tables["population"]["hidden"], "activation"),
+                (synapse, "mean"),
+                (synapse, "variance"),
+                (synapse["parameter"]["m"], "initial"),
+            ]
+        )
         place[key] = expression(chance)
         return self.described(to_toml(tables).encode(), "circuit")
 
     def settings(self, chance):
-        keys = ["circuit.population.hidden.size", "protocol.learning.rate", "circuit.synapse", "protocol",
-                "circuit.name", "protocol.stimulus.letters", "circuit.projection.input.initial.m",
-                "protocol.learning.initial", "protocol..a"]
-        key = chance.choice([*keys, chance.choice(keys) + chance.choice([".a", ".", "=", " ", "[0]"]),
-                             "".join(chance.choices(string.printable, k=8))])
+        keys = [
+            "circuit.population.hidden.size",
+            "protocol.learning.rate",
+            "circuit.synapse",
+            "protocol",
+            "circuit.name",
+            "protocol.stimulus.letters",
+            "circuit.projection.input.initial.m",
+            "protocol.learning.initial",
+            "protocol..a",
+        ]
+        key = chance.choice(
+            [
+                *keys,
+                chance.choice(keys) + chance.choice([".a", ".", "=", " ", "[0]"]),
+                "".join(chance.choices(string.printable, k=8)),
+            ]
+        )
         value = chance.choice([str(chance.choice(VALUES)), repr(chance.choice(VALUES)), expression(chance), "[" * 3000])
-        return self.command("check", str(self.folder / "circuit.toml"), str(self.folder / "protocol.toml"), "--backend",
-                            "numpy", "--set", f"{key}={value}")
+        return self.command(
+            "check",
+            str(self.folder / "circuit.toml"),
+            str(self.folder / "protocol.toml"),
+            "--backend",
+            "numpy",
+            "--set",
+            f"{key}={value}",
+        )
 
     def runs(self, chance):
         path = self.folder / "fuzzed.nc"
@@ -318,8 +454,11 @@ def report(fuzzer: Fuzzer, asked: argparse.Namespace) -> bool:
             problems += [] if known else [f"{kind} {number}: {outcome}"]
             slowest, memory = max(slowest, seconds), max(memory, most)
         total += outcomes.total()
-        print(f"{kind:20}{count:8}{outcomes['refused']:9}{outcomes['accepted']:10}{outcomes['other']:7}"
-              f"{slowest:8.1f} s{memory / 1e6:7.0f} MB", flush=True)
+        print(
+            f"{kind:20}{count:8}{outcomes['refused']:9}{outcomes['accepted']:10}{outcomes['other']:7}"
+            f"{slowest:8.1f} s{memory / 1e6:7.0f} MB",
+            flush=True,
+        )
     print(f"{total} inputs in {time.perf_counter() - start:.0f} s, nothing compiled; {len(problems)} problems")
     print(*problems[:30], sep="\n")
     return bool(problems)

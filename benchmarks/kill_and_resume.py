@@ -24,18 +24,26 @@ import netCDF4
 import numpy as np
 
 import neuro_mpc as nm
+from neuro_mpc.errors import NeuroMPCError
+from neuro_mpc.network import launch
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
-from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.runfile.netcdf import trouble
-from neuro_mpc.network import launch
 from neuro_mpc.runfile.paths import partial_path, saved_path
-from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.training import Training
+from neuro_mpc.simulation.presentation import Presenter
 
-SETTINGS = {"stimulus.letters": 8, "stimulus.length": 6, "stimulus.load": 5.0, "learning.batch": 10,
-            "learning.epochs": 20, "test.every": 10, "recording.synapses_every": 9, "recording.samples": [0, 50, -1]}
+SETTINGS = {
+    "stimulus.letters": 8,
+    "stimulus.length": 6,
+    "stimulus.load": 5.0,
+    "learning.batch": 10,
+    "learning.epochs": 20,
+    "test.every": 10,
+    "recording.synapses_every": 9,
+    "recording.samples": [0, 50, -1],
+}
 # phase → owner and name of the function that begins it, most times it is begun before the kill, most seconds in it
 PHASES = {
     "preparing": (launch, "start", 1, 0.1),
@@ -129,14 +137,24 @@ def content(path: Path) -> dict[str, object]:
     found: dict[str, object] = {}
 
     def collect(group: netCDF4.Group) -> None:
-        found.update({f"{group.path}@{name}": np.asarray(group.getncattr(name)).tobytes() for name in group.ncattrs()
-                      if name != "created"})
+        found.update(
+            {
+                f"{group.path}@{name}": np.asarray(group.getncattr(name)).tobytes()
+                for name in group.ncattrs()
+                if name != "created"
+            }
+        )
         for name, variable in group.variables.items():
             variable.set_auto_mask(False)
             values = variable[...]
             attributes = {each: str(variable.getncattr(each)) for each in variable.ncattrs()}
-            found[f"{group.path}/{name}"] = (variable.dimensions, values.shape, values.dtype.str, values.tobytes(),
-                                             attributes)
+            found[f"{group.path}/{name}"] = (
+                variable.dimensions,
+                values.shape,
+                values.dtype.str,
+                values.tobytes(),
+                attributes,
+            )
         for inner in group.groups.values():
             collect(inner)
 
@@ -179,11 +197,13 @@ def report(folder: Path, asked: argparse.Namespace) -> None:
     print(f"{'phase':28} kills")
     for phase in PHASES:
         print(f"{phase:28} {kills[phase]:5}")
-    print(f"{kills.total()} kills of {runs} runs, up to {most} of one run, {asked.backend}, "
-          f"{time.perf_counter() - start:.0f} s\n"
-          f"{same} of {runs} runs equal the one that was left alone\n"
-          f"{halves} times the kill left *.partial half written, and its checkpoint was read in its place\n"
-          f"{len(broken)} files that could not be read, or were left over")
+    print(
+        f"{kills.total()} kills of {runs} runs, up to {most} of one run, {asked.backend}, "
+        f"{time.perf_counter() - start:.0f} s\n"
+        f"{same} of {runs} runs equal the one that was left alone\n"
+        f"{halves} times the kill left *.partial half written, and its checkpoint was read in its place\n"
+        f"{len(broken)} files that could not be read, or were left over"
+    )
     print(*broken[:20], sep="\n")
     if same < runs or broken:
         sys.exit(1)

@@ -1,6 +1,6 @@
 """Many runs in one process: what it holds after each ten of them, and what it leaves behind.
 
-    python benchmarks/many_runs.py [--runs 200] [--backend cpp]
+python benchmarks/many_runs.py [--runs 200] [--backend cpp]
 """
 
 from __future__ import annotations
@@ -15,8 +15,14 @@ from pathlib import Path
 import neuro_mpc as nm
 from neuro_mpc.network import launch
 
-SETTINGS = {"stimulus.letters": 8, "stimulus.length": 6, "stimulus.load": 5.0, "learning.batch": 10,
-            "learning.epochs": 2, "recording.samples": [0, -1]}
+SETTINGS = {
+    "stimulus.letters": 8,
+    "stimulus.length": 6,
+    "stimulus.load": 5.0,
+    "learning.batch": 10,
+    "learning.epochs": 2,
+    "recording.samples": [0, -1],
+}
 MOST_GROWTH = 0.05
 
 
@@ -43,8 +49,10 @@ def main() -> None:
                 print(f"{run:5} runs  {held[run] / 1e6:7.1f} MB  {len(os.listdir('/proc/self/fd')):3} open files")
         left = sorted(path.name for path in Path(folder).iterdir() if path.name != "run.nc")
     growth = held[max(held)] / held[10] - 1
-    print(f"memory grew by {growth:.1%} after the first ten of {asked.runs} runs ({asked.backend}, "
-          f"{time.perf_counter() - start:.0f} s); left behind: {', '.join(left) or 'nothing'}")
+    print(
+        f"memory grew by {growth:.1%} after the first ten of {asked.runs} runs ({asked.backend}, "
+        f"{time.perf_counter() - start:.0f} s); left behind: {', '.join(left) or 'nothing'}"
+    )
     sys.exit(growth > MOST_GROWTH or bool(left))
 
 

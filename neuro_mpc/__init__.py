@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neuro_mpc.descriptions.circuit import Circuit
-    from neuro_mpc.simulation.generation import generate, next_symbols
     from neuro_mpc.descriptions.loading import load_circuit, load_protocol, save_circuit, save_protocol
+    from neuro_mpc.descriptions.protocol import Protocol
     from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
     from neuro_mpc.plots import plot_run
-    from neuro_mpc.descriptions.protocol import Protocol
-    from neuro_mpc.runfile.record import open_run
     from neuro_mpc.reports.report import report
+    from neuro_mpc.runfile.record import open_run
     from neuro_mpc.runs.run import check, simulate
-    from neuro_mpc.sweeps.sweep import sweep
+    from neuro_mpc.simulation.generation import generate, next_symbols
     from neuro_mpc.simulation.trained import Trained, load_trained
+    from neuro_mpc.sweeps.sweep import sweep
 
 __version__ = "0.1.0"
 

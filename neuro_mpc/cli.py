@@ -118,9 +118,7 @@ def sweep(
     seeds: Annotated[str, typer.Option(metavar="SEEDS", help="Such as 3 or 0,2,5 or 0:5 (0 to 4).")] = "0",
     backend: Backend = "cpp",
     threads: Threads = 1,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; as many as fit, if not given.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; as many as fit, if not given.")] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Of a dask scheduler whose workers run the members.")
     ] = None,
@@ -203,9 +201,7 @@ def list_shipped() -> None:
 
 @app.command()
 def plot(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="A run file; several, for one figure of them all.")
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="A run file; several, for one figure of them all.")],
     figure: Annotated[str | None, typer.Option(metavar="NAME", help="Draw this figure only.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file or a folder.")] = None,
 ) -> None:

@@ -55,9 +55,7 @@ class DescriptionError(NeuroMPCError):
         lines = [": ".join(part for part in (self.key, self.problem) if part)]
         if self.found is not None:
             lines.append(f"found: {_shortened(self.found)}")
-        lines += [f"expected: {self.expected}"] * bool(self.expected) + [f"try: {self.hint}"] * bool(
-            self.hint
-        )
+        lines += [f"expected: {self.expected}"] * bool(self.expected) + [f"try: {self.hint}"] * bool(self.hint)
         return "\n  ".join(lines)
 
     def __str__(self) -> str:

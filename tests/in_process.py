@@ -7,9 +7,9 @@ import logging
 import numpy as np
 from brian2 import second
 
-from neuro_mpc.network.program import Program
 from neuro_mpc.network.model import Model
 from neuro_mpc.network.plan import Plan
+from neuro_mpc.network.program import Program
 
 logging.getLogger("brian2").setLevel(logging.WARNING)  # else every line of generated code is told
 

@@ -18,9 +18,17 @@ from in_process import InProcess
 import neuro_mpc as nm
 from neuro_mpc.network import launch
 
-SETTINGS = {"stimulus.letters": 5, "stimulus.length": 4, "stimulus.load": 4.0, "learning.batch": 8,
-            "learning.epochs": 5, "test.every": 6, "test.generate": 3, "recording.synapses_every": 5,
-            "recording.samples": [0, 9, -1]}
+SETTINGS = {
+    "stimulus.letters": 5,
+    "stimulus.length": 4,
+    "stimulus.load": 4.0,
+    "learning.batch": 8,
+    "learning.epochs": 5,
+    "test.every": 6,
+    "test.generate": 3,
+    "recording.synapses_every": 5,
+    "recording.samples": [0, 9, -1],
+}
 REFUSED = 2
 
 
@@ -37,8 +45,9 @@ def simulate(out: Path, settings: dict[str, object] = {}, **options) -> None:
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 8})
     protocol = nm.load_protocol("toy-language", {**SETTINGS, **settings})
     with patch.object(launch, "start", lambda plan, *_: Here(plan)):
-        nm.simulate(circuit, protocol, **{"seed": 1, "backend": "numpy", "checkpoint_every": 0, **options},
-                    out=out).close()
+        nm.simulate(
+            circuit, protocol, **{"seed": 1, "backend": "numpy", "checkpoint_every": 0, **options}, out=out
+        ).close()
 
 
 def in_child(work: Callable[[], object]) -> int:
@@ -49,8 +58,14 @@ def in_child(work: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def interrupted(work: Callable[[], object], owner: object, name: str, turn: int = 1,
-                number: int = signal.SIGKILL, delay: float = 0.0) -> int:
+def interrupted(
+    work: Callable[[], object],
+    owner: object,
+    name: str,
+    turn: int = 1,
+    number: int = signal.SIGKILL,
+    delay: float = 0.0,
+) -> int:
     """As `in_child`, with a signal when the function `name` is called for the `turn`-th time, or some seconds later."""
     read, write = os.pipe()
     process = os.fork()

@@ -43,19 +43,28 @@ def circuit(arrows: str, readout: str = "softmax", **activations: str) -> nm.Cir
     free = {name: {"activation": formula, "size": sizes[name]} for name, formula in activations.items()}
     clamped = {"input": {"role": "stimulus"}, "output": {"role": "target", "readout": readout}}
     ends = [line.split() for line in arrows.strip().splitlines()]
-    projections = {f"{source}-{target}-{delay}":
-                   {"from": source, "to": target, "delay": int(delay), "synapse": synapse}
-                   for source, target, delay, synapse in ends}
+    projections = {
+        f"{source}-{target}-{delay}": {"from": source, "to": target, "delay": int(delay), "synapse": synapse}
+        for source, target, delay, synapse in ends
+    }
     used = {synapse for *_, synapse in ends}
-    return nm.Circuit(name="test", population={**clamped, **free}, projection=projections,
-                      synapse={name: each for name, each in OWN.items() if name in used}).sized(2, 3)
+    return nm.Circuit(
+        name="test",
+        population={**clamped, **free},
+        projection=projections,
+        synapse={name: each for name, each in OWN.items() if name in used},
+    ).sized(2, 3)
 
 
 def recurrent(synapse: str, activation: str, readout: str = "softmax", delay: int = 1) -> nm.Circuit:
-    return circuit(f"""
+    return circuit(
+        f"""
         input hidden 0 {synapse}
         hidden hidden {delay} {synapse}
-        hidden output 0 {synapse}""", readout, hidden=activation)
+        hidden output 0 {synapse}""",
+        readout,
+        hidden=activation,
+    )
 
 
 LAYERED = """
@@ -117,20 +126,35 @@ class Presentation:
         self.reference = Reference(self.circuit, STEPS, self.plan.read)
         rng = np.random.default_rng(seed)
         stimulus, target = (self.plan.rows[each] for each in (self.circuit.stimulus, self.circuit.target))
-        self.show(rng.normal(size=(STEPS, TRIALS, stimulus.units)),
-                  np.eye(target.units)[rng.integers(0, target.units, (target.steps, TRIALS))])
+        self.show(
+            rng.normal(size=(STEPS, TRIALS, stimulus.units)),
+            np.eye(target.units)[rng.integers(0, target.units, (target.steps, TRIALS))],
+        )
         self.load({name: self._drawn(rng, name) for name in self.circuit.projection})
-        net.set(noise_scale=1, drawing=1, noise_key=seed, noise_counter=1, rate=rate, iterations=5,
-                inference_dt=INFERENCE_RATE * TAU_SECONDS, tolerance=0, energy_limit=1e30,
-                redrawing=0, momentum=0.8)
+        net.set(
+            noise_scale=1,
+            drawing=1,
+            noise_key=seed,
+            noise_counter=1,
+            rate=rate,
+            iterations=5,
+            inference_dt=INFERENCE_RATE * TAU_SECONDS,
+            tolerance=0,
+            energy_limit=1e30,
+            redrawing=0,
+            momentum=0.8,
+        )
 
     def _drawn(self, rng, projection: str) -> dict:
         """Parameters away from their bounds, with weights that neither die out nor explode."""
         synapse, shape = self.synapse(projection), self.circuit.shape(projection)
         spread = 1.5 if "/n" in synapse.mean else 0.5
-        return {name: rng.normal(0, spread, shape) if each.low is None
-                else rng.uniform(each.low + 0.1, each.low + 0.6, shape)
-                for name, each in synapse.parameter.items()}
+        return {
+            name: rng.normal(0, spread, shape)
+            if each.low is None
+            else rng.uniform(each.low + 0.1, each.low + 0.6, shape)
+            for name, each in synapse.parameter.items()
+        }
 
     def show(self, stimulus: np.ndarray, target: np.ndarray) -> None:
         """Set the batch, each (step, trial, unit)."""
@@ -159,14 +183,20 @@ class Presentation:
 
     def load(self, parameters: dict) -> None:
         """Set parameters of all synapses."""
-        self.net.set(**{self._name(name, each): value for name, values in parameters.items()
-                        for each, value in values.items()})
+        self.net.set(
+            **{self._name(name, each): value for name, values in parameters.items() for each, value in values.items()}
+        )
 
     @property
     def parameters(self) -> dict:
         """projection → parameter → (n_post, n_pre), as they are now."""
-        return {name: {each: self.net.get(self._name(name, each))[0].reshape(self.circuit.shape(name))
-                       for each in self.synapse(name).parameter} for name in self.circuit.projection}
+        return {
+            name: {
+                each: self.net.get(self._name(name, each))[0].reshape(self.circuit.shape(name))
+                for each in self.synapse(name).parameter
+            }
+            for name in self.circuit.projection
+        }
 
     # --- neural state, (step, trial, unit)
 
@@ -209,8 +239,12 @@ class Presentation:
 
 def each_pair(function, left: dict, right: dict) -> dict:
     """function(left, right) of the arrays of two equal nestings."""
-    return {key: each_pair(function, left[key], right[key]) if isinstance(left[key], dict)
-            else function(left[key], right[key]) for key in left}
+    return {
+        key: each_pair(function, left[key], right[key])
+        if isinstance(left[key], dict)
+        else function(left[key], right[key])
+        for key in left
+    }
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float = EXACT) -> None:

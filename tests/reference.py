@@ -69,8 +69,9 @@ def gradients(function: Callable, tables: dict) -> dict:
     def replaced(key):
         return lambda value: function({**tables, key: value})
 
-    return {key: (gradients if isinstance(value, dict) else gradient)(replaced(key), value)
-            for key, value in tables.items()}
+    return {
+        key: (gradients if isinstance(value, dict) else gradient)(replaced(key), value) for key, value in tables.items()
+    }
 
 
 class Reference:
@@ -91,8 +92,10 @@ class Reference:
 
     def free_energy(self, parameters, beliefs, noise, stimulus, target) -> complex:
         """F of all trials together."""
-        return self.hidden_energies(parameters, beliefs, noise, stimulus).sum() \
+        return (
+            self.hidden_energies(parameters, beliefs, noise, stimulus).sum()
             + self.losses(parameters, beliefs, noise, stimulus, target).sum()
+        )
 
     def hidden_energies(self, parameters, beliefs, noise, stimulus) -> np.ndarray:
         """½ Σ_t |r_t − h_t|² of every trial."""
@@ -137,17 +140,21 @@ class Reference:
             synapse = self.circuit.synapse[projection.synapse]
             shape = tuple(self.circuit.population[end].size for end in (projection.target, projection.source))
             values = {**parameters[name], "n": shape[1]}
-            found[name] = [np.broadcast_to(evaluate(each, values), shape)
-                           for each in (synapse.mean, synapse.variance)]
+            found[name] = [np.broadcast_to(evaluate(each, values), shape) for each in (synapse.mean, synapse.variance)]
         return found
 
     def _senders_first(self) -> list[str]:
         """The free populations, each after those that it hears without delay."""
         waiting, order = list(self.circuit.free), []
         while waiting:
-            ready = next(name for name in waiting if not any(
-                each.target == name and each.delay == 0 and each.source in waiting
-                for each in self.circuit.projection.values()))
+            ready = next(
+                name
+                for name in waiting
+                if not any(
+                    each.target == name and each.delay == 0 and each.source in waiting
+                    for each in self.circuit.projection.values()
+                )
+            )
             order.append(ready)
             waiting.remove(ready)
         return order

@@ -237,9 +237,13 @@ def test_the_setting_of_a_trajectory_turns_off_what_excludes_it():
     with pytest.raises(RunFileError) as caught:
         analysis.inference_energy(run)
     settings = caught.value.hint.split(" --set ")[1:]
-    assert settings == ["protocol.recording.samples=[-1]", "protocol.recording.trajectory=true",
-                        "protocol.inference.scheme=relaxation", "protocol.inference.energy_limit=0",
-                        "protocol.inference.redraw_noise=false"]
+    assert settings == [
+        "protocol.recording.samples=[-1]",
+        "protocol.recording.trajectory=true",
+        "protocol.inference.scheme=relaxation",
+        "protocol.inference.energy_limit=0",
+        "protocol.inference.redraw_noise=false",
+    ]
 
 
 def test_the_setting_of_a_population_can_be_pasted():

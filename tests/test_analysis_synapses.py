@@ -32,9 +32,7 @@ def value(found):
 
 def drawn(found, rng, size=400_000):
     """Weights drawn from the spike and the slab of the first synapse."""
-    spike, mean, variance = (
-        float(found[name].values.flat[0]) for name in ("spike", "slab_mean", "slab_variance")
-    )
+    spike, mean, variance = (float(found[name].values.flat[0]) for name in ("spike", "slab_mean", "slab_variance"))
     return np.where(rng.random(size) < spike, 0.0, rng.normal(mean, np.sqrt(variance), size))
 
 
@@ -47,14 +45,10 @@ def drawn(found, rng, size=400_000):
 )
 def test_moments_and_slab_are_those_of_the_formula_and_of_drawn_weights(synapse, moments, slab):
     found = weights(synapse, m=M, pi=PI, Xi=XI)
-    for name, expected in zip(
-        ("mean", "variance", "slab_mean", "slab_variance"), (*moments, *slab), strict=True
-    ):
+    for name, expected in zip(("mean", "variance", "slab_mean", "slab_variance"), (*moments, *slab), strict=True):
         assert value(found[name]) == pytest.approx(expected, rel=1e-6)
     assert value(found["spike"]) == pytest.approx(PI)
-    assert value(found["coefficient_of_variation"]) == pytest.approx(
-        np.sqrt(moments[1]) / moments[0], rel=1e-6
-    )
+    assert value(found["coefficient_of_variation"]) == pytest.approx(np.sqrt(moments[1]) / moments[0], rel=1e-6)
     assert value(found["variability"]) == pytest.approx(moments[1] / (moments[0] ** 2 + moments[1]), rel=1e-6)
     sample = drawn(found, np.random.default_rng(0))
     assert sample.mean() == pytest.approx(moments[0], abs=5 * np.sqrt(moments[1] / sample.size))
@@ -67,12 +61,7 @@ def test_gaussian_point_and_own_types_follow_their_own_expressions():
     assert value(gaussian["slab_variance"]) == pytest.approx(0.25)
     point = weights("point", m=2.0)
     assert value(point["mean"]) == pytest.approx(0.5)
-    assert (
-        value(point["variance"])
-        == value(point["coefficient_of_variation"])
-        == value(point["variability"])
-        == 0
-    )
+    assert value(point["variance"]) == value(point["coefficient_of_variation"]) == value(point["variability"]) == 0
     own = weights("unreliable", UNRELIABLE, a=2.0, p=0.8)
     assert value(own["spike"]) == pytest.approx(0.2)
     assert value(own["slab_mean"]) == pytest.approx(0.5)
@@ -96,9 +85,7 @@ def test_entropy_of_a_spike_and_slab_is_that_of_its_parts_and_of_drawn_weights()
     p, b = np.float32(PI), float(found["slab_variance"][0, 0, 0])
     binary = -p * np.log(p) - (1 - p) * np.log(1 - p)
     assert value(entropy["discrete"]) == pytest.approx(binary, rel=1e-6)
-    assert value(entropy["entropy"]) == pytest.approx(
-        binary + (1 - p) * 0.5 * np.log(2 * np.pi * np.e * b), rel=1e-6
-    )
+    assert value(entropy["entropy"]) == pytest.approx(binary + (1 - p) * 0.5 * np.log(2 * np.pi * np.e * b), rel=1e-6)
     sample = drawn(found, np.random.default_rng(1))
     a = float(found["slab_mean"][0, 0, 0])
     log_slab = -((sample - a) ** 2) / (2 * b) - 0.5 * np.log(2 * np.pi * b)
@@ -153,9 +140,7 @@ def recurrent(matrix):
 def test_asymmetry_of_symmetric_antisymmetric_and_random_matrices():
     draw = np.random.default_rng(0).normal(size=(200, 200))
     for matrix, expected in ((draw + draw.T, 0), (draw - draw.T, 1)):
-        assert float(analysis.asymmetry(analysis.pairs(recurrent(matrix)))[0]) == pytest.approx(
-            expected, abs=1e-10
-        )
+        assert float(analysis.asymmetry(analysis.pairs(recurrent(matrix)))[0]) == pytest.approx(expected, abs=1e-10)
     assert float(analysis.asymmetry(analysis.pairs(recurrent(draw)))[0]) == pytest.approx(0.5, abs=0.02)
     assert np.isnan(analysis.asymmetry(analysis.pairs(recurrent(np.eye(3))))[0])
 
@@ -195,11 +180,7 @@ def test_bootstrap_intervals_are_those_of_the_normal_law_and_of_their_seed():
     error = values.std() / np.sqrt(len(values))
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
-    assert (
-        analysis.interval(values, seed=3)
-        == analysis.interval(values, seed=3)
-        != analysis.interval(values, seed=4)
-    )
+    assert analysis.interval(values, seed=3) == analysis.interval(values, seed=3) != analysis.interval(values, seed=4)
     assert analysis.interval(np.full(5, 7.0)) == (7, 7)
 
 
@@ -223,8 +204,9 @@ def test_projections_differ_where_their_interval_leaves_out_zero():
 
 def test_one_receiving_unit_has_no_interval():
     alone, many = np.ones((1, 1, 20)), np.random.default_rng(0).uniform(0, 2, (1, 50, 20))
-    found = analysis.compare_projections(synapses_run({"alone": {"m": alone, "Xi": alone},
-                                                       "many": {"m": np.ones_like(many), "Xi": many}}, "gaussian"))
+    found = analysis.compare_projections(
+        synapses_run({"alone": {"m": alone, "Xi": alone}, "many": {"m": np.ones_like(many), "Xi": many}}, "gaussian")
+    )
     assert found["variability"].notnull().all()
     assert found["low"].isnull().values.tolist() == [True, False]
     assert found["difference_low"].isnull().values.tolist() == [[True, True], [True, False]]

@@ -16,11 +16,11 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc.errors import RunError
-from neuro_mpc.network.program import Program
 from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.launch import start
-from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.network.phase_runner import code_object_class
+from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.network.program import Program
 from neuro_mpc.rules.derivation import brian_name
 
 TRIALS, STEPS, SYMBOLS = 5, 4, 3
@@ -40,21 +40,47 @@ def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
         "again": ("high", "high", again, "gaussian"),
         "told": ("high", "output", 0, "point"),
     }
-    population = {"input": {"role": "stimulus"}, "output": {"role": "target", "readout": readout},
-                  "low": {"size": 6, "activation": low}, "high": {"size": 4, "activation": high}}
+    population = {
+        "input": {"role": "stimulus"},
+        "output": {"role": "target", "readout": readout},
+        "low": {"size": 6, "activation": low},
+        "high": {"size": 4, "activation": high},
+    }
     keys = ("from", "to", "delay", "synapse")
     projection = {name: dict(zip(keys, arrow)) for name, arrow in arrows.items()}
     return nm.Circuit(name="two", population=population, projection=projection).sized(SYMBOLS, SYMBOLS)
 
 
 # Two threads stand for two tiles of trials, of three and of two.
-RELAXATION = Plan(circuit("softmax", "relu(r)", "tanh(r) + sin(r)/4", 1), TRIALS, STEPS, "every",
-                  "relaxation", settles=True, optimizer="adam", decay=1e-3, clip=0.05,
-                  clip_parameters=("m", "Xi"), precision="float64", threads=2)
-FIXED = Plan(circuit("gaussian", "softplus(r)", "sigmoid(r) + exp(-abs(r))*cos(r)", 2), TRIALS, STEPS, "last",
-             "fixed-prediction", precision="float64", threads=2)
-PLANS = {"relaxation": RELAXATION, "fixed prediction": FIXED, "sweeps": replace(FIXED, scheme="sweeps"),
-         "fixed prediction, float32": replace(FIXED, precision="float32")}
+RELAXATION = Plan(
+    circuit("softmax", "relu(r)", "tanh(r) + sin(r)/4", 1),
+    TRIALS,
+    STEPS,
+    "every",
+    "relaxation",
+    settles=True,
+    optimizer="adam",
+    decay=1e-3,
+    clip=0.05,
+    clip_parameters=("m", "Xi"),
+    precision="float64",
+    threads=2,
+)
+FIXED = Plan(
+    circuit("gaussian", "softplus(r)", "sigmoid(r) + exp(-abs(r))*cos(r)", 2),
+    TRIALS,
+    STEPS,
+    "last",
+    "fixed-prediction",
+    precision="float64",
+    threads=2,
+)
+PLANS = {
+    "relaxation": RELAXATION,
+    "fixed prediction": FIXED,
+    "sweeps": replace(FIXED, scheme="sweeps"),
+    "fixed prediction, float32": replace(FIXED, precision="float32"),
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,9 +102,18 @@ class Session:
 
     def __init__(self, program: Program, plan: Plan):
         self.program, self.plan, self.rng = program, plan, np.random.default_rng(0)
-        program.set(noise_scale=1, drawing=1, noise_key=-12345, inference_dt=0.1 * TAU_SECONDS,
-                    iterations=ITERATIONS, tolerance=TOLERANCE, energy_limit=1e6,
-                    rate=0.01, first_correction=10, second_correction=1000)
+        program.set(
+            noise_scale=1,
+            drawing=1,
+            noise_key=-12345,
+            inference_dt=0.1 * TAU_SECONDS,
+            iterations=ITERATIONS,
+            tolerance=TOLERANCE,
+            energy_limit=1e6,
+            rate=0.01,
+            first_correction=10,
+            second_correction=1000,
+        )
         for projection in plan.circuit.projection:
             program.set(**self.parameters(projection))
         self.step("refreshing")
@@ -87,8 +122,12 @@ class Session:
         """Random parameters of a projection, by the names of the program."""
         circuit, name = self.plan.circuit, self.plan.synapses_name(projection)
         shape, synapse = circuit.shape(projection), circuit.synapse[circuit.projection[projection].synapse]
-        return {f"{name}_{brian_name(each)}": self.rng.uniform(0, 0.5, shape) if parameter.low == 0
-                else self.rng.normal(size=shape) for each, parameter in synapse.parameter.items()}
+        return {
+            f"{name}_{brian_name(each)}": self.rng.uniform(0, 0.5, shape)
+            if parameter.low == 0
+            else self.rng.normal(size=shape)
+            for each, parameter in synapse.parameter.items()
+        }
 
     def states(self) -> dict[str, dict[str, np.ndarray]]:
         """All variables after each use of the circuit."""
@@ -141,10 +180,12 @@ class Session:
 def deviations(found: dict, expected: dict) -> dict[str, float]:
     """The largest deviation of each variable, relative to its largest value."""
     assert found.keys() == expected.keys()
-    pairs = {f"{state}: {name}": (values, expected[state][name])
-             for state, variables in found.items() for name, values in variables.items()}
-    return {name: np.abs(value - wanted).max() / (np.abs(wanted).max() or 1)
-            for name, (value, wanted) in pairs.items()}
+    pairs = {
+        f"{state}: {name}": (values, expected[state][name])
+        for state, variables in found.items()
+        for name, values in variables.items()
+    }
+    return {name: np.abs(value - wanted).max() / (np.abs(wanted).max() or 1) for name, (value, wanted) in pairs.items()}
 
 
 def assert_equal(found: dict, expected: dict, tolerance: float) -> None:
@@ -152,9 +193,16 @@ def assert_equal(found: dict, expected: dict, tolerance: float) -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize(("name", "backend"), [("relaxation", "cpp"), ("relaxation", "cython"),
-                                               ("sweeps", "cpp"), ("sweeps", "cython"),
-                                               ("fixed prediction", "cpp")])
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        ("relaxation", "cpp"),
+        ("relaxation", "cython"),
+        ("sweeps", "cpp"),
+        ("sweeps", "cython"),
+        ("fixed prediction", "cpp"),
+    ],
+)
 def test_double_precision_agrees_with_numpy(presented, name, backend):
     assert_equal(presented(name, backend), presented(name, "numpy"), 1e-10)
 
@@ -176,7 +224,7 @@ def test_what_is_compared_has_happened(presented):
     for name in ("up_synapses_m", "seen_synapses_p_pi", "again_synapses_Xi", "high_belief_r"):
         assert np.abs(second[name] - first[name]).max() > 1e-3
     moved = went_on["high_belief_f"] != began["high_belief_f"]
-    assert moved[:3 * 5 * 4].any() and not moved[3 * 5 * 4:].any()  # trials × steps and history × units
+    assert moved[: 3 * 5 * 4].any() and not moved[3 * 5 * 4 :].any()  # trials × steps and history × units
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -202,7 +250,7 @@ def test_threads_are_not_bound_to_the_first_processors(presented, tmp_path):
 def test_errors_of_the_compiler_are_shown(tmp_path, monkeypatch):
     broken = tmp_path / "broken-compiler"
     error = "phase.cpp:1:10: fatal error: Python.h: No such file or directory"
-    plain = "case \"$*\" in *-fsyntax-only*) exit 0;; esac"  # it compiles what needs no headers of Python
+    plain = 'case "$*" in *-fsyntax-only*) exit 0;; esac'  # it compiles what needs no headers of Python
     broken.write_text(f"#!/bin/sh\n{plain}\necho '{error}' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))

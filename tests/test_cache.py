@@ -16,8 +16,14 @@ import neuro_mpc as nm
 from neuro_mpc.errors import RunError
 from neuro_mpc.network import launch
 
-SETTINGS = ["circuit.population.hidden.size=6", "protocol.stimulus.letters=5", "protocol.stimulus.length=4",
-            "protocol.stimulus.load=4.0", "protocol.learning.batch=8", "protocol.learning.epochs=2"]
+SETTINGS = [
+    "circuit.population.hidden.size=6",
+    "protocol.stimulus.letters=5",
+    "protocol.stimulus.length=4",
+    "protocol.stimulus.load=4.0",
+    "protocol.learning.batch=8",
+    "protocol.learning.epochs=2",
+]
 
 
 class Plan:
@@ -68,12 +74,17 @@ def test_of_two_at_the_same_time_one_compiles_and_the_other_waits(compiled):
     assert sorted(said) == ["compiling", "waiting for another run to compile the same program"]
 
 
-@pytest.mark.parametrize("damage", [lambda program: (program / "main").write_text("prog"),
-                                    lambda program: (program / "main").unlink(),
-                                    lambda program: (program / "main").chmod(0o644),
-                                    lambda program: (program / "manifest.json").write_text(""),
-                                    lambda program: (program / "sha256").unlink(),
-                                    lambda program: (shutil.rmtree(program), program.write_text("a file"))])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda program: (program / "main").write_text("prog"),
+        lambda program: (program / "main").unlink(),
+        lambda program: (program / "main").chmod(0o644),
+        lambda program: (program / "manifest.json").write_text(""),
+        lambda program: (program / "sha256").unlink(),
+        lambda program: (shutil.rmtree(program), program.write_text("a file")),
+    ],
+)
 def test_a_damaged_program_is_built_again(compiled, damage):
     damage(built())
     program = built()
@@ -113,8 +124,12 @@ def test_a_program_that_does_not_start_is_told(tmp_path):
 
 @pytest.mark.skipif(launch.available("cpp") != "cpp", reason="needs a C++ compiler")
 def test_two_concurrent_runs_from_a_cold_cache(tmp_path):
-    environment = {**os.environ, "NEURO_MPC_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path),
-                   "PYTHONPATH": os.pathsep.join([str(Path(nm.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
+    environment = {
+        **os.environ,
+        "NEURO_MPC_CACHE": str(tmp_path / "cache"),
+        "TMPDIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(Path(nm.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+    }
 
     def start(name: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "neuro_mpc", "run", "mpl", "toy-language", "--out", str(tmp_path / name)]

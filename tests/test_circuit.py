@@ -72,9 +72,7 @@ def test_sizes_come_from_the_protocol(circuit):
 
 
 def test_sizes_that_contradict_the_protocol_are_refused(circuit):
-    with pytest.raises(
-        DescriptionError, match=r"population.input.size: the size contradicts(.|\n)*expected: 6"
-    ):
+    with pytest.raises(DescriptionError, match=r"population.input.size: the size contradicts(.|\n)*expected: 6"):
         circuit.sized(5, 2).sized(6, 2)
     with pytest.raises(DescriptionError, match="population.input.size: the size is not known yet"):
         circuit.shape("in")
@@ -298,8 +296,7 @@ def test_long_chains_are_ordered():
             "input": {"role": "stimulus"},
         },
         projection={
-            f"to-{b}": {"from": a, "to": b, "synapse": "point"}
-            for a, b in zip(chain, chain[1:], strict=False)
+            f"to-{b}": {"from": a, "to": b, "synapse": "point"} for a, b in zip(chain, chain[1:], strict=False)
         },
     )
     assert circuit.free == tuple(names)

@@ -262,7 +262,9 @@ def test_check_tells_what_a_run_would_take():
 
 
 def test_check_refuses_what_memory_cannot_hold():
-    result = command("check", "mpl", "digits-rows", "--set", "circuit.population.hidden.size=1000000", "--backend", "numpy")
+    result = command(
+        "check", "mpl", "digits-rows", "--set", "circuit.population.hidden.size=1000000", "--backend", "numpy"
+    )
     assert result.exit_code == 2
     assert "TB of memory" in result.stderr and "1,000,018,000,000 synapses" in result.stderr
 

@@ -56,8 +56,13 @@ def test_flags_that_it_does_not_know_are_left_out(program, monkeypatch):
 
 
 @needs_compiler
-@pytest.mark.parametrize("script, said", [("echo no licence >&2; exit 3", "exit code 3\n    no licence\n"),
-                                          ("exit 1", "exit code 1\n  try: another compiler")])
+@pytest.mark.parametrize(
+    "script, said",
+    [
+        ("echo no licence >&2; exit 3", "exit code 3\n    no licence\n"),
+        ("exit 1", "exit code 1\n  try: another compiler"),
+    ],
+)
 def test_one_that_compiles_nothing_is_told(program, script, said):
     with pytest.raises(RunError, match="cannot compile an empty program") as caught:
         refuse_broken((program("broken", script),))
@@ -75,8 +80,10 @@ def test_one_for_another_system_is_told(tmp_path):
 @needs_compiler
 def test_of_a_failed_build_the_compilers_own_errors_are_told(tmp_path):
     log = tmp_path / "build.log"
-    log.write_text("a.cpp:3: error: no x\na.cpp:3: error: no x\nmake: *** [a.o] Error 1\n"
-                   "ERROR      Brian 2 encountered an unexpected error. Please report this issue\n")
+    log.write_text(
+        "a.cpp:3: error: no x\na.cpp:3: error: no x\nmake: *** [a.o] Error 1\n"
+        "ERROR      Brian 2 encountered an unexpected error. Please report this issue\n"
+    )
     told = str(build_failed(log, tmp_path / "kept.log"))
     assert told.count("no x") == 1
     assert "Brian 2" not in told and "make:" not in told

@@ -9,8 +9,13 @@ from neuro_mpc.runs import divergence
 from neuro_mpc.runs.divergence import PATIENCE, Diverged, Retreat, Watch
 from neuro_mpc.simulation.presentation import Energies, Presenter
 
-BURSTING = {"learning.rate": 2e5, "learning.optimizer": "sgd", "learning.schedule.kind": "constant",
-            "learning.clip": 0.0, "learning.epochs": 10}
+BURSTING = {
+    "learning.rate": 2e5,
+    "learning.optimizer": "sgd",
+    "learning.schedule.kind": "constant",
+    "learning.clip": 0.0,
+    "learning.epochs": 10,
+}
 
 
 class Errors:

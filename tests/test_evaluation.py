@@ -5,12 +5,12 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
+from neuro_mpc.descriptions.protocol import Test
+from neuro_mpc.network import launch
+from neuro_mpc.runs.run import plan_of
 from neuro_mpc.simulation import initial, measures
 from neuro_mpc.simulation.evaluation import evaluate
-from neuro_mpc.network import launch
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.descriptions.protocol import Test
-from neuro_mpc.runs.run import plan_of
 from neuro_mpc.simulation.sampling import draw_weights
 
 NETWORKS = 3
@@ -95,8 +95,10 @@ def test_networks_vote_by_their_mean_output(shown):
     values = evaluate(presenter, data, Test(split="validation", ensemble=NETWORKS), 0)
     every = data.batch("test", np.arange(300))[0]
     labels = data.labels("test", np.arange(300))[0]
-    drawn = [draw_weights(presenter.plan.circuit, presenter.parameters(), presenter.seed, network)
-             for network in range(NETWORKS)]
+    drawn = [
+        draw_weights(presenter.plan.circuit, presenter.parameters(), presenter.seed, network)
+        for network in range(NETWORKS)
+    ]
     outputs = np.array([ancestral(weights, every) for weights in drawn])
     single = (outputs.argmax(axis=2) == labels).mean(axis=1)
     np.testing.assert_allclose(values["accuracy_network"], single, atol=1 / 300)

@@ -87,9 +87,7 @@ def generation(letters=8):
         np.arange(letters)[:, None],
         np.stack([np.full((2, letters, 9), 3), np.full((2, letters, 9), 2)]),
     )
-    sequence = (
-        np.concatenate([np.broadcast_to(start, (2, 2, letters, 1)), start + steps.cumsum(-1)], -1) % letters
-    )
+    sequence = np.concatenate([np.broadcast_to(start, (2, 2, letters, 1)), start + steps.cumsum(-1)], -1) % letters
     allowed = np.broadcast_to(np.array([False, True])[:, None, None, None], sequence.shape).copy()
     allowed[..., 0] = True
     dimensions = ("presentation", "repeat", "trial", "position")
@@ -212,9 +210,7 @@ def test_an_ensemble_in_numbers(kept):
 
 class TestErrors:
     def test_no_experiment(self, example_run):
-        with pytest.raises(
-            nm.RunFileError, match="no experiment of the kind lesion[\\s\\S]*run lesion --from run.nc"
-        ):
+        with pytest.raises(nm.RunFileError, match="no experiment of the kind lesion[\\s\\S]*run lesion --from run.nc"):
             plot_run(example_run, "lesion")
 
     def test_another_experiment(self, kept):
@@ -222,9 +218,7 @@ class TestErrors:
             analysis.responses(kept(lesion()))
 
     def test_something_not_measured(self, kept):
-        with pytest.raises(
-            nm.RunFileError, match="measured no correct_letter_ratio[\\s\\S]*one of performance, loss"
-        ):
+        with pytest.raises(nm.RunFileError, match="measured no correct_letter_ratio[\\s\\S]*one of performance, loss"):
             analysis.lesion_curves(kept(lesion(language=False)), "correct_letter_ratio")
 
     def test_different_experiments_are_not_put_together(self, kept):

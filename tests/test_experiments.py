@@ -6,15 +6,15 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import analysis, cli, stimuli
-from neuro_mpc.simulation import initial
-from neuro_mpc.experiments import ensemble, generation, lesion, oddball, omission
 from neuro_mpc.descriptions import experiment_tables
+from neuro_mpc.experiments import ensemble, generation, lesion, oddball, omission
 from neuro_mpc.experiments.performance import perform
 from neuro_mpc.experiments.responses import batches
-from neuro_mpc.randomness import generator
 from neuro_mpc.network import launch
-from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.randomness import generator
 from neuro_mpc.runs.run import plan_of
+from neuro_mpc.simulation import initial
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 
 LANGUAGE = {
@@ -93,9 +93,7 @@ class Shown:
 
 def described(task):
     name, protocol, settings = TASKS[task]
-    circuit = (
-        nm.load_circuit(name, {"population.hidden.size": 12}) if name else nm.Circuit.from_toml(TWO_LAYERS)
-    )
+    circuit = nm.load_circuit(name, {"population.hidden.size": 12}) if name else nm.Circuit.from_toml(TWO_LAYERS)
     return circuit, nm.load_protocol(protocol, settings)
 
 
@@ -297,9 +295,7 @@ class TestOddball:
         stimulus, target = here.data.batch("test", np.arange(12))
         output = here.presenter.predict(stimulus, target, "experiment", 0)[0]
         error = np.sqrt(np.mean((target - output) ** 2, axis=2))
-        np.testing.assert_allclose(
-            found["error"].sel(condition="standard", population="output"), error, rtol=1e-5
-        )
+        np.testing.assert_allclose(found["error"].sel(condition="standard", population="output"), error, rtol=1e-5)
         surprise = -np.log((output * target).sum(axis=2))
         np.testing.assert_allclose(found["surprise"].sel(condition="standard"), surprise, rtol=1e-4)
 
@@ -365,9 +361,7 @@ class TestGeneration:
         steps = found["sequence"].diff("position") % 8
         np.testing.assert_array_equal(steps.isin([1, 3]), found["allowed"][..., 1:])
         assert (found["sequence"][..., 0] == np.arange(8)).all()
-        np.testing.assert_allclose(
-            found["correct_letter_ratio"], found["allowed"][..., 1:].mean(("trial", "position"))
-        )
+        np.testing.assert_allclose(found["correct_letter_ratio"], found["allowed"][..., 1:].mean(("trial", "position")))
         before, after = found["correct_letter_ratio"].mean("repeat").values
         assert after > before + 0.3
         for name, values in here.presenter.parameters().items():
@@ -434,9 +428,7 @@ class TestRun:
             nm.check(None, nm.load_protocol(name, settings), start=shown(task).trained, backend="numpy")
 
     def test_an_experiment_needs_a_trained_circuit(self):
-        with pytest.raises(
-            nm.RunError, match="lesion is an experiment on a trained circuit[\\s\\S]*--from run.nc"
-        ):
+        with pytest.raises(nm.RunError, match="lesion is an experiment on a trained circuit[\\s\\S]*--from run.nc"):
             nm.simulate(nm.load_circuit("mpl"), nm.load_protocol("lesion"))
 
     def test_a_kind_that_is_unknown(self, tmp_path):

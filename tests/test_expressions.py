@@ -9,8 +9,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuro_mpc.errors import DescriptionError
 from neuro_mpc.descriptions.expressions import FUNCTIONS, derivative, evaluate, parse
+from neuro_mpc.errors import DescriptionError
 
 NAMES = ("m", "pi", "n", "r")
 POINT = {"m": 0.7, "pi": 0.3, "n": 5.0, "r": -0.4}
@@ -217,10 +217,7 @@ def test_unknown_names_get_the_nearest_known_one():
 
 def test_equal_random_calls_stay_apart():
     assert len(parse("normal(0, 1) - normal(0, 1)", [], random=True).free_symbols) == 2
-    assert (
-        str(parse("n*identity() + normal(0, sqrt(n))", NAMES, random=True))
-        == "n*identity() + normal(0, sqrt(n))"
-    )
+    assert str(parse("n*identity() + normal(0, sqrt(n))", NAMES, random=True)) == "n*identity() + normal(0, sqrt(n))"
 
 
 TOKENS = [
@@ -244,9 +241,7 @@ LITERALS = st.sampled_from([*NAMES, "0", "2", "0.5", "1e9", "1e300", "-7"])
 def composed(parts):
     calls = st.tuples(st.sampled_from(sorted(FUNCTIONS)), parts).map(lambda each: f"{each[0]}({each[1]})")
     sums = st.tuples(parts, st.sampled_from("+-*/"), parts).map(lambda each: f"({''.join(each)})")
-    powers = st.tuples(parts, st.sampled_from(["2", "20", "0.5", "-3"])).map(
-        lambda each: f"({each[0]})**{each[1]}"
-    )
+    powers = st.tuples(parts, st.sampled_from(["2", "20", "0.5", "-3"])).map(lambda each: f"({each[0]})**{each[1]}")
     return calls | sums | powers
 
 

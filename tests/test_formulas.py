@@ -20,21 +20,33 @@ def one_synapse(mean: str, variance: str, *parameters: str) -> nm.Circuit:
     return nm.Circuit(
         name="test",
         population={"input": {"role": "stimulus"}, "unit": {"size": 1}, "output": {"role": "target"}},
-        projection={"in": {"from": "input", "to": "unit", "synapse": "own"},
-                    "out": {"from": "unit", "to": "output", "synapse": "point"}},
-        synapse={"own": {"mean": mean, "variance": variance,
-                         "parameter": {name: {"initial": 1} for name in parameters}}})
+        projection={
+            "in": {"from": "input", "to": "unit", "synapse": "own"},
+            "out": {"from": "unit", "to": "output", "synapse": "point"},
+        },
+        synapse={
+            "own": {"mean": mean, "variance": variance, "parameter": {name: {"initial": 1} for name in parameters}}
+        },
+    )
 
 
-SPIKE_AND_SLAB = {"m": "H1/n + H2*m*p_pi/(n**2*(1 - p_pi))", "pi": "H2*m**2/(2*n**2*(1 - p_pi)**2)",
-                  "Xi": "H2/(2*n)"}
-CORPUS = {"m": "H1*(1 - p_pi) + H2*m*p_pi*(1 - p_pi)", "pi": "-H1*m + H2*(m**2*(1 - 2*p_pi) - Xi)/2",
-          "Xi": "H2*(1 - p_pi)/2"}
+SPIKE_AND_SLAB = {"m": "H1/n + H2*m*p_pi/(n**2*(1 - p_pi))", "pi": "H2*m**2/(2*n**2*(1 - p_pi)**2)", "Xi": "H2/(2*n)"}
+CORPUS = {
+    "m": "H1*(1 - p_pi) + H2*m*p_pi*(1 - p_pi)",
+    "pi": "-H1*m + H2*(m**2*(1 - 2*p_pi) - Xi)/2",
+    "Xi": "H2*(1 - p_pi)/2",
+}
 
 
-@pytest.mark.parametrize(("synapse", "formulas"), [
-    ("spike-and-slab", SPIKE_AND_SLAB), ("spike-and-slab-corpus", CORPUS),
-    ("gaussian", {"m": "H1", "Xi": "H2/2"}), ("point", {"m": "H1/n"})])
+@pytest.mark.parametrize(
+    ("synapse", "formulas"),
+    [
+        ("spike-and-slab", SPIKE_AND_SLAB),
+        ("spike-and-slab-corpus", CORPUS),
+        ("gaussian", {"m": "H1", "Xi": "H2/2"}),
+        ("point", {"m": "H1/n"}),
+    ],
+)
 def test_rules_of_the_shipped_synapse_types(synapse, formulas):
     rules = derive(recurrent(synapse, "relu(r)")).synapses["hidden-hidden-1"].parameters
     assert {rule.name for rule in rules} == set(formulas)
@@ -43,10 +55,26 @@ def test_rules_of_the_shipped_synapse_types(synapse, formulas):
         assert sympy.simplify(rule.descent - expected) == 0
 
 
-@pytest.mark.parametrize("formula", [
-    "tanh(a)*b", "abs(a)*b", "sqrt(abs(a))", "relu(a) + b", "softplus(a)/n", "sigmoid(a)*(1 - sigmoid(a))",
-    "exp(a)/(1 + exp(a))", "log(1 + a**2)", "(a + 2)**1.5", "sin(a)*cos(b)", "a*b/(a + 3)", "(a/n)**5",
-    "0.1*a + 0.37*a*b/(b + 0.2)", "exp(-a**2/2) + tanh(b)", "a**(-0.3)*b"])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "tanh(a)*b",
+        "abs(a)*b",
+        "sqrt(abs(a))",
+        "relu(a) + b",
+        "softplus(a)/n",
+        "sigmoid(a)*(1 - sigmoid(a))",
+        "exp(a)/(1 + exp(a))",
+        "log(1 + a**2)",
+        "(a + 2)**1.5",
+        "sin(a)*cos(b)",
+        "a*b/(a + 3)",
+        "(a/n)**5",
+        "0.1*a + 0.37*a*b/(b + 0.2)",
+        "exp(-a**2/2) + tanh(b)",
+        "a**(-0.3)*b",
+    ],
+)
 def test_rules_of_any_formula_stay_in_its_language(formula):
     values = {"a": np.linspace(0.1, 3, 20), "b": np.linspace(2, 0.3, 20), "n": 4}
     for rule in derive(one_synapse(formula, f"({formula})**2", "a", "b")).synapses["in"].parameters:
@@ -65,8 +93,29 @@ def test_rules_do_not_overflow_where_formulas_do_not():
     assert found == [pytest.approx(0, abs=1e-12), 1]
 
 
-@pytest.mark.parametrize("name", ["amp", "flux", "rand", "inf", "int", "mu", "rate", "tau", "H1", "change_m",
-                                  "p_pi", "v", "V", "q", "f", "N", "e", "second"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "amp",
+        "flux",
+        "rand",
+        "inf",
+        "int",
+        "mu",
+        "rate",
+        "tau",
+        "H1",
+        "change_m",
+        "p_pi",
+        "v",
+        "V",
+        "q",
+        "f",
+        "N",
+        "e",
+        "second",
+    ],
+)
 def test_parameters_may_have_names_that_mean_something_to_brian(name):
     described = one_synapse(f"{name}/n", f"{name}**2", name).sized(2, 2)
     net = InProcess(Plan(described, 1, 1, optimizer="adam", clip=1.0, precision="float64"))
@@ -84,7 +133,8 @@ def test_names_that_are_kept_are_free_in_brian():
 
 
 def test_names_may_differ_in_a_hyphen_and_two_underscores():
-    described = circuit("input low-x 0 point\nlow-x low__x 0 point\nlow__x output 0 point",
-                        **{"low-x": "r", "low__x": "r"})
+    described = circuit(
+        "input low-x 0 point\nlow-x low__x 0 point\nlow__x output 0 point", **{"low-x": "r", "low__x": "r"}
+    )
     net = InProcess(Plan(described, 1, 1))
     assert {"low_x_belief_r", "low__x_belief_r"} <= set(net.manifest.variables)

@@ -36,9 +36,7 @@ def test_helpers_are_no_recipes():
         assert "__main__" not in (ROOT / "analysis" / f"{name}.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
-)
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
 def test_links_between_pages_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
@@ -56,10 +54,7 @@ def run_of(path, rule, seed, spike, **settings):
             values = {"m": 2.0, "pi": pi, "Xi": width}
             record.snapshot(
                 presentation,
-                {
-                    name: {key: np.full(shape, each) for key, each in values.items()}
-                    for name, shape in shapes.items()
-                },
+                {name: {key: np.full(shape, each) for key, each in values.items()} for name, shape in shapes.items()},
             )
     return str(path)
 
@@ -77,17 +72,13 @@ def test_the_rules_are_compared_over_seeds(tmp_path, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     # A spike of 1/4 leaves v / (μ² + v) = π; without spike and width, the weight is certain.
     assert any(re.match(r"\| exact rule \| output \| 0 .*\| 0 \(0 to 0\) \| 0.25 ", line) for line in lines)
-    assert any(
-        re.match(r"\| released rule \| output \| 0 .*\| 1.00 .*\| 0 \(0 to 0\) ", line) for line in lines
-    )
+    assert any(re.match(r"\| released rule \| output \| 0 .*\| 1.00 .*\| 0 \(0 to 0\) ", line) for line in lines)
     assert sum("output less recurrent" in line for line in lines) == 2
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 
 def test_runs_of_other_settings_are_not_compared(tmp_path, monkeypatch, capsys):
-    runs = [
-        run_of(tmp_path / f"{rate}.nc", "exact", 0, 0.1, **{"learning.rate": rate}) for rate in (0.1, 0.2)
-    ]
+    runs = [run_of(tmp_path / f"{rate}.nc", "exact", 0, 0.1, **{"learning.rate": rate}) for rate in (0.1, 0.2)]
     with pytest.raises(SystemExit):
         compare(monkeypatch, *runs, "--out", tmp_path / "figure.png")
     assert "differ in more than the rule and the seed" in capsys.readouterr().err

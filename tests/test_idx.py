@@ -110,9 +110,7 @@ def test_the_environment_names_the_folder(folder, monkeypatch, place):
 
 
 def test_downloaded_files_fill_the_gap(folder, monkeypatch):
-    monkeypatch.setattr(
-        idx, "download", lambda names: {name: next(folder.glob(f"{name}*")) for name in names}
-    )
+    monkeypatch.setattr(idx, "download", lambda names: {name: next(folder.glob(f"{name}*")) for name in names})
     assert stimuli().size("test") == 5
 
 

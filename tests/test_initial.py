@@ -61,9 +61,7 @@ def test_streams_are_independent():
     before, after = drawn(), drawn(**{"output.m": 0, "recurrent.pi": "uniform(0, 0.5)", "input.Xi": 0})
     for name, parameter in (("input", "m"), ("input", "pi"), ("output", "pi"), ("recurrent", "Xi")):
         np.testing.assert_array_equal(before[name][parameter], after[name][parameter])
-    assert (
-        abs(np.corrcoef(before["input"]["pi"].ravel(), before["output"]["pi"].T.ravel()[:2600])[0, 1]) < 0.1
-    )
+    assert abs(np.corrcoef(before["input"]["pi"].ravel(), before["output"]["pi"].T.ravel()[:2600])[0, 1]) < 0.1
 
 
 def test_point_weights_start_where_the_means_of_distributions_do():
@@ -119,16 +117,12 @@ def test_a_constant_outside_of_the_bounds_of_the_circuit_names_the_circuit():
 def test_a_negative_variance_is_refused():
     own = {"mean": "w", "variance": "w - 1", "parameter": {"w": {"initial": 0}}}
     settings = {"synapse.mine": own, "projection.input.synapse": "mine", "projection.input.initial": {}}
-    with pytest.raises(
-        DescriptionError, match=r"synapse.mine.variance: the parameters of input make"
-    ):
+    with pytest.raises(DescriptionError, match=r"synapse.mine.variance: the parameters of input make"):
         drawn(settings=settings)
 
 
 def test_the_corpus_form_may_start_at_zero_variance():
-    settings = {
-        f"projection.{name}.synapse": "spike-and-slab-corpus" for name in ("input", "recurrent", "output")
-    }
+    settings = {f"projection.{name}.synapse": "spike-and-slab-corpus" for name in ("input", "recurrent", "output")}
     settings |= {f"projection.{name}.initial": {} for name in ("input", "recurrent", "output")}
     parameters = drawn(settings=settings)
     assert parameters["input"]["pi"].max() == parameters["input"]["Xi"].max() == 0

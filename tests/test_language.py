@@ -10,11 +10,11 @@ from interrupted import Here
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
-from neuro_mpc.simulation import initial
-from neuro_mpc.simulation.generation import Reader
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
+from neuro_mpc.simulation import initial
+from neuro_mpc.simulation.generation import Reader
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.selection import Selection
 from neuro_mpc.stimuli import one_hot
@@ -30,10 +30,21 @@ def language(name="mpl-language-small", **changes):
 
 
 def protocol(folder=None, **settings):
-    chosen = {"stimulus.checksums": {}, "stimulus.lines": 0, "stimulus.steps": STEPS, "stimulus.train": "text.txt",
-              "stimulus.validation": "", "stimulus.test": "", "learning.batch": TRIALS, "learning.epochs": 2,
-              "test.every": 3, "test.every_epochs": 0, "precision": "float64", "recording.samples": [0],
-              **{name.replace("__", "."): each for name, each in settings.items()}}
+    chosen = {
+        "stimulus.checksums": {},
+        "stimulus.lines": 0,
+        "stimulus.steps": STEPS,
+        "stimulus.train": "text.txt",
+        "stimulus.validation": "",
+        "stimulus.test": "",
+        "learning.batch": TRIALS,
+        "learning.epochs": 2,
+        "test.every": 3,
+        "test.every_epochs": 0,
+        "precision": "float64",
+        "recording.samples": [0],
+        **{name.replace("__", "."): each for name, each in settings.items()},
+    }
     return nm.load_protocol("ptb-small", chosen | ({"data_dir": str(folder)} if folder else {}))
 
 
@@ -62,6 +73,7 @@ def learned(folder):
 
 # --- symbols ----------------------------------------------------------------------------------------------------------
 
+
 def presenter(symbolic, steps=STEPS, carries=False, **changes):
     circuit = language(**changes).sized(SYMBOLS, SYMBOLS)
     described = protocol()
@@ -79,8 +91,12 @@ def batch(steps=STEPS):
 
 
 # The token projection as it comes, with a variance of its own, and one step late.
-CHANGES = [{}, {"projection.embedding.synapse": "spike-and-slab-corpus"}, {"projection.embedding.delay": 1},
-           {"projection.input.from": "token", "projection.input.delay": 1, "projection.recurrent.delay": 2}]
+CHANGES = [
+    {},
+    {"projection.embedding.synapse": "spike-and-slab-corpus"},
+    {"projection.embedding.delay": 1},
+    {"projection.input.from": "token", "projection.input.delay": 1, "projection.recurrent.delay": 2},
+]
 
 
 @pytest.mark.parametrize("changes", CHANGES[:3])
@@ -119,6 +135,7 @@ def test_generated_symbols_are_the_most_probable_ones():
 
 
 # --- perplexity -------------------------------------------------------------------------------------------------------
+
 
 def test_perplexity_counts_every_token_once(folder):
     """A circuit whose weights are zero knows nothing: its perplexity is the size of the vocabulary."""
@@ -194,6 +211,7 @@ def test_tests_that_decide_cannot_be_gone_back_past():
 
 # --- going on with a text ---------------------------------------------------------------------------------------------
 
+
 def test_the_run_file_has_the_vocabulary(learned, folder):
     data = stimuli.load(protocol(folder), language(), 0)
     with Reader(learned) as reader:
@@ -228,7 +246,9 @@ def test_no_temperature_takes_the_most_probable_word(learned):
 def test_networks_without_variance_are_the_circuit(folder, tmp_path):
     path = tmp_path / "point.nc"
     nm.simulate(language("pc-language-small"), protocol(folder), backend="numpy", out=path).close()
-    np.testing.assert_allclose(nm.next_symbols(path, "the dog", networks=3), nm.next_symbols(path, "the dog"), rtol=1e-12)
+    np.testing.assert_allclose(
+        nm.next_symbols(path, "the dog", networks=3), nm.next_symbols(path, "the dog"), rtol=1e-12
+    )
 
 
 def test_probabilities_are_labelled(learned):
@@ -260,8 +280,12 @@ def test_a_run_without_symbols_is_refused(tmp_path):
     digits = nm.load_protocol("digits-rows")
     tables = digits.tables()
     tables["learning"] = {"rate": 0.1, "batch": 50, "presentations": 0}
-    nm.simulate(circuit, nm.Protocol.from_tables(tables | {"recording": {}}, "digits"), backend="numpy",
-                out=tmp_path / "digits.nc").close()
+    nm.simulate(
+        circuit,
+        nm.Protocol.from_tables(tables | {"recording": {}}, "digits"),
+        backend="numpy",
+        out=tmp_path / "digits.nc",
+    ).close()
     with pytest.raises(RunFileError, match="holds no names of symbols"):
         nm.generate(tmp_path / "digits.nc", "a")
 

@@ -18,8 +18,12 @@ FOLDER = Path(__file__).parents[1] / "analysis"
 TESTED = (0, 6, 12)  # presentations of two epochs
 WORDS = 5  # a, b, c, <eos>, <unk>
 FILES = {"train": "a b c\nb c a\n" * 18 + "b b\n", "valid": "a b c\nb x a\n" * 3, "test": "c b a\n" * 6}
-MODELS = [("mpl-language", "fixed-prediction"), ("mpl-language", "relaxation"),
-          ("pc-language", "fixed-prediction"), ("pc-language", "relaxation")]
+MODELS = [
+    ("mpl-language", "fixed-prediction"),
+    ("mpl-language", "relaxation"),
+    ("pc-language", "fixed-prediction"),
+    ("pc-language", "relaxation"),
+]
 
 
 @pytest.fixture
@@ -44,27 +48,43 @@ def paths(tmp_path_factory):
 
 def write(path, circuit, scheme, seed, **stimulus):
     circuit = nm.load_circuit(circuit, {"population.embedding.size": 2, "population.hidden.size": 3})
-    protocol = nm.load_protocol("ptb", {"inference.scheme": scheme, "learning.batch": 4, "stimulus.steps": 6,
-                                        "data_dir": str(path.parent), "stimulus.checksums": {},
-                                        **{f"stimulus.{key}": value for key, value in stimulus.items()}})
+    protocol = nm.load_protocol(
+        "ptb",
+        {
+            "inference.scheme": scheme,
+            "learning.batch": 4,
+            "stimulus.steps": 6,
+            "data_dir": str(path.parent),
+            "stimulus.checksums": {},
+            **{f"stimulus.{key}": value for key, value in stimulus.items()},
+        },
+    )
     circuit = circuit.sized(WORDS, WORDS)
     with RunFile(path, circuit=circuit, protocol=protocol, seed=seed, backend="cpp", threads=1) as file:
         for presentation, value in zip(TESTED, (90.0, 20.0 + 2 * seed, 30.0)):
             file.test(presentation, {"test_loss": 1.0, "perplexity": value, "accuracy": 0.25})
             file.snapshot(presentation, parameters(circuit, presentation))
-        file.evaluation({f"{name}{weights}": value + seed for weights in ("", "_mean_weights")
-                         for name, value in (("perplexity", 40.0), ("accuracy", 0))})
+        file.evaluation(
+            {
+                f"{name}{weights}": value + seed
+                for weights in ("", "_mean_weights")
+                for name, value in (("perplexity", 40.0), ("accuracy", 0))
+            }
+        )
     return path
 
 
 def parameters(circuit, presentation):
     """π is 0 … 0.99 over the synapses at first, then zero but for one of them."""
+
     def values(name, shape):
         spread = np.linspace(0, 0.99, np.prod(shape)).reshape(shape)
         return spread if presentation == 0 or name != "pi" else spread * (spread == 0.99)
-    return {projection: {name: values(name, circuit.shape(projection))
-                         for name in circuit.synapse[table.synapse].parameter}
-            for projection, table in circuit.projection.items()}
+
+    return {
+        projection: {name: values(name, circuit.shape(projection)) for name in circuit.synapse[table.synapse].parameter}
+        for projection, table in circuit.projection.items()
+    }
 
 
 def found(language_runs, paths, transformers=()):
@@ -74,8 +94,17 @@ def found(language_runs, paths, transformers=()):
 def transformer(path, **changes):
     stimulus = nm.load_protocol("ptb").tables()["stimulus"]
     told = {"perplexity": 12.0, "accuracy": 0.5}
-    text = {"stimulus": stimulus, "parameters": 1_500_000, "epoch": [1, 2], "perplexity": [14.0, 12.0],
-            "kept": 12, "epoch_updates": 6, "validation": told, "test": told, **changes}
+    text = {
+        "stimulus": stimulus,
+        "parameters": 1_500_000,
+        "epoch": [1, 2],
+        "perplexity": [14.0, 12.0],
+        "kept": 12,
+        "epoch_updates": 6,
+        "validation": told,
+        "test": told,
+        **changes,
+    }
     path.write_text(json.dumps(text))
     return path
 
@@ -84,7 +113,11 @@ def test_models_have_their_names_and_seeds_are_one_curve(recipe, paths):
     _, language_runs = recipe
     (corpus,) = found(language_runs, paths)
     assert {kind.name: len(runs) for kind, runs in corpus.groups.items()} == {
-        "spike-and-slab RNN": 2, "meta predictive learning": 1, "vanilla RNN": 1, "predictive coding": 1}
+        "spike-and-slab RNN": 2,
+        "meta predictive learning": 1,
+        "vanilla RNN": 1,
+        "predictive coding": 1,
+    }
     assert corpus.epoch == 6
 
 
@@ -93,7 +126,9 @@ def test_what_tells_curves_apart_is_in_their_names(recipe, paths):
     other = write(paths[0].with_name("other.nc"), *MODELS[0], 0, carry=False)
     (corpus,) = found(language_runs, [paths[0], other])
     assert [kind.label(corpus.groups) for kind in corpus.groups] == [
-        "spike-and-slab RNN", "spike-and-slab RNN, state not carried on"]
+        "spike-and-slab RNN",
+        "spike-and-slab RNN, state not carried on",
+    ]
 
 
 def test_the_curve_begins_after_the_first_epoch_and_the_best_test_is_kept(recipe, paths):
@@ -151,8 +186,10 @@ def test_texts_have_panels_and_distributions_have_rows(recipe, paths):
 def test_first_bins_are_counted(recipe, paths):
     language, language_runs = recipe
     text = language.first_bins(found(language_runs, paths[:1]))
-    assert text == ("π in the first of 100 bins, spike-and-slab RNN: "
-                    "input 0.83 (paper 0.94), recurrent 0.89 (paper 0.86), output 0.93 (paper 0.60)")
+    assert text == (
+        "π in the first of 100 bins, spike-and-slab RNN: "
+        "input 0.83 (paper 0.94), recurrent 0.89 (paper 0.86), output 0.93 (paper 0.60)"
+    )
 
 
 def test_the_command_draws_and_prints_without_brian2(paths, tmp_path):
@@ -163,8 +200,13 @@ sys.argv = ["language.py", *{[str(path) for path in paths]!r}, "--transformer", 
             "--out", {figures[0]!r}, "--densities", {figures[1]!r}]
 runpy.run_path({str(FOLDER / "language.py")!r}, run_name="__main__")
 assert "brian2" not in sys.modules"""
-    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, cwd=FOLDER,
-                          env={"PYTHONPATH": f"{FOLDER.parent}:{FOLDER}", "PATH": ""})
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        capture_output=True,
+        text=True,
+        cwd=FOLDER,
+        env={"PYTHONPATH": f"{FOLDER.parent}:{FOLDER}", "PATH": ""},
+    )
     assert done.returncode == 0, done.stderr
     assert "meta predictive learning" in done.stdout
     assert all(Path(figure).stat().st_size > 10_000 for figure in figures)
@@ -175,9 +217,11 @@ def test_what_cannot_be_drawn_is_told(recipe, paths, tmp_path, monkeypatch, caps
     (tmp_path / "bad.json").write_text("{}")
     other = transformer(tmp_path / "t.json", stimulus=nm.load_protocol("ptb-small").tables()["stimulus"])
     run = str(paths[0])
-    cases = [([str(tmp_path / "missing.nc")], "is not there"),
-             ([run, "--transformer", str(tmp_path / "bad.json")], "is not of language_transformer.py"),
-             ([run, "--transformer", str(other)], "another text")]
+    cases = [
+        ([str(tmp_path / "missing.nc")], "is not there"),
+        ([run, "--transformer", str(tmp_path / "bad.json")], "is not of language_transformer.py"),
+        ([run, "--transformer", str(other)], "another text"),
+    ]
     for words, problem in cases:
         monkeypatch.setattr(sys, "argv", ["language.py", *words, "--out", str(tmp_path / "f.png")])
         with pytest.raises(SystemExit) as caught:

@@ -35,7 +35,7 @@ def test_a_longer_training_holds_no_more(tmp_path, monkeypatch):
         run = nm.simulate(circuit, protocol, backend="numpy", progress=memory, out=tmp_path / "run.nc")
     finally:
         tracemalloc.stop()
-    begin, end = np.median(memory.held[BLOCK:2 * BLOCK]), np.median(memory.held[-BLOCK:])
+    begin, end = np.median(memory.held[BLOCK : 2 * BLOCK]), np.median(memory.held[-BLOCK:])
     assert end - begin < 20 * KILOBYTE, f"{(end - begin) / KILOBYTE:.0f} kB more at the end"
     with run:
         assert run["synapses/input"].sizes["snapshot"] == 2

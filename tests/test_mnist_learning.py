@@ -48,9 +48,13 @@ def write(path, name, seed, rule, measure="accuracy", learned=max(TESTED)):
 
 
 def parameters(circuit, size):
-    return {projection: {each: np.full(circuit.shape(projection), -size if each == "m" else size)
-                         for each in circuit.synapse[table.synapse].parameter}
-            for projection, table in circuit.projection.items()}
+    return {
+        projection: {
+            each: np.full(circuit.shape(projection), -size if each == "m" else size)
+            for each in circuit.synapse[table.synapse].parameter
+        }
+        for projection, table in circuit.projection.items()
+    }
 
 
 def opened(paths, mnist_runs):
@@ -61,7 +65,10 @@ def test_runs_of_different_seeds_are_one_curve(recipe, runs):
     _, mnist_runs = recipe
     groups = opened(runs, mnist_runs)
     assert {kind.label(groups): len(members) for kind, members in groups.items()} == {
-        "MPL, exact rule": 2, "MPL, released rule": 1, "PC": 1}
+        "MPL, exact rule": 2,
+        "MPL, released rule": 1,
+        "PC": 1,
+    }
     curves = [mnist_runs.accuracy(run) for run in next(iter(groups.values()))]
     epoch, mean, deviation = mnist_runs.over_runs(curves)
     np.testing.assert_allclose(epoch, [0, 1, 10])
@@ -71,8 +78,10 @@ def test_runs_of_different_seeds_are_one_curve(recipe, runs):
 
 def test_means_are_those_of_all_runs_that_got_there(recipe):
     _, mnist_runs = recipe
-    long, short = (xr.DataArray(values, {"epoch": epochs}, "epoch") for values, epochs in
-                   (([1.0, 3.0, 5.0, 9.0], [0, 1, 2, 3]), ([3.0, 7.0, 7.0], [0, 0.9, 1])))
+    long, short = (
+        xr.DataArray(values, {"epoch": epochs}, "epoch")
+        for values, epochs in (([1.0, 3.0, 5.0, 9.0], [0, 1, 2, 3]), ([3.0, 7.0, 7.0], [0, 0.9, 1]))
+    )
     epoch, mean, deviation = mnist_runs.over_runs([long, short])
     np.testing.assert_allclose(epoch, [0, 1, 2, 3])
     np.testing.assert_allclose(mean, [2, 5, 5, 9])
@@ -101,10 +110,14 @@ def test_tables_stand_beside_the_paper(recipe, runs):
 
 def test_runs_that_learned_longer_are_not_averaged_with_the_others(recipe, tmp_path):
     _, mnist_runs = recipe
-    paths = [write(tmp_path / f"{seed}.nc", "mpl", seed, "exact", learned=learned) for seed, learned in ((0, 2000), (1, 300))]
+    paths = [
+        write(tmp_path / f"{seed}.nc", "mpl", seed, "exact", learned=learned) for seed, learned in ((0, 2000), (1, 300))
+    ]
     lines = mnist_runs.evaluation_table(opened(paths, mnist_runs)).splitlines()[2:]
-    assert lines == ["| MPL, exact rule | 1.5 | 1 | 92.0 |  |  | 85.0 ± 7.1 |",
-                     "| MPL, exact rule | 10 | 1 | 90.0 |  |  | 85.0 ± 7.1 |"]
+    assert lines == [
+        "| MPL, exact rule | 1.5 | 1 | 92.0 |  |  | 85.0 ± 7.1 |",
+        "| MPL, exact rule | 10 | 1 | 90.0 |  |  | 85.0 ± 7.1 |",
+    ]
 
 
 def test_the_figure_has_a_row_for_each_circuit_of_distributions(recipe, runs):
@@ -123,8 +136,13 @@ def test_the_command_draws_and_prints_without_brian2(runs, tmp_path):
 sys.argv = ["mnist_learning.py", {str(runs[0])!r}, "--out", {str(tmp_path / "figure.png")!r}]
 runpy.run_path({str(FOLDER / "mnist_learning.py")!r}, run_name="__main__")
 assert "brian2" not in sys.modules"""
-    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, cwd=FOLDER,
-                          env={"PYTHONPATH": f"{FOLDER.parent}:{FOLDER}", "PATH": ""})
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        capture_output=True,
+        text=True,
+        cwd=FOLDER,
+        env={"PYTHONPATH": f"{FOLDER.parent}:{FOLDER}", "PATH": ""},
+    )
     assert done.returncode == 0, done.stderr
     assert "MPL, paper" in done.stdout
     assert (tmp_path / "figure.png").stat().st_size > 10_000

@@ -10,11 +10,14 @@ from scipy import stats
 from neuro_mpc.network import kernels
 
 
-@pytest.mark.parametrize(("position", "counter", "key", "expected"), [
-    (0, 0, 0, (0xFF1DAE59, 0x6CD10DF2)),
-    (0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, (0x2C3F628B, 0xAB4FD7AD)),
-    (0x243F6A88, 0x85A308D3, 0x13198A2E, (0xDD7CE038, 0xF62A4C12)),
-])
+@pytest.mark.parametrize(
+    ("position", "counter", "key", "expected"),
+    [
+        (0, 0, 0, (0xFF1DAE59, 0x6CD10DF2)),
+        (0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, (0x2C3F628B, 0xAB4FD7AD)),
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, (0xDD7CE038, 0xF62A4C12)),
+    ],
+)
 def test_random_bits_are_those_of_philox(position, counter, key, expected):
     """The known answers that Random123 (Salmon et al. 2011) gives for Philox 2x32-10."""
     low, high = kernels.counter_bits(np.array([position]), counter, key)

@@ -56,8 +56,10 @@ def test_adam_with_decay_clipping_and_bounds(name):
 
 
 def test_a_parameter_moves_by_its_own_factor_of_the_rate():
-    usual, slower = (Presentation(network("spike-and-slab", "fixed-prediction", rate_factors=factors))
-                     for factors in ((), (("Xi", 0.25), ("amp", 9.0))))
+    usual, slower = (
+        Presentation(network("spike-and-slab", "fixed-prediction", rate_factors=factors))
+        for factors in ((), (("Xi", 0.25), ("amp", 9.0)))
+    )
     changes = []
     for shown in (usual, slower):
         shown.infer()
@@ -85,8 +87,9 @@ def test_the_first_step_of_adam_is_the_rate():
 
 
 def test_gradients_below_the_limit_are_not_clipped():
-    plain, lenient = (Presentation(network("spike-and-slab", "fixed-prediction", **options))
-                      for options in ({}, {"clip": 1e6}))
+    plain, lenient = (
+        Presentation(network("spike-and-slab", "fixed-prediction", **options)) for options in ({}, {"clip": 1e6})
+    )
     changes = []
     for shown in (plain, lenient):
         shown.infer()

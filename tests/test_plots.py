@@ -13,11 +13,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import FIGURES, plot_run, style
 from neuro_mpc.plots.learning import chance_level
 from neuro_mpc.plots.sequences import ALLOWED, FORBIDDEN, GIVEN, kinds_of
+from neuro_mpc.runfile import access
 
 SHORT = {"presentations": 60, "snapshots": 3, "units": 12}
 DIGITS = {**SHORT, "measure": "accuracy", "classes": 10, "read": "last", "generation": False}

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 
-from neuro_mpc.errors import DescriptionError
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.stimulus_tables import ToyLanguage
+from neuro_mpc.errors import DescriptionError
 
 SMALL = {
     "name": "small",

@@ -49,12 +49,17 @@ def long(file):
     file["learning/loss"][3_000_000_000] = 1.0
 
 
-ODD = [(vlen, "learning/odd does not hold numbers"), (compound, "learning/odd does not hold numbers"),
-       (enum, "learning/odd does not hold numbers"), (text, "learning/odd does not hold numbers"),
-       (giant, "it declares 8,000,"), (long, "it declares 84,0"),
-       (lambda file: file.setncattr("circuit", 3), "has no attribute circuit"),
-       (lambda file: file.setncattr("protocol", "[" * 5000), "has no attribute protocol"),
-       (lambda file: file.delncattr("complete"), "has no attribute complete")]
+ODD = [
+    (vlen, "learning/odd does not hold numbers"),
+    (compound, "learning/odd does not hold numbers"),
+    (enum, "learning/odd does not hold numbers"),
+    (text, "learning/odd does not hold numbers"),
+    (giant, "it declares 8,000,"),
+    (long, "it declares 84,0"),
+    (lambda file: file.setncattr("circuit", 3), "has no attribute circuit"),
+    (lambda file: file.setncattr("protocol", "[" * 5000), "has no attribute protocol"),
+    (lambda file: file.delncattr("complete"), "has no attribute complete"),
+]
 
 
 @pytest.mark.parametrize("change, problem", ODD, ids=lambda value: getattr(value, "__name__", None))
@@ -83,8 +88,14 @@ def nonsense(file):
     file["learning/free_energy"].scale_factor = "x"
 
 
-@pytest.mark.parametrize("change", [nonsense, lambda file: file["learning"].renameDimension("presentation", "p"),
-                                    lambda file: file["learning"].renameVariable("free_energy", "energy")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        nonsense,
+        lambda file: file["learning"].renameDimension("presentation", "p"),
+        lambda file: file["learning"].renameVariable("free_energy", "energy"),
+    ],
+)
 def test_the_command_line_shows_no_traceback_of_a_strange_file(whole, tmp_path, change):
     path = tmp_path / "run.nc"
     path.write_bytes(whole)

@@ -99,9 +99,7 @@ def test_equations_are_those_of_the_circuit(tmp_path):
     titles = [section.title for section, _ in found.sections]
     assert titles == ["Free energy", "Population hidden", "Population output", "Synapses spike-and-slab"]
     lines = {f"{left} = {right}" for _, rows in found.sections for left, right, _ in rows}
-    assert (
-        "G<sub>t</sub> = μ<sup>input</sup> x<sub>t</sub> + μ<sup>recurrent</sup> f(r<sub>t−1</sub>)" in lines
-    )
+    assert "G<sub>t</sub> = μ<sup>input</sup> x<sub>t</sub> + μ<sup>recurrent</sup> f(r<sub>t−1</sub>)" in lines
 
 
 @pytest.mark.parametrize(
@@ -129,9 +127,7 @@ def test_what_a_stranger_wrote_is_only_text(run, one_figure):
     evil = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}'
     broken = run.copy()
     quoted = evil.replace('"', '\\"')
-    broken.attrs["circuit"] = (
-        f'name = "{quoted}"\ndescription = "{quoted}"\n' + run.attrs["circuit"].partition("\n")[2]
-    )
+    broken.attrs["circuit"] = f'name = "{quoted}"\ndescription = "{quoted}"\n' + run.attrs["circuit"].partition("\n")[2]
     broken.attrs["protocol"] += f'[learning]\n"{quoted}" = "{quoted}"\n'
     broken.attrs |= {"seed": evil, "compiler": evil}
     found = Page(nm.reports.report.rendered(broken))
@@ -177,9 +173,7 @@ def test_where_the_report_goes(example, one_figure, tmp_path):
 
 def test_the_command_prints_the_path(example, one_figure, tmp_path):
     example(**SMALL)
-    result = CliRunner().invoke(
-        cli.app, ["report", str(tmp_path / "0.nc"), "--out", str(tmp_path / "r.html")]
-    )
+    result = CliRunner().invoke(cli.app, ["report", str(tmp_path / "0.nc"), "--out", str(tmp_path / "r.html")])
     assert result.exit_code == 0, result.output
     assert result.stdout.strip() == str(tmp_path / "r.html")
     assert CliRunner().invoke(cli.app, ["report", str(tmp_path / "none.nc")]).exit_code == 2
@@ -187,6 +181,4 @@ def test_the_command_prints_the_path(example, one_figure, tmp_path):
 
 def test_a_report_does_without_brian2():
     code = "import sys, neuro_mpc; neuro_mpc.report, neuro_mpc.open_run; print('brian2' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

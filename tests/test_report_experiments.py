@@ -7,8 +7,8 @@ from test_experiment_analysis import MADE
 from test_report import Page
 
 import neuro_mpc as nm
-from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.reports import experiments, pictures, report
+from neuro_mpc.runfile.record import RunFile
 
 
 @pytest.fixture
@@ -19,7 +19,9 @@ def kept(tmp_path):
     def keep(kind):
         path = tmp_path / f"{kind}.nc"
         circuit = description("example", circuit_text(["hidden"], 8, 8, 4, "softmax"))
-        with RunFile(path, circuit=circuit, protocol=description(kind, ""), seed=0, backend="numpy", threads=1) as record:
+        with RunFile(
+            path, circuit=circuit, protocol=description(kind, ""), seed=0, backend="numpy", threads=1
+        ) as record:
             record.experiment(MADE[kind]())
         opened.append(nm.open_run(path))
         return opened[-1]
@@ -45,7 +47,7 @@ def test_the_page_is_about_the_experiment(kept, no_other_figures, kind):
 
 
 def test_a_larger_error_is_told_with_its_interval(kept):
-    (_, head, rows), = experiments.tables(kept("oddball"))
+    ((_, head, rows),) = experiments.tables(kept("oddball"))
     found = {row[0]: dict(zip(head, row)) for row in rows}
     assert head == ["", "before", "at", "after"]
     assert found["deviant, hidden"]["at"] == "+2.000 (+2.000 to +2.000)"
@@ -68,13 +70,13 @@ def test_a_figure_that_fails_is_told(kept, no_other_figures, monkeypatch):
 
 
 def test_a_lesion_has_a_row_for_each_order(kept):
-    (caption, head, rows), = experiments.tables(kept("lesion"))
+    ((caption, head, rows),) = experiments.tables(kept("lesion"))
     assert caption.startswith("Allowed answers") and head[1:] == ["0", "0.25", "0.5", "0.75", "1"]
     assert ["random", "1.000", "0.750", "0.500", "0.250", "0.000"] in rows
 
 
 def test_an_ensemble_in_numbers(kept):
-    (caption, _, rows), = experiments.tables(kept("ensemble"))
+    ((caption, _, rows),) = experiments.tables(kept("ensemble"))
     assert caption.startswith("8 networks")
     assert ["single networks, mean", "0.8500"] in rows and ["agreement of two networks", "0.7500"] in rows
 

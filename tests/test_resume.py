@@ -12,14 +12,14 @@ import pytest
 from interrupted import REFUSED, content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
+from neuro_mpc.network import launch
 from neuro_mpc.runfile import checkpoint, paths
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.lock import Lock
-from neuro_mpc.network import launch
 from neuro_mpc.runfile.paths import partial_path, saved_path
-from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.training import Training
+from neuro_mpc.simulation.presentation import Presenter
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked and killed")
 
@@ -60,15 +60,17 @@ def assert_resumes_to(out, uninterrupted, **options):
     assert [path.name for path in out.parent.iterdir()] == ["run.nc"]
 
 
-KILLS = [("at the first presentation", Presenter, "learn_observed", 1, 0.0),
-         ("learning", Presenter, "learn", 8, 0.001),
-         ("testing", Training, "_test", 3, 0.005),
-         ("recording", RunFile, "snapshot", 3, 0.002),
-         ("syncing", RunFile, "_sync", 20, 0.001),
-         ("saving", Checkpoints, "save", 9, 0.0005),
-         ("renaming", checkpoint, "_sync_folder", 5, 0.0),
-         ("evaluating", Training, "_evaluate", 1, 0.01),
-         ("closing", RunFile, "close", 1, 0.001)]
+KILLS = [
+    ("at the first presentation", Presenter, "learn_observed", 1, 0.0),
+    ("learning", Presenter, "learn", 8, 0.001),
+    ("testing", Training, "_test", 3, 0.005),
+    ("recording", RunFile, "snapshot", 3, 0.002),
+    ("syncing", RunFile, "_sync", 20, 0.001),
+    ("saving", Checkpoints, "save", 9, 0.0005),
+    ("renaming", checkpoint, "_sync_folder", 5, 0.0),
+    ("evaluating", Training, "_evaluate", 1, 0.01),
+    ("closing", RunFile, "close", 1, 0.001),
+]
 
 
 @pytest.mark.parametrize("owner, name, turn, delay", [kill[1:] for kill in KILLS], ids=[kill[0] for kill in KILLS])
@@ -143,9 +145,16 @@ def test_an_unfinished_run_is_not_replaced_unasked(halfway):
     assert not saved_path(halfway).exists()
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-100], lambda content: content[:20],
-                                    lambda content: b"", lambda content: bytes([content[0] ^ 1]) + content[1:],
-                                    lambda content: content[:5000] + b"\0\1\2" + content[5003:]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-100],
+        lambda content: content[:20],
+        lambda content: b"",
+        lambda content: bytes([content[0] ^ 1]) + content[1:],
+        lambda content: content[:5000] + b"\0\1\2" + content[5003:],
+    ],
+)
 def test_a_damaged_checkpoint_is_noticed(halfway, damage):
     path = saved_path(halfway)
     path.write_bytes(damage(path.read_bytes()))
@@ -164,8 +173,16 @@ def test_a_checkpoint_of_another_version_is_told_as_such(halfway, format_):
         simulate(halfway, resume=True)
 
 
-@pytest.mark.parametrize("entry, value", [("progress", {}), ("progress", {"largest": 1, "high": 1e999, "factor": 1}),
-                                          ("presentation", 1e999), ("presentation", -1), ("origin", {"seed": 1})])
+@pytest.mark.parametrize(
+    "entry, value",
+    [
+        ("progress", {}),
+        ("progress", {"largest": 1, "high": 1e999, "factor": 1}),
+        ("presentation", 1e999),
+        ("presentation", -1),
+        ("origin", {"seed": 1}),
+    ],
+)
 def test_a_forged_checkpoint_is_noticed(halfway, entry, value):
     saved = checkpoint.read(saved_path(halfway))
     header = {"presentation": 1, "origin": {}, "progress": saved.progress, "arrays": {}, entry: value}

@@ -11,8 +11,18 @@ from functools import partial
 import numpy as np
 import pytest
 from in_process import InProcess
-from presented import (CASES, INFERENCE_RATE, RATE, STEPS, TRIALS, Presentation, assert_close, each_pair,
-                       every_case, network)
+from presented import (
+    CASES,
+    INFERENCE_RATE,
+    RATE,
+    STEPS,
+    TRIALS,
+    Presentation,
+    assert_close,
+    each_pair,
+    every_case,
+    network,
+)
 from reference import Reference, gradient, gradients
 
 import neuro_mpc as nm
@@ -45,6 +55,7 @@ def test_complex_steps_agree_with_differences():
 
 
 # --- prediction and inference ----------------------------------------------------------------------------
+
 
 @every_case
 @pytest.mark.parametrize("scheme", ["relaxation", "fixed-prediction"])
@@ -82,22 +93,48 @@ def test_energies_are_those_of_the_last_beliefs(name):
 def test_one_unit_by_hand():
     """x = 2, h = m x + √(Ξ x²) ε with m = ½, Ξ = ¼, ε = ½; output u = 2 r + √(r²) ε with ε = −1, target 2."""
     one = nm.Circuit(
-        name="one", population={"input": {"role": "stimulus"}, "unit": {"size": 1},
-                                "output": {"role": "target", "readout": "gaussian"}},
-        projection={"in": {"from": "input", "to": "unit", "synapse": "gaussian"},
-                    "out": {"from": "unit", "to": "output", "synapse": "gaussian"}}).sized(1, 1)
+        name="one",
+        population={
+            "input": {"role": "stimulus"},
+            "unit": {"size": 1},
+            "output": {"role": "target", "readout": "gaussian"},
+        },
+        projection={
+            "in": {"from": "input", "to": "unit", "synapse": "gaussian"},
+            "out": {"from": "unit", "to": "output", "synapse": "gaussian"},
+        },
+    ).sized(1, 1)
     net = InProcess(Plan(one, 1, 1, scheme="relaxation", precision="float64"))
-    net.set(in_synapses_m=0.5, in_synapses_Xi=0.25, out_synapses_m=2, out_synapses_Xi=1, input_stimulus_x=2,
-            unit_prediction_epsilon=0.5, output_prediction_epsilon=-1, output_error_target=2, drawing=0,
-            iterations=1, inference_dt=0.1 * TAU_SECONDS, rate=1)
+    net.set(
+        in_synapses_m=0.5,
+        in_synapses_Xi=0.25,
+        out_synapses_m=2,
+        out_synapses_Xi=1,
+        input_stimulus_x=2,
+        unit_prediction_epsilon=0.5,
+        output_prediction_epsilon=-1,
+        output_error_target=2,
+        drawing=0,
+        iterations=1,
+        inference_dt=0.1 * TAU_SECONDS,
+        rate=1,
+    )
     net.step("refreshing", "predicting")
     assert net.get("unit_belief_r", "output_prediction_h", "loss_start") == [1.5, 1.5, 0.125]
     net.step("inferring", "learning")
     # r moves by 0.1 (2 e + r q) with e = ½, q = −⅓; then e = 0.05, u = 1.55, e_out = 0.45
-    found = net.get("unit_belief_r", "energy_hidden", "loss", "in_synapses_m", "in_synapses_Xi",
-                    "out_synapses_m", "out_synapses_Xi")
-    expected = [1.55, 0.05**2 / 2, 0.45**2 / 2, 0.5 + 0.05 * 2, 0.25 + 0.5 * (0.05 * 0.5 / 1) * 2**2,
-                2 + 0.45 * 1.55, 1 + 0.5 * (0.45 * -1 / 1.55) * 1.55**2]
+    found = net.get(
+        "unit_belief_r", "energy_hidden", "loss", "in_synapses_m", "in_synapses_Xi", "out_synapses_m", "out_synapses_Xi"
+    )
+    expected = [
+        1.55,
+        0.05**2 / 2,
+        0.45**2 / 2,
+        0.5 + 0.05 * 2,
+        0.25 + 0.5 * (0.05 * 0.5 / 1) * 2**2,
+        2 + 0.45 * 1.55,
+        1 + 0.5 * (0.45 * -1 / 1.55) * 1.55**2,
+    ]
     np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-14)
 
 
@@ -117,6 +154,7 @@ def test_carrying_goes_on_where_the_last_presentation_ended(name):
 
 
 # --- learning --------------------------------------------------------------------------------------------
+
 
 @every_case
 @pytest.mark.parametrize("scheme", ["relaxation", "sweeps"])
@@ -159,8 +197,11 @@ def test_learning_lowers_the_loss_by_the_squared_gradient(name):
     shown.net.step("learning")
     shown.net.step("predicting")
     fallen = (before - shown.net.get("loss_start")[0]).sum() / small * TRIALS
-    squared = sum(shown.synapse(projection).parameter[parameter].rate_factor * np.square(each).sum()
-                  for projection, values in slopes.items() for parameter, each in values.items())
+    squared = sum(
+        shown.synapse(projection).parameter[parameter].rate_factor * np.square(each).sum()
+        for projection, values in slopes.items()
+        for parameter, each in values.items()
+    )
     assert fallen == pytest.approx(squared, rel=1e-3)
 
 
@@ -192,12 +233,14 @@ def test_tiles_change_nothing(monkeypatch):
 
 # --- variance feedback -----------------------------------------------------------------------------------
 
+
 def test_variance_feedback_as_released():
     """q = e ε exactly, in inference and in learning."""
     shown = Presentation(network("spike-and-slab", "relaxation", variance_feedback="as-released"))
     shown.infer()
-    error, q = ({name: shown.rows(name, "error", variable) for name in ("hidden", "output")}
-                for variable in ("err", "q"))
+    error, q = (
+        {name: shown.rows(name, "error", variable) for name in ("hidden", "output")} for variable in ("err", "q")
+    )
     for name in q:
         np.testing.assert_array_equal(q[name], error[name] * shown.noise[name])
     beliefs, moments = shown.beliefs["hidden"], shown.reference.moments(shown.parameters)
@@ -215,6 +258,7 @@ def test_variance_feedback_as_released():
 
 
 # --- feedback from the output ----------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("name", ["spike-and-slab", "mixed"])
 @pytest.mark.parametrize("scheme", ["relaxation", "fixed-prediction"])
@@ -235,10 +279,14 @@ def test_output_feedback_of_the_last_step(name, scheme):
     else:
         follows = lambda reference: reference.loss, ()  # noqa: E731
     of, held = follows
-    all_steps = gradients(lambda each: of(whole)(each, *held, shown.noise, shown.stimulus, shown.target), shown.parameters)
+    all_steps = gradients(
+        lambda each: of(whole)(each, *held, shown.noise, shown.stimulus, shown.target), shown.parameters
+    )
     last_step = gradients(lambda each: of(last)(each, *held, noise, shown.stimulus, target), shown.parameters)
     to_output = shown.circuit.incoming("output")
-    assert_descends(shown.learn(), {key: (all_steps if key in to_output else last_step)[key] for key in all_steps}, shown)
+    assert_descends(
+        shown.learn(), {key: (all_steps if key in to_output else last_step)[key] for key in all_steps}, shown
+    )
 
 
 @pytest.mark.parametrize("scheme", ["relaxation", "fixed-prediction"])

@@ -10,8 +10,16 @@ import neuro_mpc as nm
 from neuro_mpc.network import launch
 from neuro_mpc.runs.progress import SilentProgress
 
-SMALL_LANGUAGE = {"stimulus.letters": 6, "stimulus.transitions": [1, 2], "stimulus.length": 5, "stimulus.load": 2.0,
-                  "learning.batch": 12, "learning.epochs": 3, "test.every": 4, "recording.synapses_every": 4}
+SMALL_LANGUAGE = {
+    "stimulus.letters": 6,
+    "stimulus.transitions": [1, 2],
+    "stimulus.length": 5,
+    "stimulus.load": 2.0,
+    "learning.batch": 12,
+    "learning.epochs": 3,
+    "test.every": 4,
+    "recording.synapses_every": 4,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,8 +32,13 @@ def cache(tmp_path_factory):
 
 def small_run(circuit="mpl", size=12, seed=0, out=None, backend="numpy", **protocol):
     settings = {**SMALL_LANGUAGE, **{key.replace("__", "."): value for key, value in protocol.items()}}
-    return nm.simulate(nm.load_circuit(circuit, {"population.hidden.size": size}),
-                       nm.load_protocol("toy-language", settings), seed=seed, out=out, backend=backend)
+    return nm.simulate(
+        nm.load_circuit(circuit, {"population.hidden.size": size}),
+        nm.load_protocol("toy-language", settings),
+        seed=seed,
+        out=out,
+        backend=backend,
+    )
 
 
 def content(run: xr.DataTree) -> dict[str, np.ndarray]:
@@ -35,8 +48,12 @@ def content(run: xr.DataTree) -> dict[str, np.ndarray]:
 
 class TestItLearns:
     def test_the_toy_language_on_the_default_backend(self, tmp_path):
-        run = nm.simulate(nm.load_circuit("mpl"), nm.load_protocol("toy-language", {"test.generate": 1000}),
-                          seed=3, out=tmp_path / "run.nc")
+        run = nm.simulate(
+            nm.load_circuit("mpl"),
+            nm.load_protocol("toy-language", {"test.generate": 1000}),
+            seed=3,
+            out=tmp_path / "run.nc",
+        )
         ratio = run["learning"].correct_letter_ratio
         assert ratio[0] < 0.2  # chance is 2/26
         assert ratio[-1] >= 0.99
@@ -61,8 +78,9 @@ class TestItRepeats:
         assert first.keys() == second.keys()
         for name in first:
             np.testing.assert_array_equal(first[name], second[name], err_msg=name)
-        assert {key: value for key, value in runs[0].attrs.items() if key != "created"} == \
-            {key: value for key, value in runs[1].attrs.items() if key != "created"}
+        assert {key: value for key, value in runs[0].attrs.items() if key != "created"} == {
+            key: value for key, value in runs[1].attrs.items() if key != "created"
+        }
         for run in runs:
             run.close()
 
@@ -79,21 +97,41 @@ class TestItRepeats:
 
 @pytest.fixture(scope="module")
 def observed_run():
-    return small_run(precision="float64", learning__optimizer="sgd", learning__rate=0.01, learning__clip=0.0,
-                     learning__schedule__kind="constant", inference__scheme="relaxation",
-                     inference__iterations=15, recording__samples=[2], recording__trials=0,
-                     recording__trajectory=True)
+    return small_run(
+        precision="float64",
+        learning__optimizer="sgd",
+        learning__rate=0.01,
+        learning__clip=0.0,
+        learning__schedule__kind="constant",
+        inference__scheme="relaxation",
+        inference__iterations=15,
+        recording__samples=[2],
+        recording__trials=0,
+        recording__trajectory=True,
+    )
+
 
 @pytest.fixture(scope="module")
 def sample(observed_run):
     """The arrays of presentation 2 after inference, with f, f² and the synapses before it."""
-    before = {name: node.isel(snapshot=list(node.presentation.values).index(2))
-              for name, node in observed_run["synapses"].children.items()}
-    after = {name: node.isel(snapshot=list(node.presentation.values).index(3))
-             for name, node in observed_run["synapses"].children.items()}
+    before = {
+        name: node.isel(snapshot=list(node.presentation.values).index(2))
+        for name, node in observed_run["synapses"].children.items()
+    }
+    after = {
+        name: node.isel(snapshot=list(node.presentation.values).index(3))
+        for name, node in observed_run["synapses"].children.items()
+    }
     hidden = {name: observed_run["neural/hidden"][name].values[0] for name in observed_run["neural/hidden"].data_vars}
     output = {name: observed_run["neural/output"][name].values[0] for name in observed_run["neural/output"].data_vars}
-    return before, after, hidden, output, observed_run["stimulus"].stimulus.values[0], observed_run["stimulus"].target.values[0]
+    return (
+        before,
+        after,
+        hidden,
+        output,
+        observed_run["stimulus"].stimulus.values[0],
+        observed_run["stimulus"].target.values[0],
+    )
 
 
 class TestTheFileTellsAll:
@@ -130,14 +168,20 @@ class TestTheFileTellsAll:
         _, v_out, *_ = self.moments(before["output"])
         q = hidden["error"][-1] * hidden["noise"][-1] / np.sqrt(stimulus**2 @ v_in.T + earlier**2 @ v.T)
         q_out = output["error"][-1] * output["noise"][-1] / np.sqrt(rate**2 @ v_out.T)
-        ends = {"input": (hidden["error"][-1], q, stimulus), "recurrent": (hidden["error"][-1], q, earlier),
-                "output": (output["error"][-1], q_out, rate)}
+        ends = {
+            "input": (hidden["error"][-1], q, stimulus),
+            "recurrent": (hidden["error"][-1], q, earlier),
+            "output": (output["error"][-1], q_out, rate),
+        }
         trials = stimulus.shape[1]
         for name, (error, scaled, pre) in ends.items():
             h1, h2 = np.einsum("tbi,tbj->ij", error, pre), np.einsum("tbi,tbj->ij", scaled, pre**2)
             _, _, n, m, pi = self.moments(before[name])
-            descent = {"m": h1 / n + h2 * m * pi / (n**2 * (1 - pi)), "pi": h2 * m**2 / (2 * n**2 * (1 - pi)**2),
-                       "Xi": h2 / (2 * n)}
+            descent = {
+                "m": h1 / n + h2 * m * pi / (n**2 * (1 - pi)),
+                "pi": h2 * m**2 / (2 * n**2 * (1 - pi) ** 2),
+                "Xi": h2 / (2 * n),
+            }
             bounds = {"m": (-np.inf, np.inf), "pi": (0, 0.99), "Xi": (0, np.inf)}
             for parameter, change in descent.items():
                 expected = np.clip(before[name][parameter] + 0.01 * change / trials, *bounds[parameter])
@@ -147,7 +191,7 @@ class TestTheFileTellsAll:
     def test_the_trajectory_ends_where_inference_ends_and_energy_falls(self, observed_run, sample):
         _, _, hidden, output, _, target = sample
         assert hidden["belief"].shape[0] == 1 + 15
-        energy = 0.5 * (hidden["error"]**2).sum((1, 2, 3)) - (target * np.log(output["output"])).sum((1, 2, 3))
+        energy = 0.5 * (hidden["error"] ** 2).sum((1, 2, 3)) - (target * np.log(output["output"])).sum((1, 2, 3))
         assert (np.diff(energy) < 0).all()
         learning = observed_run["learning"].sel(presentation=2)
         assert float(learning.free_energy) == pytest.approx(energy[-1] / target.shape[1])
@@ -158,8 +202,13 @@ class TestItSaysWhatIsWrong:
     def test_a_diverging_run_stops_and_its_file_is_readable(self, tmp_path):
         path = tmp_path / "run.nc"
         with pytest.raises(nm.RunError, match=r"presentation \d+") as caught:
-            small_run(out=path, inference__scheme="relaxation", inference__rate=1e6, inference__iterations=60,
-                      precision="float32")
+            small_run(
+                out=path,
+                inference__scheme="relaxation",
+                inference__rate=1e6,
+                inference__iterations=60,
+                precision="float32",
+            )
         assert "rate" in str(caught.value)
         with nm.open_run(tmp_path / "run.nc.partial") as run:
             assert run.attrs["complete"] == 0
@@ -212,8 +261,12 @@ class TestProgress:
                 self.tests.append((presentation, *values))
 
         listener = Listener()
-        nm.simulate(nm.load_circuit("pc", {"population.hidden.size": 12}),
-                    nm.load_protocol("toy-language", SMALL_LANGUAGE), backend="numpy", progress=listener)
+        nm.simulate(
+            nm.load_circuit("pc", {"population.hidden.size": 12}),
+            nm.load_protocol("toy-language", SMALL_LANGUAGE),
+            backend="numpy",
+            progress=listener,
+        )
         assert listener.learned == list(range(1, 7))
         assert [number for number, *_ in listener.tests] == [0, 4, 6]
 

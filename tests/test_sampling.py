@@ -5,10 +5,10 @@ import pytest
 
 from neuro_mpc.descriptions.circuit import SynapseType
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
+from neuro_mpc.descriptions.shipped import files, synapse_type
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.simulation.initial import draw
 from neuro_mpc.simulation.sampling import draw_weights, drawn
-from neuro_mpc.descriptions.shipped import files, synapse_type
 
 SHAPE = (200, 1000)
 VALUES = {"m": 3.0, "pi": 0.3, "Xi": 0.5}
@@ -47,8 +47,16 @@ def test_the_spike_is_exactly_zero_and_the_slab_is_that_of_the_model(name):
 
 
 def test_an_unreliable_synapse_transmits_all_or_nothing():
-    weights = sampled({"mean": "p*a/n", "variance": "p*(1 - p)*a**2/n**2", "spike": "1 - p",
-                       "parameter": {"a": {"initial": 2}, "p": {"initial": 0.8}}}, a=2, p=0.8)
+    weights = sampled(
+        {
+            "mean": "p*a/n",
+            "variance": "p*(1 - p)*a**2/n**2",
+            "spike": "1 - p",
+            "parameter": {"a": {"initial": 2}, "p": {"initial": 0.8}},
+        },
+        a=2,
+        p=0.8,
+    )
     np.testing.assert_allclose(weights[weights != 0], 2 / SHAPE[1], rtol=1e-6)
     assert (weights != 0).mean() == pytest.approx(0.8, abs=0.01)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from neuro_mpc.errors import DescriptionError
 from neuro_mpc.descriptions.protocol import Learning
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.simulation.schedule import Course
 
 

@@ -119,8 +119,16 @@ def test_sweeps_have_no_energy_limit():
 @pytest.mark.parametrize("scheme", QUICKER)
 def test_a_run(scheme):
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 10})
-    settings = {"inference.scheme": scheme, "inference.iterations": 6, "learning.batch": 8, "learning.rate": 0.01, "learning.epochs": 2,
-                "stimulus.letters": 6, "stimulus.length": 5, "stimulus.load": 4.0}
+    settings = {
+        "inference.scheme": scheme,
+        "inference.iterations": 6,
+        "learning.batch": 8,
+        "learning.rate": 0.01,
+        "learning.epochs": 2,
+        "stimulus.letters": 6,
+        "stimulus.length": 5,
+        "stimulus.load": 4.0,
+    }
     run = nm.simulate(circuit, nm.load_protocol("toy-language", settings), backend="numpy")
     learning = run["learning"]
     assert (learning.iterations == 6).all()

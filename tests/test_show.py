@@ -16,11 +16,17 @@ from neuro_mpc import cli
 from neuro_mpc.rules.derivation import derive, text
 from neuro_mpc.rules.show import as_latex, as_text
 
-ODD = circuit("input low-x 1 own\nlow-x low__x 12 gaussian\nlow__x output 0 spike-and-slab-corpus",
-              **{"low-x": "2*relu(r)**2", "low__x": "r"})
+ODD = circuit(
+    "input low-x 1 own\nlow-x low__x 12 gaussian\nlow__x output 0 spike-and-slab-corpus",
+    **{"low-x": "2*relu(r)**2", "low__x": "r"},
+)
 ODD = ODD.model_copy(update={"description": "Ω_100% of #1 – «ä» π & ξ {x}^2~\\end |a| <b>\n\n漢字"})
-CIRCUITS = {"mpl": nm.load_circuit("mpl"), "pc": nm.load_circuit("pc"), "odd": ODD,
-            **{name: described for name, (described, _) in CASES.items()}}
+CIRCUITS = {
+    "mpl": nm.load_circuit("mpl"),
+    "pc": nm.load_circuit("pc"),
+    "odd": ODD,
+    **{name: described for name, (described, _) in CASES.items()},
+}
 every_circuit = pytest.mark.parametrize("name", CIRCUITS)
 
 
@@ -104,8 +110,7 @@ def test_shown_code_is_the_code_of_the_rules(name):
         assert Equations(code["value units"]) == Equations(expected.belief())
         assert Equations(code["prediction units"]) == Equations(expected.prediction())
         assert Equations(code["error units"]) == Equations(expected.error())
-        assert Equations(code["error units under fixed prediction"]) \
-            == Equations(fixed.populations[population].error())
+        assert Equations(code["error units under fixed prediction"]) == Equations(fixed.populations[population].error())
     for synapses in rules.synapses.values():
         code = shown[f"Synapses {synapses.type_name}"]
         assert Equations(code["synapses"]) == Equations(synapses.equations())

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
-from neuro_mpc.errors import DescriptionError
 from neuro_mpc.descriptions.stimulus_tables import ToyLanguage
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli import SOURCES, SPLITS, load, one_hot
 from neuro_mpc.stimuli.digits import stratified
 from neuro_mpc.stimuli.toy_language import spelled
@@ -166,6 +166,4 @@ def test_the_label_is_named_at_every_step_if_asked(digits):
     every = stimuli("digits-rows", target__read="every")
     trials = np.arange(6)
     assert every.batch("train", trials)[1].shape == (8, 6, 10)
-    np.testing.assert_array_equal(
-        every.labels("train", trials), np.tile(digits.labels("train", trials), (8, 1))
-    )
+    np.testing.assert_array_equal(every.labels("train", trials), np.tile(digits.labels("train", trials), (8, 1)))

@@ -40,9 +40,7 @@ def simulated(monkeypatch):
                 record.learning(k, load + k, 0.1 * k, load, 2 * k, 100)
             for k in range(0, 20, 10):
                 record.test(k, {"correct_letter_ratio": load / 10 + seed / 100})
-            record.evaluation(
-                {"correct_letter_ratio": load / 10, "correct_letter_ratio_network": np.full(2, seed)}
-            )
+            record.evaluation({"correct_letter_ratio": load / 10, "correct_letter_ratio_network": np.full(2, seed)})
         return nm.open_run(out)
 
     monkeypatch.setattr(members, "simulate", simulate)
@@ -148,9 +146,7 @@ def test_files_of_other_runs_are_not_taken_for_members(simulated, tmp_path):
     swept(tmp_path, seeds=[0])
     simulated.clear()
     circuit, protocol = nm.load_circuit("mpl"), described()[1]
-    with pytest.raises(
-        nm.RunError, match=r"is of another run\n +circuit.population.hidden.size was 12, is 100"
-    ):
+    with pytest.raises(nm.RunError, match=r"is of another run\n +circuit.population.hidden.size was 12, is 100"):
         nm.sweep(circuit, protocol, {LOAD: [1.0, 2.0, 4.0]}, [0], out=tmp_path, backend="numpy", workers=1)
     assert not simulated
 
@@ -185,9 +181,7 @@ def test_the_combined_file_has_every_measure_at_its_place(simulated, tmp_path):
     np.testing.assert_allclose(found["correct_letter_ratio_by_test"].sel(load=2.0, seed=1), [0.21, 0.21])
     np.testing.assert_allclose(found["test_presentation"].sel(load=2.0, seed=1), [0, 10])
     np.testing.assert_allclose(found["correct_letter_ratio_network"].sel(load=1.0, seed=1), [1, 1])
-    np.testing.assert_allclose(
-        found["free_energy"].sel(seed=0), [1 + 18.5, 2 + 18.5, 4 + 18.5]
-    )  # the last two of 20
+    np.testing.assert_allclose(found["free_energy"].sel(seed=0), [1 + 18.5, 2 + 18.5, 4 + 18.5])  # the last two of 20
     assert (found["complete"] == 1).all() and (found["error"] == "").all()
     assert {name for name in found["file"].values.flat} == {path.name for path in tmp_path.glob("load=*.nc")}
 

@@ -25,7 +25,11 @@ def folder(tmp_path, monkeypatch):
 
 
 def stimuli(folder, **settings):
-    overrides = {**SETTINGS, "data_dir": str(folder), **{name.replace("__", "."): each for name, each in settings.items()}}
+    overrides = {
+        **SETTINGS,
+        "data_dir": str(folder),
+        **{name.replace("__", "."): each for name, each in settings.items()},
+    }
     return load(load_protocol("ptb-small", overrides), load_circuit("mpl-language-small"), 0)
 
 
@@ -65,8 +69,10 @@ def test_equally_frequent_words_stand_in_the_order_of_the_alphabet():
 def test_streams_go_on_from_presentation_to_presentation(folder):
     data = stimuli(folder)
     assert data.streams == 3 and data.size("train") == 6  # 12 tokens: 3 streams of 2 presentations of 2 steps
-    inputs, targets = (np.concatenate([part[k] for part in map(lambda p: data.batch("train", np.arange(p, p + 3)), (0, 3))])
-                       for k in (0, 1))
+    inputs, targets = (
+        np.concatenate([part[k] for part in map(lambda p: data.batch("train", np.arange(p, p + 3)), (0, 3))])
+        for k in (0, 1)
+    )
     tokens = data.tokens("train")
     np.testing.assert_array_equal(targets.T.ravel(), tokens)
     np.testing.assert_array_equal(inputs.T.ravel(), [data.vocabulary["<eos>"], *tokens[:-1]])
@@ -74,7 +80,9 @@ def test_streams_go_on_from_presentation_to_presentation(folder):
 
 def test_every_token_of_a_test_is_a_target_once(folder):
     data = stimuli(folder)
-    labels = np.concatenate([data.labels("test", np.arange(start, start + 3)) for start in range(0, data.size("test"), 3)])
+    labels = np.concatenate(
+        [data.labels("test", np.arange(start, start + 3)) for start in range(0, data.size("test"), 3)]
+    )
     np.testing.assert_array_equal(labels.T[labels.T >= 0], data.tokens("test"))
 
 

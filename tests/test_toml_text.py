@@ -6,13 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuro_mpc.errors import DescriptionError
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
+from neuro_mpc.errors import DescriptionError
 
 SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=10)
-VALUES = (
-    SCALARS | st.lists(SCALARS, max_size=3) | st.lists(st.lists(st.integers(0, 9), max_size=2), max_size=2)
-)
+VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.lists(st.lists(st.integers(0, 9), max_size=2), max_size=2)
 
 
 def without_empty(table):
@@ -20,9 +18,7 @@ def without_empty(table):
     return {key: value for key, value in pruned.items() if value != {}}
 
 
-@given(
-    st.recursive(VALUES, lambda inner: st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8)
-)
+@given(st.recursive(VALUES, lambda inner: st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8))
 def test_tables_are_read_as_they_were_written(value):
     table = {"table": value}
     assert tomllib.loads(to_toml(table)) == without_empty(table)

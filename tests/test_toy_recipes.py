@@ -23,10 +23,21 @@ def run_recipe(monkeypatch, name, *arguments):
 
 def learned(path, seed, generate, ratio, presentations=3 * EPOCHS, measure="correct-letter-ratio"):
     """A run whose hidden energy is e per batch in the first epoch and 1/e of that in each one after it; no loss."""
-    settings = {"stimulus.load": STRINGS / UNITS, "learning.batch": BATCH, "test.generate": generate, "test.measure": measure}
+    settings = {
+        "stimulus.load": STRINGS / UNITS,
+        "learning.batch": BATCH,
+        "test.generate": generate,
+        "test.measure": measure,
+    }
     circuit = nm.load_circuit("mpl", {"population.hidden.size": UNITS}).sized(26, 26)
-    with RunFile(path, circuit=circuit, protocol=nm.load_protocol("toy-language", settings), seed=seed, backend="numpy",
-                 threads=1) as file:
+    with RunFile(
+        path,
+        circuit=circuit,
+        protocol=nm.load_protocol("toy-language", settings),
+        seed=seed,
+        backend="numpy",
+        threads=1,
+    ) as file:
         for presentation in range(presentations):
             hidden = np.exp(1.0 - presentation // 3) / BATCH * (1e6 if presentation % 3 == 1 else 1)
             file.learning(presentation, hidden, hidden, 0.0, hidden, 0)
@@ -57,8 +68,14 @@ def test_runs_of_another_measure_are_refused(tmp_path, monkeypatch):
 def trained(tmp_path_factory):
     """A circuit that has learned next to nothing."""
     out = tmp_path_factory.mktemp("run") / "run.nc"
-    settings = {"stimulus.load": 2.0, "learning.presentations": 1, "learning.batch": 12, "test.every": 0, "test.generate": 2,
-                "recording.samples": []}
+    settings = {
+        "stimulus.load": 2.0,
+        "learning.presentations": 1,
+        "learning.batch": 12,
+        "test.every": 0,
+        "test.generate": 2,
+        "recording.samples": [],
+    }
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 12})
     nm.simulate(circuit, nm.load_protocol("toy-language", settings), backend="numpy", out=out).close()
     return out

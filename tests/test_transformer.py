@@ -28,8 +28,9 @@ def recipe(monkeypatch):
 def protocol(tmp_path):
     for name, text in TEXT.items():
         (tmp_path / f"ptb.{name}.txt").write_text(text)
-    return nm.load_protocol("ptb", {"learning.batch": 3, "stimulus.steps": 5, "stimulus.checksums": {},
-                                    "data_dir": str(tmp_path)})
+    return nm.load_protocol(
+        "ptb", {"learning.batch": 3, "stimulus.steps": 5, "stimulus.checksums": {}, "data_dir": str(tmp_path)}
+    )
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -69,8 +70,11 @@ def test_every_token_is_counted_once(recipe, protocol):
 def test_the_command_learns_and_tells(recipe, protocol, tmp_path, monkeypatch):
     nm.save_protocol(protocol, tmp_path / "small.toml")
     words = "--width 8 --layers 1 --epochs 12 --rate 0.02 --dropout 0"
-    monkeypatch.setattr(sys, "argv", ["language_transformer.py", str(tmp_path / "small.toml"), *words.split(),
-                                      "--out", str(tmp_path / "t.json")])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["language_transformer.py", str(tmp_path / "small.toml"), *words.split(), "--out", str(tmp_path / "t.json")],
+    )
     recipe.main()
     found = json.loads((tmp_path / "t.json").read_text())
     assert found["perplexity"][-1] < found["perplexity"][0]

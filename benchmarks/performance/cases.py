@@ -10,8 +10,11 @@ import numpy as np
 import neuro_mpc as nm
 
 CLASSES, RATE = 10, 0.1
-PARAMETERS = {"m": lambda rng, shape: rng.normal(0, np.sqrt(shape[1]), shape),
-              "pi": lambda rng, shape: 0.1 * rng.random(shape), "Xi": lambda rng, shape: 0.1 * rng.random(shape)}
+PARAMETERS = {
+    "m": lambda rng, shape: rng.normal(0, np.sqrt(shape[1]), shape),
+    "pi": lambda rng, shape: 0.1 * rng.random(shape),
+    "Xi": lambda rng, shape: 0.1 * rng.random(shape),
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,10 @@ class Sequences:
     def parameters(self) -> dict[str, dict[str, np.ndarray]]:
         """Of weights with which relaxation neither dies out nor diverges."""
         rng = np.random.default_rng(0)
-        drawn = {name: {each: draw(rng, self.circuit.shape(name)) for each, draw in PARAMETERS.items()}
-                 for name in self.circuit.projection}
+        drawn = {
+            name: {each: draw(rng, self.circuit.shape(name)) for each, draw in PARAMETERS.items()}
+            for name in self.circuit.projection
+        }
         drawn["recurrent"]["m"] *= 0.3
         return drawn
 
@@ -46,8 +51,7 @@ class Sequences:
         found = {}
         for name, values in self.parameters.items():
             m, pi, Xi, n = values["m"], values["pi"], values["Xi"], values["m"].shape[1]
-            found[name] = tuple(each.astype(self.precision)
-                                for each in (m / n, m**2 * pi / (n**2 * (1 - pi)) + Xi / n))
+            found[name] = tuple(each.astype(self.precision) for each in (m / n, m**2 * pi / (n**2 * (1 - pi)) + Xi / n))
         return found
 
     @cached_property
@@ -93,7 +97,7 @@ class Words:
         rng, drawn = np.random.default_rng(0), {}
         for name in self.circuit.projection:
             shape = self.circuit.shape(name)
-            bound = 1 if name == "embedding" else shape[1]**-0.5
+            bound = 1 if name == "embedding" else shape[1] ** -0.5
             drawn[name] = {"m": rng.uniform(-bound, bound, shape)}
             if name != "embedding":
                 drawn[name] |= {"pi": 0.1 * rng.random(shape), "Xi": 0.1 * rng.random(shape) / shape[1]}
@@ -121,18 +125,23 @@ class Layers:
         population["input"], population["output"] = {"role": "stimulus"}, {"role": "target", "readout": "gaussian"}
         projection = {post: {"from": pre, "to": post, "synapse": "weight"} for pre, post in zip(names, names[1:])}
         synapse = {"weight": {"mean": "w", "parameter": {"w": {"initial": "normal(0, 1/sqrt(n))"}}}}
-        return nm.Circuit(name="layers", population=population, projection=projection,
-                          synapse=synapse).sized(self.sizes[0], self.sizes[-1])
+        return nm.Circuit(name="layers", population=population, projection=projection, synapse=synapse).sized(
+            self.sizes[0], self.sizes[-1]
+        )
 
     @cached_property
     def weights(self) -> list[np.ndarray]:
         """Of each layer, (post, pre)."""
         rng = np.random.default_rng(0)
-        return [rng.normal(0, pre**-0.5, (post, pre)).astype(np.float32) for pre, post in zip(self.sizes, self.sizes[1:])]
+        return [
+            rng.normal(0, pre**-0.5, (post, pre)).astype(np.float32) for pre, post in zip(self.sizes, self.sizes[1:])
+        ]
 
     @cached_property
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
         """Stimulus (trial, pixel) and target (trial, class)."""
         rng = np.random.default_rng(1)
-        return (rng.random((self.trials, self.sizes[0])).astype(np.float32),
-                np.eye(self.sizes[-1], dtype=np.float32)[rng.integers(0, self.sizes[-1], self.trials)])
+        return (
+            rng.random((self.trials, self.sizes[0])).astype(np.float32),
+            np.eye(self.sizes[-1], dtype=np.float32)[rng.integers(0, self.sizes[-1], self.trials)],
+        )

@@ -9,10 +9,21 @@ from measuring import Peer, compare, ratios, table
 
 CORES = tuple(sorted(os.sched_getaffinity(0)))
 OURS, BOUND = "neuro_mpc cpp", "products alone"
-NAMES = {OURS: "framework:cpp", "neuro_mpc cython": "framework:cython", "neuro_mpc numpy": "framework:numpy",
-         BOUND: "products", "JAX": "jax", "torch": "torch", "NumPy": "numpy", "NumPy, loops, float64": "numpy:loops",
-         "NumPy, loops as released, float64": "numpy:released", "Brian2 Synapses": "brian2", "pcx": "pcx", "jpc": "jpc",
-         "neuro_mpc cpp, sweeps": "framework:cpp:sweeps"}
+NAMES = {
+    OURS: "framework:cpp",
+    "neuro_mpc cython": "framework:cython",
+    "neuro_mpc numpy": "framework:numpy",
+    BOUND: "products",
+    "JAX": "jax",
+    "torch": "torch",
+    "NumPy": "numpy",
+    "NumPy, loops, float64": "numpy:loops",
+    "NumPy, loops as released, float64": "numpy:released",
+    "Brian2 Synapses": "brian2",
+    "pcx": "pcx",
+    "jpc": "jpc",
+    "neuro_mpc cpp, sweeps": "framework:cpp:sweeps",
+}
 
 
 def _peers(options, case, *names: str) -> dict[str, Peer]:
@@ -28,10 +39,19 @@ def iteration(options) -> None:
     """an iteration of relaxation, mpl on MNIST rows, T = 28, N = 100, B = 128, float32, one core"""
     times = compare(_peers(options, Sequences(), *list(NAMES)[:10]), 100, options.repeats)
     table(times, "iteration of the batch", BOUND)
-    ratios("iteration", times, (OURS, "JAX", {"at_most": 1.0}), (OURS, BOUND, {"at_most": 1.2}),
-           ("Brian2 Synapses", OURS, {"at_least": 80}), ("NumPy, loops as released, float64", OURS, {"at_least": 10}),
-           ("NumPy, loops, float64", OURS, {}), ("torch", OURS, {}), ("NumPy", OURS, {}), ("neuro_mpc cython", OURS, {}),
-           ("neuro_mpc numpy", OURS, {}))
+    ratios(
+        "iteration",
+        times,
+        (OURS, "JAX", {"at_most": 1.0}),
+        (OURS, BOUND, {"at_most": 1.2}),
+        ("Brian2 Synapses", OURS, {"at_least": 80}),
+        ("NumPy, loops as released, float64", OURS, {"at_least": 10}),
+        ("NumPy, loops, float64", OURS, {}),
+        ("torch", OURS, {}),
+        ("NumPy", OURS, {}),
+        ("neuro_mpc cython", OURS, {}),
+        ("neuro_mpc numpy", OURS, {}),
+    )
 
 
 def large(options) -> None:

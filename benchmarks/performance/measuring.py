@@ -31,9 +31,14 @@ class Peer:
         count = str(self.threads)
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": count, "OMP_NUM_THREADS": count, "JAX_PLATFORMS": "cpu"}
         self._process = subprocess.Popen(
-            [self.python, str(Path(__file__).with_name("worker.py")), self.name, case, count], env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            preexec_fn=None if self.compiles else lambda: os.sched_setaffinity(0, self.cores))
+            [self.python, str(Path(__file__).with_name("worker.py")), self.name, case, count],
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=None if self.compiles else lambda: os.sched_setaffinity(0, self.cores),
+        )
 
     @property
     def compiles(self) -> bool:
@@ -87,8 +92,10 @@ def compare(peers: dict[str, Peer], count: int, repeats: int) -> Times:
         for _ in range(repeats):
             for peer in ready.values():
                 peer.measure(count)
-    return {name: {clock: median(each[clock] for each in peer.found) for clock in ("wall", "processor")}
-            for name, peer in ready.items()}
+    return {
+        name: {clock: median(each[clock] for each in peer.found) for clock in ("wall", "processor")}
+        for name, peer in ready.items()
+    }
 
 
 def assert_agreement(sizes: dict[str, float]) -> None:
@@ -105,8 +112,9 @@ def table(times: Times, unit: str, reference: str) -> None:
         print(f"{name:28}{each['processor'] * 1e3:12.3f}{each['wall'] * 1e3:12.3f}   {relative}")
 
 
-def ratio(part: str, what: str, by: str, value: float, at_most: float | None = None,
-          at_least: float | None = None) -> None:
+def ratio(
+    part: str, what: str, by: str, value: float, at_most: float | None = None, at_least: float | None = None
+) -> None:
     """The line of a ratio."""
     target, verdict = "-", "-"
     if at_most is not None:

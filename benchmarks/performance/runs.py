@@ -54,8 +54,9 @@ def _seconds(command: list[str]) -> float:
 def _until_learning(environment: dict[str, str]) -> float:
     """Until the first presentation is learned; the run is then interrupted."""
     begin = time.perf_counter()
-    with subprocess.Popen([sys.executable, "-c", FIRST, *SMALL], env=environment, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", FIRST, *SMALL], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
         if process.stdout.readline() != b"learned\n":
             raise AssertionError("the run learned no presentation")
         seconds = time.perf_counter() - begin
@@ -75,7 +76,9 @@ def scaling(options) -> None:
             seconds, memory = found[sizes]
             print(f"T, B, N = {sizes}: {seconds * 1e3:8.3f} ms processor time, {memory / 1e6:6.0f} MB at most")
     for name, double in [("T", (56, 128, 100)), ("B", (28, 256, 100))]:
-        ratio("scaling", f"time at 2 {name}", "twice the time", found[double][0] / 2 / found[28, 128, 100][0], at_most=1.2)
+        ratio(
+            "scaling", f"time at 2 {name}", "twice the time", found[double][0] / 2 / found[28, 128, 100][0], at_most=1.2
+        )
 
 
 def _cost(case: Sequences, repeats: int) -> tuple[float, float]:
@@ -104,8 +107,10 @@ def recording(options) -> None:
             seconds, sizes[name] = _run_time([*settings, "learning.epochs=5"])
             times.append(seconds)
     share = 1 - np.median(bare) / np.median(kept)
-    print(f"without {np.median(bare):.2f} s and {sizes['bare'] / 1e6:.2f} MB, with 14 snapshots and 4 samples of all trials "
-          f"{np.median(kept):.2f} s and {sizes['kept'] / 1e6:.2f} MB of file")
+    print(
+        f"without {np.median(bare):.2f} s and {sizes['bare'] / 1e6:.2f} MB, with 14 snapshots and 4 samples of all trials "
+        f"{np.median(kept):.2f} s and {sizes['kept'] / 1e6:.2f} MB of file"
+    )
     ratio("recording", "recording", "run", share)
 
 
@@ -115,8 +120,12 @@ def _run_time(settings: list[str]) -> tuple[float, int]:
         path = Path(folder) / "run.nc"
         words = [word for each in settings for word in ("--set", f"protocol.{each}")]
         before = os.times()
-        subprocess.run([sys.executable, "-m", "neuro_mpc", "run", "mpl", "digits-rows", "--out", str(path), *words], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-m", "neuro_mpc", "run", "mpl", "digits-rows", "--out", str(path), *words],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         after = os.times()
         used = after.children_user + after.children_system - before.children_user - before.children_system
         return used, path.stat().st_size

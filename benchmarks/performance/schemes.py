@@ -68,11 +68,19 @@ def schemes(options) -> None:
 def trained() -> tuple[nm.Circuit, nm.Protocol, dict, tuple]:
     """A circuit that learned MNIST (the digits of scikit-learn where its files are not there), and a batch."""
     name = "mnist-rows" if "NEURO_MPC_DATA" in os.environ else "digits-rows"
-    settings = {"learning.epochs": None, "learning.presentations": TAUGHT, "learning.batch": TRIALS, "test.every": 0, "test.ensemble": 0}
+    settings = {
+        "learning.epochs": None,
+        "learning.presentations": TAUGHT,
+        "learning.batch": TRIALS,
+        "test.every": 0,
+        "test.ensemble": 0,
+    }
     protocol, circuit = nm.load_protocol(name, settings), nm.load_circuit("mpl")
     run = nm.simulate(circuit, protocol)
-    parameters = {projection: {each: values[-1].values for each, values in node.data_vars.items()}
-                  for projection, node in run["synapses"].children.items()}
+    parameters = {
+        projection: {each: values[-1].values for each, values in node.data_vars.items()}
+        for projection, node in run["synapses"].children.items()
+    }
     data = stimuli.load(protocol, circuit, 0)
     return circuit.sized(data.width, data.classes), protocol, parameters, data.batch("train", np.arange(TRIALS))
 

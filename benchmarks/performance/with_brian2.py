@@ -80,18 +80,23 @@ class Iterations:
         hidden.G_in, hidden.D_in = (x @ moments["input"][0].T).ravel(), (x**2 @ moments["input"][1].T).ravel()
         output.target, output.epsilon = target.ravel(), noise_out.ravel()
         later = Synapses(hidden, hidden, PROJECTION.format(A="A_later", V="V_later"))
-        row, post, pre = (each.ravel() for each in np.meshgrid(
-            np.arange((steps - 1) * trials), np.arange(units), np.arange(units), indexing="ij"))
+        row, post, pre = (
+            each.ravel()
+            for each in np.meshgrid(np.arange((steps - 1) * trials), np.arange(units), np.arange(units), indexing="ij")
+        )
         later.connect(i=row * units + pre, j=(row + trials) * units + post)
         read = Synapses(hidden, output, PROJECTION.format(A="A_out", V="V_out"))
-        trial, label, unit = (each.ravel() for each in np.meshgrid(
-            np.arange(trials), np.arange(CLASSES), np.arange(units), indexing="ij"))
+        trial, label, unit = (
+            each.ravel() for each in np.meshgrid(np.arange(trials), np.arange(CLASSES), np.arange(units), indexing="ij")
+        )
         read.connect(i=((steps - 1) * trials + trial) * units + unit, j=trial * CLASSES + label)
         for synapses, name, places in [(later, "recurrent", (post, pre)), (read, "output", (label, unit))]:
             synapses.m, synapses.v = (moment[places] for moment in moments[name])
         norm = Synapses(output, output, "total_post = exp(u_pre) : 1 (summed)")
-        trial, label, other = (each.ravel() for each in np.meshgrid(
-            np.arange(trials), np.arange(CLASSES), np.arange(CLASSES), indexing="ij"))
+        trial, label, other = (
+            each.ravel()
+            for each in np.meshgrid(np.arange(trials), np.arange(CLASSES), np.arange(CLASSES), indexing="ij")
+        )
         norm.connect(i=trial * CLASSES + other, j=trial * CLASSES + label)
         return Network(hidden, output, later, read, norm)
 
@@ -102,8 +107,9 @@ class Iterations:
         """Processor time of an iteration, scaled to the trials of the case; whatever the count, ITERATIONS are run."""
         times = Path(self._folder.name) / "times.txt"
         times.unlink(missing_ok=True)
-        subprocess.run([os.path.join(self._folder.name, "main")], cwd=self._folder.name, check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [os.path.join(self._folder.name, "main")], cwd=self._folder.name, check=True, stdout=subprocess.DEVNULL
+        )
         begin, end = map(float, times.read_text().split())
         seconds = (end - begin) / self.ITERATIONS * self.scale
         return {"wall": seconds, "processor": seconds}

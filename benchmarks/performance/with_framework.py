@@ -22,12 +22,24 @@ class Shown:
         self.process = self.program._process
         circuit = plan.circuit
         for projection, values in parameters.items():
-            self.program.set(**{f"{plan.synapses_name(projection)}_{brian_name(name)}": each for name, each in values.items()})
+            self.program.set(
+                **{f"{plan.synapses_name(projection)}_{brian_name(name)}": each for name, each in values.items()}
+            )
         self.program.set_rows(circuit.stimulus, plan.rate_name(circuit.stimulus), stimulus)
         wanted = (plan.label, "label_symbol") if plan.symbolic else (circuit.target, "error_target")
         self.program.set_rows(wanted[0], f"{circuit.target}_{wanted[1]}", target)
-        self.program.set(noise_scale=1, drawing=1, noise_counter=0, noise_key=1, inference_dt=RATE * TAU_SECONDS, rate=1e-6,
-                         first_correction=1, second_correction=1, energy_limit=3e38, momentum=0.9)
+        self.program.set(
+            noise_scale=1,
+            drawing=1,
+            noise_counter=0,
+            noise_key=1,
+            inference_dt=RATE * TAU_SECONDS,
+            rate=1e-6,
+            first_correction=1,
+            second_correction=1,
+            energy_limit=3e38,
+            momentum=0.9,
+        )
         self.phases("refreshing", "predicting")
 
     def phases(self, *names: str) -> None:
@@ -65,8 +77,16 @@ class FixedPredictions(Shown):
     def __init__(self, case: Sequences | Words, threads: int, backend: str = "cpp"):
         stimulus, target = case.batch
         of_words = isinstance(case, Words)
-        plan = Plan(case.circuit, case.trials, case.steps, "every" if of_words else "last", optimizer="adam",
-                    precision=case.precision, threads=threads, symbolic=of_words)
+        plan = Plan(
+            case.circuit,
+            case.trials,
+            case.steps,
+            "every" if of_words else "last",
+            optimizer="adam",
+            precision=case.precision,
+            threads=threads,
+            symbolic=of_words,
+        )
         super().__init__(plan, backend, case.parameters, stimulus, target if of_words else target[None])
 
     def run(self, count: int) -> None:

@@ -19,7 +19,8 @@ class Iterations:
         self.weights = {name: tuple(each.astype(dtype) for each in moments) for name, moments in case.moments.items()}
         (x, self.target), (self.noise, self.noise_out) = case.batch, case.noise
         x, self.target, self.noise, self.noise_out = (
-            each.astype(dtype) for each in (x, self.target, self.noise, self.noise_out))
+            each.astype(dtype) for each in (x, self.target, self.noise, self.noise_out)
+        )
         (m_in, v_in), (m, v) = self.weights["input"], self.weights["recurrent"]
         self.G_in, self.D_in = x @ m_in.T, x**2 @ v_in.T
         self.r = np.zeros_like(self.G_in)
@@ -38,7 +39,7 @@ class Iterations:
         f = np.maximum(self.r, 0)
         G, D = self.G_in.copy(), self.D_in.copy()
         G[1:] += f[:-1] @ m.T
-        D[1:] += f[:-1]**2 @ v.T
+        D[1:] += f[:-1] ** 2 @ v.T
         err = self.r - (G + np.sqrt(D) * self.noise)
         q = err * self.noise * inverse_sqrt(D)
         A, V = np.empty_like(err), np.empty_like(err)
@@ -102,11 +103,11 @@ class Released(Iterations):
         for step in range(steps):
             (m_in, second_in), (m, second) = self._moments("input", "recurrent")
             before = self.r[step - 1] if step else np.zeros_like(self.r[0])
-            D = (second_in - m_in**2) @ self.x[step]**2 + (second - m**2) @ np.maximum(before, 0)**2
+            D = (second_in - m_in**2) @ self.x[step] ** 2 + (second - m**2) @ np.maximum(before, 0) ** 2
             deviation[step] = np.sqrt(np.maximum(D, 0))
             prediction = m @ np.maximum(before, 0) + m_in @ self.x[step] + noise[step] * deviation[step]
             err[step] = self.r[step] - prediction
-        (m, second), = self._moments("output")
+        ((m, second),) = self._moments("output")
         f = np.maximum(self.r[-1], 0)
         deviation_out = np.sqrt(np.maximum((second - m**2) @ f**2, 0))
         u = m @ f + noise_out * deviation_out
@@ -115,12 +116,17 @@ class Released(Iterations):
         self.energy = 0.5 * (err**2).sum() - (self.target * np.log(y + 1e-5)).sum(axis=0).mean()
         err_out = self.target - y
         for step in reversed(range(steps)):
-            (m, second), = self._moments("recurrent" if step + 1 < steps else "output")
-            e, z, root = ((err[step + 1], noise[step + 1], deviation[step + 1]) if step + 1 < steps
-                          else (err_out, noise_out, deviation_out))
+            ((m, second),) = self._moments("recurrent" if step + 1 < steps else "output")
+            e, z, root = (
+                (err[step + 1], noise[step + 1], deviation[step + 1])
+                if step + 1 < steps
+                else (err_out, noise_out, deviation_out)
+            )
             passed = self.r[step] > 0
             varied = (second - m**2).T @ (e * z / (root + 1e-30))
-            change[step] = -RATE * err[step] + RATE * passed * (m.T @ e) + RATE * passed * np.maximum(self.r[step], 0) * varied
+            change[step] = (
+                -RATE * err[step] + RATE * passed * (m.T @ e) + RATE * passed * np.maximum(self.r[step], 0) * varied
+            )
             self.r[step] = self.r[step] + change[step]
 
     def _moments(self, *wanted: str) -> list[tuple[np.ndarray, np.ndarray]]:

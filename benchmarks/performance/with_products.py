@@ -54,13 +54,20 @@ def products_of(case: Sequences | Words | Layers) -> list[tuple[int, int, int, b
         return iteration + 2 * [stimulus] + 2 * [(n, k, m, False) for m, n, k, _ in (stimulus, *forward)]
     if isinstance(case, Words):  # words themselves are looked up
         rows, before = case.steps * case.trials, (case.steps - 1) * case.trials
-        forward = [(rows, case.units, case.embedding, True), (before, case.units, case.units, True),
-                   (rows, case.words, case.units, True)]
-        return 2 * [product for m, n, k, _ in forward for product in ((m, n, k, True), (m, k, n, False), (n, k, m, False))]
+        forward = [
+            (rows, case.units, case.embedding, True),
+            (before, case.units, case.units, True),
+            (rows, case.words, case.units, True),
+        ]
+        return 2 * [
+            product for m, n, k, _ in forward for product in ((m, n, k, True), (m, k, n, False), (n, k, m, False))
+        ]
     sizes, trials = case.sizes, case.trials
     pairs = list(zip(sizes, sizes[1:]))
     start = [(trials, post, pre, True) for pre, post in pairs]
-    each = [(trials, post, pre, True) for pre, post in pairs[1:]] + [(trials, pre, post, False) for pre, post in pairs[1:]]
+    each = [(trials, post, pre, True) for pre, post in pairs[1:]] + [
+        (trials, pre, post, False) for pre, post in pairs[1:]
+    ]
     return start + case.iterations * each + [(post, pre, trials, False) for pre, post in pairs]
 
 
@@ -70,11 +77,25 @@ class Products:
     def __init__(self, case: Sequences | Words | Layers, threads: int):
         self._folder = tempfile.TemporaryDirectory()
         source, program = (Path(self._folder.name) / name for name in ("products.cpp", "products"))
-        source.write_text(PROGRAM % ", ".join(f"{{{m}, {n}, {k}, {str(t).lower()}}}" for m, n, k, t in products_of(case)))
+        source.write_text(
+            PROGRAM % ", ".join(f"{{{m}, {n}, {k}, {str(t).lower()}}}" for m, n, k, t in products_of(case))
+        )
         found = blas.compiler_keywords()
         (include,), (library,) = found["include_dirs"], found["library_dirs"]
-        subprocess.run([os.environ.get("CXX", "g++"), "-O2", str(source), f"-I{include}", f"-L{library}",
-                        f"-Wl,-rpath,{library}", f"-l{found['libraries'][0]}", "-o", str(program)], check=True)
+        subprocess.run(
+            [
+                os.environ.get("CXX", "g++"),
+                "-O2",
+                str(source),
+                f"-I{include}",
+                f"-L{library}",
+                f"-Wl,-rpath,{library}",
+                f"-l{found['libraries'][0]}",
+                "-o",
+                str(program),
+            ],
+            check=True,
+        )
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 

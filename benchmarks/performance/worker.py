@@ -51,7 +51,9 @@ def _processor_time(made) -> float:
     """Of this process and of the program that does the work for it, if there is one; all threads."""
     used = time.process_time()
     if hasattr(made, "process"):
-        used += time.clock_gettime((~made.process.pid << 3) | 2)  # the processor-time clock of another process, in Linux
+        used += time.clock_gettime(
+            (~made.process.pid << 3) | 2
+        )  # the processor-time clock of another process, in Linux
     return used
 
 

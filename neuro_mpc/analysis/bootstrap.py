@@ -16,9 +16,7 @@ def resampled_means(values: np.ndarray, draws: int = DRAWS, seed: int = SEED) ->
     return counts @ values / len(values)
 
 
-def interval(
-    values: np.ndarray, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED
-) -> tuple[float, float]:
+def interval(values: np.ndarray, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED) -> tuple[float, float]:
     """The interval that holds the mean of `values` (n,) at this level: percentiles of the resampled means.
 
     The same seed gives the same interval. For many values of standard deviation s it tends to

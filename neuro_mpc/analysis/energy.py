@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis.traces import targets, traces, trajectory_setting
+from neuro_mpc.runfile import access
 
 
 def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
@@ -34,7 +34,9 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
     found = xr.concat(energies, dim="population", join="outer").assign_coords(population=names)
     label = "energy, mean per trial"
     found = found.rename("energy").transpose("population", "iteration", "step")
-    erring = [name for name, table in access.describe(run, "circuit")["population"].items() if table.get("role") != "stimulus"]
+    erring = [
+        name for name, table in access.describe(run, "circuit")["population"].items() if table.get("role") != "stimulus"
+    ]
     unrecorded = ", ".join(name for name in erring if name not in names)
     return found.assign_attrs(long_name=label, units="nat", unrecorded=unrecorded)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED, percentiles, resampled_means
 from neuro_mpc.errors import RunFileError
+from neuro_mpc.runfile import access
 
 Runs = xr.DataTree | Sequence[xr.DataTree]
 RESPONSES = ("oddball", "omission")
@@ -49,9 +49,7 @@ def mean_interval(
     mean = first.mean(over, skipna=False)
     flat = first.values.reshape(len(first), -1)
     ends = (
-        percentiles(resampled_means(flat, draws, seed), level)
-        if len(flat) > 1
-        else np.full((2, flat.shape[1]), np.nan)
+        percentiles(resampled_means(flat, draws, seed), level) if len(flat) > 1 else np.full((2, flat.shape[1]), np.nan)
     )
     low, high = (mean.copy(data=each.reshape(mean.shape)) for each in ends)
     return xr.Dataset({"mean": mean, "low": low, "high": high}, attrs={"number": len(first), "over": over})
@@ -87,18 +85,14 @@ def by_window(
     values = _stacked(runs, quantity)
     onset = values.attrs["onset"]
     step = values["step"]
-    parts = [
-        values.where(chosen, drop=True).mean("step") for chosen in (step < onset, step == onset, step > onset)
-    ]
+    parts = [values.where(chosen, drop=True).mean("step") for chosen in (step < onset, step == onset, step > onset)]
     found = xr.concat(parts, dim=xr.DataArray(list(WINDOWS), dims="window", name="window"))
     others = [name for name in values["condition"].values if name != against]
     differences = (found - found.sel(condition=against)).sel(condition=others)
     return _over(differences, draws, seed)
 
 
-def lesion_curves(
-    runs: Runs, quantity: str = "performance", draws: int = DRAWS, seed: int = SEED
-) -> xr.Dataset:
+def lesion_curves(runs: Runs, quantity: str = "performance", draws: int = DRAWS, seed: int = SEED) -> xr.Dataset:
     """Mean of a quantity (order, fraction) while more is silenced, with 95 % intervals.
 
     Of one run the intervals are over its random orders, of several over the runs (seeds).
@@ -150,9 +144,7 @@ def _stacked(runs: Runs, quantity: str) -> xr.DataArray:
     found = [experiment(run, *RESPONSES) for run in _listed(runs)]
     _refuse_different(found, quantity)
     arrays = [each[quantity].assign_attrs(each.attrs) for each in found]
-    return (
-        arrays[0] if len(arrays) == 1 else _joined([each.mean("trial", keep_attrs=True) for each in arrays])
-    )
+    return arrays[0] if len(arrays) == 1 else _joined([each.mean("trial", keep_attrs=True) for each in arrays])
 
 
 def _joined(arrays: list[xr.DataArray]) -> xr.DataArray:
@@ -166,9 +158,7 @@ def _over(values: xr.DataArray, draws: int, seed: int) -> xr.Dataset:
 def _refuse_different(found: list[xr.Dataset], quantity: str) -> None:
     """Runs can be put together where their experiments are the same."""
     if quantity not in found[0]:
-        raise RunFileError(
-            f"this experiment measured no {quantity}", hint=f"one of {', '.join(found[0].data_vars)}"
-        )
+        raise RunFileError(f"this experiment measured no {quantity}", hint=f"one of {', '.join(found[0].data_vars)}")
     first = found[0]
     for other in found[1:]:
         same = {name: values for name, values in first.attrs.items() if not isinstance(values, np.ndarray)}

@@ -84,8 +84,14 @@ class Bigram:
 Ngram = Unigram | Bigram
 
 
-def chosen(kind: type[Ngram], learned: np.ndarray, validation: np.ndarray, size: int, first: int = 0,
-           candidates: Sequence[float] = K) -> Ngram:
+def chosen(
+    kind: type[Ngram],
+    learned: np.ndarray,
+    validation: np.ndarray,
+    size: int,
+    first: int = 0,
+    candidates: Sequence[float] = K,
+) -> Ngram:
     """An n-gram model of the text `learned`, with the k of least perplexity on the text `validation`.
 
     first   what comes before the first token of a text

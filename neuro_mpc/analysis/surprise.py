@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 from scipy.stats import rankdata
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.energy import target_loss
 from neuro_mpc.analysis.traces import settled, traces, trajectory_setting
+from neuro_mpc.runfile import access
 
 FEWEST = 5  # observations in a bin
 
@@ -78,9 +78,7 @@ def _binned(surprised: np.ndarray, size: np.ndarray, bins: int, draws: int, leve
     bins = max(min(bins, surprised.size // FEWEST), 1)
     edges = np.quantile(surprised, np.linspace(0, 1, bins + 1))
     number = np.clip(np.searchsorted(edges, surprised, side="right") - 1, 0, bins - 1)
-    member = number[..., None] == np.unique(
-        number
-    )  # (step, trial, bin); bins that equal values leave empty go
+    member = number[..., None] == np.unique(number)  # (step, trial, bin); bins that equal values leave empty go
     count = member.sum(0)
     sums, means = (member * size[..., None]).sum(0), (member * surprised[..., None]).sum((0, 1))
     trials = size.shape[1]

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError, did_you_mean
+from neuro_mpc.runfile import access
 
 SAMPLES = "protocol.recording.samples=[-1]"
 TRAJECTORY = "protocol.recording.trajectory=true --set protocol.inference.scheme=relaxation"
@@ -64,9 +64,7 @@ def profile(
     """
     kept = {by} if isinstance(by, str) else set(by)
     if "iteration" in kept and "iteration" not in traces.sizes:
-        raise RunFileError(
-            "these traces hold no iterations of inference", hint=f"run again with --set {TRAJECTORY}"
-        )
+        raise RunFileError("these traces hold no iterations of inference", hint=f"run again with --set {TRAJECTORY}")
     traces = traces[[name for name in traces.data_vars if kept <= set(traces[name].dims)]]
     others = [name for name in traces.dims if name not in kept]
     found = np.sqrt((traces**2).mean(others)) if statistic == "rms" else traces.mean(others)

@@ -16,9 +16,7 @@ def unit_variability(weights: xr.Dataset) -> xr.Dataset:
     the share of the variance in the squared weights of the unit: 0 where there is no variance, at most 1.
     """
     variance, power = weights["variance"], weights["mean"] ** 2 + weights["variance"]
-    found = xr.Dataset(
-        {"incoming": _share(variance, power, "pre"), "outgoing": _share(variance, power, "post")}
-    )
+    found = xr.Dataset({"incoming": _share(variance, power, "pre"), "outgoing": _share(variance, power, "post")})
     for name, far in (("incoming", "received"), ("outgoing", "sent")):
         label = f"share of the variance in the squared weights {far} by a unit"
         found[name].attrs = {"long_name": label, "units": "1"}

@@ -9,9 +9,9 @@ import numpy as np
 import sympy
 import xarray as xr
 
-from neuro_mpc.runfile import access
-from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.descriptions.expressions import evaluate, parse
+from neuro_mpc.errors import RunFileError, did_you_mean
+from neuro_mpc.runfile import access
 
 SETTING = "protocol.recording.synapses_every=100"
 DIMENSIONS = ("snapshot", "post", "pre")
@@ -114,9 +114,6 @@ def _formulas(texts: tuple[str, str, str], names: tuple[str, ...]) -> tuple[symp
 
 
 def _labelled(found: Mapping[str, np.ndarray], node: xr.Dataset, projection: str) -> xr.Dataset:
-    arrays = {
-        name: (DIMENSIONS, values, {"long_name": LABELS[name], "units": "1"})
-        for name, values in found.items()
-    }
+    arrays = {name: (DIMENSIONS, values, {"long_name": LABELS[name], "units": "1"}) for name, values in found.items()}
     coordinates = {"presentation": ("snapshot", node["presentation"].values)}
     return xr.Dataset(arrays, coords=coordinates, attrs={"projection": projection})

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationInfo, model_validator
 
 from neuro_mpc.descriptions import shipped
-from neuro_mpc.errors import DescriptionError
 from neuro_mpc.descriptions.tables import Formula, Table, problem
+from neuro_mpc.errors import DescriptionError
 
 LARGEST = 1_000_000
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -47,9 +47,7 @@ class Population(Table):
         if self.role != "free" and self.activation is not None:
             raise problem(f"a {self.role} population has no activation", hint="remove activation")
         if self.role != "target" and self.readout is not None:
-            raise problem(
-                f"a {self.role} population has no readout", hint='role = "target", or remove readout'
-            )
+            raise problem(f"a {self.role} population has no readout", hint='role = "target", or remove readout')
         return self
 
 
@@ -151,8 +149,9 @@ class Circuit(Table):
         reached = {name: self._reached(name) for name in self.free}
         found: dict[str, tuple[str, ...]] = {}
         for name in self.free:
-            together = tuple(each for each in self.free
-                             if each == name or (each in reached[name] and name in reached[each]))
+            together = tuple(
+                each for each in self.free if each == name or (each in reached[name] and name in reached[each])
+            )
             found.setdefault(together[0], together)
         senders = {first: [other for other in found if other != first and first in reached[other]] for first in found}
         return tuple(found[first] for first in TopologicalSorter(senders).static_order())
@@ -225,16 +224,12 @@ def with_shipped_synapses(tables: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(projections, Mapping) or not isinstance(synapses, Mapping):
         return dict(tables)
     named = [_synapse_name(each) for each in projections.values()]
-    found = {
-        name: shipped.synapse_type(name) for name in named if isinstance(name, str) and name not in synapses
-    }
+    found = {name: shipped.synapse_type(name) for name in named if isinstance(name, str) and name not in synapses}
     return {**tables, "synapse": {**synapses, **{name: table for name, table in found.items() if table}}}
 
 
 def _synapse_name(projection: object) -> object:
-    return (
-        projection.get("synapse") if isinstance(projection, Mapping) else getattr(projection, "synapse", None)
-    )
+    return projection.get("synapse") if isinstance(projection, Mapping) else getattr(projection, "synapse", None)
 
 
 def evaluation_order(circuit: Circuit) -> tuple[list[str], list[str]]:
@@ -246,9 +241,7 @@ def evaluation_order(circuit: Circuit) -> tuple[list[str], list[str]]:
     return order, []
 
 
-def _visit(
-    circuit: Circuit, name: str, state: dict[str, str], order: list[str], path: list[str]
-) -> list[str]:
+def _visit(circuit: Circuit, name: str, state: dict[str, str], order: list[str], path: list[str]) -> list[str]:
     """Depth first over the senders of `name`; returns a loop in the direction of the projections."""
     if state.get(name) != "new":
         return [name, *reversed(path[path.index(name) :])] if state.get(name) == "open" else []

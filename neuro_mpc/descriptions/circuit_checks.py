@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from neuro_mpc.descriptions import shipped
 from neuro_mpc.descriptions.circuit import NAME, Circuit, Parameter, Projection, evaluation_order, is_parameter_name
-from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.descriptions.expressions import SIZES, derivative, parse
 from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
+from neuro_mpc.errors import DescriptionError, did_you_mean
 
 RESERVED = {"r", *SIZES, *FUNCTIONS, *RANDOM_FUNCTIONS}
 MOST_POPULATIONS = 500
@@ -32,16 +32,12 @@ def _names(circuit: Circuit) -> Iterator[DescriptionError]:
         names = list(getattr(circuit, kind))
         for name in names:
             if not NAME.fullmatch(name):
-                yield DescriptionError(
-                    f"not a name for a {kind}", key=f"{kind}.{name}", found=name, expected=rule
-                )
+                yield DescriptionError(f"not a name for a {kind}", key=f"{kind}.{name}", found=name, expected=rule)
         # Generated code knows no "-", so that these two would be the same there.
         folded = {name.replace("-", "_"): name for name in reversed(names)}
         for name in names:
             if (other := folded[name.replace("-", "_")]) != name:
-                yield DescriptionError(
-                    f"differs from {other!r} only in - and _", key=f"{kind}.{name}", found=name
-                )
+                yield DescriptionError(f"differs from {other!r} only in - and _", key=f"{kind}.{name}", found=name)
     if not circuit.name.strip():
         yield DescriptionError("is empty", key="name", expected="a name for the circuit")
 
@@ -59,9 +55,7 @@ def _roles(circuit: Circuit) -> Iterator[DescriptionError]:
     if "free" not in roles:
         yield DescriptionError("no free population", key="population", expected="at least one with a size")
     if len(roles) > MOST_POPULATIONS:
-        yield DescriptionError(
-            f"{len(roles)} populations", key="population", expected=f"at most {MOST_POPULATIONS}"
-        )
+        yield DescriptionError(f"{len(roles)} populations", key="population", expected=f"at most {MOST_POPULATIONS}")
 
 
 def _ends(circuit: Circuit) -> Iterator[DescriptionError]:
@@ -123,9 +117,7 @@ def _parameter_names(names: Iterable[str], key: str) -> Iterator[DescriptionErro
             )
 
 
-def _formula_problems(
-    text: str, names: list[str], key: str, differentiated: list[str]
-) -> Iterator[DescriptionError]:
+def _formula_problems(text: str, names: list[str], key: str, differentiated: list[str]) -> Iterator[DescriptionError]:
     try:
         expression = parse(text, names, key=key)
     except DescriptionError as error:

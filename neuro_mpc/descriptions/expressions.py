@@ -19,8 +19,8 @@ from functools import lru_cache
 import numpy as np
 import sympy
 
-from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.descriptions.functions import ARRAYS, FUNCTIONS, NUMERIC, RANDOM_FUNCTIONS, step
+from neuro_mpc.errors import DescriptionError, did_you_mean
 
 LONGEST, DEEPEST, HIGHEST_POWER, EXACT = 1000, 50, 20, 10**15
 DEEP = 3  # SymPy takes the longer the deeper calls and powers are nested
@@ -111,9 +111,7 @@ class _Reader:
         if len(self.text) > LONGEST:
             raise self.fail(f"the expression has {len(self.text)} characters, more than {LONGEST}")
         if (allowed := ALLOWED.match(self.text)).end() < len(self.text):
-            raise self.fail(
-                f"{self.text[allowed.end()]!r} has no meaning in an expression", expected=self.language
-            )
+            raise self.fail(f"{self.text[allowed.end()]!r} has no meaning in an expression", expected=self.language)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -172,9 +170,7 @@ class _Reader:
         # SymPy multiplies the exponents of nested powers, so the bound is on their product.
         power *= max(abs(value), 1)
         if not power <= HIGHEST_POWER:
-            raise self.fail(
-                "a power is too high", expected=f"exponents whose product is at most {HIGHEST_POWER}"
-            )
+            raise self.fail("a power is too high", expected=f"exponents whose product is at most {HIGHEST_POWER}")
         exact = sympy.Rational(repr(value)) if isinstance(value, float) else sympy.Integer(value)
         return self.apply(operator.pow, self.read(base, depth + DEEP, power), exact)
 
@@ -217,11 +213,7 @@ class _Reader:
             exact = operation(*numbers)
             if max(abs(exact.p), exact.q) < EXACT:
                 return exact
-        return (
-            sympy.Integer(int(value))
-            if value == int(value) and abs(value) < EXACT
-            else sympy.Float(float(value))
-        )
+        return sympy.Integer(int(value)) if value == int(value) and abs(value) < EXACT else sympy.Float(float(value))
 
     def checked(self, result: sympy.Expr) -> sympy.Expr:
         if result.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I):

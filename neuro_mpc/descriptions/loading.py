@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from neuro_mpc.descriptions import shipped as shipped_files
 from neuro_mpc.descriptions.circuit import Circuit, with_shipped_synapses
-from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.descriptions.tables import Table, fields, inner
 from neuro_mpc.descriptions.toml_text import read_toml
+from neuro_mpc.errors import DescriptionError, did_you_mean
 
 Description = TypeVar("Description", Circuit, Protocol, ExperimentProtocol)
 KEY = re.compile(r"(circuit|protocol)((?:\.[A-Za-z0-9_-]+)+)")
@@ -68,9 +68,7 @@ def save_protocol(protocol: Protocol, path: str | Path) -> None:
 
 def shipped(kind: str) -> dict[str, str]:
     """name → first line of the description of every "circuit" or "protocol" that comes with the package."""
-    described = {
-        name: read_toml(path).get("description", "") for name, path in shipped_files.files(kind).items()
-    }
+    described = {name: read_toml(path).get("description", "") for name, path in shipped_files.files(kind).items()}
     return {name: next(iter(str(text).splitlines()), "") for name, text in described.items()}
 
 
@@ -146,9 +144,7 @@ def _prefix(model: type[Table]) -> str:
     return "circuit" if model is Circuit else "protocol"
 
 
-def _overridden(
-    model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]
-) -> dict[str, Any]:
+def _overridden(model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
     new = copy.deepcopy(dict(tables))
     if model is Protocol:
         _without_alternatives(new, overrides)

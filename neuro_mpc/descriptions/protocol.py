@@ -7,12 +7,22 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from neuro_mpc.errors import DescriptionError
 from neuro_mpc.descriptions.experiment_tables import Experiment
 from neuro_mpc.descriptions.expressions import SIZES, parse
 from neuro_mpc.descriptions.stimulus_tables import Digits, Idx, Text, ToyLanguage
-from neuro_mpc.descriptions.tables import (AtLeastOne, BelowOne, Count, Formula, NotNegative, Positive, Table, formula, listed,
-                              problem)
+from neuro_mpc.descriptions.tables import (
+    AtLeastOne,
+    BelowOne,
+    Count,
+    Formula,
+    NotNegative,
+    Positive,
+    Table,
+    formula,
+    listed,
+    problem,
+)
+from neuro_mpc.errors import DescriptionError
 
 
 class Target(Table):
@@ -27,15 +37,11 @@ def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:
         return value
     pairs = value if isinstance(value, (list, tuple)) else ()
     if not pairs or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
-        raise problem(
-            "is neither a number nor a list of pairs", expected="such as 100 or [[0, 100], [40, 200]]"
-        )
+        raise problem("is neither a number nor a list of pairs", expected="such as 100 or [[0, 100], [40, 200]]")
     pairs = tuple(map(tuple, pairs))
     starts = [start for start, _ in pairs]
     if not all(whole(start, 0) and whole(number, 1) for start, number in pairs):
-        raise problem(
-            "has a pair that is not [presentation, iterations]", expected="such as [[0, 100], [40, 200]]"
-        )
+        raise problem("has a pair that is not [presentation, iterations]", expected="such as [[0, 100], [40, 200]]")
     if starts[0] != 0 or starts != sorted(set(starts)):
         raise problem("the presentations do not rise from 0", expected="such as [[0, 100], [40, 200]]")
     return pairs
@@ -74,8 +80,10 @@ class Inference(Table):
         if self.scheme == "sweeps" and self.energy_limit:
             raise problem("the energy never rises in sweeps, so that it has no limit", expected="energy_limit = 0")
         if self.scheme == "sweeps" and self.output_feedback == "last":
-            raise problem("sweeps are judged by the energy, of which the output's every error is a part",
-                          expected='output_feedback = "every"')
+            raise problem(
+                "sweeps are judged by the energy, of which the output's every error is a part",
+                expected='output_feedback = "every"',
+            )
         return self
 
     @property
@@ -265,16 +273,16 @@ class Protocol(Table):
         if not self.name.strip():
             raise problem("the name is empty", expected="a name for the protocol")
         if self.test.measure == "correct-letter-ratio" and not isinstance(self.stimulus, ToyLanguage):
-            raise problem(
-                f"{self.stimulus.source} has no letters to generate", hint='test.measure = "accuracy"'
-            )
+            raise problem(f"{self.stimulus.source} has no letters to generate", hint='test.measure = "accuracy"')
         if self.experiment is not None and self.learning.presentations != 0:
             raise problem("an experiment does not learn", hint="learning.presentations = 0")
         if self.test.measure == "perplexity" and self.target.read != "every":
             raise problem("perplexity is that of every symbol", hint='target.read = "every"')
         if self.selects and self.learning.backoff:
-            raise problem("learning.backoff cannot go back past tests that decide",
-                          hint='learning.backoff = 0, or test.keep = "last" and another schedule')
+            raise problem(
+                "learning.backoff cannot go back past tests that decide",
+                hint='learning.backoff = 0, or test.keep = "last" and another schedule',
+            )
         return self
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.descriptions.toml_text import read_toml
+from neuro_mpc.errors import DescriptionError, did_you_mean
 
 PACKAGE = Path(__file__).parents[1]
 FOLDERS = {"circuit": "models", "protocol": "protocols", "synapse": "models/synapses"}

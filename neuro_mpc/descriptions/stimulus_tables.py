@@ -32,9 +32,7 @@ class ToyLanguage(Table):
         if not residues or len(residues) < len(self.transitions):
             raise problem("the transitions are not different steps on the ring", expected="such as [2, 4]")
         if math.log2(self.letters) + (self.length - 1) * math.log2(len(residues)) >= math.log2(MOST_STRINGS):
-            raise problem(
-                "the language has 2**62 strings or more", hint="a shorter length or fewer transitions"
-            )
+            raise problem("the language has 2**62 strings or more", hint="a shorter length or fewer transitions")
         return self
 
     @property

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Self, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
-from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
+from neuro_mpc.errors import DescriptionError, did_you_mean
 
 PROBLEMS = {
     "missing": ("is missing", ""),
@@ -54,9 +54,7 @@ def listed(kind: type) -> Any:
 
 def problem(text: str, *, expected: str = "", hint: str = "") -> PydanticCustomError:
     """An error for validators of values to raise; what was found and its key are added by the table."""
-    return PydanticCustomError(
-        "description", "{problem}", {"problem": text, "expected": expected, "hint": hint}
-    )
+    return PydanticCustomError("description", "{problem}", {"problem": text, "expected": expected, "hint": hint})
 
 
 def formula(value: object) -> str | float:
@@ -64,9 +62,7 @@ def formula(value: object) -> str | float:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_NUMBER:
-        raise problem(
-            "is neither an expression nor a finite number", expected='such as 0.1 or "normal(0, 1)"'
-        )
+        raise problem("is neither an expression nor a finite number", expected='such as 0.1 or "normal(0, 1)"')
     return float(value)
 
 
@@ -154,9 +150,7 @@ def _description_error(model: type[Table], found: Any) -> DescriptionError:
     keys, known = _located(model, found["loc"])
     kind, context, key = found["type"], found.get("ctx", {}), ".".join(keys)
     if kind == "extra_forbidden":
-        return DescriptionError(
-            "unknown key", key=key, expected=", ".join(known), hint=did_you_mean(keys[-1], known)
-        )
+        return DescriptionError("unknown key", key=key, expected=", ".join(known), hint=did_you_mean(keys[-1], known))
     text, expected = PROBLEMS.get(kind, (found["msg"], ""))
     if kind == "union_tag_not_found":
         tag = context["discriminator"].strip("'")

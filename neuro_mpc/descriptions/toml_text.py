@@ -24,9 +24,7 @@ def read_toml(path: Path, source: str = "") -> dict[str, object]:
         reason = getattr(error, "strerror", None) or error
         raise DescriptionError(f"cannot be read: {reason}", source=source) from None
     if len(content) > LARGEST_FILE:
-        raise DescriptionError(
-            "too large for a description", source=source, expected="at most a megabyte of TOML"
-        )
+        raise DescriptionError("too large for a description", source=source, expected="at most a megabyte of TOML")
     try:
         return parse_toml(content.decode("utf-8-sig"), source)
     except UnicodeDecodeError:
@@ -53,8 +51,12 @@ def _is_shallow(tables: object) -> bool:
     """Whether tables and lists are nested no more than a description needs; looked at level by level."""
     level = [tables]
     for _ in range(DEEPEST):
-        level = [inner for each in level if isinstance(each, (dict, list))
-                 for inner in (each.values() if isinstance(each, dict) else each)]
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
     return not level
 
 
@@ -64,14 +66,10 @@ def to_toml(table: Mapping[str, object]) -> str:
 
 
 def _sections(table: Mapping[str, object], path: tuple[str, ...]) -> list[str]:
-    values = [
-        f"{_key(name)} = {_value(value)}" for name, value in table.items() if not isinstance(value, Mapping)
-    ]
+    values = [f"{_key(name)} = {_value(value)}" for name, value in table.items() if not isinstance(value, Mapping)]
     header = ["", f"[{'.'.join(map(_key, path))}]"] if path and values else []
     tables = {name: value for name, value in table.items() if isinstance(value, Mapping)}
-    return (
-        header + values + [line for name, inner in tables.items() for line in _sections(inner, (*path, name))]
-    )
+    return header + values + [line for name, inner in tables.items() for line in _sections(inner, (*path, name))]
 
 
 def _key(name: str) -> str:

@@ -8,13 +8,13 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.experiment_tables import Ensemble
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.performance import LABELS, Performance, perform
-from neuro_mpc.descriptions.experiment_tables import Ensemble
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
-from neuro_mpc.stimuli import Stimuli
 from neuro_mpc.simulation.trained import Trained
+from neuro_mpc.stimuli import Stimuli
 
 NAMES = {
     **LABELS,

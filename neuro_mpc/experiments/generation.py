@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.simulation import measures
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.experiment_tables import Generation
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.responses import PURPOSE
-from neuro_mpc.descriptions.experiment_tables import Generation
+from neuro_mpc.simulation import measures
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.stimuli import Stimuli
 from neuro_mpc.simulation.trained import Trained
+from neuro_mpc.stimuli import Stimuli
 
 DIMENSIONS = ("presentation", "repeat", "trial", "position")
 

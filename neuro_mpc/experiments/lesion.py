@@ -8,13 +8,13 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.experiment_tables import Lesion
 from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.experiments.performance import LABELS, measured
-from neuro_mpc.descriptions.experiment_tables import Lesion
 from neuro_mpc.randomness import generator
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.stimuli import Stimuli
 from neuro_mpc.simulation.trained import Trained
+from neuro_mpc.stimuli import Stimuli
 
 Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
 DIMENSIONS = ("order", "fraction", "repeat")
@@ -68,9 +68,7 @@ def _candidates(table: Lesion, circuit: Circuit) -> int:
     return sum(int(np.prod(circuit.shape(name))) for name in _where(table, circuit))
 
 
-def _ranked(
-    order: str, repeat: int, table: Lesion, circuit: Circuit, moments: Moments, seed: int
-) -> np.ndarray:
+def _ranked(order: str, repeat: int, table: Lesion, circuit: Circuit, moments: Moments, seed: int) -> np.ndarray:
     """The numbers of the candidates, the first to be silenced first; equal ones in random order."""
     where = _where(table, circuit)
     of_units = table.of == "units"
@@ -117,9 +115,7 @@ def _kept(silenced: np.ndarray, table: Lesion, circuit: Circuit) -> dict[str, np
     parts = np.split(gone, np.cumsum([circuit.population[name].size for name in where])[:-1])
     left = {name: ~part for name, part in zip(where, parts, strict=True)}
     there = {name: left.get(name, np.ones(each.size, bool)) for name, each in circuit.population.items()}
-    return {
-        name: there[each.target][:, None] & there[each.source] for name, each in circuit.projection.items()
-    }
+    return {name: there[each.target][:, None] & there[each.source] for name, each in circuit.projection.items()}
 
 
 def _labelled(

@@ -8,13 +8,13 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.experiment_tables import Oddball
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.responses import responses
-from neuro_mpc.descriptions.experiment_tables import Oddball
 from neuro_mpc.randomness import generator
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.stimuli import Stimuli
 from neuro_mpc.simulation.trained import Trained
+from neuro_mpc.stimuli import Stimuli
 
 
 def conduct(presenter: Presenter, data: Stimuli, table: Oddball, trained: Trained) -> xr.Dataset:
@@ -58,9 +58,7 @@ def shown_strings(
     }
 
 
-def _another(
-    possible: np.ndarray, letters: np.ndarray, standard: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _another(possible: np.ndarray, letters: np.ndarray, standard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One of the possible letters (trial, choice), at random, that is not the standard one: (trial,)."""
     score = np.where(possible & (letters != standard[:, None]), rng.random(letters.shape), -1)
     return np.take_along_axis(letters, score.argmax(axis=1)[:, None], axis=1)[:, 0]

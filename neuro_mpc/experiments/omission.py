@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.experiment_tables import Omission
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.responses import responses
-from neuro_mpc.descriptions.experiment_tables import Omission
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.stimuli import Stimuli
 from neuro_mpc.simulation.trained import Trained
+from neuro_mpc.stimuli import Stimuli
 
 
 def conduct(presenter: Presenter, data: Stimuli, table: Omission, trained: Trained) -> xr.Dataset:

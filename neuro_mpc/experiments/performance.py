@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuro_mpc.simulation import measures
 from neuro_mpc.experiments.responses import PURPOSE, batches
+from neuro_mpc.simulation import measures
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Split, Stimuli
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.experiment_tables import OnTrials
+from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments import ensemble, generation, lesion, oddball, omission
-from neuro_mpc.descriptions.experiment_tables import OnTrials
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.stimuli import Stimuli
-from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.simulation.trained import Trained
+from neuro_mpc.stimuli import Stimuli
 
 KINDS = {
     "oddball": oddball,
@@ -40,9 +40,7 @@ def refuse_misfit(experiment: Table, circuit: Circuit, data: Stimuli, source: st
         )
     if isinstance(experiment, OnTrials) and not data.size(experiment.split):
         problem = f"there are no trials in the split {experiment.split!r}"
-        raise DescriptionError(
-            problem, source=source, key="experiment.split", found=experiment.split, hint="train"
-        )
+        raise DescriptionError(problem, source=source, key="experiment.split", found=experiment.split, hint="train")
     for problem in KINDS[experiment.kind].misfits(experiment, circuit, data):
         problem.source = source
         raise problem

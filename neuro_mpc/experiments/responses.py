@@ -19,9 +19,7 @@ LABELS = {
 }
 
 
-def responses(
-    presenter: Presenter, data: Stimuli, conditions: Mapping[str, Shown], trials: np.ndarray
-) -> xr.Dataset:
+def responses(presenter: Presenter, data: Stimuli, conditions: Mapping[str, Shown], trials: np.ndarray) -> xr.Dataset:
     """error (condition, population, step, trial), surprise and right (condition, step, trial).
 
     conditions  name → stimulus (step, trial, unit) and target (step or 1, trial, class) of the same trials
@@ -48,14 +46,10 @@ def responses(
         "step": np.arange(data.steps),
         "trial": ("trial", trials, {"long_name": "number of the trial"}),
     }
-    return xr.Dataset(
-        {name: (*each, {"long_name": LABELS[name]}) for name, each in values.items()}, coordinates
-    )
+    return xr.Dataset({name: (*each, {"long_name": LABELS[name]}) for name, each in values.items()}, coordinates)
 
 
-def _condition(
-    presenter: Presenter, data: Stimuli, stimulus: np.ndarray, target: np.ndarray
-) -> tuple[np.ndarray, ...]:
+def _condition(presenter: Presenter, data: Stimuli, stimulus: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
     """Errors (population, step, trial), surprise and right (step, trial) of all trials, batch by batch."""
     parts = []
     for count, (trials, new) in enumerate(batches(stimulus.shape[1], presenter.plan.trials)):

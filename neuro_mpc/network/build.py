@@ -1,6 +1,6 @@
 """Builds a circuit's C++ standalone program (as a process of its own: Brian2's device is global state).
 
-    python -m neuro_mpc.network.build PLAN.json DIRECTORY FLAGS
+python -m neuro_mpc.network.build PLAN.json DIRECTORY FLAGS
 """
 
 from __future__ import annotations
@@ -11,8 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-FLAGS = ["-w", "-O3", "-ffast-math", "-fno-reciprocal-math", "-mno-recip", "-march=native",
-         "-mprefer-vector-width=512", "-std=c++17"]
+FLAGS = [
+    "-w",
+    "-O3",
+    "-ffast-math",
+    "-fno-reciprocal-math",
+    "-mno-recip",
+    "-march=native",
+    "-mprefer-vector-width=512",
+    "-std=c++17",
+]
 """Fast, but without approximate reciprocal square roots, which make NaN of a denormal variance."""
 SINGLE_PRECISION = "-fsingle-precision-constant"
 

@@ -25,9 +25,11 @@ def compiler() -> tuple[str, ...]:
     words = _found(wanted) or _found("c++")
     if not words or not shutil.which("make"):
         missing = "make" if words else f"a C++ compiler ({wanted})"
-        raise RunError(f"the backends cpp and cython need {missing}, and none was found",
-                       hint="install g++ and make (Debian, Ubuntu: apt install g++ make; macOS: xcode-select --install; "
-                            "conda: conda install cxx-compiler make), or run without a compiler: --backend numpy")
+        raise RunError(
+            f"the backends cpp and cython need {missing}, and none was found",
+            hint="install g++ and make (Debian, Ubuntu: apt install g++ make; macOS: xcode-select --install; "
+            "conda: conda install cxx-compiler make), or run without a compiler: --backend numpy",
+        )
     return words
 
 
@@ -64,8 +66,11 @@ def refuse_broken(command: tuple[str, ...]) -> None:
     """Raises RunError for a compiler that does not take the shortest of programs."""
     tried = _tried(command, STANDARD)
     if tried.returncode:
-        raise RunError(f"the C++ compiler {shlex.join(command)} cannot compile an empty program (C++17); it ended with "
-                       f"exit code {tried.returncode}" + _shown(tried.stderr.splitlines()), hint=ELSEWISE)
+        raise RunError(
+            f"the C++ compiler {shlex.join(command)} cannot compile an empty program (C++17); it ended with "
+            f"exit code {tried.returncode}" + _shown(tried.stderr.splitlines()),
+            hint=ELSEWISE,
+        )
 
 
 def _tried(command: tuple[str, ...], *flags: str) -> subprocess.CompletedProcess:
@@ -85,8 +90,10 @@ def build_failed(log: Path, kept: Path) -> RunError:
     own = [line for line in lines if not any(phrase in line for phrase in OF_BRIAN2)]
     # The compiler's own errors come first, make's after them.
     telling = [line for line in own if "error:" in line.lower()] or [line for line in own if "error" in line.lower()]
-    return RunError(f"building the C++ program with {shlex.join(compiler())} failed" + _shown(telling or lines[-5:]),
-                    hint=f"read {kept}; {ELSEWISE}")
+    return RunError(
+        f"building the C++ program with {shlex.join(compiler())} failed" + _shown(telling or lines[-5:]),
+        hint=f"read {kept}; {ELSEWISE}",
+    )
 
 
 def _shown(lines: list[str]) -> str:

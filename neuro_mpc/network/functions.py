@@ -37,12 +37,12 @@ _CPP = {
     "relu": "template <typename T> static inline T {name}(T x) {{ return x > 0 ? x : T(0); }}",
     "step": "template <typename T> static inline T {name}(T x) {{ return x > 0 ? T(1) : T(0); }}",
     "inverse_sqrt": "template <typename T> static inline T {name}(T x) "
-                    "{{ const T root = std::sqrt(x); return x > 0 ? T(1) / root : T(0); }}",
+    "{{ const T root = std::sqrt(x); return x > 0 ? T(1) / root : T(0); }}",
     "sigmoid": "template <typename T> static inline T {name}(T x) {{ return T(1) / (T(1) + std::exp(-x)); }}",
     "softplus": "template <typename T> static inline T {name}(T x) "
-                "{{ return (x > 0 ? x : T(0)) + std::log(T(1) + std::exp(-(x > 0 ? x : -x))); }}",
+    "{{ return (x > 0 ? x : T(0)) + std::log(T(1) + std::exp(-(x > 0 ? x : -x))); }}",
     "bounded": "template <typename T> static inline T {name}(T x, double low, double high) "
-               "{{ return x < T(low) ? T(low) : (x > T(high) ? T(high) : x); }}",
+    "{{ return x < T(low) ? T(low) : (x > T(high) ? T(high) : x); }}",
 }
 # Cython takes the C++ form as it is. The types that it is told matter little: C++ finds the real ones.
 _IN_CYTHON = '''
@@ -53,8 +53,14 @@ cdef extern from * nogil:
     """
     double {name}({arguments})
 '''
-_NUMPY = {"relu": _relu, "step": _step, "inverse_sqrt": _inverse_sqrt, "sigmoid": expit, "softplus": _softplus,
-          "bounded": _at_most_at_least}
+_NUMPY = {
+    "relu": _relu,
+    "step": _step,
+    "inverse_sqrt": _inverse_sqrt,
+    "sigmoid": expit,
+    "softplus": _softplus,
+    "bounded": _at_most_at_least,
+}
 
 
 def _function(name: str) -> Function:

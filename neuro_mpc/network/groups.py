@@ -33,8 +33,18 @@ class DenseSynapses(Group):
 class Control(Group):
     """What a presentation is to do, as scalars; and one energy per trial."""
 
-    FLAGS = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying", "drawing", "redrawing",
-             "packed_forward", "packed_backward")
+    FLAGS = (
+        "predicting",
+        "inferring",
+        "learning",
+        "refreshing",
+        "generating",
+        "carrying",
+        "drawing",
+        "redrawing",
+        "packed_forward",
+        "packed_backward",
+    )
     COUNTS = ("iterations", "idle_trials", "noise_counter", "noise_key")
     SCALARS = ("noise_scale", "tolerance", "energy_limit", "momentum", "rate", "first_correction", "second_correction")
     PER_TRIAL = ("loss_start", "loss", "energy_hidden", "energy_last", "step_length")

@@ -10,7 +10,7 @@ HIGHEST, LENGTHENING, LONGEST = 1e300, 1.2, 1.0
 
 def view(array: np.ndarray, begin: int, rows: int, units: int) -> np.ndarray:
     """(rows, units) view of a population's flat array."""
-    return array[begin:begin + rows * units].reshape(rows, units)
+    return array[begin : begin + rows * units].reshape(rows, units)
 
 
 def product(left: np.ndarray, right: np.ndarray, target: np.ndarray, accumulate: bool) -> None:
@@ -53,8 +53,9 @@ def counter_bits(position: np.ndarray, counter: int, key: int) -> tuple[np.ndarr
     return low.astype(np.uint32), high.astype(np.uint32)
 
 
-def normal(steps: int, trials: int, units: int, first: int, width: int, counter: int, key: int, stream: int,
-           dtype) -> np.ndarray:
+def normal(
+    steps: int, trials: int, units: int, first: int, width: int, counter: int, key: int, stream: int, dtype
+) -> np.ndarray:
     """Standard normal numbers (steps · width, units) of trials first … first + width, by Box and Muller's method.
 
     A number depends on its step, trial and unit in the whole presentation only, never on tiles or threads.
@@ -87,8 +88,15 @@ def cross_entropy(source: np.ndarray, label: np.ndarray, width: int) -> np.ndarr
     return rows.reshape(-1, width).sum(axis=0, dtype=np.float64)
 
 
-def moves(energy: np.ndarray, last: np.ndarray, used: np.ndarray, iteration: int, tolerance: float,
-          limit: float, limited: np.ndarray) -> np.ndarray:
+def moves(
+    energy: np.ndarray,
+    last: np.ndarray,
+    used: np.ndarray,
+    iteration: int,
+    tolerance: float,
+    limit: float,
+    limited: np.ndarray,
+) -> np.ndarray:
     """Which trials still move: those whose energy changed by more than `tolerance` times itself,
     and none once the sum of their energies `limited` passed `limit`."""
     if iteration == 0:
@@ -107,8 +115,15 @@ def has_not_risen(energy: np.ndarray, last: np.ndarray, rounding: float) -> np.n
     return energy <= last + rounding * np.abs(last)
 
 
-def next_gain(energy: np.ndarray, rounding: float, tolerance: float, iteration: int, last: np.ndarray,
-              length: np.ndarray, used: np.ndarray) -> np.ndarray:
+def next_gain(
+    energy: np.ndarray,
+    rounding: float,
+    tolerance: float,
+    iteration: int,
+    last: np.ndarray,
+    length: np.ndarray,
+    used: np.ndarray,
+) -> np.ndarray:
     """The gain of each trial's step: longer after one that lowered its energy, half the way back after one that
     did not, 0 once its energy changed by less than `tolerance` times itself."""
     fell = has_not_risen(energy, last, rounding)

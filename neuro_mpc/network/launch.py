@@ -21,8 +21,8 @@ from pathlib import Path
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network import blas
 from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version
-from neuro_mpc.network.program import Manifest, Program
 from neuro_mpc.network.plan import Plan
+from neuro_mpc.network.program import Manifest, Program
 
 try:
     import fcntl
@@ -69,8 +69,14 @@ def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None
     """
     if backend == "cpp":
         directory = _built(plan, stage)
-        return Program([str(directory / "main")], Manifest.load(directory / "manifest.json"), plan.tiling, plan.layout,
-                       workspace / "program.log", _environment(plan.threads, workspace))
+        return Program(
+            [str(directory / "main")],
+            Manifest.load(directory / "manifest.json"),
+            plan.tiling,
+            plan.layout,
+            workspace / "program.log",
+            _environment(plan.threads, workspace),
+        )
     stage("preparing the network")
     return _start_worker(plan, backend, workspace)
 
@@ -83,8 +89,16 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
     if backend == "cython":
         environment |= dict.fromkeys(("CC", "CXX"), shlex.join(compiler()))
         flags = accepted_flags(plan.precision, *IN_CYTHON)
-    command = [sys.executable, "-m", "neuro_mpc.network.worker", str(plan_path), backend, str(manifest_path),
-               str(_cython_cache(flags)), json.dumps(flags)]
+    command = [
+        sys.executable,
+        "-m",
+        "neuro_mpc.network.worker",
+        str(plan_path),
+        backend,
+        str(manifest_path),
+        str(_cython_cache(flags)),
+        json.dumps(flags),
+    ]
     program = Program(command, Manifest({}), plan.tiling, plan.layout, log, environment)
     try:
         program.wait_until_ready(manifest_path)
@@ -99,9 +113,11 @@ def _check_compilation(log: Path) -> None:
     """RunError if a log tells of a compiler's errors."""
     errors = [line for line in log.read_text(errors="replace").splitlines() if "error:" in line][:5]
     if errors:
-        raise RunError("compiling for the backend cython failed" + "".join(f"\n    {line[:300]}" for line in errors),
-                       hint="the headers of Python are needed (Debian, Ubuntu: apt install python3-dev); "
-                            "--backend numpy needs no compiler") from None
+        raise RunError(
+            "compiling for the backend cython failed" + "".join(f"\n    {line[:300]}" for line in errors),
+            hint="the headers of Python are needed (Debian, Ubuntu: apt install python3-dev); "
+            "--backend numpy needs no compiler",
+        ) from None
 
 
 def _environment(threads: int, scratch: Path) -> dict[str, str]:
@@ -110,8 +126,13 @@ def _environment(threads: int, scratch: Path) -> dict[str, str]:
     What Brian2 and compilers leave in the folder of temporary files goes with the `scratch` folder.
     """
     count = str(threads)
-    return {**os.environ, "TMPDIR": str(scratch), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": count,
-            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
+    return {
+        **os.environ,
+        "TMPDIR": str(scratch),
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": count,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
+    }
 
 
 def _built(plan: Plan, stage: Callable[[str], None]) -> Path:
@@ -126,9 +147,11 @@ def _built(plan: Plan, stage: Callable[[str], None]) -> Path:
                 stage("compiling")
                 _build(plan, program)
     except OSError as error:
-        raise RunError(f"cannot write to the cache of compiled programs: {error}",
-                       hint="free space on its disk, or set NEURO_MPC_CACHE to another folder; a run without a "
-                            "compiler needs no cache: --backend numpy") from None
+        raise RunError(
+            f"cannot write to the cache of compiled programs: {error}",
+            hint="free space on its disk, or set NEURO_MPC_CACHE to another folder; a run without a "
+            "compiler needs no cache: --backend numpy",
+        ) from None
     return program
 
 
@@ -142,8 +165,9 @@ def _is_whole(program: Path) -> bool:
 
 
 def _check_sums(program: Path) -> str:
-    return "".join(f"{hashlib.sha256((program / name).read_bytes()).hexdigest()}  {name}\n"
-                   for name in ("main", "manifest.json"))
+    return "".join(
+        f"{hashlib.sha256((program / name).read_bytes()).hexdigest()}  {name}\n" for name in ("main", "manifest.json")
+    )
 
 
 @contextmanager
@@ -174,11 +198,22 @@ def _build(plan: Plan, program: Path) -> None:
 def _compile(plan: Plan, directory: Path) -> None:
     (directory / "plan.json").write_text(plan.to_json())
     log = directory / "build.log"
-    command = [sys.executable, "-m", "neuro_mpc.network.build", str(directory / "plan.json"), str(directory),
-               json.dumps(accepted_flags(plan.precision))]
+    command = [
+        sys.executable,
+        "-m",
+        "neuro_mpc.network.build",
+        str(directory / "plan.json"),
+        str(directory),
+        json.dumps(accepted_flags(plan.precision)),
+    ]
     with log.open("wb") as output:
-        code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                               env={**_environment(1, directory), "CXX": shlex.join(compiler())})
+        code = subprocess.call(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**_environment(1, directory), "CXX": shlex.join(compiler())},
+        )
     if code or not (directory / "main").is_file():
         _require_room(directory)
         kept = cache_directory() / "last-failed-build.log"
@@ -190,7 +225,9 @@ def _require_room(directory: Path) -> None:
     """Tells a build that failed for want of room from others: there may have been none for its log either."""
     free = shutil.disk_usage(directory).free
     if free < BUILD_BYTES:
-        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, {free / 2**20:.1f} MiB are left", str(directory.parent))
+        raise OSError(
+            errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, {free / 2**20:.1f} MiB are left", str(directory.parent)
+        )
 
 
 def _install(scratch: Path, program: Path) -> None:
@@ -213,9 +250,18 @@ def _key(plan: Plan) -> str:
     package = Path(__file__).parents[1]
     sources = [path for path in sorted(package.glob("network/**/*")) if path.suffix in (".py", ".cpp", ".h")]
     sources += sorted([*package.glob("rules/*.py"), *package.glob("descriptions/*.py")])
-    parts = [plan.to_json(), *(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources),
-             version("brian2"), version("numpy"), version("scipy-openblas32"), json.dumps(blas.compiler_keywords()),
-             *compiler(), compiler_version(), platform.machine(), processor()]
+    parts = [
+        plan.to_json(),
+        *(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources),
+        version("brian2"),
+        version("numpy"),
+        version("scipy-openblas32"),
+        json.dumps(blas.compiler_keywords()),
+        *compiler(),
+        compiler_version(),
+        platform.machine(),
+        processor(),
+    ]
     return _digest(parts)
 
 

@@ -21,12 +21,13 @@ from brian2.core.variables import ArrayVariable
 from brian2.utils.stringtools import word_substitute
 
 from neuro_mpc.network import phases
-from neuro_mpc.network.program import CODES, Manifest
 from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.groups import Control, DenseSynapses
 from neuro_mpc.network.operations import Rows
-from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.network.phase_runner import MessageLoop, PhaseRunner, own_arrays
+from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.network.program import CODES, Manifest
+
 
 class Model:
     """The Brian2 network of a circuit: its groups, the phases of a presentation, and what can be set and read.
@@ -44,7 +45,9 @@ class Model:
         self.dtype = np.dtype(plan.precision)
         self.namespace = {**FUNCTIONS, "tau": TAU_SECONDS * second}
         self.clock = Clock(dt=1 * second, name="presentation")
-        self.control = Control(plan.trials, dtype=self.dtype, name="control", clock=self.clock, namespace=self.namespace)
+        self.control = Control(
+            plan.trials, dtype=self.dtype, name="control", clock=self.clock, namespace=self.namespace
+        )
         self.groups = {"control": self.control}
         self._add_populations()
         self._add_synapses()
@@ -71,8 +74,9 @@ class Model:
     def _add_group(self, population: str, kind: str, equations: str, rows: Rows | None = None) -> NeuronGroup:
         name = self.plan.group_name(population, kind)
         elements = (rows or self.plan.rows[population]).elements(self.plan.trials)
-        group = NeuronGroup(elements, equations, method="euler", dtype=self.dtype, name=name, clock=self.clock,
-                            namespace=self.namespace)
+        group = NeuronGroup(
+            elements, equations, method="euler", dtype=self.dtype, name=name, clock=self.clock, namespace=self.namespace
+        )
         group.contained_objects.clear()  # its equations are executed by the phases
         self.groups[name] = group
         return group
@@ -88,17 +92,33 @@ class Model:
         for projection in self.plan.circuit.projection:
             name = self.plan.synapses_name(projection)
             shape = self.plan.circuit.shape(projection)
-            packed = [f"{moment}_{direction} : 1" for direction in ("forward", "backward")
-                      for moment in self.plan.packed(projection, direction)]
+            packed = [
+                f"{moment}_{direction} : 1"
+                for direction in ("forward", "backward")
+                for moment in self.plan.packed(projection, direction)
+            ]
             equations = "\n".join([self.plan.plasticity(projection).equations(), *packed])
-            self.groups[name] = DenseSynapses(*shape, equations, dtype=self.dtype,
-                                              name=name, clock=self.clock, namespace=self.namespace)
+            self.groups[name] = DenseSynapses(
+                *shape, equations, dtype=self.dtype, name=name, clock=self.clock, namespace=self.namespace
+            )
 
     def _runner(self, order: int, phase: phases.Phase) -> PhaseRunner:
         blocks = {name: [self._code(*part) for part in parts] for name, parts in phase.blocks.items()}
-        return PhaseRunner(self.control, phase.sections, blocks, self._others(), passing=phase.passing,
-                     condition=phase.condition, tiling=phase.tiling, steps=self.plan.steps, target=self.target,
-                     name=phase.name, order=order, parallel=phase.parallel, clock=self.clock)
+        return PhaseRunner(
+            self.control,
+            phase.sections,
+            blocks,
+            self._others(),
+            passing=phase.passing,
+            condition=phase.condition,
+            tiling=phase.tiling,
+            steps=self.plan.steps,
+            target=self.target,
+            name=phase.name,
+            order=order,
+            parallel=phase.parallel,
+            clock=self.clock,
+        )
 
     def _others(self) -> list:
         return [group for group in self.groups.values() if group is not self.control]
@@ -124,16 +144,26 @@ class Model:
 
     def variables(self) -> dict[str, ArrayVariable]:
         """Everything that can be set and read, by the name that phases use; the control's by their own."""
-        control = {name: variable for name, variable in self.control.variables.items()
-                   if isinstance(variable, ArrayVariable)}
-        arrays = {f"{group.name}_{name}": group.variables[name] for group in self.groups.values()
-                  if group is not self.control for name in own_arrays(group) if name != "i"}
+        control = {
+            name: variable for name, variable in self.control.variables.items() if isinstance(variable, ArrayVariable)
+        }
+        arrays = {
+            f"{group.name}_{name}": group.variables[name]
+            for group in self.groups.values()
+            if group is not self.control
+            for name in own_arrays(group)
+            if name != "i"
+        }
         return {**control, **arrays}
 
     def manifest(self) -> Manifest:
         """Names, types and sizes of the variables, in the order of their numbers."""
-        return Manifest({name: (np.dtype(variable.dtype).str, int(variable.size))
-                         for name, variable in sorted(self.variables().items())})
+        return Manifest(
+            {
+                name: (np.dtype(variable.dtype).str, int(variable.size))
+                for name, variable in sorted(self.variables().items())
+            }
+        )
 
     def converse(self) -> None:
         """Let another program drive the network (C++ standalone)."""

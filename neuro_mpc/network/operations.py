@@ -304,8 +304,15 @@ class Backtrack:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.energies, self.last, self.length, self.used, "tolerance", "inference_dt",
-                *(name for name, _ in self.gains))
+        return (
+            *self.energies,
+            self.last,
+            self.length,
+            self.used,
+            "tolerance",
+            "inference_dt",
+            *(name for name, _ in self.gains),
+        )
 
 
 @dataclass(frozen=True)
@@ -359,8 +366,26 @@ class Section:
         return found | {name for name in (self.count, self.when, self.unless) if name}
 
 
-Operation = (Forward | Pack | Feedback | HebbianSum | Gather | Scatter | OneHot | Block | Zero | Carry | Noise
-             | Softmax | Energy | Settle | Backtrack | Choose | Clip | Section)
+Operation = (
+    Forward
+    | Pack
+    | Feedback
+    | HebbianSum
+    | Gather
+    | Scatter
+    | OneHot
+    | Block
+    | Zero
+    | Carry
+    | Noise
+    | Softmax
+    | Energy
+    | Settle
+    | Backtrack
+    | Choose
+    | Clip
+    | Section
+)
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,9 @@ class CythonPhaseCodeObject(CythonCodeObject):
     """A phase in Cython, with the products and row-wise operations of the C++ phase, and the BLAS that SciPy
     exports to Cython."""
 
-    templater = CythonCodeObject.templater.derive(("neuro_mpc.network",) * 2,
-                                                  templates_dir=("templates/cython", "templates/cpp"))
+    templater = CythonCodeObject.templater.derive(
+        ("neuro_mpc.network",) * 2, templates_dir=("templates/cython", "templates/cpp")
+    )
 
 
 class CPPPhaseCodeObject(CPPStandaloneCodeObject):
@@ -47,8 +48,7 @@ class CPPPhaseCodeObject(CPPStandaloneCodeObject):
     def __init__(self, *args, compiler_kwds, **kwds):
         libraries = blas.compiler_keywords()
         libraries["include_dirs"] = [*libraries["include_dirs"], str(TEMPLATES / "cpp")]
-        merged = {key: [*compiler_kwds.get(key, []), *libraries.get(key, [])]
-                  for key in {*compiler_kwds, *libraries}}
+        merged = {key: [*compiler_kwds.get(key, []), *libraries.get(key, [])] for key in {*compiler_kwds, *libraries}}
         super().__init__(*args, compiler_kwds=merged, **kwds)
 
 
@@ -68,8 +68,11 @@ def references(owner: Group, groups) -> Variables:
 
 def own_arrays(group: Group) -> list[str]:
     """Names of the variables that a group stores itself, one value per element."""
-    return [name for name, variable in group.variables.items()
-            if isinstance(variable, ArrayVariable) and not variable.scalar and variable.owner.name == group.name]
+    return [
+        name
+        for name, variable in group.variables.items()
+        if isinstance(variable, ArrayVariable) and not variable.scalar and variable.owner.name == group.name
+    ]
 
 
 class PhaseRunner(CodeRunner):
@@ -91,19 +94,47 @@ class PhaseRunner(CodeRunner):
         Number of sequence steps that the loops "forward" and "backward" visit.
     """
 
-    def __init__(self, owner: Group, sections: tuple[Section, ...], blocks: dict[str, list[tuple[Group, str]]],
-                 groups, *, passing: set[tuple[str, str]], condition: str, tiling: Tiling, steps: int, target: str,
-                 name: str, clock: Clock, order: int = 0, parallel: bool = True):
+    def __init__(
+        self,
+        owner: Group,
+        sections: tuple[Section, ...],
+        blocks: dict[str, list[tuple[Group, str]]],
+        groups,
+        *,
+        passing: set[tuple[str, str]],
+        condition: str,
+        tiling: Tiling,
+        steps: int,
+        target: str,
+        name: str,
+        clock: Clock,
+        order: int = 0,
+        parallel: bool = True,
+    ):
         self.variables = references(owner, groups)
         abstract = {block: "\n".join(self._in_phase_names(*part) for part in parts) for block, parts in blocks.items()}
         for block, name in passing:  # Brian2 takes a name that it does not know for a temporary variable
             abstract[block] = word_substitute(abstract[block], {name: f"{name}_passing"})
         used = {name for section in sections for name in section.names} | {condition, "idle_trials"}
         CodeRunner.__init__(
-            self, owner, "phase", code=abstract or {"nothing": ""}, clock=clock, order=order, name=name, check_units=False,
-            needed_variables=sorted(used), codeobj_class=code_object_class(target),
-            template_kwds={"sections": sections, "condition": condition, "tiling": tiling, "steps": steps,
-                           "parallel": parallel})
+            self,
+            owner,
+            "phase",
+            code=abstract or {"nothing": ""},
+            clock=clock,
+            order=order,
+            name=name,
+            check_units=False,
+            needed_variables=sorted(used),
+            codeobj_class=code_object_class(target),
+            template_kwds={
+                "sections": sections,
+                "condition": condition,
+                "tiling": tiling,
+                "steps": steps,
+                "parallel": parallel,
+            },
+        )
 
     def _in_phase_names(self, group: Group, code: str) -> str:
         names = {}
@@ -121,10 +152,18 @@ class MessageLoop(CodeRunner):
     (`neuro_mpc.network.program`) until the other side asks for the next step or closes the pipe.
     """
 
-    def __init__(self, owner: Group, groups, names: list[str], codes: dict[str, int], name: str,
-                 clock: Clock):
+    def __init__(self, owner: Group, groups, names: list[str], codes: dict[str, int], name: str, clock: Clock):
         self.variables = references(owner, groups)
-        CodeRunner.__init__(self, owner, "messages", code="", clock=clock, order=-1, name=name, check_units=False,
-                            needed_variables=names, codeobj_class=CPPPhaseCodeObject,
-                            template_kwds={"names": names, "codes": codes})
-
+        CodeRunner.__init__(
+            self,
+            owner,
+            "messages",
+            code="",
+            clock=clock,
+            order=-1,
+            name=name,
+            check_units=False,
+            needed_variables=names,
+            codeobj_class=CPPPhaseCodeObject,
+            template_kwds={"names": names, "codes": codes},
+        )

@@ -7,9 +7,29 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from neuro_mpc.network.operations import (Backtrack, Block, Carry, Choose, Clip, Energy, Feedback, Forward, Gather,
-                                          HebbianSum, Noise, OneHot, Operation, Pack, Rows, Scatter, Section, Settle,
-                                          Softmax, Tiling, Zero)
+from neuro_mpc.network.operations import (
+    Backtrack,
+    Block,
+    Carry,
+    Choose,
+    Clip,
+    Energy,
+    Feedback,
+    Forward,
+    Gather,
+    HebbianSum,
+    Noise,
+    OneHot,
+    Operation,
+    Pack,
+    Rows,
+    Scatter,
+    Section,
+    Settle,
+    Softmax,
+    Tiling,
+    Zero,
+)
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.rules.derivation import RETURN
 
@@ -48,10 +68,21 @@ class Phase:
 
 def all_phases(plan: Plan) -> list[Phase]:
     """The sweeps of a presentation, in order."""
-    infer = {"fixed-prediction": _fixed_prediction, "relaxation": _relaxation, "momentum": _relaxation,
-             "sweeps": _sweeps}
-    return [_refresh(plan), _pack(plan, "forward", "predicting"), _predict(plan), _pack(plan, "backward", "inferring"),
-            infer[plan.scheme](plan), _learn(plan), _adapt(plan)]
+    infer = {
+        "fixed-prediction": _fixed_prediction,
+        "relaxation": _relaxation,
+        "momentum": _relaxation,
+        "sweeps": _sweeps,
+    }
+    return [
+        _refresh(plan),
+        _pack(plan, "forward", "predicting"),
+        _predict(plan),
+        _pack(plan, "backward", "inferring"),
+        infer[plan.scheme](plan),
+        _learn(plan),
+        _adapt(plan),
+    ]
 
 
 def _once(operations: list[Operation]) -> list[Section]:
@@ -65,8 +96,9 @@ def _synapse_rows(plan: Plan, projection: str) -> Rows:
 
 def _refresh(plan: Plan) -> Phase:
     phase = Phase("refresh", "refreshing")
-    blocks = [phase.block(_synapse_rows(plan, name), plan.synapses_name(name), "update")
-              for name in plan.circuit.projection]
+    blocks = [
+        phase.block(_synapse_rows(plan, name), plan.synapses_name(name), "update") for name in plan.circuit.projection
+    ]
     phase.sections = (Section(tuple(blocks)),)
     return phase
 
@@ -77,13 +109,17 @@ def _pack(plan: Plan, direction: str, condition: str) -> Phase:
     They stay as they are for all steps and iterations: weights that are set reach products forward with the next
     prediction, products backward with the next inference."""
     forward = direction == "forward"
-    operations = [Pack(f"{group}_{moment}_{direction}", f"{group}_{moment}", *plan.circuit.shape(name), forward)
-                  for name in plan.circuit.projection for group in [plan.synapses_name(name)]
-                  for moment in plan.packed(name, direction)]
+    operations = [
+        Pack(f"{group}_{moment}_{direction}", f"{group}_{moment}", *plan.circuit.shape(name), forward)
+        for name in plan.circuit.projection
+        for group in [plan.synapses_name(name)]
+        for moment in plan.packed(name, direction)
+    ]
     return Phase(f"pack_{direction}", condition, (Section(tuple(operations), unless=f"packed_{direction}"),))
 
 
 # --- predictions -----------------------------------------------------------------------------------------------------
+
 
 def _inputs(plan: Plan, population: str, senders: Collection[str], started: set[str]) -> list[Operation]:
     """The moments of the input to a population: G = Σ μ f and D = Σ v f² over its projections from the senders.
@@ -156,8 +192,11 @@ def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
         started: set[str] = set()
         before = [operation for name in component for operation in _inputs(plan, name, done, started)]
         if plan.circuit.is_recurrent(component):
-            step = [operation for name in component for operation in
-                    (*_inputs(plan, name, component, started), _state(plan, phase, name))]
+            step = [
+                operation
+                for name in component
+                for operation in (*_inputs(plan, name, component, started), _state(plan, phase, name))
+            ]
             sections += [*_once(before), Section(tuple(step), loop="forward")]
         else:
             sections.append(Section((*before, _state(plan, phase, *component))))
@@ -168,19 +207,27 @@ def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
 def _noises(plan: Plan, first_stream: int = 0) -> tuple[Operation, ...]:
     populations = [name for name, rules in plan.rules.populations.items() if rules.receives_variance]
     populations += [plan.circuit.target] * plan.rules.readout.receives_variance
-    return tuple(Noise(f"{plan.group_name(name, 'prediction')}_epsilon", plan.rows[name], stream)
-                 for stream, name in enumerate(populations, first_stream))
+    return tuple(
+        Noise(f"{plan.group_name(name, 'prediction')}_epsilon", plan.rows[name], stream)
+        for stream, name in enumerate(populations, first_stream)
+    )
 
 
 def _predict(plan: Plan) -> Phase:
     """Ancestral pass: r = h step by step; while `generating`, the chosen output is the next stimulus."""
     phase = Phase("predict", "predicting", tiling=plan.tiling)
     circuit, rows = plan.circuit, plan.rows
-    carries = [Carry(plan.rate_name(name, squared), rows[name]) for name in circuit.free if rows[name].history
-               for squared in ([False, True] if plan.rules.populations[name].sends_variance else [False])]
+    carries = [
+        Carry(plan.rate_name(name, squared), rows[name])
+        for name in circuit.free
+        if rows[name].history
+        for squared in ([False, True] if plan.rules.populations[name].sends_variance else [False])
+    ]
     stimulus = _stimulus_inputs(plan, phase)
     output = plan.group_name(circuit.target, "prediction") + "_y"
-    choose = Choose(plan.rate_name(circuit.stimulus), output, rows[circuit.stimulus], rows[circuit.target], plan.symbolic)
+    choose = Choose(
+        plan.rate_name(circuit.stimulus), output, rows[circuit.stimulus], rows[circuit.target], plan.symbolic
+    )
     shown = (Section(tuple(stimulus)), *_ancestral_pass(plan, phase))
     phase.sections = (
         Section((*carries, *_noises(plan), *_targets(plan))),
@@ -196,11 +243,18 @@ def _targets(plan: Plan) -> list[Operation]:
     if not plan.symbolic:
         return []
     name = plan.circuit.target
-    return [OneHot(f"{plan.group_name(name, 'error')}_target", f"{plan.group_name(name, 'label')}_symbol",
-                   plan.rows[name], plan.label_rows)]
+    return [
+        OneHot(
+            f"{plan.group_name(name, 'error')}_target",
+            f"{plan.group_name(name, 'label')}_symbol",
+            plan.rows[name],
+            plan.label_rows,
+        )
+    ]
 
 
 # --- inference -------------------------------------------------------------------------------------------------------
+
 
 def _loss(plan: Plan, name: str = "loss") -> Energy:
     target = plan.circuit.target
@@ -212,8 +266,10 @@ def _loss(plan: Plan, name: str = "loss") -> Energy:
 
 def _energies(plan: Plan) -> list[Operation]:
     """The two terms of the free energy, for each trial."""
-    errors = [Energy("energy_hidden", f"{plan.group_name(name, 'error')}_err", plan.rows[name], first=not position)
-              for position, name in enumerate(plan.circuit.free)]
+    errors = [
+        Energy("energy_hidden", f"{plan.group_name(name, 'error')}_err", plan.rows[name], first=not position)
+        for position, name in enumerate(plan.circuit.free)
+    ]
     return [_loss(plan), *errors]
 
 
@@ -251,8 +307,11 @@ def _fixed_prediction(plan: Plan) -> Phase:
         after = [operation for name in component for operation in _feedbacks(plan, name, done, started)]
         error = {name: phase.block(plan.rows[name], plan.group_name(name, "error"), "update") for name in component}
         if plan.circuit.is_recurrent(component):
-            step = [operation for name in reversed(component) for operation in
-                    (*_feedbacks(plan, name, component, started), error[name])]
+            step = [
+                operation
+                for name in reversed(component)
+                for operation in (*_feedbacks(plan, name, component, started), error[name])
+            ]
             sections += [*_once(after), Section(tuple(step), loop="backward")]
         else:
             sections.append(Section((*after, *error.values())))
@@ -269,8 +328,10 @@ def _errors(plan: Plan, phase: Phase, keep_predictions: bool = True) -> list[Ope
         parts = [(prediction, "update"), (error, "update")]
         if plan.scheme == "sweeps":
             parts.insert(1, (error, f"err = {belief}_r - {prediction}_h"))
-        operations += [*_inputs(plan, name, plan.circuit.free, set()), phase.joint_block(
-            plan.rows[name], *parts, passing="" if keep_predictions else f"{prediction}_h")]
+        operations += [
+            *_inputs(plan, name, plan.circuit.free, set()),
+            phase.joint_block(plan.rows[name], *parts, passing="" if keep_predictions else f"{prediction}_h"),
+        ]
     return [*operations, *_read_out(plan, phase), _output_error(plan, phase)]
 
 
@@ -289,10 +350,12 @@ def _relaxation(plan: Plan) -> Phase:
             code.insert(0, plan.rules.populations[name].acceleration())
         moves += [*_feedbacks(plan, name, plan.circuit.population, set()), phase.block(plan.rows[name], belief, *code)]
     settle = [*_energies(plan), _settle(plan)] if plan.settles else []
-    phase.sections = (Section(tuple(start)),
-                      Section((*repeated, *settle, *moves), loop="repeat", count="iterations"),
-                      Section(_noises(plan, REDRAWN_STREAMS), when="redrawing"),
-                      Section((*errors, *_energies(plan))))
+    phase.sections = (
+        Section(tuple(start)),
+        Section((*repeated, *settle, *moves), loop="repeat", count="iterations"),
+        Section(_noises(plan, REDRAWN_STREAMS), when="redrawing"),
+        Section((*errors, *_energies(plan))),
+    )
     return phase
 
 
@@ -306,30 +369,52 @@ def _sweeps(plan: Plan) -> Phase:
     """
     phase, rows = Phase("infer", "inferring", tiling=plan.tiling), plan.rows
     group = {name: plan.group_name(name, "error") for name in plan.circuit.free}
-    backward = [operation for name in reversed(plan.circuit.free) for operation in
-                (*_feedbacks(plan, name, plan.circuit.population, set()),
-                 phase.block(rows[name], group[name], plan.rules.populations[name].approach()))]
+    backward = [
+        operation
+        for name in reversed(plan.circuit.free)
+        for operation in (
+            *_feedbacks(plan, name, plan.circuit.population, set()),
+            phase.block(rows[name], group[name], plan.rules.populations[name].approach()),
+        )
+    ]
     beliefs = Section(tuple(_ancestral_step(plan, phase, erring=True)), loop="forward")
     judged = (_output_error(plan, phase), *_energies(plan))
     start, step, end = (_backtrack(plan, stage) for stage in ("start", "step", "end"))
-    present = [phase.block(rows[name], each, f"err = {plan.group_name(name, 'belief')}_r - "
-                                             f"{plan.group_name(name, 'prediction')}_h") for name, each in group.items()]
+    present = [
+        phase.block(
+            rows[name], each, f"err = {plan.group_name(name, 'belief')}_r - {plan.group_name(name, 'prediction')}_h"
+        )
+        for name, each in group.items()
+    ]
     back = [phase.block(rows[name], group[name], RETURN) for name in group]
-    variance = [phase.block(rows[name], group[name], "update") for name in group
-                if plan.rules.populations[name].receives_variance]
+    variance = [
+        phase.block(rows[name], group[name], "update")
+        for name in group
+        if plan.rules.populations[name].receives_variance
+    ]
     phase.sections = (
         Section((*present, *judged, start)),
         Section((step, Section(tuple(backward), loop="backward"), beliefs, *judged), loop="repeat", count="iterations"),
-        Section((end, *back)), beliefs,
+        Section((end, *back)),
+        beliefs,
         Section((*_noises(plan, REDRAWN_STREAMS), *_errors(plan, phase)), when="redrawing"),
-        Section((*variance, *judged)))
+        Section((*variance, *judged)),
+    )
     return phase
 
 
 def _backtrack(plan: Plan, stage: str) -> Backtrack:
     gains = tuple((f"{plan.group_name(name, 'error')}_gain", plan.rows[name]) for name in plan.circuit.free)
-    return Backtrack(stage, ("loss", "energy_hidden"), "energy_last", "step_length", "iterations_used", gains,
-                     TAU_SECONDS, 16 * float(np.finfo(plan.precision).eps))
+    return Backtrack(
+        stage,
+        ("loss", "energy_hidden"),
+        "energy_last",
+        "step_length",
+        "iterations_used",
+        gains,
+        TAU_SECONDS,
+        16 * float(np.finfo(plan.precision).eps),
+    )
 
 
 def _settle(plan: Plan) -> Settle:
@@ -338,6 +423,7 @@ def _settle(plan: Plan) -> Settle:
 
 
 # --- learning --------------------------------------------------------------------------------------------------------
+
 
 def _learn(plan: Plan) -> Phase:
     """H1 = Σ err f and H2 = Σ q f² of every projection, over steps and trials."""
@@ -348,9 +434,11 @@ def _learn(plan: Plan) -> Phase:
         parts += [(f"{synapses}_H2", f"{error}_q", True)] * plan.rules.synapses[name].varies
         for total, post, squared in parts:
             pre = plan.rate_name(projection.source, squared)
-            sums.append(Scatter(total, post, pre, plan.span(name), plan.circuit.shape(name)[1])
-                        if plan.symbolic and projection.source == plan.circuit.stimulus
-                        else HebbianSum(total, post, pre, plan.span(name)))
+            sums.append(
+                Scatter(total, post, pre, plan.span(name), plan.circuit.shape(name)[1])
+                if plan.symbolic and projection.source == plan.circuit.stimulus
+                else HebbianSum(total, post, pre, plan.span(name))
+            )
     return Phase("learn", "learning", (Section(tuple(sums)),), plan.tiling, parallel=False)
 
 
@@ -361,9 +449,12 @@ def _adapt(plan: Plan) -> Phase:
         rows, group, plasticity = _synapse_rows(plan, name), plan.synapses_name(name), plan.plasticity(name)
         if plasticity.clipped_names:
             operations.append(phase.block(rows, group, *plasticity.descents(clipped=True)))
-            operations += [Clip(f"{group}_change_{each}", *plan.circuit.shape(name), plan.clip, plan.clip_norm)
-                           for each in plasticity.clipped_names]
-        operations.append(phase.block(rows, group, *plasticity.descents(clipped=False), *plasticity.updates(),
-                                      "update"))
+            operations += [
+                Clip(f"{group}_change_{each}", *plan.circuit.shape(name), plan.clip, plan.clip_norm)
+                for each in plasticity.clipped_names
+            ]
+        operations.append(
+            phase.block(rows, group, *plasticity.descents(clipped=False), *plasticity.updates(), "update")
+        )
     phase.sections = (Section(tuple(operations)),)
     return phase

@@ -68,8 +68,10 @@ class Plan:
     def from_json(cls, text: str) -> Plan:
         values = json.loads(text)
         circuit = Circuit.from_tables(tomllib.loads(values["circuit"]), "plan")
-        listed = {"clip_parameters": tuple(values["clip_parameters"]),
-                  "rate_factors": tuple(map(tuple, values["rate_factors"]))}
+        listed = {
+            "clip_parameters": tuple(values["clip_parameters"]),
+            "rate_factors": tuple(map(tuple, values["rate_factors"])),
+        }
         return cls(**{**values, **listed, "circuit": circuit})
 
     @cached_property
@@ -119,7 +121,9 @@ class Plan:
     @cached_property
     def squares_stimulus(self) -> bool:
         """Whether some synapses from the stimulus have a variance, and the stimulus is not its own square."""
-        return not self.symbolic and any(self.rules.synapses[name].varies for name in self.circuit.outgoing(self.circuit.stimulus))
+        return not self.symbolic and any(
+            self.rules.synapses[name].varies for name in self.circuit.outgoing(self.circuit.stimulus)
+        )
 
     def packed(self, projection: str, direction: str) -> list[str]:
         """Moments of a projection's weights that matrix products "forward" or "backward" read."""
@@ -134,12 +138,23 @@ class Plan:
         return Span(self.rows[each.target], self.rows[each.source], each.delay, self.steps - 1 if silenced else 0)
 
     def plasticity(self, projection: str) -> Plasticity:
-        clipped = self.clip_parameters or tuple(self.circuit.synapse[self.circuit.projection[projection].synapse].parameter)
+        clipped = self.clip_parameters or tuple(
+            self.circuit.synapse[self.circuit.projection[projection].synapse].parameter
+        )
         rules, factors = self.rules.synapses[projection], dict(self.rate_factors)
-        parameters = tuple(replace(each, rate_factor=each.rate_factor * factors.get(each.name, 1.0))
-                           for each in rules.parameters)
-        return Plasticity(replace(rules, parameters=parameters), self.trials, self.optimizer, self.beta1, self.beta2,
-                          self.epsilon, self.decay, clipped if self.clip > 0 else ())
+        parameters = tuple(
+            replace(each, rate_factor=each.rate_factor * factors.get(each.name, 1.0)) for each in rules.parameters
+        )
+        return Plasticity(
+            replace(rules, parameters=parameters),
+            self.trials,
+            self.optimizer,
+            self.beta1,
+            self.beta2,
+            self.epsilon,
+            self.decay,
+            clipped if self.clip > 0 else (),
+        )
 
     @staticmethod
     def group_name(population: str, kind: str) -> str:

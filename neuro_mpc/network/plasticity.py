@@ -37,8 +37,11 @@ class Plasticity:
 
     def descents(self, clipped: bool) -> list[str]:
         """change = −∂F/∂θ per trial, for the parameters that are (not) clipped."""
-        return [f"change_{brian_name(rule.name)} = ({self._text(rule)})/{self.trials}.0"
-                for rule in self.rules.parameters if (rule.name in self.clipped) == clipped]
+        return [
+            f"change_{brian_name(rule.name)} = ({self._text(rule)})/{self.trials}.0"
+            for rule in self.rules.parameters
+            if (rule.name in self.clipped) == clipped
+        ]
 
     def _text(self, rule: ParameterRule) -> str:
         return text(rule.descent) if rule.descent != 0 else "0.0*H1"
@@ -52,8 +55,10 @@ class Plasticity:
         change, lines = f"change_{name}", []
         step = change
         if self.optimizer == "adam":
-            lines += [f"first_{name} = {self.beta1}*first_{name} + {1 - self.beta1}*{change}",
-                      f"second_{name} = {self.beta2}*second_{name} + {1 - self.beta2}*{change}**2"]
+            lines += [
+                f"first_{name} = {self.beta1}*first_{name} + {1 - self.beta1}*{change}",
+                f"second_{name} = {self.beta2}*second_{name} + {1 - self.beta2}*{change}**2",
+            ]
             step = f"(first_{name}*first_correction)/(sqrt(second_{name}*second_correction) + {self.epsilon})"
         # Decay is decoupled from the gradient (Loshchilov & Hutter 2019), as in the released code.
         step = f"({step} - {self.decay}*{name})" if self.decay else step

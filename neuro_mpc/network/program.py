@@ -23,7 +23,8 @@ from neuro_mpc.network.operations import Rows, Tiling
 ADVICE = {
     signal.SIGKILL: "where the system ended it for want of memory, a smaller learning.batch or smaller populations",
     signal.SIGILL: "a program that was compiled for another processor is compiled again once the folder in "
-                   "NEURO_MPC_CACHE is removed"}
+    "NEURO_MPC_CACHE is removed",
+}
 CODES = {"END": 0, "SET": 1, "GET": 2, "STEP": 3, "FLUSH": 4}
 
 
@@ -47,20 +48,35 @@ class Program:
     Raises RunError when the program ends before its time.
     """
 
-    def __init__(self, command: list[str], manifest: Manifest, tiling: Tiling, rows: Mapping[str, Rows], log: Path,
-                 environment: dict[str, str]):
+    def __init__(
+        self,
+        command: list[str],
+        manifest: Manifest,
+        tiling: Tiling,
+        rows: Mapping[str, Rows],
+        log: Path,
+        environment: dict[str, str],
+    ):
         self.tiling, self.rows, self.log = tiling, rows, log
         self._know(manifest)
         self._errors = log.open("wb")
         # A session of its own: Ctrl-C reaches the run, which then ends the program in an orderly way.
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                             stderr=self._errors, env=environment, start_new_session=True)
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env=environment,
+                start_new_session=True,
+            )
         except OSError as error:
             self._errors.close()
-            raise RunError(f"the simulation program does not start: {error}",
-                           hint="NEURO_MPC_CACHE may be on a disk from which nothing can be executed: set it to another "
-                                "folder; --backend numpy needs no compiler") from error
+            raise RunError(
+                f"the simulation program does not start: {error}",
+                hint="NEURO_MPC_CACHE may be on a disk from which nothing can be executed: set it to another "
+                "folder; --backend numpy needs no compiler",
+            ) from error
 
     def __enter__(self) -> Program:
         return self
@@ -82,8 +98,11 @@ class Program:
         """Set variables, each from a number or from an array of its size."""
         for name, value in values.items():
             dtype, size = self.manifest.variables[name]
-            data = np.broadcast_to(np.asarray(value, dtype=dtype).ravel(), (size,)) if np.ndim(value) == 0 \
+            data = (
+                np.broadcast_to(np.asarray(value, dtype=dtype).ravel(), (size,))
+                if np.ndim(value) == 0
                 else np.ascontiguousarray(value, dtype=dtype).ravel()
+            )
             if data.size != size:
                 raise ValueError(f"{name} has {size} elements, not {data.size}")
             self._write(np.array([CODES["SET"], self._numbers[name]], dtype=np.int32).tobytes())
@@ -106,16 +125,18 @@ class Program:
         """Set a population's variable from (step, trial, unit), and the steps before from `history`."""
         rows = self.rows[population]
         padded = np.empty((rows.history + rows.steps, self.tiling.trials, rows.units), dtype=values.dtype)
-        padded[:rows.history], padded[rows.history:] = history, values
-        self.set(**{name: np.concatenate([padded[:, first:first + width].ravel() for first, width in self.tiling.tiles])})
+        padded[: rows.history], padded[rows.history :] = history, values
+        self.set(
+            **{name: np.concatenate([padded[:, first : first + width].ravel() for first, width in self.tiling.tiles])}
+        )
 
     def get_rows(self, population: str, name: str) -> np.ndarray:
         """A population's variable as (step, trial, unit)."""
         rows, (flat,) = self.rows[population], self.get(name)
         blocks, depth = [], rows.history + rows.steps
         for first, width in self.tiling.tiles:
-            block = flat[first * depth * rows.units:(first + width) * depth * rows.units]
-            blocks.append(block.reshape(depth, width, rows.units)[rows.history:])
+            block = flat[first * depth * rows.units : (first + width) * depth * rows.units]
+            blocks.append(block.reshape(depth, width, rows.units)[rows.history :])
         return np.concatenate(blocks, axis=1)
 
     def step(self) -> None:
@@ -152,6 +173,7 @@ class Program:
         self._errors.flush()
         said = self.log.read_text(errors="replace").strip().splitlines()[-15:]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        raise RunError(f"the simulation program {how}" + "".join(f"\n    {line}" for line in said),
-                       hint=ADVICE.get(-code, "--backend numpy needs no compiler") +
-                       "; --resume goes on from the last checkpoint")
+        raise RunError(
+            f"the simulation program {how}" + "".join(f"\n    {line}" for line in said),
+            hint=ADVICE.get(-code, "--backend numpy needs no compiler") + "; --resume goes on from the last checkpoint",
+        )

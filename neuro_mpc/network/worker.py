@@ -27,8 +27,12 @@ class Worker:
     def converse(self) -> None:
         from neuro_mpc.network.program import CODES
 
-        handlers = {CODES["SET"]: self._set, CODES["GET"]: self._get, CODES["STEP"]: self._step,
-                    CODES["FLUSH"]: lambda number: self.sink.flush()}
+        handlers = {
+            CODES["SET"]: self._set,
+            CODES["GET"]: self._get,
+            CODES["STEP"]: self._step,
+            CODES["FLUSH"]: lambda number: self.sink.flush(),
+        }
         while len(header := self.source.read(8)) == 8:
             code, number = np.frombuffer(header, dtype=np.int32)
             if code == CODES["END"]:

@@ -7,10 +7,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import asymmetry, pairs, projections, weights
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 ROWS = 4  # of panels on a page
 QUANTITIES = {"mean": "mean of the weight", "variance": "variance of the weight"}
@@ -84,9 +84,7 @@ def _scatter(run: xr.DataTree, axes: Axes, found: xr.Dataset, quantity: str) -> 
             **look,
         )
     ends = axes.get_xlim() + axes.get_ylim()
-    low, high = (
-        (min(ends), max(ends)) if quantity == "variance" else (-np.abs(ends).max(), np.abs(ends).max())
-    )
+    low, high = (min(ends), max(ends)) if quantity == "variance" else (-np.abs(ends).max(), np.abs(ends).max())
     axes.plot([low, high], [low, high], color=style.INK, linewidth=0.5, linestyle=(0, (4, 3)), zorder=0)
     axes.set(
         xlim=(low, high),

@@ -42,9 +42,7 @@ def _strings(axes: Axes, found: xr.Dataset, rows: int) -> None:
     sequences, allowed = (found[name].isel(repeat=0).values for name in ("sequence", "allowed"))
     kinds = np.where(allowed, ALLOWED, FORBIDDEN)
     kinds[:, 0] = GIVEN
-    cells(
-        axes, sequences, kinds, found.attrs["symbols"].split("\n"), rows, min(sequences.shape[1], POSITIONS)
-    )
+    cells(axes, sequences, kinds, found.attrs["symbols"].split("\n"), rows, min(sequences.shape[1], POSITIONS))
     ratio = float(found["correct_letter_ratio"].mean())
     style.heading(axes, f"{_when(found)}: correct letter ratio {ratio:.2f}")
 

@@ -7,9 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import inference_energy
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 COLUMNS = 3  # panels beside each other
 LINES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))

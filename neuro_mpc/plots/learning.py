@@ -7,8 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 LABELS = {
     "free_energy": "free energy $F$",
@@ -67,8 +67,17 @@ def _energies(axes: Axes, learning: xr.DataTree) -> None:
         _curve(axes, presentation, learning[name].values, LABELS[name], look)
     if "test_loss" in learning.data_vars:
         tested = learning["test_presentation"].values
-        axes.plot(tested, learning["test_loss"].values, "D", color=style.OUTPUT, mfc="white", mew=0.8,
-                  markersize=3, clip_on=False, label="loss in tests")
+        axes.plot(
+            tested,
+            learning["test_loss"].values,
+            "D",
+            color=style.OUTPUT,
+            mfc="white",
+            mew=0.8,
+            markersize=3,
+            clip_on=False,
+            label="loss in tests",
+        )
     style.decades(axes, np.concatenate([learning[name].values for name in style.ENERGIES]))
     axes.set_ylabel("energy per trial (nats)")
     style.presentations_axis(axes)

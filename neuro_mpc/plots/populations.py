@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import labels, principal_components, settled, traces
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 ROWS = 4  # populations on a page
 COMPONENTS = 20
@@ -22,11 +22,7 @@ TRIALS = (("-", style.INK), ("--", style.INK), ("-", style.FAINT))
 def free_populations(run: xr.DataTree) -> list[str]:
     """Names of the free populations that were recorded; RunFileError where there are none."""
     neural = access.group(run, "neural")
-    names = (
-        []
-        if neural is None
-        else [name for name, node in neural.children.items() if "belief" in node.data_vars]
-    )
+    names = [] if neural is None else [name for name, node in neural.children.items() if "belief" in node.data_vars]
     if not names:
         others = neural is not None and neural.children
         setting = "protocol.recording.populations=[]" if others else "protocol.recording.samples=[-1]"
@@ -77,9 +73,7 @@ def _symbols(run: xr.DataTree, sample: int) -> tuple[xr.DataArray, bool]:
 
 def _states(axes: Axes, found: xr.Dataset, symbols: xr.DataArray) -> None:
     score = _plane(found)
-    axes.plot(
-        *score.reshape(2, -1), ".", color=style.BEFORE, markersize=1.5, markeredgewidth=0, rasterized=True
-    )
+    axes.plot(*score.reshape(2, -1), ".", color=style.BEFORE, markersize=1.5, markeredgewidth=0, rasterized=True)
     numbers = symbols.sel(step=found["step"]).values
     for number in np.unique(numbers):
         _mark(axes, np.nanmean(score[:, numbers == number], axis=1), _name(symbols, number))

@@ -34,9 +34,7 @@ def plot_profiles(run: xr.DataTree, sample: int = -1) -> list[Figure]:
 
 
 def _page(found: dict[str, xr.Dataset]) -> Figure:
-    dimensions = (
-        list(LABELS) if any("iteration" in each.sizes for each in found.values()) else list(LABELS)[:3]
-    )
+    dimensions = list(LABELS) if any("iteration" in each.sizes for each in found.values()) else list(LABELS)[:3]
     figure = style.new_figure(style.DOUBLE, (10 + 44 * len(found)) * style.MILLIMETRE)
     grid = figure.subplots(len(found), len(dimensions), squeeze=False, sharey="row")
     for index, (row, (name, each)) in enumerate(zip(grid, found.items())):
@@ -61,9 +59,7 @@ def _profile(axes: Axes, each: xr.Dataset, dimension: str) -> None:
         values, numbers = found[quantity].values, np.arange(found.sizes[dimension])
         if dimension in ("unit", "trial"):
             values, numbers = np.sort(values)[::-1], numbers + 1
-        values = np.where(
-            values > 0, values, np.nan
-        )  # before inference the error is zero, which no decade holds
+        values = np.where(values > 0, values, np.nan)  # before inference the error is zero, which no decade holds
         marker = look["marker"] if len(values) <= DENSE else None
         axes.plot(numbers, values, label=quantity, **{**look, "marker": marker})
     axes.set_xlabel(LABELS[dimension])

@@ -9,9 +9,9 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 ROWS, POSITIONS = 30, 24  # of a panel; longer output is cut
 GIVEN, ALLOWED, FORBIDDEN = range(3)
@@ -30,8 +30,9 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
     if generation is None or not generation.sizes.get("test"):
         if access.describe(run, "protocol").get("stimulus", {}).get("source", "toy-language") != "toy-language":
             raise RunFileError(f"{access.source(run)} holds no generated sequences: only a toy language is tested so")
-        raise access.lacking(run, "generated sequences",
-                              "protocol.test.measure=correct-letter-ratio --set protocol.test.generate=10")
+        raise access.lacking(
+            run, "generated sequences", "protocol.test.measure=correct-letter-ratio --set protocol.test.generate=10"
+        )
     tests = [0, -1] if generation.sizes["test"] > 1 else [0]
     sequences = generation["sequence"].isel(test=tests).values
     rows, positions = min(sequences.shape[1], ROWS), min(sequences.shape[2], POSITIONS)
@@ -89,6 +90,7 @@ def _heading(when: str, kinds: np.ndarray, judged: bool) -> str:
 def legend(figure: Figure, judged: bool) -> None:
     """What the fills mean, below the figure."""
     names = ["given", "allowed transition", "forbidden transition"] if judged else ["given", "generated"]
-    handles = [Patch(facecolor=fill, edgecolor=style.FAINT, linewidth=0.4, label=name)
-               for fill, name in zip(FILLS, names)]
+    handles = [
+        Patch(facecolor=fill, edgecolor=style.FAINT, linewidth=0.4, label=name) for fill, name in zip(FILLS, names)
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=1.2)

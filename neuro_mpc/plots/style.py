@@ -94,22 +94,38 @@ def new_figure(width: float, height: float) -> Figure:
 def letter(axes: Axes, index: int) -> None:
     """Marks a panel by the letter a, b, … above its upper left corner."""
     text = chr(ord("a") + index % 26)
-    axes.annotate(text, (0, 1), (-24, 5), xycoords="axes fraction", textcoords="offset points",
-                  fontsize=8, fontweight="bold", va="bottom", ha="left")
+    axes.annotate(
+        text,
+        (0, 1),
+        (-24, 5),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=8,
+        fontweight="bold",
+        va="bottom",
+        ha="left",
+    )
 
 
 def heading(axes: Axes, text: str) -> None:
     """A title at the left, beside the letter of the panel."""
     # The letter of the row holds the height free; a long text must not take width from its panel.
-    axes.annotate(text, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
-                  va="bottom").set_in_layout(False)
+    axes.annotate(
+        text, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", va="bottom"
+    ).set_in_layout(False)
 
 
 def legend_above(axes: Axes, columns: int = 2, side: str = "left") -> None:
     """A legend over the panel, where no curve can run into it, flush with its left or right end."""
     corner = (0 if side == "left" else 1, 1.0)
-    legend = axes.legend(loc=f"lower {side}", bbox_to_anchor=corner, ncols=columns, handlelength=1.9,
-                         columnspacing=0.8, handletextpad=0.4)
+    legend = axes.legend(
+        loc=f"lower {side}",
+        bbox_to_anchor=corner,
+        ncols=columns,
+        handlelength=1.9,
+        columnspacing=0.8,
+        handletextpad=0.4,
+    )
     legend.set_in_layout(len(legend.get_texts()) > columns)
 
 

@@ -7,10 +7,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import error_by_surprise
 from neuro_mpc.plots import style
 from neuro_mpc.plots.populations import free_populations
+from neuro_mpc.runfile import access
 
 COLUMNS = 3  # panels beside each other
 
@@ -48,9 +48,7 @@ def _panel(axes: Axes, found: xr.Dataset, name: str, colour: str) -> None:
         alpha=0.7,
         rasterized=True,
     )
-    surprised, mean, low, high = (
-        found[name].values for name in ("mean_surprise", "mean_error", "low", "high")
-    )
+    surprised, mean, low, high = (found[name].values for name in ("mean_surprise", "mean_error", "low", "high"))
     # By rounding, a mean may lie outside of the interval of equal values.
     reach = np.maximum([mean - low, high - mean], 0)
     axes.errorbar(

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
-from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 BINS = 50
 ROWS = 7  # projections on a page
@@ -51,7 +51,7 @@ def _projection(run: xr.DataTree, row: np.ndarray, name: str, node: xr.DataTree)
         values = node[parameter].isel(snapshot=[0, -1]).values.reshape(2, -1)
         _histogram(axes, *values)
         axes.set_xlabel(access.symbol(run, name, parameter))
-    for axes in row[len(node.data_vars):]:
+    for axes in row[len(node.data_vars) :]:
         axes.set_axis_off()
     row[0].set_ylabel("fraction of\nsynapses")
 
@@ -80,8 +80,10 @@ def _after_look() -> dict:
 
 def _name_snapshots(run: xr.DataTree, figure: Figure, node: xr.DataTree) -> None:
     presentations = node["presentation"].values
-    handles = [Patch(**look, label=access.snapshot_name(run, presentations, index))
-               for look, index in ((_before_look(), 0), (_after_look(), -1))]
+    handles = [
+        Patch(**look, label=access.snapshot_name(run, presentations, index))
+        for look, index in ((_before_look(), 0), (_after_look(), -1))
+    ]
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
 
 
@@ -95,7 +97,7 @@ def _means(run: xr.DataTree, projections: dict[str, xr.DataTree]) -> Figure:
     for index, (axes, parameter) in enumerate(zip(panels, parameters)):
         _mean(run, axes, projections, parameter)
         style.letter(axes, index)
-    for axes in panels[len(parameters):]:
+    for axes in panels[len(parameters) :]:
         axes.set_axis_off()
     lines = [axes.get_legend_handles_labels() for axes in panels]
     handles = {label: line for group in lines for line, label in zip(*group)}

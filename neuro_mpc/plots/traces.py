@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
-from neuro_mpc.runfile import access
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 ROWS = 4  # rows of panels on a page
 DENSE = 40  # steps beyond which markers would touch
@@ -116,9 +116,7 @@ def _stimulus(axes: Axes, stimulus: xr.DataArray) -> None:
     style.heading(axes, "stimulus")
 
 
-def _every_output(
-    row: np.ndarray, target: xr.DataArray, traces: xr.Dataset, quantity: str, softmax: bool
-) -> None:
+def _every_output(row: np.ndarray, target: xr.DataArray, traces: xr.Dataset, quantity: str, softmax: bool) -> None:
     """Output and error at every step, the target ringed, and the output of the target's unit."""
     output, error = traces["output"], traces.get("error")
     _map(row[1], output, style.POSITIVE, min(float(output.min()), 0), float(output.max()))
@@ -142,9 +140,7 @@ def _output_error(axes: Axes, error: xr.DataArray | None) -> None:
     style.heading(axes, "output error")
 
 
-def _output_line(
-    axes: Axes, output: xr.DataArray, target: xr.DataArray, wanted: np.ndarray, softmax: bool
-) -> None:
+def _output_line(axes: Axes, output: xr.DataArray, target: xr.DataArray, wanted: np.ndarray, softmax: bool) -> None:
     steps = output["step"].values
     look = _thinned({"color": style.OUTPUT, "marker": "o"}, steps)
     if softmax:
@@ -179,8 +175,10 @@ def _last_output(row: np.ndarray, target: xr.DataArray, traces: xr.Dataset, quan
         axes.set_ylabel(label)
         style.ticks(axes.xaxis, 5, integer=True)
     row[3].set_axis_off()
-    row[3].legend(handles=[Patch(color=style.OUTPUT, label="unit of the target"),
-                           Patch(color=style.BEFORE, label="other units")], loc="upper left")
+    row[3].legend(
+        handles=[Patch(color=style.OUTPUT, label="unit of the target"), Patch(color=style.BEFORE, label="other units")],
+        loc="upper left",
+    )
 
 
 def _map(axes: Axes, values: xr.DataArray, colours: str, low: float, high: float) -> AxesImage:
@@ -188,8 +186,9 @@ def _map(axes: Axes, values: xr.DataArray, colours: str, low: float, high: float
     first, last = values["step"].values[[0, -1]]
     extent = (first - 0.5, last + 0.5, -0.5, values.sizes["unit"] - 0.5)
     array = values.transpose("unit", "step").values
-    image = axes.imshow(array, cmap=colours, vmin=low, vmax=high, aspect="auto", origin="lower",
-                        extent=extent, interpolation="nearest")
+    image = axes.imshow(
+        array, cmap=colours, vmin=low, vmax=high, aspect="auto", origin="lower", extent=extent, interpolation="nearest"
+    )
     style.steps_axis(axes)
     style.ticks(axes.yaxis, 5, integer=True)
     return image

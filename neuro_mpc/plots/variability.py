@@ -7,9 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import compare_projections, summary, unit_variability, weights
 from neuro_mpc.plots import style
+from neuro_mpc.runfile import access
 
 CURVES = {
     "variability": "variability $v/(\\mu^2+v)$",
@@ -59,9 +59,7 @@ def _over_learning(axes: Axes, found: xr.Dataset, curve: str) -> None:
 
 
 def _means(axes: Axes, compared: xr.Dataset) -> None:
-    _intervals(
-        axes, compared["projection"].values, compared["variability"], compared["low"], compared["high"]
-    )
+    _intervals(axes, compared["projection"].values, compared["variability"], compared["low"], compared["high"])
     axes.set_xlim(left=0)
     axes.set_xlabel("variability, mean over units")
 

@@ -29,9 +29,7 @@ OTHERS = ("name", "description", "projection", "population", "synapse")
 
 def circuit_tables(circuit: Mapping) -> list[tuple[str, list[str], list[list[str]]]]:
     """(caption, head, rows) of populations, projections and synapse types."""
-    populations, projections, synapses = (
-        _tables(circuit, name) for name in ("population", "projection", "synapse")
-    )
+    populations, projections, synapses = (_tables(circuit, name) for name in ("population", "projection", "synapse"))
     used = [each.get("synapse") for each in projections.values()]
     return [
         (
@@ -82,9 +80,7 @@ def circuit_tables(circuit: Mapping) -> list[tuple[str, list[str], list[list[str
 def protocol_tables(protocol: Mapping) -> list[tuple[str, list[tuple[str, str]]]]:
     """(section, [(key, value) …]) of each table of a protocol."""
     alone = [
-        (key, _text(value))
-        for key, value in protocol.items()
-        if not isinstance(value, Mapping) and key not in OTHERS
+        (key, _text(value)) for key, value in protocol.items() if not isinstance(value, Mapping) and key not in OTHERS
     ]
     tables = [(name, list(_flat(table))) for name, table in protocol.items() if isinstance(table, Mapping)]
     return [(name, rows) for name, rows in [("protocol", alone), *tables] if rows]
@@ -99,11 +95,7 @@ def provenance(run: xr.DataTree) -> list[tuple[str, str]]:
 def _tables(circuit: Mapping, name: str) -> dict[str, Mapping]:
     """The named tables of a circuit; nothing else, whatever the file says."""
     found = circuit.get(name)
-    return (
-        {key: each for key, each in found.items() if isinstance(each, Mapping)}
-        if isinstance(found, Mapping)
-        else {}
-    )
+    return {key: each for key, each in found.items() if isinstance(each, Mapping)} if isinstance(found, Mapping) else {}
 
 
 def _read(population: Mapping) -> str:

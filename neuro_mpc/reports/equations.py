@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.rules.equations import Section, sections
 from neuro_mpc.errors import NeuroMPCError
+from neuro_mpc.rules.equations import Section, sections
 from neuro_mpc.rules.notation import Unicode
 from neuro_mpc.rules.show import LEGEND
 

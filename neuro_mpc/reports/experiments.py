@@ -6,9 +6,9 @@ from math import isnan
 
 import xarray as xr
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import by_window, ensembles, experiment, lesion_curves
 from neuro_mpc.errors import NeuroMPCError
+from neuro_mpc.runfile import access
 
 Table = tuple[str, list[str], list[list[str]]]
 ENSEMBLE = {
@@ -44,12 +44,16 @@ def _responses(run: xr.DataTree) -> list[Table]:
     found = by_window(run)
     windows = [str(each) for each in found["window"].values]
     rows = [
-        [f"{condition}, {population}", *(_interval(found.sel(condition=condition, population=population, window=each))
-                                         for each in windows)]
+        [
+            f"{condition}, {population}",
+            *(_interval(found.sel(condition=condition, population=population, window=each)) for each in windows),
+        ]
         for condition in found["condition"].values
         for population in found["population"].values
     ]
-    return [("Size of the error less that of the standard, by steps (95 % intervals over trials)", ["", *windows], rows)]
+    return [
+        ("Size of the error less that of the standard, by steps (95 % intervals over trials)", ["", *windows], rows)
+    ]
 
 
 def _lesions(run: xr.DataTree) -> list[Table]:
@@ -59,7 +63,9 @@ def _lesions(run: xr.DataTree) -> list[Table]:
         [str(order), *(f"{float(found['mean'].sel(order=order, fraction=each)):.3f}" for each in fractions)]
         for order in found["order"].values
     ]
-    return [(f"{counted.capitalize()} while a fraction is silenced", ["order", *(f"{each:g}" for each in fractions)], rows)]
+    return [
+        (f"{counted.capitalize()} while a fraction is silenced", ["order", *(f"{each:g}" for each in fractions)], rows)
+    ]
 
 
 def _ensemble(run: xr.DataTree) -> list[Table]:

@@ -84,8 +84,7 @@ def _pictures(run: xr.DataTree, name: str) -> list[Picture]:
     with matplotlib.rc_context(style.RC):
         pages = FIGURES[name](run)
         return [
-            Picture(name, title(name), _caption(name) if page is pages[0] else "", *_inlined(page))
-            for page in pages
+            Picture(name, title(name), _caption(name) if page is pages[0] else "", *_inlined(page)) for page in pages
         ]
 
 

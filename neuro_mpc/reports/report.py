@@ -8,9 +8,9 @@ from pathlib import Path
 import xarray as xr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.reports import described, equations, experiments, pictures, results
+from neuro_mpc.runfile import access
 
 FOLDER = Path(__file__).parent
 

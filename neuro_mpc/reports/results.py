@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.runfile import access
 from neuro_mpc.analysis import summary
 from neuro_mpc.errors import NeuroMPCError
+from neuro_mpc.runfile import access
 
 ENERGIES = {
     "free_energy": "free energy",
@@ -33,9 +33,7 @@ def results(run: xr.DataTree) -> list[tuple[str, str]]:
     if learning is None or not learning.sizes.get("presentation"):
         return rows
     tests = [name for name in access.MEASURES if name in learning and learning[name].size]
-    rows += [
-        (f"{name.replace('_', ' ')}, first and last test", _ends(learning[name].values, 1)) for name in tests
-    ]
+    rows += [(f"{name.replace('_', ' ')}, first and last test", _ends(learning[name].values, 1)) for name in tests]
     part = max(1, round(PART * learning.sizes["presentation"]))
     rows += [
         (f"{label} (nats per trial), first and last tenth", _ends(learning[name].values, part))

@@ -149,8 +149,10 @@ class PopulationRules:
         """Brian2 equations of the value units."""
         velocity = "velocity" if self.scheme == "momentum" else f"({self._downhill()})"
         moving = "active*" if self.settles else ""
-        lines = [f"dr/dt = {moving}{velocity}/tau : 1" if self._relaxes else "r : 1",
-                 f"f = {text(self.rate)} : 1 (constant over dt)"]
+        lines = [
+            f"dr/dt = {moving}{velocity}/tau : 1" if self._relaxes else "r : 1",
+            f"f = {text(self.rate)} : 1 (constant over dt)",
+        ]
         lines += ["velocity : 1"] * (self.scheme == "momentum")
         if self.sends_variance:
             lines += ["f_squared = f**2 : 1 (constant over dt)", "V : 1"]
@@ -170,9 +172,16 @@ class PopulationRules:
         """Brian2 equations of the prediction units."""
         mean = self._sum("G", self.fed_by_stimulus, self.fed_by_circuit)
         noise = ""
-        lines = [f"{name} : 1" for name, there in
-                 [("G_stimulus", self.fed_by_stimulus), ("G", self.fed_by_circuit),
-                  ("D_stimulus", self.stimulus_variance), ("D", self.circuit_variance)] if there]
+        lines = [
+            f"{name} : 1"
+            for name, there in [
+                ("G_stimulus", self.fed_by_stimulus),
+                ("G", self.fed_by_circuit),
+                ("D_stimulus", self.stimulus_variance),
+                ("D", self.circuit_variance),
+            ]
+            if there
+        ]
         if self.receives_variance:
             variance = self._sum("D", self.stimulus_variance, self.circuit_variance)
             noise = f" + sqrt({variance})*epsilon"
@@ -181,8 +190,10 @@ class PopulationRules:
 
     def error(self) -> str:
         """Brian2 equations of the error units."""
-        error = {"fixed-prediction": f"err = {text(self.drive)} : 1 (constant over dt)",
-                 "sweeps": "err : 1\nfeedback : 1\nchange : 1\ngain : 1"}
+        error = {
+            "fixed-prediction": f"err = {text(self.drive)} : 1 (constant over dt)",
+            "sweeps": "err : 1\nfeedback : 1\nchange : 1\ngain : 1",
+        }
         lines = [error.get(self.scheme, "err = r - h : 1 (constant over dt)")]
         names = {r} if self._relaxes else self.drive.free_symbols
         linked = sorted(symbol.name for symbol in names) + ["h"] * self._relaxes
@@ -247,8 +258,9 @@ class Rules:
         return any(rules.settles for rules in self.populations.values())
 
 
-def derive(circuit: Circuit, *, scheme: str = "relaxation", variance_feedback: str = "exact",
-           settles: bool = False) -> Rules:
+def derive(
+    circuit: Circuit, *, scheme: str = "relaxation", variance_feedback: str = "exact", settles: bool = False
+) -> Rules:
     """The rules of `circuit` under a scheme of inference and a form of the variance feedback.
 
     scheme               one of those of `neuro_mpc.descriptions.protocol.Inference`
@@ -259,11 +271,14 @@ def derive(circuit: Circuit, *, scheme: str = "relaxation", variance_feedback: s
     released = variance_feedback == "as-released"
     synapses = {name: _synapse_rules(circuit, name) for name in circuit.projection}
     settles = settles and scheme in ("relaxation", "momentum")
-    populations = {name: _population_rules(circuit, name, synapses, scheme, released, settles)
-                   for name in circuit.free}
+    populations = {name: _population_rules(circuit, name, synapses, scheme, released, settles) for name in circuit.free}
     target = circuit.target
-    readout = ReadOutRules(target, circuit.population[target].readout or "softmax",
-                           any(synapses[name].varies for name in circuit.incoming(target)), released)
+    readout = ReadOutRules(
+        target,
+        circuit.population[target].readout or "softmax",
+        any(synapses[name].varies for name in circuit.incoming(target)),
+        released,
+    )
     return Rules(circuit, populations, readout, synapses)
 
 
@@ -272,12 +287,20 @@ def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
     synapse = circuit.synapse[type_name]
     names = (*synapse.parameter, "n")
     in_brian = dict(zip(_symbols(*synapse.parameter), _symbols(*map(brian_name, synapse.parameter))))
-    mean, variance = (expressions.parse(part, names).subs(in_brian, simultaneous=True)
-                      for part in (synapse.mean, synapse.variance))
+    mean, variance = (
+        expressions.parse(part, names).subs(in_brian, simultaneous=True) for part in (synapse.mean, synapse.variance)
+    )
     parameters = tuple(
-        ParameterRule(name, parameter.symbol or name, parameter.low, parameter.high, parameter.rate_factor,
-                      _descent(mean, variance, brian_name(name)))
-        for name, parameter in synapse.parameter.items())
+        ParameterRule(
+            name,
+            parameter.symbol or name,
+            parameter.low,
+            parameter.high,
+            parameter.rate_factor,
+            _descent(mean, variance, brian_name(name)),
+        )
+        for name, parameter in synapse.parameter.items()
+    )
     return SynapseRules(projection, type_name, mean, variance, parameters)
 
 
@@ -295,12 +318,16 @@ def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str) -> sympy.Expr:
 
 def _tidy(expression: sympy.Expr) -> sympy.Expr:
     """The shorter of a fraction and its factors; with functions in it, factors could overflow where it does not."""
-    return min(expression, sympy.factor(expression), key=sympy.count_ops) \
-        if expression.is_rational_function() else expression
+    return (
+        min(expression, sympy.factor(expression), key=sympy.count_ops)
+        if expression.is_rational_function()
+        else expression
+    )
 
 
-def _population_rules(circuit: Circuit, name: str, synapses: dict[str, SynapseRules], scheme: str,
-                      released: bool, settles: bool) -> PopulationRules:
+def _population_rules(
+    circuit: Circuit, name: str, synapses: dict[str, SynapseRules], scheme: str, released: bool, settles: bool
+) -> PopulationRules:
     rate = expressions.parse(circuit.population[name].activation or "r", ("r",))
     slope = expressions.derivative(rate, "r")
     incoming, outgoing = circuit.incoming(name), circuit.outgoing(name)
@@ -308,9 +335,20 @@ def _population_rules(circuit: Circuit, name: str, synapses: dict[str, SynapseRu
     recurrent = [key for key in incoming if key not in stimulated]
     sends = any(synapses[key].varies for key in outgoing)
     return PopulationRules(
-        name, rate, slope, sends, any(synapses[key].varies for key in incoming), bool(stimulated), bool(recurrent),
-        any(synapses[key].varies for key in stimulated), any(synapses[key].varies for key in recurrent),
-        scheme, released, settles, _drive(slope, sends))
+        name,
+        rate,
+        slope,
+        sends,
+        any(synapses[key].varies for key in incoming),
+        bool(stimulated),
+        bool(recurrent),
+        any(synapses[key].varies for key in stimulated),
+        any(synapses[key].varies for key in recurrent),
+        scheme,
+        released,
+        settles,
+        _drive(slope, sends),
+    )
 
 
 def _drive(slope: sympy.Expr, sends_variance: bool) -> sympy.Expr:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from neuro_mpc.descriptions.circuit import Circuit, Projection
 from neuro_mpc.descriptions.circuit_checks import bounds_text
-from neuro_mpc.rules.notation import Notation
 from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, brian_name, derive, text
+from neuro_mpc.rules.notation import Notation
 
 
 @dataclass(frozen=True)
@@ -60,28 +60,41 @@ class _Writer:
         rules, n = self.rules.populations[name], self.n
         r, h, e = (n.variable(letter) for letter in "rhe")
         equations = [
-            ("f(r)", n.formula(rules.rate, {}), ""), (f"{n.slope}(r)", n.formula(rules.slope, {}), ""),
-            *self._prediction(name, h, rules.receives_variance), (e, f"{r} {n.minus} {h}", ""),
-            *self._variance_error(rules.receives_variance), *self._feedback(name, rules.sends_variance),
+            ("f(r)", n.formula(rules.rate, {}), ""),
+            (f"{n.slope}(r)", n.formula(rules.slope, {}), ""),
+            *self._prediction(name, h, rules.receives_variance),
+            (e, f"{r} {n.minus} {h}", ""),
+            *self._variance_error(rules.receives_variance),
+            *self._feedback(name, rules.sends_variance),
             (n.rate_of(r), f"{n.minus}{e} + {self._drive(r, rules)}", "relaxation"),
-            (e, self._drive(h, rules), "fixed prediction, last step first")]
-        codes = [("value units", rules.belief()), ("prediction units", rules.prediction()),
-                 ("error units", rules.error()),
-                 ("error units under fixed prediction", self.fixed.populations[name].error())]
+            (e, self._drive(h, rules), "fixed prediction, last step first"),
+        ]
+        codes = [
+            ("value units", rules.belief()),
+            ("prediction units", rules.prediction()),
+            ("error units", rules.error()),
+            ("error units under fixed prediction", self.fixed.populations[name].error()),
+        ]
         words = f"{self.circuit.population[name].size} units"
-        return Section(f"Population {name}", words, tuple(equations),
-                       tuple(self._code(*code) for code in codes))
+        return Section(f"Population {name}", words, tuple(equations), tuple(self._code(*code) for code in codes))
 
     def read_out(self) -> Section:
         rules, n = self.rules.readout, self.n
         u, y, e = (n.variable(letter) for letter in "uye")
         output = f"{n.words('softmax')}({u})" if rules.readout == "softmax" else u
-        equations = [*self._prediction(rules.population, u, rules.receives_variance), (y, output, ""),
-                     (e, f"{n.variable(n.words('target'))} {n.minus} {y}", "at the steps that are read out"),
-                     *self._variance_error(rules.receives_variance)]
+        equations = [
+            *self._prediction(rules.population, u, rules.receives_variance),
+            (y, output, ""),
+            (e, f"{n.variable(n.words('target'))} {n.minus} {y}", "at the steps that are read out"),
+            *self._variance_error(rules.receives_variance),
+        ]
         codes = [("prediction units", rules.prediction()), ("error units", rules.error())]
-        return Section(f"Population {rules.population}", "compared with the target", tuple(equations),
-                       tuple(self._code(*code, h=(u, "prediction")) for code in codes))
+        return Section(
+            f"Population {rules.population}",
+            "compared with the target",
+            tuple(equations),
+            tuple(self._code(*code, h=(u, "prediction")) for code in codes),
+        )
 
     def _prediction(self, name: str, prediction: str, varies: bool):
         n, mean, variance = self.n, [], []
@@ -104,9 +117,11 @@ class _Writer:
     def _feedback(self, name: str, varies: bool):
         n = self.n
         for total, moment, error in [("A", n.mu, "e"), *[("V", n.v, "q")] * varies]:
-            terms = [f"{n.moment(moment, key, transposed=True)} {self._received(error, projection, name)}"
-                     for key, projection in self.circuit.outgoing(name).items()
-                     if error == "e" or self.rules.synapses[key].varies]
+            terms = [
+                f"{n.moment(moment, key, transposed=True)} {self._received(error, projection, name)}"
+                for key, projection in self.circuit.outgoing(name).items()
+                if error == "e" or self.rules.synapses[key].varies
+            ]
             yield n.variable(total), " + ".join(terms), ""
 
     def _drive(self, belief: str, rules: PopulationRules) -> str:
@@ -138,8 +153,12 @@ class _Writer:
         equations += [self._update(rule, names) for rule in rules.parameters]
         learning = Code("learning", tuple((_descent(rule), "", "") for rule in rules.parameters))
         own = {brian_name(name): (names[brian_name(name)], "") for name in described.parameter}
-        return Section(f"Synapses {type_name}", described.description, tuple(equations),
-                       (self._code("synapses", rules.equations(), **own), learning))
+        return Section(
+            f"Synapses {type_name}",
+            described.description,
+            tuple(equations),
+            (self._code("synapses", rules.equations(), **own), learning),
+        )
 
     def _names(self, type_name: str) -> dict[str, str]:
         """Variables of the rules of a synapse type → symbols."""
@@ -174,17 +193,30 @@ class _Writer:
         """Brian2 variable → (symbol, words)."""
         n = self.n
         f = f"f({n.variable('r')})"
-        letters = {"r": ("r", "belief"), "err": ("e", "prediction error"),
-                   "q": ("q", "error of the variance"), "h": ("h", "prediction"),
-                   "G": ("G", "mean input"), "G_stimulus": ("G", "mean input from the stimulus"),
-                   "D": ("D", "its variance"), "D_stimulus": ("D", "its variance"),
-                   "epsilon": (n.noise, "noise, standard normal"), "A": ("A", "feedback of errors"),
-                   "V": ("V", "feedback of variance errors"), "y": ("y", "output"),
-                   "target": (n.words("target"), "")}
-        return {**{name: (n.variable(letter), words) for name, (letter, words) in letters.items()},
-                "f": (f, "firing rate"), "f_squared": (n.square(f), ""), "mu": (n.mu, "mean of a weight"),
-                "v": (n.v, "variance of a weight"), "H1": (n.hebbian[0], "sum over steps and trials"),
-                "H2": (n.hebbian[1], "sum over steps and trials")}
+        letters = {
+            "r": ("r", "belief"),
+            "err": ("e", "prediction error"),
+            "q": ("q", "error of the variance"),
+            "h": ("h", "prediction"),
+            "G": ("G", "mean input"),
+            "G_stimulus": ("G", "mean input from the stimulus"),
+            "D": ("D", "its variance"),
+            "D_stimulus": ("D", "its variance"),
+            "epsilon": (n.noise, "noise, standard normal"),
+            "A": ("A", "feedback of errors"),
+            "V": ("V", "feedback of variance errors"),
+            "y": ("y", "output"),
+            "target": (n.words("target"), ""),
+        }
+        return {
+            **{name: (n.variable(letter), words) for name, (letter, words) in letters.items()},
+            "f": (f, "firing rate"),
+            "f_squared": (n.square(f), ""),
+            "mu": (n.mu, "mean of a weight"),
+            "v": (n.v, "variance of a weight"),
+            "H1": (n.hebbian[0], "sum over steps and trials"),
+            "H2": (n.hebbian[1], "sum over steps and trials"),
+        }
 
 
 def _descent(rule: ParameterRule) -> str:

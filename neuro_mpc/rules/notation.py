@@ -15,15 +15,32 @@ from sympy.printing.str import StrPrinter
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Those that look like Latin letters have no name in LaTeX.
-GREEK = set("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-            "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split())
-LETTERS = {name: lookup(f"GREEK {'CAPITAL' if name[0].isupper() else 'SMALL'} LETTER "
-                        f"{name.upper().replace('LAMBDA', 'LAMDA')}") for name in GREEK}
+GREEK = set(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
+)
+LETTERS = {
+    name: lookup(
+        f"GREEK {'CAPITAL' if name[0].isupper() else 'SMALL'} LETTER {name.upper().replace('LAMBDA', 'LAMDA')}"
+    )
+    for name in GREEK
+}
 LATIN = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ"
-SPECIAL = {**{char: f"\\{char}" for char in "#$%&_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
-           "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-           "–": "--", "—": "---", "…": r"\dots{}", "−": "$-$", "→": r"$\to$",
-           **{letter: f"$\\{name}$" for name, letter in LETTERS.items()}}
+SPECIAL = {
+    **{char: f"\\{char}" for char in "#$%&_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "–": "--",
+    "—": "---",
+    "…": r"\dots{}",
+    "−": "$-$",
+    "→": r"$\to$",
+    **{letter: f"$\\{name}$" for name, letter in LETTERS.items()},
+}
 
 
 class Unicode:
@@ -135,8 +152,9 @@ def escaped(text: str) -> str:
 
 def _complements(expression: sympy.Expr) -> tuple[sympy.Expr, dict[sympy.Symbol, sympy.Expr]]:
     """p − 1 as −(1 − p): the expression with symbols for every such 1 − p, and what they stand for."""
-    negative = [part for part in expression.atoms(sympy.Add)
-                if len(part.args) == 2 and part.as_coeff_Add()[0].is_negative]
+    negative = [
+        part for part in expression.atoms(sympy.Add) if len(part.args) == 2 and part.as_coeff_Add()[0].is_negative
+    ]
     symbols = {sympy.Symbol(f"~{number}", real=True): -part for number, part in enumerate(negative)}
     return expression.subs({-part: -symbol for symbol, part in symbols.items()}), symbols
 

@@ -29,8 +29,10 @@ def _heading(circuit: Circuit) -> str:
 
 
 def _arrows(circuit: Circuit) -> list[str]:
-    return [f"{name}: {each.source} → {each.target}{_late(each)}, {each.synapse}"
-            for name, each in circuit.projection.items()]
+    return [
+        f"{name}: {each.source} → {each.target}{_late(each)}, {each.synapse}"
+        for name, each in circuit.projection.items()
+    ]
 
 
 def _late(projection: Projection) -> str:
@@ -98,16 +100,26 @@ SECTIONS
 
 def as_latex(circuit: Circuit) -> str:
     """The equations of a circuit and the Brian2 code that executes them, a complete LaTeX document."""
-    parts = {"TITLE": escaped(_heading(circuit)),
-             "PROJECTIONS": NEXT_ROW.join(map(escaped, _arrows(circuit))),
-             "SECTIONS": "\n".join(map(_latex_section, sections(circuit, Latex())))}
+    parts = {
+        "TITLE": escaped(_heading(circuit)),
+        "PROJECTIONS": NEXT_ROW.join(map(escaped, _arrows(circuit))),
+        "SECTIONS": "\n".join(map(_latex_section, sections(circuit, Latex()))),
+    }
     return re.sub("|".join(parts), lambda name: parts[name[0]], DOCUMENT)
 
 
 def _latex_section(section: Section) -> str:
     rows = NEXT_ROW.join(_latex_equation(*equation) for equation in section.equations)
-    return "\n".join([rf"\subsection*{{{escaped(section.title)}}}", escaped(section.words),
-                      r"\begin{align*}", rows, r"\end{align*}", *map(_latex_code, section.code)])
+    return "\n".join(
+        [
+            rf"\subsection*{{{escaped(section.title)}}}",
+            escaped(section.words),
+            r"\begin{align*}",
+            rows,
+            r"\end{align*}",
+            *map(_latex_code, section.code),
+        ]
+    )
 
 
 def _latex_equation(left: str, right: str, remark: str) -> str:
@@ -135,10 +147,13 @@ def _visible(latex: str) -> int:
 
 
 def _latex_code(code: Code) -> str:
-    lines = [rf"\texttt{{{_breakable(line)}}}" + (rf"\hfill ${symbol}$" if symbol else "")
-             for line, symbol, _ in code.lines]
-    return (rf"\medskip\emph{{Brian2: {escaped(code.title)}}}{NEXT_ROW}"
-            rf"{{\small\raggedright {NEXT_ROW.join(lines)}\par}}")
+    lines = [
+        rf"\texttt{{{_breakable(line)}}}" + (rf"\hfill ${symbol}$" if symbol else "") for line, symbol, _ in code.lines
+    ]
+    return (
+        rf"\medskip\emph{{Brian2: {escaped(code.title)}}}{NEXT_ROW}"
+        rf"{{\small\raggedright {NEXT_ROW.join(lines)}\par}}"
+    )
 
 
 def _breakable(line: str) -> str:

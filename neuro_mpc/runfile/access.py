@@ -60,8 +60,10 @@ def symbols(run: xr.DataTree) -> list[str]:
     if found := next(filter(None, named), ""):
         return found.split("\n")
     start = run.attrs.get("start_run")
-    raise RunFileError(f"{source(run)} holds no names of symbols, such as words or letters",
-                       hint=f"the run it began with, {start}" if start else "a run of text, ptb or toy-language")
+    raise RunFileError(
+        f"{source(run)} holds no names of symbols, such as words or letters",
+        hint=f"the run it began with, {start}" if start else "a run of text, ptb or toy-language",
+    )
 
 
 def while_learning(found: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:

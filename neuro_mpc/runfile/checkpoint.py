@@ -67,8 +67,14 @@ class Checkpoint:
 class Checkpoints:
     """Saves a training at its beginning, then every `every` seconds; 0: whenever asked, infinity: never."""
 
-    def __init__(self, run_file: Path, written: Path, origin: Mapping[str, str], every: float,
-                 clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        run_file: Path,
+        written: Path,
+        origin: Mapping[str, str],
+        every: float,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.path, self.written, self.origin, self.every = saved_path(run_file), written, origin, every
         self._clock, self._last, self._cost = clock, -math.inf, 0.0
 
@@ -89,15 +95,21 @@ class Checkpoints:
         Raises RunError where the disk does not take it; the last one is then still there.
         """
         start = self._clock()
-        header = {"presentation": presentation, "origin": dict(self.origin), "progress": dict(progress),
-                  "arrays": {name: [array.dtype.str, array.size] for name, array in arrays.items()}}
+        header = {
+            "presentation": presentation,
+            "origin": dict(self.origin),
+            "progress": dict(progress),
+            "arrays": {name: [array.dtype.str, array.size] for name, array in arrays.items()},
+        }
         text = json.dumps(header).encode()
         try:
             with self.written.open("rb") as records:
                 _replaced(self.path, lambda sink: _write(sink, records, arrays, text))
         except OSError as problem:
-            raise RunError(f"the checkpoint {self.path} cannot be written: {problem.strerror or problem}",
-                           hint="free space on the disk, then --resume; the last checkpoint is kept") from problem
+            raise RunError(
+                f"the checkpoint {self.path} cannot be written: {problem.strerror or problem}",
+                hint="free space on the disk, then --resume; the last checkpoint is kept",
+            ) from problem
         self._last = self._clock()
         self._cost = self._last - start
 
@@ -115,8 +127,10 @@ def read(path: Path) -> Checkpoint:
     except OSError as problem:
         raise RunFileError(f"the checkpoint {path} cannot be read: {problem.strerror or problem}") from problem
     except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise RunFileError(f"the checkpoint {path} is damaged: {problem}",
-                           hint="--overwrite begins anew; what was recorded may be left in *.partial") from None
+        raise RunFileError(
+            f"the checkpoint {path} is damaged: {problem}",
+            hint="--overwrite begins anew; what was recorded may be left in *.partial",
+        ) from None
 
 
 def _read(path: Path, file: BinaryIO) -> Checkpoint:
@@ -126,10 +140,12 @@ def _read(path: Path, file: BinaryIO) -> Checkpoint:
     file.seek(size - FOOTER.size)
     *sizes, digest, mark = FOOTER.unpack(file.read())
     if mark != MARK and mark.startswith(NAMED):
-        raise RunFileError(f"the checkpoint {path} is of another version of neuro_mpc: its format is "
-                           f"{mark.removeprefix(NAMED).decode(errors='replace').strip()}, and this version reads {FORMAT}",
-                           hint="go on with the version that wrote it (the attribute neuro_mpc_version of the run file), "
-                                "or --overwrite to begin anew; what was recorded stays readable")
+        raise RunFileError(
+            f"the checkpoint {path} is of another version of neuro_mpc: its format is "
+            f"{mark.removeprefix(NAMED).decode(errors='replace').strip()}, and this version reads {FORMAT}",
+            hint="go on with the version that wrote it (the attribute neuro_mpc_version of the run file), "
+            "or --overwrite to begin anew; what was recorded stays readable",
+        )
     if mark != MARK or sum(sizes) + FOOTER.size != size or sizes[2] > LARGEST_HEADER:
         raise ValueError("it does not end as a checkpoint does")
     records, arrays, length = sizes
@@ -141,8 +157,14 @@ def _read(path: Path, file: BinaryIO) -> Checkpoint:
     file.seek(records + arrays)
     header = json.loads(file.read(length))
     file.seek(records)
-    return Checkpoint(path, _count(header["presentation"]), _texts(header["origin"]),
-                      _arrays(header["arrays"], file.read(arrays)), _numbers(header["progress"]), records)
+    return Checkpoint(
+        path,
+        _count(header["presentation"]),
+        _texts(header["origin"]),
+        _arrays(header["arrays"], file.read(arrays)),
+        _numbers(header["progress"]),
+        records,
+    )
 
 
 def _count(number: object) -> int:

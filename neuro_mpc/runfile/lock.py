@@ -80,8 +80,10 @@ class Lock:
         try:
             return self.path.open("a+")
         except OSError as problem:
-            raise RunError(f"{self.path} cannot be written: {problem.strerror or problem}",
-                           hint="a folder that is there and can be written") from problem
+            raise RunError(
+                f"{self.path} cannot be written: {problem.strerror or problem}",
+                hint="a folder that is there and can be written",
+            ) from problem
 
     def _claim(self, file) -> None:
         if not _locked(file):

@@ -35,8 +35,9 @@ def check_folder(path: Path) -> None:
     try:
         require_room(path, 0)
     except OSError as problem:
-        raise RunError(f"{path} cannot be written: {problem.strerror}",
-                       hint="free space on the disk, or a path on another one") from None
+        raise RunError(
+            f"{path} cannot be written: {problem.strerror}", hint="free space on the disk, or a path on another one"
+        ) from None
 
 
 def require_room(path: Path, size: int) -> None:

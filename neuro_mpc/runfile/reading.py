@@ -13,8 +13,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from neuro_mpc.runfile import netcdf
 from neuro_mpc.errors import RunFileError
+from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.paths import partial_path, saved_path
 
 DAMAGED = "a copy of the file; what is left of an unfinished run can be gone on with: --resume"
@@ -74,8 +74,9 @@ def _whole(path: Path, careful: bool) -> Path:
         return path
     if not replaceable:
         raise RunFileError(f"{path} cannot be read as a run file: {trouble}", hint=DAMAGED)
-    warnings.warn(f"{path} was left half written, or is being written: this is its last checkpoint, {saved}",
-                  stacklevel=3)
+    warnings.warn(
+        f"{path} was left half written, or is being written: this is its last checkpoint, {saved}", stacklevel=3
+    )
     return saved
 
 
@@ -83,6 +84,11 @@ def _trouble_elsewhere(path: Path) -> str:
     """As `netcdf.trouble`, in a process of its own."""
     package = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
-    trial = subprocess.run([sys.executable, "-m", "neuro_mpc.runfile.netcdf", str(path)], capture_output=True, text=True,
-                           errors="replace", env=environment)
+    trial = subprocess.run(
+        [sys.executable, "-m", "neuro_mpc.runfile.netcdf", str(path)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment,
+    )
     return (trial.stdout.strip() or netcdf.DAMAGED) if trial.returncode else ""

@@ -22,9 +22,8 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc import __version__
-
-from neuro_mpc.runfile import netcdf
 from neuro_mpc.errors import RunError
+from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.labels import LEARNING, NEURAL, TESTS, evaluation_label
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
 from neuro_mpc.runfile.reading import open_run
@@ -50,8 +49,10 @@ def _writing(method):
         try:
             return method(self, *args, **options)
         except FileNotFoundError as problem:
-            raise RunError(f"{self.partial} is not there any more: it was removed while the run went on",
-                           hint="--resume goes on from the last checkpoint, if that is still there") from problem
+            raise RunError(
+                f"{self.partial} is not there any more: it was removed while the run went on",
+                hint="--resume goes on from the last checkpoint, if that is still there",
+            ) from problem
         except (OSError, RuntimeError) as problem:
             reason = getattr(problem, "strerror", None) or problem
             raise RunError(f"{self.partial} cannot be written: {reason}", hint=CANNOT_WRITE) from problem

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import netCDF4
 
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.errors import RunError
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
-from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.errors import RunError
 from neuro_mpc.runfile.lock import refuse_locked
-from neuro_mpc.runs.provenance import DESCRIBED_ANYWAY, differences, shown
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, saved_path
-from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.runs.provenance import DESCRIBED_ANYWAY, differences, shown
 
 Stage = Callable[[str], None]
 
@@ -76,18 +76,36 @@ class Keeping:
         both = [name for name in now if name in before]
         found = differences({name: before[name] for name in both}, {name: now[name] for name in both})
         if found and not self.accept_changes:
-            raise RunError(problem + shown(found),
-                           hint="the settings it was started with, another path, --overwrite to begin anew, or "
-                                "--accept-changes to go on all the same")
+            raise RunError(
+                problem + shown(found),
+                hint="the settings it was started with, another path, --overwrite to begin anew, or "
+                "--accept-changes to go on all the same",
+            )
 
-    def record(self, saved: Checkpoint | None, started: Mapping[str, str], circuit: Circuit, protocol: Protocol,
-               seed: int, backend: str, threads: int) -> RunFile:
+    def record(
+        self,
+        saved: Checkpoint | None,
+        started: Mapping[str, str],
+        circuit: Circuit,
+        protocol: Protocol,
+        seed: int,
+        backend: str,
+        threads: int,
+    ) -> RunFile:
         """The run file to write to: a new one, or as it was at a checkpoint."""
         if saved is None:
             checkpoint.discard(self.path)
             more = {name: text for name, text in started.items() if name not in DESCRIBED_ANYWAY}
-            return RunFile(self.path, circuit=circuit, protocol=protocol, seed=seed, backend=backend, threads=threads,
-                           overwrite=self.overwrite or self.resume, extra_attributes=more)
+            return RunFile(
+                self.path,
+                circuit=circuit,
+                protocol=protocol,
+                seed=seed,
+                backend=backend,
+                threads=threads,
+                overwrite=self.overwrite or self.resume,
+                extra_attributes=more,
+            )
         saved.write_records(partial_path(self.path))
         record = RunFile.reopened(self.path, protocol=protocol)
         if changes := differences(saved.origin, started):

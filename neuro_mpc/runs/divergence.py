@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from neuro_mpc.errors import RunError
-from neuro_mpc.simulation.presentation import Energies, Presenter
 from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.simulation.presentation import Energies, Presenter
 
 # Energies fall while a circuit learns. Single batches may have any energy where the variance of an input is small; one
 # that is so many times that of the beginning in so many presentations in a row will not come back.
 LARGEST_GROWTH, LARGEST_GROWTH_WITH_RETREAT = 1e6, 100.0
 PATIENCE = 10
 LEAST_FACTOR = 2.0**-20
-ADVICE = ("a smaller learning.rate, learning.clip or inference.rate, smaller initial values, or "
-          "learning.backoff = 50, which halves the rate by itself; what was recorded before can be read")
+ADVICE = (
+    "a smaller learning.rate, learning.clip or inference.rate, smaller initial values, or "
+    "learning.backoff = 50, which halves the rate by itself; what was recorded before can be read"
+)
 
 
 class Diverged(RunError):
@@ -41,15 +43,19 @@ class Watch:
         self.high = self.high + 1 if energies.total > self.largest else 0
         if not np.isfinite(energies.total) or self.high >= PATIENCE:
             self.high = 0
-            raise Diverged(f"the free energy became {energies.total:.3g} in presentation {presentation}: "
-                           f"{self._where()}", hint=ADVICE)
+            raise Diverged(
+                f"the free energy became {energies.total:.3g} in presentation {presentation}: {self._where()}",
+                hint=ADVICE,
+            )
 
     def parameters(self, presentation: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Raises Diverged for arrays that are not finite."""
         # The compiled program computes as if there were no NaN, so that one need not reach the energies.
         if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
-            raise Diverged(f"after {presentation} presentations, there are infinite numbers or NaN in "
-                           f"{', '.join(bad[:5])}", hint=ADVICE)
+            raise Diverged(
+                f"after {presentation} presentations, there are infinite numbers or NaN in {', '.join(bad[:5])}",
+                hint=ADVICE,
+            )
 
     def _where(self) -> str:
         largest = self._presenter.largest_errors()

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from neuro_mpc import machine
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.runfile.paths import free_disk
-from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.stimuli import Stimuli
 
@@ -44,8 +44,12 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, back
     # Drawn in float64 with some copies; read for a checkpoint; a batch on its way; a sample on its way.
     passing = 3 * 8 * parameters + arrays + 3 * 4 * _batch_elements(plan) + 2 * sample
     memory = BASE_BYTES[backend] + arrays + _packed_elements(plan) * item + _neural_bytes(plan, item) + passing
-    records = (course.total * LEARNING_COLUMNS * 8 + _snapshots(protocol, course) * parameters * item
-               + len(protocol.recording.samples) * sample + 1e5)
+    records = (
+        course.total * LEARNING_COLUMNS * 8
+        + _snapshots(protocol, course) * parameters * item
+        + len(protocol.recording.samples) * sample
+        + 1e5
+    )
     seconds = _products(plan, protocol, course, data) / machine.products_per_second(plan.precision) * MORE_THAN_PRODUCTS
     seconds /= plan.threads
     return Estimate(memory, 2 * records + arrays, seconds, synapses, parameters, course.total)
@@ -58,15 +62,18 @@ def refuse_too_large(found: Estimate) -> None:
         raise RunError(
             f"the run needs about {in_bytes(found.memory)} of memory and {in_bytes(free)} are free: "
             f"{found.synapses:,} synapses with {found.parameters:,} parameters",
-            hint="smaller populations, a smaller learning.batch, fewer recording.trials, or a larger machine")
+            hint="smaller populations, a smaller learning.batch, fewer recording.trials, or a larger machine",
+        )
 
 
 def warn_of_little_room(found: Estimate, path: Path, stage: Callable[[str], None]) -> None:
     """Tells where a run file may become larger than its disk; compressed, it may still fit."""
     free = free_disk(path)
     if found.disk > free:
-        stage(f"the run may write up to {in_bytes(found.disk)}, and {in_bytes(free)} are free beside {path}; "
-              "if the disk fills up, the run ends in order, and --resume goes on")
+        stage(
+            f"the run may write up to {in_bytes(found.disk)}, and {in_bytes(free)} are free beside {path}; "
+            "if the disk fills up, the run ends in order, and --resume goes on"
+        )
 
 
 def as_text(found: Estimate) -> str:
@@ -74,12 +81,15 @@ def as_text(found: Estimate) -> str:
     free = machine.free_memory()
     of = f" of {in_bytes(free)} that are free" if free is not None else ""
     disk = in_bytes(free_disk(Path("run.nc")))
-    return "\n".join([
-        f"the descriptions hold: {found.synapses:,} synapses with {found.parameters:,} parameters",
-        f"memory   about {in_bytes(found.memory)}{of}",
-        f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
-        "while the run lasts",
-        f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, and compiling once (cpp, cython)"])
+    return "\n".join(
+        [
+            f"the descriptions hold: {found.synapses:,} synapses with {found.parameters:,} parameters",
+            f"memory   about {in_bytes(found.memory)}{of}",
+            f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
+            "while the run lasts",
+            f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, and compiling once (cpp, cython)",
+        ]
+    )
 
 
 def duration(seconds: float) -> str:
@@ -114,15 +124,19 @@ def _synapse_elements(plan: Plan) -> int:
 
 
 def _packed_elements(plan: Plan) -> int:
-    return sum(_synapses(plan, name) * len(plan.packed(name, direction))
-               for name in plan.circuit.projection for direction in ("forward", "backward"))
+    return sum(
+        _synapses(plan, name) * len(plan.packed(name, direction))
+        for name in plan.circuit.projection
+        for direction in ("forward", "backward")
+    )
 
 
 def _neural_bytes(plan: Plan, item: int) -> int:
     """Populations on all rows of a presentation; each Brian2 group also numbers its elements."""
     total = 0
-    groups = {name: [rules.belief(), rules.prediction(), rules.error()]
-              for name, rules in plan.rules.populations.items()}
+    groups = {
+        name: [rules.belief(), rules.prediction(), rules.error()] for name, rules in plan.rules.populations.items()
+    }
     groups[plan.circuit.target] = [plan.rules.readout.prediction(), plan.rules.readout.error()]
     groups[plan.circuit.stimulus] = ["symbol : integer" if plan.symbolic else "x : 1\nx_squared : 1"]
     for name, equations in groups.items():
@@ -154,8 +168,11 @@ def _snapshots(protocol: Protocol, course: Course) -> int:
 
 def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> float:
     """Multiplications of the matrix products of all presentations and tests."""
-    each = sum(_synapses(plan, name) * (2 if rules.varies else 1) for name, rules in plan.rules.synapses.items()
-               if not (plan.symbolic and plan.circuit.projection[name].source == plan.circuit.stimulus))
+    each = sum(
+        _synapses(plan, name) * (2 if rules.varies else 1)
+        for name, rules in plan.rules.synapses.items()
+        if not (plan.symbolic and plan.circuit.projection[name].source == plan.circuit.stimulus)
+    )
     one_pass = float(each * plan.trials * plan.steps)
     inference = protocol.inference
     starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]
@@ -167,4 +184,3 @@ def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> 
     tests = 2 + (course.total // between if between else 0)
     batches = -(-data.size(test.split) // plan.trials)
     return one_pass * (2 * course.total + inferring + tests * batches + (2 + test.ensemble) * batches)
-

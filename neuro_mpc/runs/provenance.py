@@ -12,9 +12,9 @@ import numpy as np
 
 from neuro_mpc import __version__
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.network import launch
 from neuro_mpc.network.compiler import compiler_version
-from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.stimuli import Stimuli
 from neuro_mpc.stimuli.interface import SPLITS
 
@@ -24,23 +24,35 @@ SHOWN = 8
 TRIALS_COMPARED = 256
 
 
-def origin(circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int,
-           data: Stimuli) -> dict[str, str]:
+def origin(
+    circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int, data: Stimuli
+) -> dict[str, str]:
     """name → text: circuit and protocol (TOML), seed, backend, threads, data, versions, and the machine.
 
     All of it is found among the attributes of the run file.
     """
-    described = {"circuit": circuit.to_toml(), "protocol": protocol.to_toml(), "seed": str(seed), "backend": backend,
-                 "threads": str(threads), "data": _fingerprint(data), "neuro_mpc_version": __version__,
-                 "brian2_version": version("brian2"), "numpy_version": np.__version__,
-                 "processor": f"{platform.machine()} {_digest(launch.processor().encode())}"}
+    described = {
+        "circuit": circuit.to_toml(),
+        "protocol": protocol.to_toml(),
+        "seed": str(seed),
+        "backend": backend,
+        "threads": str(threads),
+        "data": _fingerprint(data),
+        "neuro_mpc_version": __version__,
+        "brian2_version": version("brian2"),
+        "numpy_version": np.__version__,
+        "processor": f"{platform.machine()} {_digest(launch.processor().encode())}",
+    }
     return described if backend == "numpy" else {**described, "compiler": compiler_version()}
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What differs, a line each: ``protocol.learning.rate was 0.1, is 0.5``."""
-    return [line for name in dict.fromkeys([*before, *now])
-            for line in _differences(name, before.get(name, "nothing"), now.get(name, "nothing"))]
+    return [
+        line
+        for name in dict.fromkeys([*before, *now])
+        for line in _differences(name, before.get(name, "nothing"), now.get(name, "nothing"))
+    ]
 
 
 def shown(lines: list[str]) -> str:

@@ -10,33 +10,42 @@ from pathlib import Path
 import xarray as xr
 
 from neuro_mpc import stimuli
-
-from neuro_mpc.simulation import initial
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, RunError
-from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large, warn_of_little_room
 from neuro_mpc.experiments.registry import conduct, refuse_misfit
-from neuro_mpc.runs.destination import Keeping
-from neuro_mpc.runfile.lock import Lock
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
-from neuro_mpc.runs.provenance import origin
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.runs.progress import SilentProgress
-from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+from neuro_mpc.runfile.lock import Lock
 from neuro_mpc.runfile.record import open_run
+from neuro_mpc.runs.destination import Keeping
+from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large, warn_of_little_room
+from neuro_mpc.runs.progress import SilentProgress
+from neuro_mpc.runs.provenance import origin
+from neuro_mpc.runs.training import Training
+from neuro_mpc.simulation import initial
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.simulation.trained import Source, Trained, load_trained, on_task_of
-from neuro_mpc.runs.training import Training
 
 EXPERIMENT_HINT = "the run file to start from: --from run.nc, or start= in Python"
 
 
-def simulate(circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, *,
-             start: Source | None = None, seed: int | None = None, backend: str = "cpp", threads: int = 1,
-             out: str | os.PathLike | None = None, overwrite: bool = False,
-             resume: bool = False, accept_changes: bool = False, checkpoint_every: float = 10.0,
-             progress: SilentProgress | None = None) -> xr.DataTree:
+def simulate(
+    circuit: Circuit | None,
+    protocol: Protocol | ExperimentProtocol,
+    *,
+    start: Source | None = None,
+    seed: int | None = None,
+    backend: str = "cpp",
+    threads: int = 1,
+    out: str | os.PathLike | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    accept_changes: bool = False,
+    checkpoint_every: float = 10.0,
+    progress: SilentProgress | None = None,
+) -> xr.DataTree:
     """Run `protocol` on `circuit` and return the run, an `xarray.DataTree` (see the README for its groups).
 
     start       a run to go out from, as `load_trained` takes or gives it: its learned parameters, with a fresh
@@ -72,13 +81,18 @@ def simulate(circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, *
     return open_run(out)
 
 
-def _beginning(circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, start: Source | None,
-               seed: int | None) -> tuple[Circuit, Protocol, Trained | None, int]:
+def _beginning(
+    circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, start: Source | None, seed: int | None
+) -> tuple[Circuit, Protocol, Trained | None, int]:
     """What is run, from which trained circuit, if from any, and with which seed."""
     if start is not None:
         trained = load_trained(start)
-        return (circuit or trained.unsized(), on_task_of(protocol, trained), trained,
-                trained.seed if seed is None else seed)
+        return (
+            circuit or trained.unsized(),
+            on_task_of(protocol, trained),
+            trained,
+            trained.seed if seed is None else seed,
+        )
     if getattr(protocol, "experiment", None) is not None:
         raise RunError(f"{protocol.name} is an experiment on a trained circuit", hint=EXPERIMENT_HINT)
     if circuit is None:
@@ -109,8 +123,7 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
             workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
             # Only now what is there may be replaced: a program that cannot be compiled costs nothing.
             program = stack.enter_context(launch.start(plan, backend, workspace, progress.stage))
-            record = stack.enter_context(
-                keeping.record(saved, started, circuit, protocol, seed, backend, plan.threads))
+            record = stack.enter_context(keeping.record(saved, started, circuit, protocol, seed, backend, plan.threads))
             presenter = Presenter(program, plan, protocol, seed, carries=data.carries)
             training = Training(presenter, protocol, course, data, record, progress, keeping.checkpoints(started))
             training.run(parameters) if saved is None else training.resume(saved)
@@ -120,8 +133,9 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
         keeping.discard()
 
 
-def prepare(circuit: Circuit, protocol: Protocol, seed: int, backend: str,
-            threads: int) -> tuple[Plan, Course, stimuli.Stimuli]:
+def prepare(
+    circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int
+) -> tuple[Plan, Course, stimuli.Stimuli]:
     """What is run, in which order of trials, on which data; DescriptionError where these do not fit together."""
     data = stimuli.load(protocol, circuit, seed)
     circuit = circuit.sized(data.width, data.classes)
@@ -132,13 +146,19 @@ def prepare(circuit: Circuit, protocol: Protocol, seed: int, backend: str,
     return plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1), course, data
 
 
-def _first_parameters(circuit: Circuit, protocol: Protocol, trained: Trained | None,
-                      seed: int) -> initial.Parameters:
+def _first_parameters(circuit: Circuit, protocol: Protocol, trained: Trained | None, seed: int) -> initial.Parameters:
     return trained.parameters_for(circuit) if trained else initial.draw(circuit, protocol, seed)
 
 
-def check(circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, *,
-          start: Source | None = None, seed: int | None = None, backend: str = "cpp", threads: int = 1) -> Estimate:
+def check(
+    circuit: Circuit | None,
+    protocol: Protocol | ExperimentProtocol,
+    *,
+    start: Source | None = None,
+    seed: int | None = None,
+    backend: str = "cpp",
+    threads: int = 1,
+) -> Estimate:
     """All that `simulate` checks before it compiles, and an estimate of what the run will take; the same errors."""
     circuit, protocol, trained, seed = _beginning(circuit, protocol, start, seed)
     backend = launch.available(backend)
@@ -152,27 +172,66 @@ def check(circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, *,
 def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Stimuli, threads: int = 1) -> Plan:
     """What the generated code depends on."""
     learning, inference = protocol.learning, protocol.inference
-    return Plan(circuit, trials, data.steps, data.read, inference.scheme, inference.variance_feedback,
-                inference.settles, inference.energy_limit > 0, learning.optimizer, learning.beta1, learning.beta2, learning.epsilon,
-                learning.decay, learning.clip, learning.clip_parameters, protocol.precision, threads, learning.clip_norm,
-                tuple(learning.rate_factor.items()), data.symbolic, inference.output_feedback)
+    return Plan(
+        circuit,
+        trials,
+        data.steps,
+        data.read,
+        inference.scheme,
+        inference.variance_feedback,
+        inference.settles,
+        inference.energy_limit > 0,
+        learning.optimizer,
+        learning.beta1,
+        learning.beta2,
+        learning.epsilon,
+        learning.decay,
+        learning.clip,
+        learning.clip_parameters,
+        protocol.precision,
+        threads,
+        learning.clip_norm,
+        tuple(learning.rate_factor.items()),
+        data.symbolic,
+        inference.output_feedback,
+    )
 
 
 def _refuse_misfits(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Stimuli) -> None:
     recorded = {*circuit.free, circuit.target}
     for name in protocol.recording.populations:
         if name not in recorded:
-            raise DescriptionError("there is nothing to record", source=protocol.name, key="recording.populations",
-                                   found=name, expected=", ".join(sorted(recorded)))
+            raise DescriptionError(
+                "there is nothing to record",
+                source=protocol.name,
+                key="recording.populations",
+                found=name,
+                expected=", ".join(sorted(recorded)),
+            )
     inference = protocol.inference
-    if protocol.recording.trajectory and (inference.scheme != "relaxation" or inference.settles or inference.redraw_noise):
-        raise DescriptionError("a trajectory is kept of plain relaxation only", source=protocol.name,
-                               key="recording.trajectory", found=True,
-                               hint='inference.scheme = "relaxation", without tolerance, energy_limit and redraw_noise')
+    if protocol.recording.trajectory and (
+        inference.scheme != "relaxation" or inference.settles or inference.redraw_noise
+    ):
+        raise DescriptionError(
+            "a trajectory is kept of plain relaxation only",
+            source=protocol.name,
+            key="recording.trajectory",
+            found=True,
+            hint='inference.scheme = "relaxation", without tolerance, energy_limit and redraw_noise',
+        )
     if protocol.test.measure != "correct-letter-ratio" and not data.size(protocol.test.split):
-        raise DescriptionError(f"there are no trials to test on in the split {protocol.test.split!r}",
-                               source=protocol.name, key="test.split", found=protocol.test.split)
+        raise DescriptionError(
+            f"there are no trials to test on in the split {protocol.test.split!r}",
+            source=protocol.name,
+            key="test.split",
+            found=protocol.test.split,
+        )
     for sample in protocol.recording.samples:
         if not -course.total <= sample < course.total and course.total:
-            raise DescriptionError("there is no such presentation", source=protocol.name, key="recording.samples",
-                                   found=sample, expected=f"at least {-course.total}, below {course.total}")
+            raise DescriptionError(
+                "there is no such presentation",
+                source=protocol.name,
+                key="recording.samples",
+                found=sample,
+                expected=f"at least {-course.total}, below {course.total}",
+            )

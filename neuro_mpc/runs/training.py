@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from neuro_mpc import stimuli
-
-from neuro_mpc.simulation import evaluation, initial, measures
-from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
-from neuro_mpc.runs.divergence import Diverged, Retreat, Watch
-from neuro_mpc.errors import RunError
-from neuro_mpc.runs.interruption import held_back
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.errors import RunError
+from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.runs.divergence import Diverged, Retreat, Watch
+from neuro_mpc.runs.interruption import held_back
+from neuro_mpc.runs.progress import SilentProgress
+from neuro_mpc.simulation import evaluation, initial, measures
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.simulation.selection import Selection, is_selected
 
@@ -20,8 +19,16 @@ from neuro_mpc.simulation.selection import Selection, is_selected
 class Training:
     """Learns, tests and records, presentation by presentation."""
 
-    def __init__(self, presenter: Presenter, protocol: Protocol, course: Course, data: stimuli.Stimuli,
-                 record: RunFile, progress: SilentProgress, checkpoints: Checkpoints):
+    def __init__(
+        self,
+        presenter: Presenter,
+        protocol: Protocol,
+        course: Course,
+        data: stimuli.Stimuli,
+        record: RunFile,
+        progress: SilentProgress,
+        checkpoints: Checkpoints,
+    ):
         self.presenter, self.protocol, self.course = presenter, protocol, course
         self.data, self.progress, self.checkpoints = data, progress, checkpoints
         self.selection = Selection(protocol)
@@ -42,8 +49,11 @@ class Training:
     def resume(self, saved: Checkpoint) -> None:
         """The rest of a training that was saved. Raises RunError where that one went on for longer."""
         if saved.presentation > self.course.total:
-            raise RunError(f"{saved.presentation} presentations are learned already, and the protocol ends after "
-                           f"{self.course.total}", hint="more learning.epochs or learning.presentations")
+            raise RunError(
+                f"{saved.presentation} presentations are learned already, and the protocol ends after "
+                f"{self.course.total}",
+                hint="more learning.epochs or learning.presentations",
+            )
         selected = {name: array for name, array in saved.arrays.items() if is_selected(name)}
         self.presenter.restore({name: array for name, array in saved.arrays.items() if name not in selected})
         self.selection.restore(saved.progress, selected, self.presenter.plan.circuit.shape)
@@ -80,8 +90,12 @@ class Training:
         if due:
             self.retreat.flush()
             high = 0 if self.retreat.good else self.watch.high
-            progress = {"largest": self.watch.largest, "high": high, "factor": self.retreat.factor,
-                        **self.selection.progress()}
+            progress = {
+                "largest": self.watch.largest,
+                "high": high,
+                "factor": self.retreat.factor,
+                **self.selection.progress(),
+            }
             self.checkpoints.save(good[0], {**good[1], **self.selection.arrays()}, progress)
         if interrupted:
             self.retreat.confirm()
@@ -97,8 +111,12 @@ class Training:
     def _before(self, presentation: int) -> None:
         """Tests and snapshots that are due after so many presentations."""
         ends = presentation in (0, self.course.total)
-        if ends or self._due(presentation, self.protocol.recording.synapses_every) \
-                or presentation in self.observed or presentation - 1 in self.observed:
+        if (
+            ends
+            or self._due(presentation, self.protocol.recording.synapses_every)
+            or presentation in self.observed
+            or presentation - 1 in self.observed
+        ):
             self._snapshot(presentation)
         if self.tested and (ends or self._due(presentation, self.tested_every)):
             self._test(presentation)
@@ -133,14 +151,22 @@ class Training:
         else:
             energies = self.presenter.learn(presentation, *batch, rate, goes_on)
         self.watch.energies(presentation, energies)
-        self.record.learning(presentation, free_energy=energies.total, free_energy_hidden=energies.hidden,
-                             loss=energies.loss, free_energy_start=energies.start, iterations=energies.iterations)
+        self.record.learning(
+            presentation,
+            free_energy=energies.total,
+            free_energy_hidden=energies.hidden,
+            loss=energies.loss,
+            free_energy_start=energies.start,
+            iterations=energies.iterations,
+        )
         self.progress.update(presentation + 1, energies.total)
 
     def _sample(self, presentation, trials, stimulus, target, traces) -> None:
         kept = slice(self.protocol.recording.trials or None)
-        traces = {population: {name: values[..., kept, :] for name, values in variables.items()}
-                  for population, variables in traces.items()}
+        traces = {
+            population: {name: values[..., kept, :] for name, values in variables.items()}
+            for population, variables in traces.items()
+        }
         shown, wanted = stimulus[:, kept], target[:, kept]
         if self.data.symbolic:
             shown, wanted = stimuli.one_hot(shown, self.data.width), stimuli.one_hot(wanted, self.data.classes)
@@ -150,8 +176,9 @@ class Training:
         test = self.protocol.test
         result = measures.measure(self.presenter, self.data, test, test.split, presentation)
         if result.sequences is not None:
-            self.record.generated(presentation, result.sequences, symbols=self.data.symbols,
-                                  transitions=self.data.transitions)
+            self.record.generated(
+                presentation, result.sequences, symbols=self.data.symbols, transitions=self.data.transitions
+            )
         self.record.test(presentation, result.values)
         self.selection.observe(presentation, result.values, self.presenter.parameters)
         self.progress.tested(presentation, result.values)

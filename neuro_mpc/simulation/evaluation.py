@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.simulation import measures
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.simulation.sampling import draw_weights
 from neuro_mpc.stimuli import Stimuli
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
-from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
-from neuro_mpc.stimuli.text import END, UNKNOWN, tokens
 from neuro_mpc.simulation.trained import Source, Trained, load_trained
+from neuro_mpc.stimuli.text import END, UNKNOWN, tokens
 
 NO_SYMBOL = -1
 
@@ -41,8 +41,17 @@ class Reader:
     Raises RunFileError for a run without symbols, RunError for a number of texts or networks that cannot be.
     """
 
-    def __init__(self, run: Source, *, presentation: int | None = None, texts: int = 1, networks: int = 0,
-                 mean_weights: bool = False, seed: int | None = None, backend: str = "numpy"):
+    def __init__(
+        self,
+        run: Source,
+        *,
+        presentation: int | None = None,
+        texts: int = 1,
+        networks: int = 0,
+        mean_weights: bool = False,
+        seed: int | None = None,
+        backend: str = "numpy",
+    ):
         if texts < 1 or networks < 0:
             raise RunError(f"{texts} texts and {networks} networks", hint="at least 1 text, at least 0 networks")
         self.symbols = _symbols(run)
@@ -63,7 +72,9 @@ class Reader:
             if self.mean_weights:
                 stack.enter_context(self._presenter.noiseless())
             self._stack = stack.pop_all()
-        weights = (draw_weights(plan.circuit, self.trained.parameters, self.seed, each) for each in range(self.networks))
+        weights = (
+            draw_weights(plan.circuit, self.trained.parameters, self.seed, each) for each in range(self.networks)
+        )
         self._drawn = [(each, None) for each in weights]
         return self
 
@@ -76,7 +87,9 @@ class Reader:
         Raises RunError where the circuit has no `<unk>`.
         """
         names = tokens([text], self.level)[:-1]
-        if unknown := ", ".join(repr(name) if name.isspace() else name for name in dict.fromkeys(names) if name not in self._numbers):
+        if unknown := ", ".join(
+            repr(name) if name.isspace() else name for name in dict.fromkeys(names) if name not in self._numbers
+        ):
             if UNKNOWN not in self._numbers:
                 raise RunError(f"the circuit knows no {unknown}", hint=f"one of {' '.join(self.symbols[:30])}")
             warnings.warn(f"not in the vocabulary, read as {UNKNOWN}: {unknown}", stacklevel=3)
@@ -99,8 +112,9 @@ class Reader:
 
     def _read(self, symbols: np.ndarray) -> np.ndarray:
         nothing = np.full((1, self.texts), NO_SYMBOL)
-        return self._presenter.predict(np.asarray(symbols)[None], nothing, "reading", self._count,
-                                       carrying=self._count > 0)[0][0].astype(float)
+        return self._presenter.predict(
+            np.asarray(symbols)[None], nothing, "reading", self._count, carrying=self._count > 0
+        )[0][0].astype(float)
 
     def _read_with(self, number: int, symbols: np.ndarray) -> np.ndarray:
         """Read with one of the networks, which goes on from its own state."""
@@ -113,8 +127,9 @@ class Reader:
         return output
 
 
-def generate(run: Source, prompt: str = "", *, length: int = 20, temperature: float = 1.0, number: int = 1,
-             **reading) -> list[str]:
+def generate(
+    run: Source, prompt: str = "", *, length: int = 20, temperature: float = 1.0, number: int = 1, **reading
+) -> list[str]:
     """Texts of `length` symbols that a trained circuit goes on with after a prompt.
 
     temperature  each symbol is drawn with a probability ∝ output^(1/temperature); 0: the most probable one
@@ -135,8 +150,9 @@ def generate(run: Source, prompt: str = "", *, length: int = 20, temperature: fl
         chosen = [_chosen(output, temperature, rng)]
         while len(chosen) < length:
             chosen.append(_chosen(reader.read(chosen[-1]), temperature, rng))
-        return [_joined(prompt, [reader.symbols[each] for each in text], reader.level)
-                for text in np.stack(chosen, axis=1)]
+        return [
+            _joined(prompt, [reader.symbols[each] for each in text], reader.level) for text in np.stack(chosen, axis=1)
+        ]
 
 
 def next_symbols(run: Source, text: str, **reading) -> xr.DataArray:
@@ -151,10 +167,16 @@ def next_symbols(run: Source, text: str, **reading) -> xr.DataArray:
         outputs = [reader.read(np.array([symbol]))[0] for symbol in read]
         following = [reader.symbols[each] for each in (*read[1:], reader.end)]
         return xr.DataArray(
-            np.stack(outputs), dims=("position", "symbol"), name="probability",
+            np.stack(outputs),
+            dims=("position", "symbol"),
+            name="probability",
             coords={"symbol": reader.symbols, "text": ("position", following)},
-            attrs={"long_name": "probability of the next symbol", "units": "1",
-                   "presentation": reader.trained.presentation})
+            attrs={
+                "long_name": "probability of the next symbol",
+                "units": "1",
+                "presentation": reader.trained.presentation,
+            },
+        )
 
 
 def _chosen(output: np.ndarray, temperature: float, rng: np.random.Generator) -> np.ndarray:

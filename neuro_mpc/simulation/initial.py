@@ -10,10 +10,10 @@ import sympy
 from neuro_mpc.descriptions import shipped
 from neuro_mpc.descriptions.circuit import Circuit, Parameter
 from neuro_mpc.descriptions.circuit_checks import bounds_text
-from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.descriptions.expressions import SIZES, evaluate, parse
 from neuro_mpc.descriptions.functions import RandomCall, identity, normal
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.randomness import generator
 
 Parameters = dict[str, dict[str, np.ndarray]]
@@ -43,10 +43,7 @@ def refuse_impossible(circuit: Circuit, parameters: Parameters) -> None:
 
 def _projection(circuit: Circuit, protocol: Protocol, name: str, seed: int) -> dict[str, np.ndarray]:
     types = circuit.synapse[circuit.projection[name].synapse].parameter
-    return {
-        parameter: _parameter(circuit, protocol, name, parameter, types[parameter], seed)
-        for parameter in types
-    }
+    return {parameter: _parameter(circuit, protocol, name, parameter, types[parameter], seed) for parameter in types}
 
 
 def _parameter(
@@ -72,9 +69,7 @@ def _parameter(
     return values
 
 
-def _chosen(
-    circuit: Circuit, protocol: Protocol, projection: str, name: str
-) -> tuple[object, dict[str, str]]:
+def _chosen(circuit: Circuit, protocol: Protocol, projection: str, name: str) -> tuple[object, dict[str, str]]:
     """The initial value that counts, and where it stands."""
     overrides, described = protocol.learning.initial, circuit.projection[projection]
     own = overrides.get(projection)
@@ -104,9 +99,7 @@ def _values(expression: sympy.Expr, shape: tuple[int, int], rng: np.random.Gener
         return np.array(np.broadcast_to(evaluate(expression.xreplace(drawn), values), shape))
 
 
-def _draw(
-    call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], rng: np.random.Generator
-) -> np.ndarray:
+def _draw(call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     if isinstance(call, identity):
         if shape[0] != shape[1]:
             raise ValueError(f"identity() needs as many receivers as senders, here {shape[0]} and {shape[1]}")
@@ -127,9 +120,7 @@ def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
     """
     here = {parameter for synapse in circuit.synapse.values() for parameter in synapse.parameter}
     elsewhere = {
-        parameter
-        for name in shipped.files("synapse")
-        for parameter in shipped.synapse_type(name)["parameter"]
+        parameter for name in shipped.files("synapse") for parameter in shipped.synapse_type(name)["parameter"]
     }
     for name in protocol.learning.rate_factor:
         if name not in here | elsewhere:
@@ -170,9 +161,7 @@ def _refuse_unknown_parameters(
             )
 
 
-def _refuse_impossible_moments(
-    circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]
-) -> None:
+def _refuse_impossible_moments(circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]) -> None:
     name = circuit.projection[projection].synapse
     synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
     for moment, formula in (("mean", synapse.mean), ("variance", synapse.variance)):
@@ -182,14 +171,10 @@ def _refuse_impossible_moments(
         slack = 1e-12 * max(1.0, float(np.abs(found).max(initial=0.0))) if moment == "variance" else np.inf
         if not (np.isfinite(found).all() and (found >= -slack).all()):
             problem = f"the parameters of {projection} make a {moment} that is negative or not finite"
-            raise DescriptionError(
-                problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=formula
-            )
+            raise DescriptionError(problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=formula)
 
 
-def _refuse_impossible_spike(
-    circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]
-) -> None:
+def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]) -> None:
     """A weight that is zero with probability p has at least the variance μ² p/(1 − p)."""
     name = circuit.projection[projection].synapse
     synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
@@ -201,9 +186,7 @@ def _refuse_impossible_spike(
         slack = 1e-12 * np.abs(variance).max(initial=1.0)
         too_small = variance * (1 - spike) < mean**2 * spike - slack
     if not ((spike >= 0) & (spike <= 1)).all():
-        raise DescriptionError(
-            f"the parameters of {projection} make no probability", expected="0 to 1", **where
-        )
+        raise DescriptionError(f"the parameters of {projection} make no probability", expected="0 to 1", **where)
     if too_small.any():
         raise DescriptionError(
             f"weights of {projection} that are zero so often vary more than the variance says",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.descriptions.protocol import Test
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Stimuli
 
 
@@ -22,8 +22,9 @@ class TestResult:
     sequences: np.ndarray | None = field(default=None)
 
 
-def measure(presenter: Presenter, stimuli: Stimuli, test: Test, split: str, presentation: int,
-            votes: np.ndarray | None = None) -> TestResult:
+def measure(
+    presenter: Presenter, stimuli: Stimuli, test: Test, split: str, presentation: int, votes: np.ndarray | None = None
+) -> TestResult:
     """What `test` measures on the trials of a split, after so many presentations; `votes` as in `accuracy` and
     `perplexity`. What is learned of a stream goes on afterwards as if there had been no test."""
     with presenter.aside():
@@ -37,8 +38,10 @@ def measure(presenter: Presenter, stimuli: Stimuli, test: Test, split: str, pres
 def no_votes(stimuli: Stimuli, test: Test, split: str) -> np.ndarray | None:
     """Zeros of the shape of the votes of a measure; None where networks cannot vote."""
     steps = stimuli.steps if stimuli.read == "every" else 1
-    return {"accuracy": lambda: np.zeros((steps, stimuli.size(split), stimuli.classes), np.float32),
-            "perplexity": lambda: np.zeros((steps, stimuli.size(split)), np.float32)}.get(test.measure, lambda: None)()
+    return {
+        "accuracy": lambda: np.zeros((steps, stimuli.size(split), stimuli.classes), np.float32),
+        "perplexity": lambda: np.zeros((steps, stimuli.size(split)), np.float32),
+    }.get(test.measure, lambda: None)()
 
 
 def of_votes(stimuli: Stimuli, test: Test, split: str, votes: np.ndarray, networks: int) -> dict[str, float]:
@@ -51,8 +54,9 @@ def of_votes(stimuli: Stimuli, test: Test, split: str, votes: np.ndarray, networ
     return {"perplexity": float(np.exp(-np.log(probable, dtype=np.float64).mean()))}
 
 
-def accuracy(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int,
-             votes: np.ndarray | None = None) -> TestResult:
+def accuracy(
+    presenter: Presenter, stimuli: Stimuli, split: str, presentation: int, votes: np.ndarray | None = None
+) -> TestResult:
     """Mean loss per trial, and the fraction of read-outs whose most probable class is the right one.
 
     votes   (step, trial, class), to which the outputs are added
@@ -63,11 +67,14 @@ def accuracy(presenter: Presenter, stimuli: Stimuli, split: str, presentation: i
         hits.append(_hits(output, stimuli.labels(split, trials)))
         if votes is not None:
             votes[:, trials] += output
-    return TestResult({"test_loss": float(np.concatenate(losses).mean()), "accuracy": float(np.concatenate(hits).mean())})
+    return TestResult(
+        {"test_loss": float(np.concatenate(losses).mean()), "accuracy": float(np.concatenate(hits).mean())}
+    )
 
 
-def perplexity(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int,
-               votes: np.ndarray | None = None) -> TestResult:
+def perplexity(
+    presenter: Presenter, stimuli: Stimuli, split: str, presentation: int, votes: np.ndarray | None = None
+) -> TestResult:
     """exp of the mean cross-entropy of all targets of a split, each counted once; loss and accuracy besides.
 
     votes   (step, trial), to which the probabilities of the targets are added
@@ -90,20 +97,23 @@ def _hits(output: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (output.argmax(axis=2) == labels)[labels >= 0]
 
 
-def _predictions(presenter: Presenter, stimuli: Stimuli, split: str,
-                 presentation: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _predictions(
+    presenter: Presenter, stimuli: Stimuli, split: str, presentation: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Batch by batch: numbers of the trials (B,), output (step, B, class), loss (B,)."""
     size, batch = stimuli.size(split), presenter.plan.trials
     for count, start in enumerate(range(0, size, batch)):
         shown = np.arange(start, start + batch) % size  # the last batch is filled up and cut again
         new = min(batch, size - start)
-        output, loss = presenter.predict(*stimuli.batch(split, shown), f"test {presentation}", count,
-                                         carrying=stimuli.carries and start > 0)
+        output, loss = presenter.predict(
+            *stimuli.batch(split, shown), f"test {presentation}", count, carrying=stimuli.carries and start > 0
+        )
         yield shown[:new], output[:, :new], loss[:new]
 
 
-def correct_letter_ratio(presenter: Presenter, stimuli: Stimuli, split: str, presentation: int,
-                         length: int) -> TestResult:
+def correct_letter_ratio(
+    presenter: Presenter, stimuli: Stimuli, split: str, presentation: int, length: int
+) -> TestResult:
     """Fraction of allowed transitions when each letter begins a string and the circuit goes on by itself
     (Li, Qiu & Huang 2024, Eq. 31); the loss is that of held-out strings, where there are any."""
     ratio, sequences = generated_ratio(presenter, stimuli, length, f"generation {presentation}")
@@ -113,12 +123,13 @@ def correct_letter_ratio(presenter: Presenter, stimuli: Stimuli, split: str, pre
     return TestResult(values, sequences)
 
 
-def generated_ratio(presenter: Presenter, stimuli: Stimuli, length: int,
-                    purpose: str) -> tuple[float, np.ndarray]:
+def generated_ratio(presenter: Presenter, stimuli: Stimuli, length: int, purpose: str) -> tuple[float, np.ndarray]:
     """The correct letter ratio of strings that go on from each letter, and these strings (trial, position)."""
     letters, batch = np.arange(stimuli.letters), presenter.plan.trials
-    parts = [presenter.generate(letters[start:start + batch], length, f"{purpose} {start}")
-             for start in range(0, len(letters), batch)]
+    parts = [
+        presenter.generate(letters[start : start + batch], length, f"{purpose} {start}")
+        for start in range(0, len(letters), batch)
+    ]
     sequences = np.concatenate(parts)
     return float(allowed(sequences, stimuli).mean()), sequences
 

@@ -9,12 +9,12 @@ from zlib import crc32
 
 import numpy as np
 
-from neuro_mpc.errors import RunError
-from neuro_mpc.simulation.initial import Parameters
-from neuro_mpc.network.program import Program
-from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.errors import RunError
+from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.network.program import Program
 from neuro_mpc.rules.derivation import brian_name
+from neuro_mpc.simulation.initial import Parameters
 from neuro_mpc.simulation.sampling import Weights
 from neuro_mpc.stimuli.interface import one_hot
 
@@ -51,10 +51,15 @@ class Presenter:
         self._target = plan.circuit.target
         self._shown: np.ndarray | None = None
         self._packed: set[str] = set()  # directions in which products have the weights as they are now
-        program.set(noise_scale=1.0, drawing=1, tolerance=protocol.inference.tolerance,
-                    energy_limit=protocol.inference.energy_limit or UNLIMITED,
-                    redrawing=int(protocol.inference.redraw_noise),
-                    inference_dt=protocol.inference.rate * TAU_SECONDS, momentum=protocol.inference.momentum)
+        program.set(
+            noise_scale=1.0,
+            drawing=1,
+            tolerance=protocol.inference.tolerance,
+            energy_limit=protocol.inference.energy_limit or UNLIMITED,
+            redrawing=int(protocol.inference.redraw_noise),
+            inference_dt=protocol.inference.rate * TAU_SECONDS,
+            momentum=protocol.inference.momentum,
+        )
 
     # --- parameters ---
 
@@ -67,8 +72,10 @@ class Presenter:
 
     def parameters(self) -> Parameters:
         """Every synapse's parameters now."""
-        return {projection: {name: self._matrix(projection, brian_name(name))
-                             for name in self._parameter_names(projection)} for projection in self.plan.circuit.projection}
+        return {
+            projection: {name: self._matrix(projection, brian_name(name)) for name in self._parameter_names(projection)}
+            for projection in self.plan.circuit.projection
+        }
 
     @contextmanager
     def noiseless(self) -> Iterator[None]:
@@ -101,8 +108,9 @@ class Presenter:
             moments = dict(zip(("mu", "v"), self.moments(projection)))
             varies = self.plan.rules.synapses[projection].varies
             group = self.plan.synapses_name(projection)
-            self.program.set(**{f"{group}_{name}": values * there for name, values in moments.items()
-                                if varies or name == "mu"})
+            self.program.set(
+                **{f"{group}_{name}": values * there for name, values in moments.items() if varies or name == "mu"}
+            )
         try:
             yield
         finally:
@@ -121,7 +129,9 @@ class Presenter:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from a `state`; RunError where it is not one of this circuit."""
         variables = self.program.manifest.variables
-        if {name: array.size for name, array in state.items()} != {name: variables[name][1] for name in self._lasting()}:
+        if {name: array.size for name, array in state.items()} != {
+            name: variables[name][1] for name in self._lasting()
+        }:
             raise RunError("the saved synapses are not those of this circuit", hint="--overwrite starts anew")
         self.program.set(**state)
         self._packed.clear()
@@ -149,8 +159,12 @@ class Presenter:
 
     def _carried(self) -> list[str]:
         """Names of what the next presentation goes on from, where it goes on."""
-        rates = [self.plan.rate_name(name, squared) for name in self.plan.circuit.population
-                 if self.plan.rows[name].history for squared in (False, True)]
+        rates = [
+            self.plan.rate_name(name, squared)
+            for name in self.plan.circuit.population
+            if self.plan.rows[name].history
+            for squared in (False, True)
+        ]
         return [name for name in rates if name in self.program.manifest.variables] if self._carries else []
 
     def _lasting(self) -> list[str]:
@@ -171,8 +185,9 @@ class Presenter:
 
     # --- presentations ---
 
-    def learn(self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float,
-              carrying: bool = False) -> Energies:
+    def learn(
+        self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float, carrying: bool = False
+    ) -> Energies:
         """Predict, infer and learn one batch; `presentation` counts from 0.
 
         carrying   the steps before the first are the last ones of what was shown before, not silence
@@ -182,8 +197,9 @@ class Presenter:
         self._phases(predicting=True, inferring=True, learning=True, carrying=carrying)
         return self._energies()
 
-    def learn_observed(self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float,
-                       carrying: bool = False) -> tuple[Energies, Traces]:
+    def learn_observed(
+        self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float, carrying: bool = False
+    ) -> tuple[Energies, Traces]:
         """As `learn`, in single phases; also the neural state in which it learned, with every iteration of
         inference first where the protocol asks for the trajectory."""
         self._show(stimulus, target, presentation, carrying=carrying)
@@ -205,19 +221,21 @@ class Presenter:
             self._phases(inferring=True)
             observed.append(self.traces())
         self.program.set(iterations=iterations)
-        return {population: {name: np.stack([each[population][name] for each in observed]) for name in values}
-                for population, values in observed[0].items()}
+        return {
+            population: {name: np.stack([each[population][name] for each in observed]) for name in values}
+            for population, values in observed[0].items()
+        }
 
-    def predict(self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int,
-                carrying: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    def predict(
+        self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int, carrying: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Output (step, trial, class) and loss (trial,) of the ancestral pass; nothing is learned."""
         self._show(stimulus, target, count, purpose, carrying)
         self._phases(predicting=True, carrying=carrying)
         (loss,) = self.program.get("loss_start")
         return self.output(), loss
 
-    def respond(self, stimulus: np.ndarray, target: np.ndarray, purpose: str,
-                count: int) -> tuple[np.ndarray, Traces]:
+    def respond(self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int) -> tuple[np.ndarray, Traces]:
         """Output (step, trial, class) of the ancestral pass, and the neural state to which inference brings the
         circuit when it is shown the target; nothing is learned.
 
@@ -239,15 +257,15 @@ class Presenter:
         sequence, chosen = [first], first
         for count, done in enumerate(range(0, length, steps)):
             symbols = np.full((steps, self.plan.trials), -1)
-            symbols[0, :len(first)] = chosen
+            symbols[0, : len(first)] = chosen
             self._show(symbols if self.plan.symbolic else one_hot(symbols, rows.units), None, count, purpose)
             self.program.set(idle_trials=self.plan.trials - len(first))
             self._phases(predicting=True, generating=True, carrying=done > 0)
-            symbols = self.output().argmax(axis=2)[:, :len(first)]
+            symbols = self.output().argmax(axis=2)[:, : len(first)]
             chosen = symbols[-1]
             sequence.extend(symbols)
         self.program.set(idle_trials=0)
-        return np.stack(sequence[:length + 1], axis=1)
+        return np.stack(sequence[: length + 1], axis=1)
 
     def output(self) -> np.ndarray:
         """What the output population says: (step, trial, class)."""
@@ -271,18 +289,25 @@ class Presenter:
 
     def _free_traces(self, name: str) -> dict[str, np.ndarray]:
         rules = self.plan.rules.populations[name]
-        found = {"prediction": self._rows(name, "prediction", "h"), "error": self._rows(name, "error", "err"),
-                 "rate": self._rows(name, "belief", "f")}
+        found = {
+            "prediction": self._rows(name, "prediction", "h"),
+            "error": self._rows(name, "error", "err"),
+            "rate": self._rows(name, "belief", "f"),
+        }
         # Under fixed prediction only the errors relax: the belief that they stand for is h + e.
-        found["belief"] = found["prediction"] + found["error"] if rules.fixed_prediction \
-            else self._rows(name, "belief", "r")
+        found["belief"] = (
+            found["prediction"] + found["error"] if rules.fixed_prediction else self._rows(name, "belief", "r")
+        )
         if rules.receives_variance:
             found["noise"] = self._rows(name, "prediction", "epsilon")
         return found
 
     def _target_traces(self) -> dict[str, np.ndarray]:
-        found = {"prediction": self._rows(self._target, "prediction", "h"), "output": self.output(),
-                 "error": self._rows(self._target, "error", "err")}
+        found = {
+            "prediction": self._rows(self._target, "prediction", "h"),
+            "output": self.output(),
+            "error": self._rows(self._target, "error", "err"),
+        }
         if self.plan.rules.readout.receives_variance:
             found["noise"] = self._rows(self._target, "prediction", "epsilon")
         return found
@@ -292,8 +317,14 @@ class Presenter:
 
     # --- messages ---
 
-    def _show(self, stimulus: np.ndarray, target: np.ndarray | None, count: int, purpose: str = "learning",
-              carrying: bool = False) -> None:
+    def _show(
+        self,
+        stimulus: np.ndarray,
+        target: np.ndarray | None,
+        count: int,
+        purpose: str = "learning",
+        carrying: bool = False,
+    ) -> None:
         """Stimulus (step, trial, unit) and target (step, trial, unit), or the symbols of both, (step, trial)."""
         symbolic = self.plan.symbolic
         if symbolic:
@@ -302,8 +333,11 @@ class Presenter:
         self.program.set_rows(self._stimulus, name, stimulus, self._before(carrying))
         self._shown = stimulus
         if target is not None:
-            where = (self.plan.label, f"{self.plan.group_name(self._target, 'label')}_symbol") if symbolic \
+            where = (
+                (self.plan.label, f"{self.plan.group_name(self._target, 'label')}_symbol")
+                if symbolic
                 else (self._target, f"{self.plan.group_name(self._target, 'error')}_target")
+            )
             self.program.set_rows(*where, target)
         key = crc32(f"{self.seed} {purpose}".encode())
         self.program.set(noise_key=np.uint32(key).view(np.int32), noise_counter=count)
@@ -320,9 +354,11 @@ class Presenter:
     def _set_learning(self, presentation: int, rate: float) -> None:
         learning = self.protocol.learning
         self.program.set(
-            rate=rate, iterations=self.protocol.inference.iterations_at(presentation),
-            first_correction=1 / (1 - learning.beta1**(presentation + 1)),
-            second_correction=1 / (1 - learning.beta2**(presentation + 1)))
+            rate=rate,
+            iterations=self.protocol.inference.iterations_at(presentation),
+            first_correction=1 / (1 - learning.beta1 ** (presentation + 1)),
+            second_correction=1 / (1 - learning.beta2 ** (presentation + 1)),
+        )
 
     def _phases(self, **flags: bool) -> None:
         """Run one time step of the network with these phases only."""
@@ -330,17 +366,21 @@ class Presenter:
         running = {name for name in names if flags.get(name)}
         if "refreshing" in running:
             self._packed.clear()
-        self.program.set(**{name: int(name in running) for name in names},
-                         **{f"packed_{direction}": int(direction in self._packed) for direction in ("forward", "backward")})
+        self.program.set(
+            **{name: int(name in running) for name in names},
+            **{f"packed_{direction}": int(direction in self._packed) for direction in ("forward", "backward")},
+        )
         self.program.step()
-        self._packed |= {direction for direction, phase in (("forward", "predicting"), ("backward", "inferring"))
-                         if phase in running}
+        self._packed |= {
+            direction for direction, phase in (("forward", "predicting"), ("backward", "inferring")) if phase in running
+        }
         if "learning" in running:
             self._packed.clear()
 
     def _energies(self) -> Energies:
-        start, loss, hidden, used, planned = self.program.get("loss_start", "loss", "energy_hidden",
-                                                               "iterations_used", "iterations")
+        start, loss, hidden, used, planned = self.program.get(
+            "loss_start", "loss", "energy_hidden", "iterations_used", "iterations"
+        )
         counted = self.plan.settles or self.plan.scheme == "sweeps"
         iterations = 1 if self.plan.scheme == "fixed-prediction" else used.mean() if counted else planned[0]
         return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), float(iterations))

@@ -20,22 +20,28 @@ def draw_weights(circuit: Circuit, parameters: Parameters, seed: int, network: i
     Every projection of every network has a random stream of its own.
     """
     return {
-        name: drawn(circuit.synapse[each.synapse], parameters[name], circuit.shape(name),
-                    generator(seed, "network", str(network), name))
+        name: drawn(
+            circuit.synapse[each.synapse],
+            parameters[name],
+            circuit.shape(name),
+            generator(seed, "network", str(network), name),
+        )
         for name, each in circuit.projection.items()
     }
 
 
-def drawn(synapse: SynapseType, parameters: Mapping[str, np.ndarray], shape: tuple[int, int],
-          rng: np.random.Generator) -> np.ndarray:
+def drawn(
+    synapse: SynapseType, parameters: Mapping[str, np.ndarray], shape: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
     """One weight for each synapse: zero with the probability p of its spike, else from its normal slab.
 
     The slab is what leaves the weight its mean μ and its variance v (Li, Qiu & Huang 2024, Eqs. 3 and 4):
 
         mean μ/(1 − p),   variance (v + μ²)/(1 − p) − μ²/(1 − p)²
     """
-    mean, variance, spike = (_values(text, parameters, shape)
-                             for text in (synapse.mean, synapse.variance, synapse.spike))
+    mean, variance, spike = (
+        _values(text, parameters, shape) for text in (synapse.mean, synapse.variance, synapse.spike)
+    )
     present = rng.random(shape) >= spike
     kept = np.where(spike < 1, 1 - spike, 1)
     slab = mean / kept

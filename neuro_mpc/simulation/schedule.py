@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from neuro_mpc.randomness import generator
 from neuro_mpc.descriptions.protocol import Learning
+from neuro_mpc.randomness import generator
 
 
 class Course:
@@ -32,7 +32,7 @@ class Course:
             return np.arange(position * self.batch, (position + 1) * self.batch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, generator(self.seed, "order", str(epoch)).permutation(self.trials)
-        return self._order[position * self.batch:(position + 1) * self.batch]
+        return self._order[position * self.batch : (position + 1) * self.batch]
 
     def presentations(self, every: int, every_epochs: int) -> int:
         """Presentations between two tests, from presentations or epochs between them."""

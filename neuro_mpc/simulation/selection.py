@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from neuro_mpc.simulation.initial import Parameters
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.simulation.initial import Parameters
 
 MEASURES = {"accuracy": "accuracy", "correct-letter-ratio": "correct_letter_ratio", "perplexity": "perplexity"}
 LOWER_IS_BETTER = {"perplexity"}
@@ -47,11 +47,15 @@ class Selection:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The best parameters as flat arrays by name, for a checkpoint."""
-        return {SEPARATOR.join((PREFIX, projection, name)): array.ravel()
-                for projection, values in (self.parameters or {}).items() for name, array in values.items()}
+        return {
+            SEPARATOR.join((PREFIX, projection, name)): array.ravel()
+            for projection, values in (self.parameters or {}).items()
+            for name, array in values.items()
+        }
 
-    def restore(self, progress: Mapping[str, float], arrays: Mapping[str, np.ndarray],
-                shape: Callable[[str], tuple[int, int]]) -> None:
+    def restore(
+        self, progress: Mapping[str, float], arrays: Mapping[str, np.ndarray], shape: Callable[[str], tuple[int, int]]
+    ) -> None:
         """Goes on from a checkpoint's numbers and arrays; `shape` is that of a projection."""
         self.factor, self.best = progress["plateau_factor"], progress["best"]
         self.presentation = int(progress["best_presentation"])

@@ -12,15 +12,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.runfile import access
-
-from neuro_mpc.simulation import initial
 from neuro_mpc.descriptions.circuit import Circuit, Parameter
 from neuro_mpc.descriptions.circuit_checks import bounds_text
-from neuro_mpc.errors import DescriptionError, RunFileError
-from neuro_mpc.simulation.initial import Parameters
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+from neuro_mpc.errors import DescriptionError, RunFileError
+from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run, reading
+from neuro_mpc.simulation import initial
+from neuro_mpc.simulation.initial import Parameters
 
 # A bound such as 0.99 is a little above itself in single precision.
 ROUNDING = 1e-6
@@ -97,8 +96,7 @@ class Trained:
         if shape != there:
             found, needed = (" × ".join(map(str, each)) for each in (there, shape))
             raise RunFileError(
-                f"{self.name} holds {found} synapses of the projection {projection!r}, "
-                f"here {needed} are needed",
+                f"{self.name} holds {found} synapses of the projection {projection!r}, here {needed} are needed",
                 hint="a task as wide as that of the run, and populations of the size that they have there",
             )
 
@@ -154,9 +152,7 @@ def _chosen(run: xr.DataTree, there: tuple[int, ...], presentation: int | None) 
     return presentation
 
 
-def _parameters(
-    run: xr.DataTree, circuit: Circuit, projection: str, learned: int, name: str
-) -> dict[str, np.ndarray]:
+def _parameters(run: xr.DataTree, circuit: Circuit, projection: str, learned: int, name: str) -> dict[str, np.ndarray]:
     node = run[f"synapses/{projection}"]
     row = int(np.flatnonzero(node["presentation"].values == learned)[-1])
     found = {}

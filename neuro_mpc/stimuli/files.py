@@ -16,8 +16,14 @@ from neuro_mpc.errors import DescriptionError
 GZIP = b"\x1f\x8b"
 
 
-def find(names: Sequence[str], data_dir: str | None, folder: str, checksums: Mapping[str, str],
-         fetch: Callable[[list[str]], dict[str, Path]] = lambda names: {}, own: str = "") -> list[Path]:
+def find(
+    names: Sequence[str],
+    data_dir: str | None,
+    folder: str,
+    checksums: Mapping[str, str],
+    fetch: Callable[[list[str]], dict[str, Path]] = lambda names: {},
+    own: str = "",
+) -> list[Path]:
     """The paths of the named files: in `data_dir`, or else in $NEURO_MPC_DATA, its `folder`, the folder of downloads.
 
     A data_dir is the only place looked at; `fetch` may download what is missing elsewhere: name → path.
@@ -84,8 +90,9 @@ def _candidates(folders: list[Path], name: str) -> list[Path]:
     return [folder / each for folder in folders for each in names if (folder / each).is_file()]
 
 
-def _missing(missing: list[str], checksums: Mapping[str, str], folders: list[Path], failure: str,
-             own: str) -> DescriptionError:
+def _missing(
+    missing: list[str], checksums: Mapping[str, str], folders: list[Path], failure: str, own: str
+) -> DescriptionError:
     sums = {name: f", sha256 of the uncompressed file {sum_}" for name, sum_ in checksums.items()}
     lines = [f"{name} (or {name}.gz){sums.get(name, '')}" for name in missing]
     return DescriptionError(

@@ -12,12 +12,12 @@ from typing import BinaryIO
 import numpy as np
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.errors import DescriptionError
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.stimulus_tables import Idx
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.files import compare, find, opened
 from neuro_mpc.stimuli.images import ImageStimuli
 from neuro_mpc.stimuli.mnist_download import download
-from neuro_mpc.descriptions.stimulus_tables import Idx
 
 UNSIGNED_BYTES, LARGEST = 8, 2**31
 
@@ -44,13 +44,8 @@ class IdxStimuli(ImageStimuli):
 def _four(protocol: Protocol, described: Idx) -> tuple[np.ndarray, ...]:
     """Training images (trials, P) and labels, test images and labels, checked alone and together."""
     paths = find(described.files, protocol.data_dir, "mnist", described.checksums, download)
-    read = [
-        read_idx(path, described.checksums.get(name))
-        for name, path in zip(described.files, paths, strict=True)
-    ]
-    for (images, labels), (image_path, label_path) in zip(
-        (read[:2], read[2:]), (paths[:2], paths[2:]), strict=True
-    ):
+    read = [read_idx(path, described.checksums.get(name)) for name, path in zip(described.files, paths, strict=True)]
+    for (images, labels), (image_path, label_path) in zip((read[:2], read[2:]), (paths[:2], paths[2:]), strict=True):
         _check_pair(images, labels, image_path, label_path, described.classes)
     images, labels, test_images, test_labels = read
     pixels, test_pixels = (each[0].size for each in (images, test_images))
@@ -115,17 +110,11 @@ def _read(file: BinaryIO, path: Path, checksum: str | None) -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _check_pair(
-    images: np.ndarray, labels: np.ndarray, image_path: Path, label_path: Path, classes: int
-) -> None:
+def _check_pair(images: np.ndarray, labels: np.ndarray, image_path: Path, label_path: Path, classes: int) -> None:
     if images.ndim != 3:
-        raise DescriptionError(
-            "these are not images", source=str(image_path), expected="trials × rows × columns"
-        )
+        raise DescriptionError("these are not images", source=str(image_path), expected="trials × rows × columns")
     if labels.ndim != 1:
-        raise DescriptionError(
-            "these are not labels", source=str(label_path), expected="one number per trial"
-        )
+        raise DescriptionError("these are not labels", source=str(label_path), expected="one number per trial")
     if len(images) != len(labels):
         raise DescriptionError(
             f"{len(labels)} labels for the {len(images)} images of {image_path}",

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from neuro_mpc.descriptions.circuit import LARGEST, Circuit
-from neuro_mpc.errors import DescriptionError
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.stimulus_tables import Text
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.files import compare, find, opened
 from neuro_mpc.stimuli.interface import SPLITS, Split, Stimuli
-from neuro_mpc.descriptions.stimulus_tables import Text
 
 UNKNOWN, END = "<unk>", "<eos>"
 HELD_OUT = 20  # one part in so many lines, for each split that has no file
@@ -41,8 +41,13 @@ class TextStimuli(Stimuli):
         found = {split: tokens(lines, described.level) for split, lines in _splits(protocol, described).items()}
         self.vocabulary = vocabulary(found["train"], described.vocabulary)
         if len(self.vocabulary) > LARGEST:
-            raise DescriptionError(f"the text has {len(self.vocabulary):,} different tokens", source=protocol.name,
-                                   key="stimulus.vocabulary", found=described.vocabulary, expected=f"up to {LARGEST:,}")
+            raise DescriptionError(
+                f"the text has {len(self.vocabulary):,} different tokens",
+                source=protocol.name,
+                key="stimulus.vocabulary",
+                found=described.vocabulary,
+                expected=f"up to {LARGEST:,}",
+            )
         self.symbols = list(self.vocabulary)
         self.width = self.classes = len(self.symbols)
         self.steps, self.read, self.streams = described.steps, "every", protocol.learning.batch
@@ -50,8 +55,9 @@ class TextStimuli(Stimuli):
         _refuse_short(protocol, len(found["train"]), self.streams * self.steps)
         self._tokens = {split: self.numbers(each) for split, each in found.items()}
         unknown = self.vocabulary[UNKNOWN]
-        self.unknown = {split: int((self._tokens[split] == unknown).sum()) - each.count(UNKNOWN)
-                        for split, each in found.items()}
+        self.unknown = {
+            split: int((self._tokens[split] == unknown).sum()) - each.count(UNKNOWN) for split, each in found.items()
+        }
         self._columns = {split: self._in_streams(numbers, split) for split, numbers in self._tokens.items()}
 
     def numbers(self, tokens: Iterable[str]) -> np.ndarray:
@@ -73,7 +79,7 @@ class TextStimuli(Stimuli):
         columns = np.full((2, self.streams, whole), -1, np.int32)
         for row, tokens in enumerate((before, numbers)):
             filled = np.full(self.streams * length, -1, np.int32)
-            filled[:len(tokens)] = tokens[:self.streams * length]
+            filled[: len(tokens)] = tokens[: self.streams * length]
             columns[row, :, :length] = filled.reshape(self.streams, length)
         return np.ascontiguousarray(columns.swapaxes(1, 2))
 
@@ -100,15 +106,19 @@ def vocabulary(tokens: Iterable[str], most: int) -> dict[str, int]:
     counted = Counter(tokens)
     always = [token for token in (UNKNOWN, END)]
     others = sorted(counted.keys() - set(always), key=lambda token: (-counted[token], token))
-    kept = others[:most - len(always)] if most else others
-    return {token: number for number, token in
-            enumerate(sorted([*kept, *always], key=lambda token: (-counted[token], token)))}
+    kept = others[: most - len(always)] if most else others
+    return {
+        token: number
+        for number, token in enumerate(sorted([*kept, *always], key=lambda token: (-counted[token], token)))
+    }
 
 
 def _splits(protocol: Protocol, described: Text) -> dict[Split, list[str]]:
     """split → lines; those without a file are held out from the end of the training file."""
     paths = find(described.files, protocol.data_dir, "ptb", described.checksums, own="protocol.stimulus.train")
-    read = {name: _lines(path, described.checksums.get(name)) for name, path in zip(described.files, paths, strict=True)}
+    read = {
+        name: _lines(path, described.checksums.get(name)) for name, path in zip(described.files, paths, strict=True)
+    }
     learned, found = read[described.train], {}
     for split, name in (("test", described.test), ("validation", described.validation)):
         if name:
@@ -116,7 +126,7 @@ def _splits(protocol: Protocol, described: Text) -> dict[Split, list[str]]:
         else:
             kept = len(learned) - max(1, len(learned) // HELD_OUT)
             found[split], learned = learned[kept:], learned[:kept]
-    found["train"] = learned[:described.lines or None]
+    found["train"] = learned[: described.lines or None]
     return {split: found[split] for split in SPLITS}
 
 
@@ -129,10 +139,14 @@ def _lines(path, checksum: str | None) -> list[str]:
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as problem:
-        line = content[:problem.start].count(b"\n") + 1
-        raise DescriptionError("is not text in UTF-8", source=f"{path}, line {line}", expected="UTF-8",
-                               found=content[problem.start:problem.start + 8],
-                               hint="iconv -f latin1 -t utf-8 converts a file") from None
+        line = content[: problem.start].count(b"\n") + 1
+        raise DescriptionError(
+            "is not text in UTF-8",
+            source=f"{path}, line {line}",
+            expected="UTF-8",
+            found=content[problem.start : problem.start + 8],
+            hint="iconv -f latin1 -t utf-8 converts a file",
+        ) from None
     if not any(line.strip() for line in lines):
         raise DescriptionError("there is no text in it", source=str(path), expected="one sentence per line")
     return [line for line in lines if line.strip()]
@@ -146,8 +160,14 @@ def tokens(lines: Iterable[str], level: str) -> list[str]:
 def _refuse_short(protocol: Protocol, tokens: int, presentation: int) -> None:
     if tokens < presentation:
         steps = protocol.stimulus.steps
-        fits = f"--set protocol.learning.batch={tokens // steps}" if tokens >= steps else "a longer text, or fewer steps"
+        fits = (
+            f"--set protocol.learning.batch={tokens // steps}" if tokens >= steps else "a longer text, or fewer steps"
+        )
         raise DescriptionError(
-            "the training text does not fill one presentation", source=protocol.name, key="learning.batch",
+            "the training text does not fill one presentation",
+            source=protocol.name,
+            key="learning.batch",
             found=f"{tokens:,} tokens in the lines that are not held out",
-            expected=f"{presentation:,} at least, {protocol.learning.batch} trials of {steps}", hint=fits)
+            expected=f"{presentation:,} at least, {protocol.learning.batch} trials of {steps}",
+            hint=fits,
+        )

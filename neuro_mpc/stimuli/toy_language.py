@@ -10,11 +10,11 @@ from string import ascii_lowercase
 import numpy as np
 
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.stimulus_tables import ToyLanguage
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.randomness import generator
-from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.stimuli.interface import Split, Stimuli, one_hot
-from neuro_mpc.descriptions.stimulus_tables import ToyLanguage
 
 MOST_LEARNED, MOST_HELD_OUT = 10**7, 1000
 
@@ -37,9 +37,7 @@ class ToyLanguageStimuli(Stimuli):
         self.predicts_next = self.read == "every"
         learned = _learned(protocol, circuit)
         held_out = min(MOST_HELD_OUT, (language.strings - learned) // 2)
-        codes = generator(seed, "toy-language").choice(
-            language.strings, learned + 2 * held_out, replace=False
-        )
+        codes = generator(seed, "toy-language").choice(language.strings, learned + 2 * held_out, replace=False)
         parts = np.split(spelled(codes, language), [learned, learned + held_out])
         self._strings = dict(zip(("train", "test", "validation"), parts, strict=True))
 

@@ -10,9 +10,8 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc import __version__
-
-from neuro_mpc.runfile import access
 from neuro_mpc.errors import RunFileError
+from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.sweeps.grid import Axis, Grid, shown
 from neuro_mpc.sweeps.members import Job
@@ -103,9 +102,7 @@ def _final(values: xr.DataArray) -> xr.DataArray:
     return last.mean("presentation").assign_attrs({**values.attrs, "long_name": label})
 
 
-def _gathered(
-    values: list[xr.DataArray | None], shape: tuple[int, ...], dimensions: tuple[str, ...]
-) -> xr.Variable:
+def _gathered(values: list[xr.DataArray | None], shape: tuple[int, ...], dimensions: tuple[str, ...]) -> xr.Variable:
     """One array of all members, as long along each of their own dimensions as the longest."""
     there = [each for each in values if each is not None]
     own = there[0].dims

@@ -182,14 +182,10 @@ def _values(key: str, values: Iterable[object]) -> tuple[object, ...]:
         raise DescriptionError(
             "are not values to sweep", source="over", key=key, found=values, expected="a list of values"
         )
-    found = tuple(
-        each.item() if hasattr(each, "item") and not getattr(each, "ndim", 0) else each for each in values
-    )
+    found = tuple(each.item() if hasattr(each, "item") and not getattr(each, "ndim", 0) else each for each in values)
     _setting(f"{key}=0")  # refuses what is no key
     if not found:
-        raise DescriptionError(
-            "has no values to sweep", source="--over", key=key, expected="one value or more"
-        )
+        raise DescriptionError("has no values to sweep", source="--over", key=key, expected="one value or more")
     _once(found, key, "--over")
     return found
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import netCDF4
 import xarray as xr
 
-from neuro_mpc.simulation import initial
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.runfile.access import final_measure
 from neuro_mpc.descriptions.loading import changed
-from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError
-from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
-from neuro_mpc.runs.provenance import differences, shown
-from neuro_mpc.runfile.paths import partial_path, saved_path
-from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError
+from neuro_mpc.runfile.access import final_measure
+from neuro_mpc.runfile.paths import partial_path, saved_path
+from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
+from neuro_mpc.runs.progress import SilentProgress
+from neuro_mpc.runs.provenance import differences, shown
 from neuro_mpc.runs.run import prepare, simulate
+from neuro_mpc.simulation import initial
 from neuro_mpc.sweeps.grid import Grid, Member, settings_of
 
 Tell = Callable[[str, float], None]

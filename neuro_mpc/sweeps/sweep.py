@@ -10,11 +10,11 @@ from pathlib import Path
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.errors import RunError
-from neuro_mpc.runs.estimate import Estimate, duration
-from neuro_mpc.network import launch
-from neuro_mpc.runs.progress import measured
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.errors import RunError
+from neuro_mpc.network import launch
+from neuro_mpc.runs.estimate import Estimate, duration
+from neuro_mpc.runs.progress import measured
 from neuro_mpc.sweeps import combined, workers
 from neuro_mpc.sweeps.grid import grid
 from neuro_mpc.sweeps.members import Job, Outcome, checked, refuse_others
@@ -104,9 +104,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise RunError(
-            f"{folder} cannot be a folder for the sweep: {problem.strerror}", hint="another path"
-        ) from None
+        raise RunError(f"{folder} cannot be a folder for the sweep: {problem.strerror}", hint="another path") from None
     if not os.access(folder, os.W_OK):
         raise RunError(f"the folder {folder} is not writable", hint="another path")
 

@@ -28,16 +28,13 @@ def number_of_workers(asked: int | None, threads: int, estimates: Sequence[Estim
     free = machine.free_memory()
     fitting = max(1, int(free / largest)) if free is not None else len(estimates)
     if asked is None:
-        cores = max(
-            1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
+        cores = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         return min(max(1, cores // threads), fitting, len(estimates)) if has_dask() else 1
     if asked > 1:
         require_dask("several members at a time need")
     if asked > fitting:
         raise RunError(
-            f"{asked} members at a time need about {in_bytes(asked * largest)} of memory and "
-            f"{in_bytes(free)} are free",
+            f"{asked} members at a time need about {in_bytes(asked * largest)} of memory and {in_bytes(free)} are free",
             hint=f"--workers {fitting}",
         )
     return min(asked, len(estimates))
