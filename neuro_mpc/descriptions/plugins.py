@@ -1,0 +1,105 @@
+"""What can be added from outside: registered by a decorator, or by the entry points of an installed package."""
+
+from __future__ import annotations
+
+import pkgutil
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from neuro_mpc.errors import DescriptionError, did_you_mean
+
+Plugin = TypeVar("Plugin")
+
+
+class Registry(Generic[Plugin]):
+    """name → what is registered under it: everything in a package of ours, then what other packages bring.
+
+    kind     what is registered, as errors call it: "stimulus source"
+    group    entry points of this group are loaded, too; the name of one is the name it registers
+    package  every module of it is imported, when a name is first asked for and not before
+
+    An entry point names a module that registers by the decorator, or the object itself. One that cannot be loaded
+    is an error only for those who ask for its name.
+    """
+
+    def __init__(self, kind: str, group: str, package: str):
+        self.kind, self.group, self.package = kind, group, package
+        self._plugins: dict[str, Plugin] = {}
+        self._failures: dict[str, str] = {}
+        self._loaded, self._loading = False, threading.RLock()
+
+    def register(self, name: str) -> Callable[[Plugin], Plugin]:
+        """A decorator that registers under `name`; DescriptionError where something else has the name."""
+
+        def registered(plugin: Plugin) -> Plugin:
+            other = self._plugins.get(name)
+            if other is not None and _identity(other) != _identity(plugin):
+                raise DescriptionError(
+                    f"the {self.kind} {name!r} of {_module(plugin)} has the name of one of {_module(other)}",
+                    hint="another name",
+                )
+            self._plugins[name] = plugin
+            return plugin
+
+        return registered
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        self._load()
+        return tuple(sorted(self._plugins))
+
+    def get(self, name: str) -> Plugin:
+        """What is registered under `name`; DescriptionError where that is nothing, or could not be loaded."""
+        self._load()
+        if name in self._plugins:
+            return self._plugins[name]
+        if failure := self.failure(name):
+            raise DescriptionError(failure, found=name, hint="mend or uninstall the package that brings it")
+        raise DescriptionError(
+            f"unknown {self.kind}", found=name, expected=", ".join(self.names()), hint=did_you_mean(name, self.names())
+        )
+
+    def failure(self, name: str) -> str:
+        """Why the entry point `name` could not be loaded; "" where it could, or where there is none."""
+        self._load()
+        return self._failures.get(name, "")
+
+    def _load(self) -> None:
+        with self._loading:
+            if self._loaded:
+                return
+            self._loaded = True  # set first: a module may ask for names while it is being imported
+            try:
+                for module in pkgutil.iter_modules(import_module(self.package).__path__):
+                    import_module(f"{self.package}.{module.name}")
+            except BaseException:
+                self._loaded = False
+                raise
+            for entry in entry_points(group=self.group):
+                self._load_entry(entry)
+
+    def _load_entry(self, entry: EntryPoint) -> None:
+        try:
+            loaded: Any = entry.load()
+            if entry.attr and not any(loaded is each for each in self._plugins.values()):
+                self.register(entry.name)(loaded)
+            if entry.name not in self._plugins:
+                raise DescriptionError(f"{entry.value} registers no {self.kind} of this name")
+        except Exception as problem:  # whatever a package of others does, ours and the rest stay
+            told = str(problem).partition("\n")[0]
+            package = f" of {entry.dist.name}" if entry.dist else ""
+            self._failures[entry.name] = (
+                f"the {self.kind} {entry.name!r}{package} cannot be loaded: {type(problem).__name__}: {told}"
+            )
+
+
+def _module(plugin: object) -> str:
+    return getattr(plugin, "__module__", None) or type(plugin).__module__
+
+
+def _identity(plugin: object) -> tuple[str, str]:
+    """The same for a class and what a second run of its definition makes, as in a notebook."""
+    return _module(plugin), getattr(plugin, "__qualname__", None) or repr(plugin)
