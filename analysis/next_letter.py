@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 86, 26  # of a panel, millimetres
 
 
 class Learned:
-    """What a circuit expects after each of the asked letters: probabilities (letter, draw of the noise, next letter)."""
+    """What a circuit expects after each given letter: probabilities (letter, draw of the noise, next letter)."""
 
     def __init__(self, path: Path, letters: str):
         with nm.open_run(path) as run:

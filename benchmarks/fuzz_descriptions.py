@@ -10,6 +10,7 @@ processes, so that a crash of a library would be seen, too.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import json
 import os
@@ -260,10 +261,8 @@ class Fuzzer:
         (folder / "circuit.toml").write_text(self.circuit)
         (folder / "protocol.toml").write_text(self.protocol)
         run = folder / "run.nc"
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             nm.simulate(circuit, protocol, backend="numpy", out=run, checkpoint_every=0, progress=_StopAt())
-        except KeyboardInterrupt:
-            pass
         self.run = run.with_name("run.nc.partial").read_bytes()
         self.saved, self.origin = saved_path(run).read_bytes(), checkpoint.read(saved_path(run)).origin
         self.kinds = {
@@ -379,7 +378,7 @@ class Fuzzer:
         signal.alarm(SECONDS)
         try:
             return self.kinds[kind](chance)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             return f"{type(error).__name__}: {str(error)[:300]}"
         finally:
             signal.alarm(0)

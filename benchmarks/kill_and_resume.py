@@ -108,7 +108,7 @@ def _leave(work) -> None:
     try:
         work()
         os._exit(0)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         os._exit(1)
 

@@ -1,4 +1,4 @@
-"""The command line: run, sweep, check, generate, show, list, plot, report. What is slow to import is imported by its command."""
+"""The command line.  What is slow to import is imported by the command that needs it."""
 
 import time
 import warnings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,8 @@ def _limits() -> Iterator[int]:
         if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
             yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for limit, used in CGROUPS:
-        try:
+        with suppress(OSError, ValueError):  # there is none, or it says "max"
             yield max(0, int(limit.read_text()) - int(used.read_text()))
-        except (OSError, ValueError):  # there is none, or it says "max"
-            pass
     try:
         import resource
     except ImportError:

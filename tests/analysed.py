@@ -28,7 +28,7 @@ def circuit(projections: Mapping[str, tuple[str, str, str]], readout: str = "sof
 
 def synapses_run(arrays: Mapping[str, Mapping[str, np.ndarray]], synapse: str = SEQUENCE, **synapses) -> xr.DataTree:
     """A run with these parameters: projection → parameter → (snapshot, post, pre)."""
-    tables = circuit({name: ("hidden", "hidden", synapse) for name in arrays}, **synapses)
+    tables = circuit(dict.fromkeys(arrays, ("hidden", "hidden", synapse)), **synapses)
     groups = {f"/synapses/{name}": _snapshots(each) for name, each in arrays.items()}
     return _tree(tables, groups)
 

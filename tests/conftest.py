@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +21,7 @@ def circuit_text(hidden: list[str], width: int, classes: int, units: int, readou
     populations = [f'[population.input]\nrole = "stimulus"\nsize = {width}\n']
     populations += [f'[population.{name}]\nsize = {units}\nactivation = "relu(r)"\n' for name in hidden]
     populations += [f'[population.output]\nrole = "target"\nreadout = "{readout}"\nsize = {classes}\n']
-    edges = [(f"{a}-{b}", a, b, 0) for a, b in zip(chain, chain[1:])]
+    edges = [(f"{a}-{b}", a, b, 0) for a, b in itertools.pairwise(chain)]
     edges += [(f"{name}-again", name, name, 1) for name in hidden]
     projections = [
         f'[projection.{name}]\nfrom = "{a}"\nto = "{b}"\ndelay = {delay}\nsynapse = "spike-and-slab"\n'
@@ -94,7 +95,7 @@ def _measures(rng, measure: str, progress: float, classes: int) -> dict[str, flo
 
 def _synapses(hidden, width, classes, units, progress) -> dict:
     chain = [("input", width), *((name, units) for name in hidden), ("output", classes)]
-    shapes = {f"{a}-{b}": (post, pre) for (a, pre), (b, post) in zip(chain, chain[1:])}
+    shapes = {f"{a}-{b}": (post, pre) for (a, pre), (b, post) in itertools.pairwise(chain)}
     shapes |= {f"{name}-again": (units, units) for name in hidden}
     # The same draw at every snapshot: the parameters move, they are not drawn anew.
     draws = {name: np.random.default_rng(len(name)) for name in shapes}

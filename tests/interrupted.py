@@ -40,10 +40,10 @@ class Here(InProcess):
             runner.run()
 
 
-def simulate(out: Path, settings: dict[str, object] = {}, **options) -> None:
+def simulate(out: Path, settings: dict[str, object] | None = None, **options) -> None:
     """20 presentations of a small circuit."""
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 8})
-    protocol = nm.load_protocol("toy-language", {**SETTINGS, **settings})
+    protocol = nm.load_protocol("toy-language", {**SETTINGS, **(settings or {})})
     with patch.object(launch, "start", lambda plan, *_: Here(plan)):
         nm.simulate(
             circuit, protocol, **{"seed": 1, "backend": "numpy", "checkpoint_every": 0, **options}, out=out
@@ -90,7 +90,7 @@ def _leave(work, *before) -> None:
         os._exit(REFUSED)
     except KeyboardInterrupt:
         os._exit(-signal.SIGINT % 128)
-    except BaseException:  # noqa: BLE001
+    except BaseException:
         traceback.print_exc()
         os._exit(1)
 

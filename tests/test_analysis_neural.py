@@ -188,7 +188,8 @@ def test_the_error_of_two_classes_is_a_known_function_of_surprise():
     found = analysis.error_by_surprise(run, "output", bins=5)
     np.testing.assert_allclose(found["error"], np.sqrt(2) * (1 - np.exp(-found["surprise"])), atol=1e-12)
     assert found.attrs["rank_correlation"] == pytest.approx(1)
-    assert (found["low"] <= found["mean_error"]).all() and (found["mean_error"] <= found["high"]).all()
+    assert (found["low"] <= found["mean_error"]).all()
+    assert (found["mean_error"] <= found["high"]).all()
     assert (found["mean_error"].diff("bin") > 0).all()
     assert int(found["count"].sum()) == 2000
     xr.testing.assert_identical(found, analysis.error_by_surprise(run, "output", bins=5))

@@ -195,7 +195,8 @@ def test_projections_differ_where_their_interval_leaves_out_zero():
     found = analysis.compare_projections(compared())
     names = list(found["projection"].values)
     assert names == ["calm", "lively", "calm too"]
-    assert (found["low"] < found["variability"]).all() and (found["variability"] < found["high"]).all()
+    assert (found["low"] < found["variability"]).all()
+    assert (found["variability"] < found["high"]).all()
     assert found["difference_low"].sel(projection="lively", other="calm") > 0.3
     same = found.sel(projection="calm", other="calm too")
     assert same["difference_low"] < 0 < same["difference_high"]

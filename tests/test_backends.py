@@ -224,7 +224,8 @@ def test_what_is_compared_has_happened(presented):
     for name in ("up_synapses_m", "seen_synapses_p_pi", "again_synapses_Xi", "high_belief_r"):
         assert np.abs(second[name] - first[name]).max() > 1e-3
     moved = went_on["high_belief_f"] != began["high_belief_f"]
-    assert moved[: 3 * 5 * 4].any() and not moved[3 * 5 * 4 :].any()  # trials × steps and history × units
+    assert moved[: 3 * 5 * 4].any()
+    assert not moved[3 * 5 * 4 :].any()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

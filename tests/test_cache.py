@@ -90,7 +90,8 @@ def test_a_damaged_program_is_built_again(compiled, damage):
     program = built()
     assert launch._is_whole(program)
     assert len(compiled) == 2
-    assert built() == program and len(compiled) == 2
+    assert built() == program
+    assert len(compiled) == 2
 
 
 def test_what_a_killed_build_left_is_removed(compiled):

@@ -1,6 +1,7 @@
 """Circuits: what they tell about themselves; every mistake is refused with its key and a hint."""
 
 import copy
+import itertools
 
 import pytest
 
@@ -295,8 +296,6 @@ def test_long_chains_are_ordered():
             **{name: {"size": 1} for name in reversed(names)},
             "input": {"role": "stimulus"},
         },
-        projection={
-            f"to-{b}": {"from": a, "to": b, "synapse": "point"} for a, b in zip(chain, chain[1:], strict=False)
-        },
+        projection={f"to-{b}": {"from": a, "to": b, "synapse": "point"} for a, b in itertools.pairwise(chain)},
     )
     assert circuit.free == tuple(names)

@@ -266,7 +266,8 @@ def test_check_refuses_what_memory_cannot_hold():
         "check", "mpl", "digits-rows", "--set", "circuit.population.hidden.size=1000000", "--backend", "numpy"
     )
     assert result.exit_code == 2
-    assert "TB of memory" in result.stderr and "1,000,018,000,000 synapses" in result.stderr
+    assert "TB of memory" in result.stderr
+    assert "1,000,018,000,000 synapses" in result.stderr
 
 
 def test_version():

@@ -57,7 +57,7 @@ def test_flags_that_it_does_not_know_are_left_out(program, monkeypatch):
 
 @needs_compiler
 @pytest.mark.parametrize(
-    "script, said",
+    ("script", "said"),
     [
         ("echo no licence >&2; exit 3", "exit code 3\n    no licence\n"),
         ("exit 1", "exit code 1\n  try: another compiler"),
@@ -66,7 +66,8 @@ def test_flags_that_it_does_not_know_are_left_out(program, monkeypatch):
 def test_one_that_compiles_nothing_is_told(program, script, said):
     with pytest.raises(RunError, match="cannot compile an empty program") as caught:
         refuse_broken((program("broken", script),))
-    assert said in str(caught.value) and "--backend numpy" in str(caught.value)
+    assert said in str(caught.value)
+    assert "--backend numpy" in str(caught.value)
 
 
 @needs_compiler
@@ -86,7 +87,9 @@ def test_of_a_failed_build_the_compilers_own_errors_are_told(tmp_path):
     )
     told = str(build_failed(log, tmp_path / "kept.log"))
     assert told.count("no x") == 1
-    assert "Brian 2" not in told and "make:" not in told
-    assert str(tmp_path / "kept.log") in told and "--backend numpy" in told
+    assert "Brian 2" not in told
+    assert "make:" not in told
+    assert str(tmp_path / "kept.log") in told
+    assert "--backend numpy" in told
     log.write_text("all went well\n")
     assert "all went well" in str(build_failed(log, log))

@@ -159,7 +159,9 @@ class TestIntervals:
         same = analysis.mean_interval(xr.DataArray(np.full(5, 2.0), dims="run"), "run")
         assert [float(same[name]) for name in ("mean", "low", "high")] == [2, 2, 2]
         alone = analysis.mean_interval(xr.DataArray([2.0], dims="run"), "run")
-        assert alone["mean"] == 2 and alone["low"].isnull() and alone["high"].isnull()
+        assert alone["mean"] == 2
+        assert alone["low"].isnull()
+        assert alone["high"].isnull()
 
     def test_of_pairs_are_about_their_differences(self, kept):
         """Trials that vary by 0.1 but whose difference is 2 exactly."""
@@ -192,7 +194,8 @@ class TestLesion:
         found = analysis.lesion_curves(kept(lesion()))
         np.testing.assert_allclose(found["mean"], np.broadcast_to([1, 0.75, 0.5, 0.25, 0], (5, 5)), atol=1e-6)
         width = (found["high"] - found["low"]).mean("fraction")
-        assert width.sel(order="random") > 0.1 and (width.drop_sel(order="random") == 0).all()
+        assert width.sel(order="random") > 0.1
+        assert (width.drop_sel(order="random") == 0).all()
 
     def test_curves_of_several_runs_are_over_runs(self, kept):
         found = analysis.lesion_curves([kept(lesion(0)), kept(lesion(1))], "loss")
@@ -203,7 +206,8 @@ class TestLesion:
 def test_an_ensemble_in_numbers(kept):
     found = analysis.ensembles(kept(ensemble())).isel(run=0)
     expected = np.linspace(0.8, 0.9, 8)
-    assert found["spread"] == pytest.approx(expected.std()) and found["single"] == pytest.approx(0.85)
+    assert found["spread"] == pytest.approx(expected.std())
+    assert found["single"] == pytest.approx(0.85)
     assert found["agreement"] == pytest.approx(0.75)  # of pairs: that of a network with itself does not count
     assert (float(found["vote"]), float(found["mean_weights"])) == pytest.approx((0.95, 0.93))
 
@@ -232,7 +236,8 @@ class TestErrors:
         with pytest.raises(nm.RunFileError, match="no figure 'ensemble' of several runs"):
             plot_run([kept(ensemble())] * 2, "ensemble", tmp_path)
         paths = plot_run([kept(lesion()), kept(lesion(1))], "lesion", tmp_path / "a.png")
-        assert paths == [tmp_path / "a.png"] and paths[0].stat().st_size > 10_000
+        assert paths == [tmp_path / "a.png"]
+        assert paths[0].stat().st_size > 10_000
 
 
 @pytest.mark.filterwarnings("error")
@@ -252,7 +257,8 @@ def test_recipes_print_numbers_and_draw(kept, tmp_path, monkeypatch, capsys, kin
     monkeypatch.setattr(sys, "argv", [kind, *paths, "--out", str(tmp_path / "figure.png")])
     runpy.run_path(str(FOLDER / f"{kind}.py"), run_name="__main__")
     *numbers, drawn = capsys.readouterr().out.splitlines()
-    assert len(numbers) > 2 and Path(drawn).stat().st_size > 10_000
+    assert len(numbers) > 2
+    assert Path(drawn).stat().st_size > 10_000
     page = (FOLDER.parent / "docs" / "experiments.md").read_text(encoding="utf-8")
     assert f"python analysis/{kind}.py" in page
 

@@ -1,5 +1,7 @@
 """Experiments on trained circuits, where the answer is known beforehand."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -135,7 +137,7 @@ def shown(tmp_path_factory):
 
 
 class TestLesion:
-    ALL = {"fractions": [0.0, 0.5, 1.0], "repeats": 2, "trials": 20, "orders": ["random", "strongest"]}
+    ALL: ClassVar = {"fractions": [0.0, 0.5, 1.0], "repeats": 2, "trials": 20, "orders": ["random", "strongest"]}
 
     @pytest.mark.parametrize("task", ["mpl", "digits"])
     @pytest.mark.parametrize("of", ["units", "synapses"])
@@ -206,14 +208,17 @@ class TestLesion:
         assert list(ranked["least-variable"][-2:]) == list(ranked["weakest"][-2:]) == [5 * 12 + 6, 3 * 12 + 4]
         assert sorted(ranked["random"]) == list(range(144))
         kept = lesion._kept(ranked["most-variable"][:1], table, circuit)
-        assert not kept["recurrent"][3, 4] and kept["recurrent"].sum() == 143 and list(kept) == ["recurrent"]
+        assert not kept["recurrent"][3, 4]
+        assert kept["recurrent"].sum() == 143
+        assert list(kept) == ["recurrent"]
 
 
 class TestEnsemble:
     def test_networks_of_point_weights_are_all_the_same(self, shown):
         found = shown("pc").conduct(ensemble, networks=3, trials=30)
         assert len(set(found["loss"].values)) == 1
-        assert (found["agreement"] == 1).all() and (found["share"] == 1).all()
+        assert (found["agreement"] == 1).all()
+        assert (found["share"] == 1).all()
         same = {*found["performance"].values, *found["vote"].values, *found["mean_output"].values}
         assert same == {found.attrs["noise"]} == {found.attrs["mean_weights"]}
 
@@ -270,14 +275,17 @@ class TestOddball:
         found = oddball.shown_strings(strings, data, table, generator(0, "x"))
         kinds = {name: np.isin(np.diff(each, axis=1) % 8, [1, 3]) for name, each in found.items()}
         assert kinds["standard"].all()
-        assert kinds["control"][:, 2].all() and (found["control"][:, 3] != strings[:, 3]).all()
-        assert not kinds["deviant"][:, 2].any() and kinds["deviant"][:, :2].all()
+        assert kinds["control"][:, 2].all()
+        assert (found["control"][:, 3] != strings[:, 3]).all()
+        assert not kinds["deviant"][:, 2].any()
+        assert kinds["deviant"][:, :2].all()
         assert len(np.unique((found["deviant"] - strings)[:, 3] % 8)) > 3
         if afterwards == "resume":
             others = np.arange(6) != 3
             np.testing.assert_array_equal(found["deviant"][:, others], strings[:, others])
         else:
-            assert kinds["control"].all() and kinds["deviant"][:, 3:].all()
+            assert kinds["control"].all()
+            assert kinds["deviant"][:, 3:].all()
 
     def test_surprise_comes_at_the_deviant_and_not_before(self, shown):
         found = shown("mpl").conduct(oddball, position=3, trials=60)
@@ -321,7 +329,8 @@ class TestOmission:
             np.testing.assert_array_equal(found[name][0], found[name][1])
         found = here.conduct(omission, position=3, duration=2, trials=12)
         assert (found["error"][0] != found["error"][1]).any()
-        assert found.attrs["onset"] == 3 and found["right"].sel(step=7).notnull().all()
+        assert found.attrs["onset"] == 3
+        assert found["right"].sel(step=7).notnull().all()
         assert found["error"].sel(population="output", step=6).isnull().all()
 
 
@@ -343,7 +352,8 @@ class TestOtherCircuits:
     def test_an_omission(self, shown):
         found = shown("layers").conduct(omission, position=4, trials=12)
         assert found["population"].values.tolist() == ["low", "high", "output"]
-        assert found["surprise"].isnull().all() and found["right"].sel(step=7).notnull().all()
+        assert found["surprise"].isnull().all()
+        assert found["right"].sel(step=7).notnull().all()
         low = (found["error"][1] - found["error"][0]).sel(population="low")
         assert (low != 0).any()
 
@@ -387,13 +397,16 @@ class TestRun:
         nm.simulate(None, protocol, start=source, backend="numpy", out=tmp_path / "oddball.nc").close()
         with nm.open_run(tmp_path / "oddball.nc") as run:
             found = analysis.experiment(run, "oddball").load()
-            assert found.attrs["kind"] == "oddball" and found.attrs["position"] == 2
+            assert found.attrs["kind"] == "oddball"
+            assert found.attrs["position"] == 2
             assert found["error"].sizes == {"condition": 3, "population": 2, "step": 5, "trial": 5}
             assert list(found["condition"].values) == ["standard", "control", "deviant"]
-            assert "units" in found["error"].attrs and "root mean square" in found["error"].attrs["long_name"]
+            assert "units" in found["error"].attrs
+            assert "root mean square" in found["error"].attrs["long_name"]
             assert run["learning"].sizes == {"presentation": 0, "test": 0}
             assert nm.load_trained(run).parameters.keys() == {"input", "recurrent", "output"}
-            assert run.attrs["start_run"] == "run.nc" and run.attrs["seed"] == 3
+            assert run.attrs["start_run"] == "run.nc"
+            assert run.attrs["seed"] == 3
         expected = shown("mpl").conduct(oddball, position=2, trials=5)
         np.testing.assert_allclose(found["error"], expected["error"], rtol=1e-5)
 
@@ -450,8 +463,11 @@ class TestRun:
         settings = ["protocol.experiment.afterwards=follow", "protocol.inference.rate=0.05"]
         words = ["check", "oddball", "--from", str(shown("mpl").trained.source)]
         CliRunner().invoke(cli.app, words + [word for each in settings for word in ("--set", each)])
-        ((circuit, protocol),) = calls
-        assert protocol.experiment.afterwards == "follow" and protocol.experiment.trials == 200
-        assert protocol.inference.rate == 0.05 and protocol.stimulus == shown("mpl").trained.protocol.stimulus
+        ((_circuit, protocol),) = calls
+        assert protocol.experiment.afterwards == "follow"
+        assert protocol.experiment.trials == 200
+        assert protocol.inference.rate == 0.05
+        assert protocol.stimulus == shown("mpl").trained.protocol.stimulus
         result = CliRunner().invoke(cli.app, [*words, "--set", "protocol.experiment.afterward=follow"])
-        assert result.exit_code == 2 and "did you mean 'afterwards'" in result.output
+        assert result.exit_code == 2
+        assert "did you mean 'afterwards'" in result.output

@@ -153,7 +153,8 @@ def test_the_evaluation_is_that_of_the_best_test(learned, folder):
         kept = run["synapses/output"].presentation.values[-1]
         assert kept == best
         networks = evaluated.perplexity_network.values
-        assert networks.shape == (2,) and evaluated.perplexity_ensemble < networks.mean()
+        assert networks.shape == (2,)
+        assert evaluated.perplexity_ensemble < networks.mean()
         assert run["learning"].perplexity[-1] < run["learning"].perplexity[0]
 
 
@@ -167,8 +168,9 @@ def test_a_plateau_lowers_the_rate(folder):
 def test_accuracy_is_better_when_it_is_larger():
     selection = Selection(nm.load_protocol("toy-language", {"test.measure": "accuracy", "test.keep": "best"}))
     for presentation, value in enumerate([0.5, 0.6, 0.4]):
-        selection.observe(presentation, {"accuracy": value}, lambda: {"output": {"m": np.array([value])}})
-    assert selection.presentation == 1 and selection.parameters == {"output": {"m": np.array([0.6])}}
+        selection.observe(presentation, {"accuracy": value}, lambda value=value: {"output": {"m": np.array([value])}})
+    assert selection.presentation == 1
+    assert selection.parameters == {"output": {"m": np.array([0.6])}}
 
 
 def test_a_stream_that_was_interrupted_goes_on_as_if_it_had_not_been(folder, tmp_path, monkeypatch):
@@ -253,7 +255,8 @@ def test_networks_without_variance_are_the_circuit(folder, tmp_path):
 
 def test_probabilities_are_labelled(learned):
     found = nm.next_symbols(learned, "the dog", presentation=0)
-    assert found.dims == ("position", "symbol") and list(found.text.values) == ["the", "dog", "<eos>"]
+    assert found.dims == ("position", "symbol")
+    assert list(found.text.values) == ["the", "dog", "<eos>"]
     np.testing.assert_allclose(found.sum("symbol"), 1)
     assert found.attrs["presentation"] == 0
 
@@ -270,7 +273,8 @@ def test_letters_of_a_toy_language(tmp_path):
     chosen = {**settings, "learning.schedule": {}, "learning.batch": 5}
     nm.simulate(circuit, nm.load_protocol("toy-language", chosen), backend="numpy", out=path).close()
     (text,) = nm.generate(path, "ac", length=4)
-    assert len(text) == 6 and text.startswith("ac")
+    assert len(text) == 6
+    assert text.startswith("ac")
     with pytest.raises(RunError, match="knows no É"):
         nm.generate(path, "É")
 
@@ -301,5 +305,6 @@ def test_the_recipe_of_next_words(learned, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["next_word", str(learned), "the dog runs", "--out", str(tmp_path / "words.png")])
     runpy.run_path(str(RECIPES / "next_word.py"), run_name="__main__")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "before training, 0 presentations" and sum("dog" in line.split()[:1] for line in lines) == 3
+    assert lines[0] == "before training, 0 presentations"
+    assert sum("dog" in line.split()[:1] for line in lines) == 3
     assert (tmp_path / "words.png").stat().st_size > 10_000

@@ -34,7 +34,7 @@ def runs(tmp_path):
     return [write(tmp_path / f"{k}.nc", *each) for k, each in enumerate(described)]
 
 
-def write(path, name, seed, rule, measure="accuracy", learned=max(TESTED)):
+def write(path, name, seed, rule, measure="accuracy", learned=TESTED[-1]):
     circuit = nm.load_circuit(name).sized(28, 10)
     protocol = nm.load_protocol("mnist-rows-paper", {"inference.variance_feedback": rule})
     with RunFile(path, circuit=circuit, protocol=protocol, seed=seed, backend="cpp", threads=1) as file:

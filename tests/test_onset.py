@@ -98,7 +98,8 @@ def test_by_load_of_missing_runs():
     values[0], values[1, 1:] = np.nan, np.nan
     found = by_load(values)
     assert found["runs"].values.tolist()[:3] == [0, 1, 5]
-    assert np.isnan(found["mean"][0]) and np.isnan(found["deviation"][1])
+    assert np.isnan(found["mean"][0])
+    assert np.isnan(found["deviation"][1])
     assert float(found["low"][1]) == float(found["mean"][1]) == float(values[1, 0])
 
 

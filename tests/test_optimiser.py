@@ -74,7 +74,8 @@ def test_clipping_to_a_frobenius_norm(limit):
     matrix = np.random.default_rng(0).normal(size=(3, 4))
     found, norm = matrix.copy(), np.sqrt((matrix**2).sum())
     kernels.clip_frobenius_norm(found, limit)
-    assert norm > 0.5 and norm < 5
+    assert norm > 0.5
+    assert norm < 5
     assert_close(found, matrix * min(1, limit / norm), 1e-14)
 
 

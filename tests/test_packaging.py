@@ -107,4 +107,4 @@ def test_every_public_name_is_there(name):
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'simulat'"):
-        nm.simulat
+        _ = nm.simulat

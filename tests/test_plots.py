@@ -69,8 +69,8 @@ def _assert_clear(figure, name):
     boxes = {text: text.get_window_extent() for text in shown if text not in ticks}
     page = figure.bbox.padded(1)
     for text, box in boxes.items():
-        assert page.x0 <= box.x0 and box.x1 <= page.x1, f"{name}: {text.get_text()!r} leaves the page"
-        assert page.y0 <= box.y0 and box.y1 <= page.y1, f"{name}: {text.get_text()!r} leaves the page"
+        within = page.x0 <= box.x0 <= box.x1 <= page.x1 and page.y0 <= box.y0 <= box.y1 <= page.y1
+        assert within, f"{name}: {text.get_text()!r} leaves the page"
     for (one, first), (other, second) in itertools.combinations(boxes.items(), 2):
         clear = not first.padded(-0.5).overlaps(second.padded(-0.5))
         assert clear, f"{name}: {one.get_text()!r} on {other.get_text()!r}"

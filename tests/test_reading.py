@@ -62,7 +62,7 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("change, problem", ODD, ids=lambda value: getattr(value, "__name__", None))
+@pytest.mark.parametrize(("change", "problem"), ODD, ids=lambda value: getattr(value, "__name__", None))
 def test_what_no_run_file_holds_is_refused(whole, tmp_path, change, problem):
     path = tmp_path / "run.nc"
     path.write_bytes(whole)
@@ -104,4 +104,5 @@ def test_the_command_line_shows_no_traceback_of_a_strange_file(whole, tmp_path, 
         change(file)
     result = CliRunner().invoke(app, ["plot", str(path), "--figure", "learning"])
     assert result.exit_code == REFUSED
-    assert isinstance(result.exception, SystemExit) and "run.nc" in result.output
+    assert isinstance(result.exception, SystemExit)
+    assert "run.nc" in result.output

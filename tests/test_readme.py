@@ -13,7 +13,7 @@ CIRCUIT, SYNAPSE = (tomllib.loads(block) for block in re.findall(r"```toml\n(.*?
 
 
 def test_the_circuit_is_the_one_shipped():
-    assert CIRCUIT == tomllib.loads((ROOT / "models" / "mpl.toml").read_text(encoding="utf-8"))
+    assert tomllib.loads((ROOT / "models" / "mpl.toml").read_text(encoding="utf-8")) == CIRCUIT
 
 
 def test_the_synapse_type_works_in_that_circuit():
@@ -33,5 +33,6 @@ def test_ci_runs_the_test_command():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     (line,) = (line.strip() for line in README.splitlines() if line.endswith("&& pytest"))
     assert "pip install -e '.[test]'" in line
-    assert script[-2].startswith("pip install") and script[-2].endswith("-e '.[test]'")
+    assert script[-2].startswith("pip install")
+    assert script[-2].endswith("-e '.[test]'")
     assert script[-1] == "exec pytest"

@@ -64,7 +64,8 @@ def test_the_page_needs_nothing_else(page):
     found = Page(page)
     assert found.tags.isdisjoint({"script", "link", "iframe", "object", "form"})
     assert all(each.startswith(("data:image/png;base64,", "#")) for each in found.addresses)
-    assert "@import" not in page and "url(" not in page
+    assert "@import" not in page
+    assert "url(" not in page
     assert "default-src 'none'" in page
 
 
@@ -91,7 +92,8 @@ def test_numbers_of_the_run_are_told(run, page):
     ratio = run["learning"]["correct_letter_ratio"].values
     assert f"correct letter ratio, first and last test {ratio[0]:.4g} → {ratio[-1]:.4g}" in words
     assert "presentations learned 30" in words
-    assert words.startswith("example ") and "seed 0" in words
+    assert words.startswith("example ")
+    assert "seed 0" in words
 
 
 def test_equations_are_those_of_the_circuit(tmp_path):
@@ -103,7 +105,7 @@ def test_equations_are_those_of_the_circuit(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text, html",
+    ("text", "html"),
     [
         ("x_t²", "x<sub>t</sub>²"),
         ("e_{t+1}[output]", "e<sub>t+1</sub><sup>output</sup>"),

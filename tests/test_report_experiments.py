@@ -42,7 +42,9 @@ def test_the_page_is_about_the_experiment(kept, no_other_figures, kind):
     page = report.rendered(kept(kind))
     words = " ".join(Page(page).texts)
     assert f'alt="{pictures.title(kind)}"' in page
-    assert "Not recorded" not in words and 'id="results"' not in page and '"#results"' not in page
+    assert "Not recorded" not in words
+    assert 'id="results"' not in page
+    assert '"#results"' not in page
     assert page.index("<h2>Experiment") < page.index("<h2>Configuration")
 
 
@@ -71,15 +73,18 @@ def test_a_figure_that_fails_is_told(kept, no_other_figures, monkeypatch):
 
 def test_a_lesion_has_a_row_for_each_order(kept):
     ((caption, head, rows),) = experiments.tables(kept("lesion"))
-    assert caption.startswith("Allowed answers") and head[1:] == ["0", "0.25", "0.5", "0.75", "1"]
+    assert caption.startswith("Allowed answers")
+    assert head[1:] == ["0", "0.25", "0.5", "0.75", "1"]
     assert ["random", "1.000", "0.750", "0.500", "0.250", "0.000"] in rows
 
 
 def test_an_ensemble_in_numbers(kept):
     ((caption, _, rows),) = experiments.tables(kept("ensemble"))
     assert caption.startswith("8 networks")
-    assert ["single networks, mean", "0.8500"] in rows and ["agreement of two networks", "0.7500"] in rows
+    assert ["single networks, mean", "0.8500"] in rows
+    assert ["agreement of two networks", "0.7500"] in rows
 
 
 def test_without_an_experiment_there_are_no_numbers_of_one(example_run):
-    assert experiments.tables(example_run) == [] and not experiments.is_experiment(example_run)
+    assert experiments.tables(example_run) == []
+    assert not experiments.is_experiment(example_run)

@@ -73,7 +73,9 @@ KILLS = [
 ]
 
 
-@pytest.mark.parametrize("owner, name, turn, delay", [kill[1:] for kill in KILLS], ids=[kill[0] for kill in KILLS])
+@pytest.mark.parametrize(
+    ("owner", "name", "turn", "delay"), [kill[1:] for kill in KILLS], ids=[kill[0] for kill in KILLS]
+)
 def test_a_killed_run_goes_on_to_the_very_same_file(out, uninterrupted, owner, name, turn, delay):
     assert interrupted(lambda: simulate(out), owner, name, turn, delay=delay) == -signal.SIGKILL
     assert_readable(out)
@@ -174,7 +176,7 @@ def test_a_checkpoint_of_another_version_is_told_as_such(halfway, format_):
 
 
 @pytest.mark.parametrize(
-    "entry, value",
+    ("entry", "value"),
     [
         ("progress", {}),
         ("progress", {"largest": 1, "high": 1e999, "factor": 1}),

@@ -275,9 +275,9 @@ def test_output_feedback_of_the_last_step(name, scheme):
         shown.net.step("inferring")
         for population, after in shown.beliefs.items():
             assert_close(after - beliefs[population], -INFERENCE_RATE * slopes[population])
-        follows = lambda reference: reference.free_energy, (shown.beliefs,)  # noqa: E731
+        follows = lambda reference: reference.free_energy, (shown.beliefs,)
     else:
-        follows = lambda reference: reference.loss, ()  # noqa: E731
+        follows = lambda reference: reference.loss, ()
     of, held = follows
     all_steps = gradients(
         lambda each: of(whole)(each, *held, shown.noise, shown.stimulus, shown.target), shown.parameters

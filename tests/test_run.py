@@ -163,7 +163,7 @@ class TestTheFileTellsAll:
         before, after, hidden, output, stimulus, _ = sample
         rate = hidden["rate"][-1]
         earlier = np.concatenate([np.zeros_like(rate[:1]), rate[:-1]])
-        mu_in, v_in, *_ = self.moments(before["input"])
+        _mu_in, v_in, *_ = self.moments(before["input"])
         _, v, *_ = self.moments(before["recurrent"])
         _, v_out, *_ = self.moments(before["output"])
         q = hidden["error"][-1] * hidden["noise"][-1] / np.sqrt(stimulus**2 @ v_in.T + earlier**2 @ v.T)
@@ -231,7 +231,8 @@ class TestItSaysWhatIsWrong:
         monkeypatch.delenv("CXX", raising=False)
         said = []
         assert launch.available("cpp", said.append) == "numpy"
-        assert "compiler" in said[0] and "apt install" in said[0]
+        assert "compiler" in said[0]
+        assert "apt install" in said[0]
         with pytest.raises(nm.RunError, match="compiler"):
             launch.available("cython")
         run = small_run(backend="cpp")

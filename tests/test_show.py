@@ -122,7 +122,8 @@ def test_shown_code_is_the_code_of_the_rules(name):
 @every_circuit
 def test_latex_is_a_whole_document(name):
     document = as_latex(CIRCUITS[name])
-    assert document.startswith("\\documentclass") and document.endswith("\\end{document}\n")
+    assert document.startswith("\\documentclass")
+    assert document.endswith("\\end{document}\n")
     begun, ended = (re.findall(rf"\\{word}{{(\w+\*?)}}", document) for word in ("begin", "end"))
     assert sorted(begun) == sorted(ended)
     unescaped = re.sub(r"\\[{}]", "", document)

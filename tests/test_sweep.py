@@ -58,7 +58,8 @@ def swept(folder, over=None, seeds=(0, 1), **options):
 def test_a_grid_holds_every_combination_once():
     made = grid({LOAD: [1, 2], "circuit.population.hidden.size": [5, 6, 7]}, [3, 4])
     found = list(made.members())
-    assert made.shape == (2, 3, 2) and len(found) == len(made) == 12
+    assert made.shape == (2, 3, 2)
+    assert len(found) == len(made) == 12
     assert len({member.name for member in found}) == 12
     assert found[0].name == "load=1,size=5,seed=3"
     assert settings_of(found[-1]) == ({"population.hidden.size": 7}, {"stimulus.load": 2})
@@ -77,7 +78,7 @@ def test_names_of_files_are_plain_and_different():
 
 
 @pytest.mark.parametrize(
-    "text, values",
+    ("text", "values"),
     [
         ("0.1,0.5,1", (0.1, 0.5, 1)),
         ("[2,4],[1,3]", ([2, 4], [1, 3])),
@@ -104,7 +105,7 @@ def test_a_key_cannot_be_swept_twice():
         grid({LOAD: [1, 1.0]}, [0])
 
 
-@pytest.mark.parametrize("text, seeds", [("3", (3,)), ("0:3", (0, 1, 2)), ("0,4,2:4", (0, 4, 2, 3))])
+@pytest.mark.parametrize(("text", "seeds"), [("3", (3,)), ("0:3", (0, 1, 2)), ("0,4,2:4", (0, 4, 2, 3))])
 def test_seeds(text, seeds):
     assert parse_seeds(text) == seeds
 
@@ -133,7 +134,8 @@ def test_all_points_are_checked_before_anything_runs(simulated, tmp_path):
     with pytest.raises(nm.DescriptionError, match=r"2 of 3 points.*\n.*load=0.01.*\n?.*0 strings") as error:
         swept(tmp_path, {LOAD: [1.0, 0.01, 1e6]})
     assert "load=1e+06" in str(error.value)
-    assert not simulated and not list(tmp_path.iterdir())
+    assert not simulated
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_key_is_refused(simulated, tmp_path):
@@ -182,8 +184,9 @@ def test_the_combined_file_has_every_measure_at_its_place(simulated, tmp_path):
     np.testing.assert_allclose(found["test_presentation"].sel(load=2.0, seed=1), [0, 10])
     np.testing.assert_allclose(found["correct_letter_ratio_network"].sel(load=1.0, seed=1), [1, 1])
     np.testing.assert_allclose(found["free_energy"].sel(seed=0), [1 + 18.5, 2 + 18.5, 4 + 18.5])  # the last two of 20
-    assert (found["complete"] == 1).all() and (found["error"] == "").all()
-    assert {name for name in found["file"].values.flat} == {path.name for path in tmp_path.glob("load=*.nc")}
+    assert (found["complete"] == 1).all()
+    assert (found["error"] == "").all()
+    assert set(found["file"].values.flat) == {path.name for path in tmp_path.glob("load=*.nc")}
 
 
 def test_a_member_that_fails_is_told_and_runs_again_alone(simulated, tmp_path):
@@ -193,7 +196,7 @@ def test_a_member_that_fails_is_told_and_runs_again_alone(simulated, tmp_path):
     assert np.isnan(found["correct_letter_ratio"].sel(seed=13)).all()
     assert (found["error"].sel(seed=13) == "the energy diverged").all()
     simulated.clear()
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="3 of 6 members are not complete"):
         swept(tmp_path, seeds=[0, 13])
     assert simulated == [(1.0, 13), (2.0, 13), (4.0, 13)]
 
@@ -252,14 +255,17 @@ def test_the_command_prints_the_grid_and_the_members_and_fails_with_them(simulat
         "circuit.population.hidden.size=12",
     ]
     result = CliRunner().invoke(cli.app, [*text, "--seeds", "0", "--dry-run"])
-    assert result.exit_code == 0 and not simulated
+    assert result.exit_code == 0
+    assert not simulated
     assert "2 members:\n  load = 1, 2\n  seed = 0\n2 to run; 1 at a time" in result.stdout
     assert not (tmp_path / "out").exists()
     result = CliRunner().invoke(cli.app, [*text, "--seeds", "0,13"])
     assert result.exit_code == 1
-    assert "1 of 4  load=1,seed=0: " in result.stdout and "correct letter ratio 0.100" in result.stdout
+    assert "1 of 4  load=1,seed=0: " in result.stdout
+    assert "correct letter ratio 0.100" in result.stdout
     assert "2 of 4  load=1,seed=13: failed: the energy diverged" in result.stdout
-    assert "2 of 4 members are not complete" in result.stderr and "the same command" in result.stderr
+    assert "2 of 4 members are not complete" in result.stderr
+    assert "the same command" in result.stderr
 
 
 # --- processes

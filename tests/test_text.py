@@ -68,10 +68,10 @@ def test_equally_frequent_words_stand_in_the_order_of_the_alphabet():
 
 def test_streams_go_on_from_presentation_to_presentation(folder):
     data = stimuli(folder)
-    assert data.streams == 3 and data.size("train") == 6  # 12 tokens: 3 streams of 2 presentations of 2 steps
+    assert data.streams == 3
+    assert data.size("train") == 6
     inputs, targets = (
-        np.concatenate([part[k] for part in map(lambda p: data.batch("train", np.arange(p, p + 3)), (0, 3))])
-        for k in (0, 1)
+        np.concatenate([part[k] for part in (data.batch("train", np.arange(p, p + 3)) for p in (0, 3))]) for k in (0, 1)
     )
     tokens = data.tokens("train")
     np.testing.assert_array_equal(targets.T.ravel(), tokens)
@@ -106,7 +106,8 @@ def test_lines_are_held_out_where_there_is_no_file(folder):
     data = stimuli(folder, stimulus__validation="", stimulus__test="")
     numbers = {split: [int(word) for word in words(data, split)[1::3] if word.isdigit()] for split in ("train",)}
     assert numbers["train"] == list(range(91))
-    assert len(data.tokens("test")) == 15 and len(data.tokens("validation")) == 12
+    assert len(data.tokens("test")) == 15
+    assert len(data.tokens("validation")) == 12
     assert data.unknown["test"] == 5
 
 
@@ -119,14 +120,17 @@ def test_one_very_long_line(folder):
 def test_an_empty_file_is_refused(folder, content):
     (folder / "ptb.test.txt").write_bytes(content)
     message = refused(folder)
-    assert "ptb.test.txt" in message and "no text" in message
+    assert "ptb.test.txt" in message
+    assert "no text" in message
 
 
 def test_bytes_that_are_not_utf8_are_refused_with_their_line(folder):
     (folder / "ptb.valid.txt.gz").unlink()
     (folder / "ptb.valid.txt").write_bytes("one\ntwo\nthrée\n".encode("latin1"))
     message = refused(folder)
-    assert "ptb.valid.txt, line 3" in message and "UTF-8" in message and "iconv" in message
+    assert "ptb.valid.txt, line 3" in message
+    assert "UTF-8" in message
+    assert "iconv" in message
 
 
 def test_a_missing_file_is_named(folder):
@@ -140,7 +144,9 @@ def test_another_file_than_that_of_the_checksum_is_refused(folder):
 
 def test_a_text_too_short_for_one_presentation_is_refused(folder):
     message = refused(folder, learning__batch=100)
-    assert "12 tokens" in message and "200" in message and "learning.batch" in message
+    assert "12 tokens" in message
+    assert "200" in message
+    assert "learning.batch" in message
 
 
 def test_a_vocabulary_larger_than_the_circuits_is_refused(folder):

@@ -71,7 +71,8 @@ def test_learning_goes_on_from_the_parameters_learned(path):
     before, after = (run["synapses/recurrent"]["m"][row].values for row in (0, -1))
     np.testing.assert_array_equal(before, trained.parameters["recurrent"]["m"].astype(np.float32))
     assert (before != after).any()
-    assert run.attrs["start_run"] == "run.nc" and run.attrs["start_presentation"] == "4"
+    assert run.attrs["start_run"] == "run.nc"
+    assert run.attrs["start_presentation"] == "4"
     assert run.attrs["start_sha256"] == trained.sha256
 
 
@@ -120,8 +121,8 @@ def test_damaged_parameters_are_refused(path, value, problem):
 def test_another_task_and_another_circuit_are_refused(path):
     with pytest.raises(nm.RunFileError, match="12 × 6 synapses of the projection 'input', here 12 × 8"):
         nm.check(None, nm.load_protocol("digits-rows"), start=path, backend="numpy")
+    circuit = nm.load_circuit("pc", {"population.hidden.size": 12})
     with pytest.raises(nm.RunFileError, match="holds Xi, m, pi of the projection 'input', .* needs m"):
-        circuit = nm.load_circuit("pc", {"population.hidden.size": 12})
         nm.check(circuit, protocol(), start=path, backend="numpy")
     with pytest.raises(nm.RunError, match="there is no circuit"):
         nm.simulate(None, protocol())
@@ -163,8 +164,10 @@ class TestCommandLine:
     def test_misuse_is_told(self, path, words, told):
         words = [str(path) if word == "PATH" else word for word in words]
         result = self.command("check", *words)
-        assert result.exit_code == 2 and told in result.output
+        assert result.exit_code == 2
+        assert told in result.output
 
     def test_check_knows_trained_circuits(self, path):
         result = self.command("check", "toy-language", "--from", path, "--backend", "numpy")
-        assert result.exit_code == 0 and "synapses" in result.output
+        assert result.exit_code == 0
+        assert "synapses" in result.output

@@ -22,9 +22,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import iterations  # noqa: E402
-import runs  # noqa: E402
-import schemes  # noqa: E402
+import iterations
+import runs
+import schemes
 
 PARTS = {**iterations.PARTS, **schemes.PARTS, **runs.PARTS}
 

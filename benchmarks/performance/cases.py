@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,7 +70,7 @@ class Sequences:
         return hidden.astype(self.precision), output.astype(self.precision)
 
     def drawn_noise(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same in double precision: the same numbers at every call, by the generator that the released code uses."""
+        """The same in double precision; equal at every call, by the generator that the released code uses."""
         rng = np.random.RandomState(2)
         return rng.normal(size=(self.steps, self.trials, self.units)), rng.normal(size=(self.trials, CLASSES))
 
@@ -123,7 +124,7 @@ class Layers:
         names = ["input", *(f"layer{each}" for each in range(1, len(self.sizes) - 1)), "output"]
         population = {name: {"size": size, "activation": "tanh(r)"} for name, size in zip(names, self.sizes)}
         population["input"], population["output"] = {"role": "stimulus"}, {"role": "target", "readout": "gaussian"}
-        projection = {post: {"from": pre, "to": post, "synapse": "weight"} for pre, post in zip(names, names[1:])}
+        projection = {post: {"from": pre, "to": post, "synapse": "weight"} for pre, post in itertools.pairwise(names)}
         synapse = {"weight": {"mean": "w", "parameter": {"w": {"initial": "normal(0, 1/sqrt(n))"}}}}
         return nm.Circuit(name="layers", population=population, projection=projection, synapse=synapse).sized(
             self.sizes[0], self.sizes[-1]

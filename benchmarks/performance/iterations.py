@@ -83,7 +83,7 @@ def presentation(options) -> None:
 
 
 def words(options) -> None:
-    """a presentation under fixed prediction, mpl-language at the size of Penn Treebank: 300, 512, 10,000, B = 128, T = 35"""
+    """a presentation under fixed prediction, mpl-language with Penn Treebank: 300, 512, 10,000, B = 128, T = 35"""
     times = compare(_peers(options, Words(), OURS, BOUND), 1, min(options.repeats, 3))
     table(times, "presentation", BOUND)
     ratios("words", times, (OURS, BOUND, {}))

@@ -36,8 +36,7 @@ def startup(options) -> None:
     first = []
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NEURO_MPC_CACHE": folder}
-        for _ in range(1 + options.repeats):
-            first.append(_until_learning(environment))
+        first.extend(_until_learning(environment) for _ in range(1 + options.repeats))
     imports = median(_seconds([sys.executable, "-c", "import neuro_mpc"]) for _ in range(options.repeats))
     cached = median(first[1:])
     print(f"first use {first[0]:.2f} s, build cached {cached:.2f} s, import {imports:.2f} s")
@@ -108,8 +107,8 @@ def recording(options) -> None:
             times.append(seconds)
     share = 1 - np.median(bare) / np.median(kept)
     print(
-        f"without {np.median(bare):.2f} s and {sizes['bare'] / 1e6:.2f} MB, with 14 snapshots and 4 samples of all trials "
-        f"{np.median(kept):.2f} s and {sizes['kept'] / 1e6:.2f} MB of file"
+        f"without {np.median(bare):.2f} s and {sizes['bare'] / 1e6:.2f} MB, with 14 snapshots and 4 samples of all "
+        f"trials {np.median(kept):.2f} s and {sizes['kept'] / 1e6:.2f} MB of file"
     )
     ratio("recording", "recording", "run", share)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import tempfile
@@ -32,8 +33,9 @@ int main()
             for (size_t i = 0; i < a.size(); i++)
             {
                 const auto& each = products[i];
-                scipy_cblas_sgemm(CblasRowMajor, CblasNoTrans, each.transposed ? CblasTrans : CblasNoTrans, each.m, each.n,
-                    each.k, 1, a[i].data(), each.k, b[i].data(), each.transposed ? each.k : each.n, 0, c[i].data(), each.n);
+                scipy_cblas_sgemm(CblasRowMajor, CblasNoTrans, each.transposed ? CblasTrans : CblasNoTrans,
+                    each.m, each.n, each.k, 1, a[i].data(), each.k, b[i].data(),
+                    each.transposed ? each.k : each.n, 0, c[i].data(), each.n);
             }
         std::puts("done");
         std::fflush(stdout);
@@ -63,7 +65,7 @@ def products_of(case: Sequences | Words | Layers) -> list[tuple[int, int, int, b
             product for m, n, k, _ in forward for product in ((m, n, k, True), (m, k, n, False), (n, k, m, False))
         ]
     sizes, trials = case.sizes, case.trials
-    pairs = list(zip(sizes, sizes[1:]))
+    pairs = list(itertools.pairwise(sizes))
     start = [(trials, post, pre, True) for pre, post in pairs]
     each = [(trials, post, pre, True) for pre, post in pairs[1:]] + [
         (trials, pre, post, False) for pre, post in pairs[1:]

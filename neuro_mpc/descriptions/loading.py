@@ -187,10 +187,12 @@ def _remove(tables: Mapping[str, Any], key: str) -> None:
 
 def _require(what: Any, here: Mapping[str, Any], part: str, path: str, may_be_new: bool) -> None:
     """Refuses a part of a key that names no field of a table, and no entry of a table of named tables."""
-    if isinstance(what, tuple):
-        known = list(here) if isinstance(what[0], type) else [part]
-    else:
+    if not isinstance(what, tuple):
         known = list(fields(what))
+    elif isinstance(what[0], type):
+        known = list(here)
+    else:
+        known = [part]
     if part not in known and not (may_be_new and isinstance(what, tuple)):
         raise DescriptionError(
             "unknown key",

@@ -1,9 +1,9 @@
 """A Brian2 extension: one code object that interleaves dense matrix products with Brian2 code over rows.
 
 Brian2 has no connection whose weights are shared by many copies of a neuron, which a circuit unrolled over steps and
-trials needs.  A `PhaseRunner` closes that gap for the NumPy, Cython and C++ standalone targets: products with weights read
-them packed (`templates/cpp/panels.h`; with NumPy, transposed or as they are), sums over rows are BLAS calls, every
-element-wise equation is an ordinary block of Brian2 abstract code, and all work on one tile of trials after the
+trials needs.  A `PhaseRunner` closes that gap for the NumPy, Cython and C++ standalone targets: products with weights
+read them packed (`templates/cpp/panels.h`; with NumPy, transposed or as they are), sums over rows are BLAS calls,
+every element-wise equation is an ordinary block of Brian2 abstract code, and all work on one tile of trials after the
 other (`neuro_mpc.network.operations`).
 """
 

@@ -58,8 +58,8 @@ class Phase:
         return self.joint_block(rows, *((group, each) for each in code))
 
     def joint_block(self, rows: Rows, *parts: tuple[str, str], passing: str = "") -> Block:
-        """The same for code of several groups of a population, executed in one pass; the variable `passing`, by its name
-        in the sweep, is not stored."""
+        """The same for code of several groups of a population, executed in one pass; the variable `passing`, by its
+        name in the sweep, is not stored."""
         name = f"{parts[0][0]}_{len(self.blocks)}"
         self.blocks[name] = list(parts)
         self.passing |= {(name, passing)} if passing else set()

@@ -8,6 +8,7 @@ runtime targets: to the run they are the same.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -149,10 +150,8 @@ class Program:
         if self._process.poll() is None:
             self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
-            try:
+            with contextlib.suppress(OSError):
                 pipe.close()
-            except OSError:
-                pass
         self._process.wait()
         self._errors.close()
 

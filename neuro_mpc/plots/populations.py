@@ -81,8 +81,7 @@ def _states(axes: Axes, found: xr.Dataset, symbols: xr.DataArray) -> None:
 
 
 def _trajectories(axes: Axes, found: xr.Dataset, symbols: xr.DataArray, word: str) -> None:
-    """Three trials, each state marked by the `word` it was shown; or, without one, the mean of each class, marked at its
-    end."""
+    """Three trials, each state marked by the `word` it was shown; without one, class means, marked at their end."""
     score, numbers = _plane(found), symbols.sel(step=found["step"]).values
     if word:
         for trial, (line, colour) in zip(range(score.shape[2]), TRIALS):

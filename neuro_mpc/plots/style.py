@@ -5,6 +5,7 @@ The colours differ in lightness too, so that a figure can be read in grey and by
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -183,4 +184,4 @@ def pages(items: Iterable, size: int) -> list[list]:
 
 def _split(items: Sequence, count: int) -> list[Sequence]:
     bounds = np.linspace(0, len(items), count + 1).round().astype(int)
-    return [items[first:last] for first, last in zip(bounds, bounds[1:])]
+    return [items[first:last] for first, last in itertools.pairwise(bounds)]

@@ -162,7 +162,7 @@ def trouble(path: Path) -> str:
 
 def _read_through(group: netCDF4.Group) -> None:
     for described in (group, *group.variables.values()):
-        described.__dict__  # reads the attributes
+        vars(described)  # reads the attributes
     for variable in group.variables.values():
         rows = variable.chunking()[0] if variable.ndim and variable.chunking() != "contiguous" else 0
         for start in range(0, variable.shape[0], rows) if rows else ():

@@ -286,7 +286,8 @@ class RunFile:
 
     def __exit__(self, exception_type, *_) -> None:
         if exception_type is None:
-            return self.close()
+            self.close()
+            return
         with suppress(RunError):  # what went wrong before is what to tell
             self.close(complete=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,8 @@ def as_text(found: Estimate) -> str:
             f"memory   about {in_bytes(found.memory)}{of}",
             f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
             "while the run lasts",
-            f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, and compiling once (cpp, cython)",
+            f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, "
+            "and compiling once (cpp, cython)",
         ]
     )
 
@@ -177,7 +179,7 @@ def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> 
     inference = protocol.inference
     starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]
     bounds = [*(min(start, course.total) for start in starts), course.total]
-    iterations = sum((end - start) * inference.iterations_at(start) for start, end in zip(bounds, bounds[1:]))
+    iterations = sum((end - start) * inference.iterations_at(start) for start, end in itertools.pairwise(bounds))
     inferring = course.total if inference.scheme == "fixed-prediction" else 2 * iterations
     test = protocol.test
     between = course.presentations(test.every, test.every_epochs)

@@ -2,11 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def print_at_once(text: str) -> None:
+    """Print a line that whoever follows a log sees at once."""
+    print(text, flush=True)
 
 
 class SilentProgress:
@@ -42,7 +46,7 @@ class PlainProgress(SilentProgress):
 
     def __init__(
         self,
-        write: Callable[[str], object] = partial(print, flush=True),
+        write: Callable[[str], object] = print_at_once,
         *,
         interval: float = 5.0,
         clock: Callable[[], float] = time.monotonic,

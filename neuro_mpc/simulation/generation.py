@@ -156,9 +156,10 @@ def generate(
 
 
 def next_symbols(run: Source, text: str, **reading) -> xr.DataArray:
-    """probability (position, symbol) of each symbol after so many of the text's: 0 before the first one.
+    """Probability (position, symbol) of each symbol after the first `position` symbols of the text.
 
-    The coordinate `symbol` has their names, `text` (position) those that come next in fact, `<eos>` at the end.  `reading` as in `generate`.
+    The coordinate `symbol` has their names, `text` (position) those that come next in fact, `<eos>` at the end.
+    `reading` as in `generate`.
     """
     with Reader(run, **reading) as reader:
         if reader.end == NO_SYMBOL:

@@ -1,4 +1,4 @@
-"""What a test measures: accuracy and perplexity on held-out trials, and the correct letter ratio of generated strings."""
+"""What a test measures: accuracy and perplexity on held-out trials, correct letter ratio of generated strings."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def vocabulary(tokens: Iterable[str], most: int) -> dict[str, int]:
     most   tokens that are told apart at most; 0: all
     """
     counted = Counter(tokens)
-    always = [token for token in (UNKNOWN, END)]
+    always = [UNKNOWN, END]
     others = sorted(counted.keys() - set(always), key=lambda token: (-counted[token], token))
     kept = others[: most - len(always)] if most else others
     return {

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from neuro_mpc.runs.progress import print_at_once
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -40,7 +42,7 @@ class SilentSweep:
 class PlainSweep(SilentSweep):
     """A line for each member that ended, for a log."""
 
-    def __init__(self, write: Callable[[str], object] = partial(print, flush=True)) -> None:
+    def __init__(self, write: Callable[[str], object] = print_at_once) -> None:
         self._write, self._total, self._done = write, 0, 0
 
     def say(self, text: str) -> None:
