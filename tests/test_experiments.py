@@ -390,6 +390,20 @@ def test_the_last_batch_is_filled_up():
     assert [trials.tolist() for trials, _ in found] == [[0, 1, 2], [3, 4, 5], [6, 0, 1]]
 
 
+def test_trials_without_a_target_enter_no_mean(shown, monkeypatch):
+    here = shown("digits")
+    whole, labels = here.performance(), here.data.labels
+    monkeypatch.setattr(here.data, "labels", lambda split, trials: np.where(trials < 10, labels(split, trials), -1))
+    found = here.performance()
+    assert found.values["performance"] == whole.right[:, :10].mean()
+    assert found.values["loss"] == pytest.approx(whole.loss[:10].mean(), rel=1e-6)
+    together = here.conduct(ensemble, networks=2, trials=20)
+    alone = here.conduct(ensemble, networks=2, trials=10)
+    for name in ("performance", "agreement", "vote", "mean_output"):
+        np.testing.assert_allclose(together[name], alone[name], rtol=1e-6)
+    assert np.isnan(together["share"][:, 10:]).all()
+
+
 class TestRun:
     def test_results_are_in_the_run_file(self, shown, tmp_path):
         source = shown("mpl").trained.source

@@ -146,6 +146,35 @@ def test_perplexity_counts_every_token_once(folder):
         assert run["evaluation"].perplexity_mean_weights == pytest.approx(words)
 
 
+@pytest.fixture(scope="module")
+def padded(tmp_path_factory):
+    """measure → the evaluation of point weights on a test text that fills one presentation in part."""
+    path = tmp_path_factory.mktemp("padded")
+    (path / "text.txt").write_text("\n".join(["a b c d"] * 60))
+    (path / "test.txt").write_text("a b c d\na b")
+    settings = {"stimulus.test": "test.txt", "learning.rate": 0.5, "test.ensemble": 2, "recording.samples": []}
+    settings |= {"learning.schedule": {}, "test.keep": "last"}  # the same learning, whatever is measured
+    circuit = language("pc-language-small")
+    return {
+        measure: nm.simulate(circuit, protocol(path, **settings, test__measure=measure), backend="numpy")["evaluation"]
+        for measure in ("accuracy", "perplexity")
+    }
+
+
+def test_what_a_text_is_filled_up_with_is_no_error_of_an_ensemble(padded):
+    found = padded["accuracy"]
+    assert float(found["accuracy_ensemble"]) == float(found["accuracy_network"][0]) == float(found["accuracy"])
+    # of eight tokens
+    assert float(found["accuracy"]) * 8 == pytest.approx(round(float(found["accuracy"]) * 8))
+    assert float(found["accuracy"]) >= 0.5
+
+
+@pytest.mark.parametrize("measure", ["accuracy", "perplexity"])
+def test_what_a_text_is_filled_up_with_makes_no_loss_smaller(padded, measure):
+    perplexity, loss = float(padded["perplexity"]["perplexity"]), float(padded[measure]["test_loss"])
+    assert loss == pytest.approx(STEPS * np.log(perplexity), rel=1e-6)
+
+
 def test_the_evaluation_is_that_of_the_best_test(learned, folder):
     with nm.open_run(learned) as run:
         tested, evaluated = run["learning"], run["evaluation"]

@@ -61,8 +61,8 @@ class _Poll:
         self.values.append(found.values)
         self.output = self.output + found.output
         self.votes = self.votes + (found.answers[..., None] == np.arange(self.data.classes))
-        self.vote.append(self._right(self.votes).mean())
-        self.mean_output.append(self._right(self.output).mean())
+        self.vote.append(self._right(self.votes)[found.asked].mean())
+        self.mean_output.append(self._right(self.output)[found.asked].mean())
 
     def _right(self, score: np.ndarray) -> np.ndarray:
         """Which trials and steps the class of the highest score (step, trial, class) gets right."""
@@ -70,15 +70,16 @@ class _Poll:
 
     def results(self) -> xr.Dataset:
         answers = np.stack(self.answers)
-        agreement = [(answers == each).mean(axis=(1, 2)) for each in answers]
+        asked = self.data.asked(self.split, self.trials)
+        agreement = [(answers == each)[:, asked].mean(axis=1) for each in answers]
         number, steps = len(answers), np.arange(self.data.steps)[-answers.shape[1] :]
         values = {name: ("network", [each[name] for each in self.values]) for name in self.values[0]}
         values |= {
             "agreement": (("network", "other"), agreement),
             "vote": ("size", self.vote),
             "mean_output": ("size", self.mean_output),
-            "share": (("step", "trial"), self.votes.max(axis=2) / number),
-            "vote_right": (("step", "trial"), self._right(self.votes)),
+            "share": (("step", "trial"), np.where(asked, self.votes.max(axis=2) / number, np.nan)),
+            "vote_right": (("step", "trial"), self._right(self.votes) & asked),
         }
         coordinates = {
             "size": ("size", np.arange(1, number + 1), {"long_name": "number of networks"}),

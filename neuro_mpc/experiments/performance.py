@@ -21,17 +21,20 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Performance:
-    """answers (step, trial) and whether they are right, output (step, trial, class), loss (trial,)."""
+    """answers (step, trial), whether they are right and whether there is a target (`asked`), output
+    (step, trial, class), loss (trial,)."""
 
     answers: np.ndarray
     right: np.ndarray
+    asked: np.ndarray
     output: np.ndarray
     loss: np.ndarray
 
     @property
     def values(self) -> dict[str, float]:
-        """The means."""
-        return {"performance": float(self.right.mean()), "loss": float(self.loss.mean())}
+        """The means over what has a target."""
+        loss = measures.mean_loss(self.loss, int(self.asked.sum()), len(self.asked))
+        return {"performance": float(self.right[self.asked].mean()), "loss": loss}
 
 
 def perform(presenter: Presenter, data: Stimuli, split: Split, trials: np.ndarray) -> Performance:
@@ -43,7 +46,8 @@ def perform(presenter: Presenter, data: Stimuli, split: Split, trials: np.ndarra
         losses.append(loss[:new])
     output = np.concatenate(outputs, axis=1)
     answers = output.argmax(axis=2)
-    return Performance(answers, data.right(split, trials, answers), output, np.concatenate(losses))
+    right, asked = data.right(split, trials, answers), data.asked(split, trials)
+    return Performance(answers, right, asked, output, np.concatenate(losses))
 
 
 def measured(presenter: Presenter, data: Stimuli, split: Split, trials: np.ndarray) -> dict[str, float]:

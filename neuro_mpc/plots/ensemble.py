@@ -69,7 +69,8 @@ def _together(axes: Axes, found: xr.Dataset) -> None:
 
 
 def _reliability(axes: Axes, found: xr.Dataset) -> None:
-    share, right = found["share"].values.ravel(), found["vote_right"].values.ravel().astype(float)
+    there = np.isfinite(found["share"].values)  # where there is a target
+    share, right = (found[name].values[there].astype(float) for name in ("share", "vote_right"))
     which = np.digitize(share, np.linspace(share.min(), share.max(), BINS + 1)[1:-1])
     bins = [which == k for k in range(BINS) if (which == k).any()]
     at, mean = ([values[chosen].mean() for chosen in bins] for values in (share, right))

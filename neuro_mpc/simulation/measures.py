@@ -37,7 +37,7 @@ def measure(
 
 def no_votes(stimuli: Stimuli, test: Test, split: str) -> np.ndarray | None:
     """Zeros of the shape of the votes of a measure; None where networks cannot vote."""
-    steps = stimuli.steps if stimuli.read == "every" else 1
+    steps = _read(stimuli)
     return {
         "accuracy": lambda: np.zeros((steps, stimuli.size(split), stimuli.classes), np.float32),
         "perplexity": lambda: np.zeros((steps, stimuli.size(split)), np.float32),
@@ -48,7 +48,7 @@ def of_votes(stimuli: Stimuli, test: Test, split: str, votes: np.ndarray, networ
     """The measure of the mean output of so many networks."""
     labels = stimuli.labels(split, np.arange(votes.shape[1]))
     if test.measure == "accuracy":
-        return {"accuracy": float((votes.argmax(axis=2) == labels).mean())}
+        return {"accuracy": float(_hits(votes, labels).mean())}
     # An output that rounding made zero is at least as probable as the smallest number.
     probable = np.maximum(votes[labels >= 0] / networks, np.finfo(np.float32).tiny)
     return {"perplexity": float(np.exp(-np.log(probable, dtype=np.float64).mean()))}
@@ -57,7 +57,7 @@ def of_votes(stimuli: Stimuli, test: Test, split: str, votes: np.ndarray, networ
 def accuracy(
     presenter: Presenter, stimuli: Stimuli, split: str, presentation: int, votes: np.ndarray | None = None
 ) -> TestResult:
-    """Mean loss per trial, and the fraction of read-outs whose most probable class is the right one.
+    """Mean loss per trial (`mean_loss`), and the fraction of read-outs whose most probable class is the right one.
 
     votes   (step, trial, class), to which the outputs are added
     """
@@ -67,9 +67,8 @@ def accuracy(
         hits.append(_hits(output, stimuli.labels(split, trials)))
         if votes is not None:
             votes[:, trials] += output
-    return TestResult(
-        {"test_loss": float(np.concatenate(losses).mean()), "accuracy": float(np.concatenate(hits).mean())}
-    )
+    losses, hits = np.concatenate(losses), np.concatenate(hits)
+    return TestResult({"test_loss": mean_loss(losses, hits.size, _read(stimuli)), "accuracy": float(hits.mean())})
 
 
 def perplexity(
@@ -89,7 +88,19 @@ def perplexity(
     losses, hits = np.concatenate(losses), np.concatenate(hits)
     with np.errstate(over="ignore"):
         value = float(np.exp(losses.sum(dtype=np.float64) / len(hits)))
-    return TestResult({"test_loss": float(losses.mean()), "perplexity": value, "accuracy": float(hits.mean())})
+    loss = mean_loss(losses, hits.size, _read(stimuli))
+    return TestResult({"test_loss": loss, "perplexity": value, "accuracy": float(hits.mean())})
+
+
+def mean_loss(losses: np.ndarray, targets: int, read: int) -> float:
+    """Mean of the losses (trial,) of trials of `read` targets each; where some are missing, a trial's share of them
+    counts, so that what a text is filled up with makes no loss smaller."""
+    return float(losses.mean()) * (losses.size * read / targets)
+
+
+def _read(stimuli: Stimuli) -> int:
+    """Steps of a trial that are read."""
+    return stimuli.steps if stimuli.read == "every" else 1
 
 
 def _hits(output: np.ndarray, labels: np.ndarray) -> np.ndarray:

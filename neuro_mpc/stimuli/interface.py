@@ -47,7 +47,11 @@ class Stimuli(ABC):
 
     @abstractmethod
     def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
-        """Numbers of the right classes, int (T, B), or (1, B) where only the last step is read; −1: any will do."""
+        """Numbers of the right classes, int (T, B), or (1, B) where only the last step is read; −1: no target."""
+
+    def asked(self, split: Split, trials: np.ndarray) -> np.ndarray:
+        """Where there is a target, bool (T or 1, B): only these answers are right or wrong."""
+        return self.labels(split, trials) >= 0
 
     def right(self, split: Split, trials: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Which of the answers (T or 1, B) are right, bool; where a language allows several, each of them."""
