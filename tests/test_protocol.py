@@ -5,8 +5,8 @@ import copy
 import pytest
 
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.stimulus_tables import ToyLanguage
 from neuro_mpc.errors import DescriptionError
+from neuro_mpc.stimuli.toy_language import ToyLanguage
 
 SMALL = {
     "name": "small",

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
-from neuro_mpc.descriptions.stimulus_tables import ToyLanguage
+from neuro_mpc.descriptions.sources import SOURCES
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.stimuli import SOURCES, SPLITS, load, one_hot
+from neuro_mpc.stimuli import SPLITS, load, one_hot
 from neuro_mpc.stimuli.digits import stratified
-from neuro_mpc.stimuli.toy_language import spelled
+from neuro_mpc.stimuli.toy_language import ToyLanguage, spelled
 
 
 def stimuli(protocol="toy-language", seed=0, **settings):
@@ -29,7 +29,7 @@ def digits():
 
 
 def test_every_source_of_protocols_is_registered():
-    assert set(SOURCES) == {"toy-language", "digits", "idx", "text"}
+    assert set(SOURCES.names()) == {"toy-language", "digits", "idx", "text"}
 
 
 def test_one_hot():

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from neuro_mpc.descriptions.experiment_tables import Experiment
 from neuro_mpc.descriptions.expressions import SIZES, parse
-from neuro_mpc.descriptions.stimulus_tables import Digits, Idx, Text, ToyLanguage
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
 from neuro_mpc.descriptions.tables import (
     AtLeastOne,
     BelowOne,
@@ -260,7 +260,7 @@ class Protocol(Table):
     description: str = ""
     precision: Literal["float32", "float64"] = "float32"
     data_dir: str | None = None
-    stimulus: Annotated[ToyLanguage | Digits | Idx | Text, Field(discriminator="source")]
+    stimulus: StimulusTable
     target: Target
     inference: Inference = Inference()
     learning: Learning
@@ -272,7 +272,7 @@ class Protocol(Table):
     def _fits_together(self) -> Self:
         if not self.name.strip():
             raise problem("the name is empty", expected="a name for the protocol")
-        if self.test.measure == "correct-letter-ratio" and not isinstance(self.stimulus, ToyLanguage):
+        if self.test.measure == "correct-letter-ratio" and not SOURCES.get(self.stimulus.source).generates:
             raise problem(f"{self.stimulus.source} has no letters to generate", hint='test.measure = "accuracy"')
         if self.experiment is not None and self.learning.presentations != 0:
             raise problem("an experiment does not learn", hint="learning.presentations = 0")

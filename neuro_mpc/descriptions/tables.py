@@ -6,11 +6,13 @@ Pydantic checks types and ranges; here its errors become DescriptionErrors with 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, get_args, get_origin
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError, core_schema
 
+from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
@@ -36,7 +38,6 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
-TAGS = ("source", "kind")
 LIMITS = {
     "gt": "above",
     "ge": "at least",
@@ -73,6 +74,8 @@ class _CheckedType(type(BaseModel)):
     # Python code gets the same errors as a file. Pydantic builds nested tables without this call,
     # so the outermost table reports all the problems with their whole path.
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if is_open(cls):
+            return cls.from_tables(kwargs)
         return _told(cls, "", lambda: super(_CheckedType, cls).__call__(*args, **kwargs))
 
 
@@ -107,6 +110,52 @@ class Table(BaseModel, metaclass=_CheckedType):
         return to_toml(self.tables())
 
 
+def is_open(table: type[Table]) -> bool:
+    """Whether a class stands for all the forms of an open table; it has no instances itself."""
+    return "registry" in vars(table)
+
+
+class OpenTable(Table):
+    """A table of several forms, told apart by a tag, to which other packages add theirs.
+
+    Its direct subclass is the type of a field, which takes every form: a subclass of that in turn, with a `Literal`
+    of its name as the tag.  What is registered under the name has the form as its attribute `table`.
+
+    registry     where the forms are found
+    tag          the key that chooses one
+    default_tag  the form of a table without the key; "": the key has to be there
+    """
+
+    registry: ClassVar[Registry[Any]]
+    tag: ClassVar[str]
+    default_tag: ClassVar[str] = ""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(cls._of_a_form) if is_open(cls) else handler(source)
+
+    @classmethod
+    def forms(cls) -> tuple[type[Self], ...]:
+        """The tables of all that is registered."""
+        return tuple(cls.registry.get(name).table for name in cls.registry.names())
+
+    @classmethod
+    def _of_a_form(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, Mapping) and cls.default_tag:
+            value = {cls.tag: cls.default_tag, **value}
+        name = value.get(cls.tag) if isinstance(value, Mapping) else None
+        if isinstance(name, str) and (failure := cls.registry.failure(name)) and name not in cls.registry.names():
+            raise problem(failure, hint="mend or uninstall the package that brings it")
+        return _any_of(cls.forms(), cls.tag).validate_python(value, context=info.context)
+
+
+@cache
+def _any_of(forms: tuple[type[Table], ...], tag: str) -> TypeAdapter[Any]:
+    return TypeAdapter(Annotated[Union[forms], Field(discriminator=tag)] if len(forms) > 1 else forms[0])  # noqa: UP007
+
+
 def _told(model: type[Table], source: str, make: Any) -> Any:
     try:
         return make()
@@ -133,17 +182,16 @@ def inner(annotation: Any, value: object) -> Any:
     options = (annotation, *get_args(annotation))
     if dicts := [option for option in options if get_origin(option) is dict]:
         return (get_args(dicts[0])[1],)
-    tables = [option for option in options if isinstance(option, type) and issubclass(option, Table)]
-    if len(tables) == 1:
-        return tables[0]
-    found = value if isinstance(value, Mapping) else {}
-    known = ((table, _tag(table)) for table in tables)
-    return next((table for table, tag in known if found.get(tag) in get_args(fields(table)[tag])), None)
+    table = next((option for option in options if isinstance(option, type) and issubclass(option, Table)), None)
+    if table is None or not is_open(table):
+        return table
+    name = value.get(table.tag, table.default_tag) if isinstance(value, Mapping) else table.default_tag
+    return next((form for form in table.forms() if name in _names(form, table.tag)), None)
 
 
-def _tag(table: type[Table]) -> str:
-    """The key that tells tables of a union apart."""
-    return next((name for name in TAGS if name in table.model_fields), "")
+def _names(form: type[Table], tag: str) -> tuple[str, ...]:
+    """Those that choose a form of an open table."""
+    return get_args(fields(form)[tag])
 
 
 def _description_error(model: type[Table], found: Any) -> DescriptionError:
@@ -162,6 +210,8 @@ def _description_error(model: type[Table], found: Any) -> DescriptionError:
         expected = context.get("expected") or context["expected_tags"]
         value = context.get("tag", found["input"])
         text, hint = "is not one of the known values", did_you_mean(value, _unquoted(expected))
+        if kind == "union_tag_invalid":
+            hint = hint or "install the package that brings it, if it is of one"
         key += f".{context['discriminator'].strip(chr(39))}" if "discriminator" in context else ""
     elif limits := [f"{word} {context[name]}" for name, word in LIMITS.items() if name in context]:
         text, expected = "is out of range", " and ".join(limits)
@@ -178,10 +228,11 @@ def _located(model: Any, location: tuple[int | str, ...]) -> tuple[list[str], li
     keys, known, here = [], [], model
     for part in map(str, location):
         options = {
-            tag: option
-            for option in get_args(here)
-            if hasattr(option, "model_fields")
-            for tag in get_args(fields(option).get(_tag(option)))
+            name: form
+            for table in (here, *get_args(here))
+            if isinstance(table, type) and issubclass(table, Table) and is_open(table)
+            for form in table.forms()
+            for name in _names(form, table.tag)
         }
         if part in options:
             here = options[part]

@@ -30,8 +30,8 @@ def conduct(presenter: Presenter, data: Stimuli, table: Oddball, trained: Traine
     shown = {name: data.shown(each) for name, each in conditions.items()}
     found = responses(presenter, data, shown, trials)
     letters = np.stack([each[:, table.position] for each in conditions.values()])
-    steps = (letters[-1] - strings[:, table.position - 1]) % data.letters
-    forbidden = ~np.isin(steps, np.asarray(data.transitions) % data.letters)
+    steps = (letters[-1] - strings[:, table.position - 1]) % data.classes
+    forbidden = ~np.isin(steps, np.asarray(data.transitions) % data.classes)
     return found.assign(
         letter=(("condition", "trial"), letters, {"long_name": "letter at the position of the deviant"}),
         forbidden=("trial", forbidden, {"long_name": "whether the language forbids the deviant"}),
@@ -43,18 +43,18 @@ def shown_strings(
 ) -> dict[str, np.ndarray]:
     """condition → strings (trial, length)."""
     before, standard = (strings[:, table.position + shift] for shift in (-1, 0))
-    allowed = (before[:, None] + np.asarray(data.transitions)) % data.letters
+    allowed = (before[:, None] + np.asarray(data.transitions)) % data.classes
     drawn = {}
     if allowed.shape[1] > 1:
         drawn["control"] = _another(np.ones_like(allowed), allowed, standard, rng)
     if table.offset is not None:
-        drawn["deviant"] = (standard + table.offset) % data.letters
+        drawn["deviant"] = (standard + table.offset) % data.classes
     else:
-        every = np.broadcast_to(np.arange(data.letters), (len(strings), data.letters))
+        every = np.broadcast_to(np.arange(data.classes), (len(strings), data.classes))
         forbidden = ~(every[:, :, None] == allowed[:, None, :]).any(axis=2)
         drawn["deviant"] = _another(forbidden, every, standard, rng)
     return {"standard": strings} | {
-        name: _replaced(strings, letter, data.letters, table) for name, letter in drawn.items()
+        name: _replaced(strings, letter, data.classes, table) for name, letter in drawn.items()
     }
 
 
@@ -89,7 +89,7 @@ def misfits(table: Oddball, circuit: Circuit, data: Stimuli) -> Iterator[Descrip
             found=table.position,
             expected=f"1 to {data.steps - 1}",
         )
-    elif table.offset is None and len(data.transitions) == data.letters:
+    elif table.offset is None and len(data.transitions) == data.classes:
         yield DescriptionError(
             "the language forbids no letter",
             key="experiment.kind",

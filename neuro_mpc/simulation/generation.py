@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.descriptions.sources import SOURCES
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
@@ -19,7 +20,7 @@ from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 from neuro_mpc.simulation.trained import Source, Trained, load_trained
-from neuro_mpc.stimuli.text import END, UNKNOWN, tokens
+from neuro_mpc.stimuli.interface import END, UNKNOWN
 
 NO_SYMBOL = -1
 
@@ -56,7 +57,8 @@ class Reader:
             raise RunError(f"{texts} texts and {networks} networks", hint="at least 1 text, at least 0 networks")
         self.symbols = _symbols(run)
         self.trained: Trained = load_trained(run, presentation)
-        self.level = getattr(self.trained.protocol.stimulus, "level", "character")
+        self._table = self.trained.protocol.stimulus
+        self._source = SOURCES.get(self._table.source)
         self.texts, self.networks, self.mean_weights = texts, networks, mean_weights
         self.seed, self.backend = self.trained.seed if seed is None else seed, backend
         self._numbers = {name: number for number, name in enumerate(self.symbols)}
@@ -86,7 +88,7 @@ class Reader:
 
         Raises RunError where the circuit has no `<unk>`.
         """
-        names = tokens([text], self.level)[:-1]
+        names = self._source.parted(self._table, text)
         if unknown := ", ".join(
             repr(name) if name.isspace() else name for name in dict.fromkeys(names) if name not in self._numbers
         ):
@@ -94,6 +96,10 @@ class Reader:
                 raise RunError(f"the circuit knows no {unknown}", hint=f"one of {' '.join(self.symbols[:30])}")
             warnings.warn(f"not in the vocabulary, read as {UNKNOWN}: {unknown}", stacklevel=3)
         return np.array([self._numbers.get(name, self._numbers.get(UNKNOWN)) for name in names], np.int32)
+
+    def joined(self, prompt: str, symbols: np.ndarray) -> str:
+        """The text of a prompt and the numbers of the symbols after it, (symbol,)."""
+        return self._source.joined(self._table, prompt, [self.symbols[each] for each in symbols])
 
     @property
     def end(self) -> int:
@@ -150,9 +156,7 @@ def generate(
         chosen = [_chosen(output, temperature, rng)]
         while len(chosen) < length:
             chosen.append(_chosen(reader.read(chosen[-1]), temperature, rng))
-        return [
-            _joined(prompt, [reader.symbols[each] for each in text], reader.level) for text in np.stack(chosen, axis=1)
-        ]
+        return [reader.joined(prompt, text) for text in np.stack(chosen, axis=1)]
 
 
 def next_symbols(run: Source, text: str, **reading) -> xr.DataArray:
@@ -187,12 +191,6 @@ def _chosen(output: np.ndarray, temperature: float, rng: np.random.Generator) ->
     # The largest of log p / temperature and Gumbel noise is a draw from the tempered distribution.
     with np.errstate(divide="ignore"):
         return (np.log(output) / temperature + rng.gumbel(size=output.shape)).argmax(axis=1)
-
-
-def _joined(prompt: str, symbols: list[str], level: str) -> str:
-    if level == "word":
-        return " ".join([prompt.strip(), *symbols]).strip().replace(f" {END}", "\n").replace("\n ", "\n").strip()
-    return prompt + "".join("\n" if each == END else each for each in symbols)
 
 
 def _symbols(run: Source) -> list[str]:

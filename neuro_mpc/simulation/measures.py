@@ -136,7 +136,7 @@ def correct_letter_ratio(
 
 def generated_ratio(presenter: Presenter, stimuli: Stimuli, length: int, purpose: str) -> tuple[float, np.ndarray]:
     """The correct letter ratio of strings that go on from each letter, and these strings (trial, position)."""
-    letters, batch = np.arange(stimuli.letters), presenter.plan.trials
+    letters, batch = np.arange(stimuli.classes), presenter.plan.trials
     parts = [
         presenter.generate(letters[start : start + batch], length, f"{purpose} {start}")
         for start in range(0, len(letters), batch)
@@ -147,5 +147,5 @@ def generated_ratio(presenter: Presenter, stimuli: Stimuli, length: int, purpose
 
 def allowed(sequences: np.ndarray, stimuli: Stimuli) -> np.ndarray:
     """Which transitions of strings (…, position) the language allows, bool (…, position − 1)."""
-    steps = np.diff(sequences, axis=-1) % stimuli.letters
-    return np.isin(steps, np.asarray(stimuli.transitions) % stimuli.letters)
+    steps = np.diff(sequences, axis=-1) % stimuli.classes
+    return np.isin(steps, np.asarray(stimuli.transitions) % stimuli.classes)

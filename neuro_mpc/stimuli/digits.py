@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import numpy as np
+from pydantic import Field, field_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.tables import problem
 from neuro_mpc.stimuli.images import ImageStimuli
 from neuro_mpc.stimuli.interface import Split
 
 TEST, VALIDATION, BRIGHTEST = 300, 200, 16
 
 
+class Digits(StimulusTable):
+    """The 8 × 8 digits that come with scikit-learn, `pixels_per_step` of the 64 pixels at a step."""
+
+    source: Literal["digits"] = "digits"
+    pixels_per_step: Annotated[int, Field(ge=1, le=64)] = 8
+
+    @field_validator("pixels_per_step")
+    @classmethod
+    def _divides(cls, pixels: int) -> int:
+        if 64 % pixels:
+            raise problem("does not divide the 64 pixels of a digit", expected="1, 2, 4, 8, 16, 32 or 64")
+        return pixels
+
+
+@SOURCES.register("digits")
 class DigitsStimuli(ImageStimuli):
     """The digits in a fixed, stratified split: 1,297 to learn, 200 for validation, 300 for the test."""
+
+    table = Digits
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         from sklearn.datasets import load_digits  # takes a second to import

@@ -11,9 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from neuro_mpc.descriptions.tables import problem
 from neuro_mpc.errors import DescriptionError
 
 GZIP = b"\x1f\x8b"
+
+
+def refuse_paths(files: tuple[str, ...], checksums: Mapping[str, str]) -> None:
+    """Refuses names of files that are paths, and checksums of other files."""
+    for name in files:
+        if not name or any(mark in name for mark in "/\\\0"):
+            raise problem(f"{name!r} is not the name of a file", hint="give the folder as data_dir")
+    for name in checksums:
+        if name not in files:
+            raise problem(f"a checksum for {name!r}, which is not used", expected=", ".join(files))
 
 
 def find(

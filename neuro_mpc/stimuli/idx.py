@@ -7,26 +7,64 @@ Format: two zero bytes, the type (8: unsigned bytes), the number of dimensions, 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO, Literal, Self, cast
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.stimulus_tables import Idx
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.stimuli.files import compare, find, opened
+from neuro_mpc.stimuli.files import compare, find, opened, refuse_paths
 from neuro_mpc.stimuli.images import ImageStimuli
 from neuro_mpc.stimuli.mnist_download import download
 
 UNSIGNED_BYTES, LARGEST = 8, 2**31
 
 
+class Idx(StimulusTable):
+    """Labelled images in the IDX format of MNIST, `pixels_per_step` of their pixels at a step.
+
+    validation  trials taken from the end of the training set
+    permute     show the pixels in a fixed random order
+    subset      learn the first so many of the remaining training trials; 0: all
+    classes     labels are 0 … classes − 1
+    checksums   file name → sha256 of its uncompressed content
+    """
+
+    source: Literal["idx"] = "idx"
+    train_images: str = "train-images-idx3-ubyte"
+    train_labels: str = "train-labels-idx1-ubyte"
+    test_images: str = "t10k-images-idx3-ubyte"
+    test_labels: str = "t10k-labels-idx1-ubyte"
+    pixels_per_step: AtLeastOne = 28
+    validation: Count = 5000
+    permute: bool = False
+    subset: Count = 0
+    classes: Annotated[int, Field(ge=2, le=256)] = 10
+    checksums: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _names_plain_files(self) -> Self:
+        refuse_paths(self.files, self.checksums)
+        return self
+
+    @property
+    def files(self) -> tuple[str, str, str, str]:
+        """Names of the four files."""
+        return self.train_images, self.train_labels, self.test_images, self.test_labels
+
+
+@SOURCES.register("idx")
 class IdxStimuli(ImageStimuli):
     """Images and labels of four IDX files; validation trials are the last ones of the training files."""
 
+    table = Idx
+
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
-        described: Idx = protocol.stimulus
+        described = cast(Idx, protocol.stimulus)
         images, labels, test_images, test_labels = _four(protocol, described)
         images, test_images = _ordered(images, test_images, described.permute)
         learned = _learned(protocol, described, len(labels))

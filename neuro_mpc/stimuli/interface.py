@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from neuro_mpc.descriptions.sources import StimulusTable
+
+if TYPE_CHECKING:
+    from neuro_mpc.descriptions.circuit import Circuit
+    from neuro_mpc.descriptions.protocol import Protocol
+
 Split = Literal["train", "validation", "test"]
+UNKNOWN, END = "<unk>", "<eos>"
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class Stimuli(ABC):
     """Trials of a task: T steps of a stimulus each, and the class to be named at every step or at the last.
+
+    A source is made from its protocol, the circuit (sized or not) and the seed of the run.
+
+    table      of the protocol, with the name of the source
+    generates  strings can be generated, letter by letter: of such a source every letter is a class and a unit
 
     width    units of the stimulus
     classes  units of the target
@@ -26,6 +39,9 @@ class Stimuli(ABC):
     carries  a batch of streams begins with the state in which the one before it ended
     """
 
+    table: ClassVar[type[StimulusTable]]
+    generates: ClassVar[bool] = False
+
     width: int
     classes: int
     steps: int
@@ -36,6 +52,9 @@ class Stimuli(ABC):
     symbolic: bool = False
     streams: int = 0
     carries: bool = False
+
+    def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
+        raise NotImplementedError
 
     @abstractmethod
     def size(self, split: Split) -> int:
@@ -56,6 +75,24 @@ class Stimuli(ABC):
     def right(self, split: Split, trials: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Which of the answers (T or 1, B) are right, bool; where a language allows several, each of them."""
         return answers == self.labels(split, trials)
+
+    def strings(self, split: Split) -> np.ndarray:
+        """Numbers of the letters, int (trials, length), of a source that `generates`."""
+        raise NotImplementedError(f"{type(self).__name__} has no strings")
+
+    def shown(self, strings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stimulus and target, as `batch` gives them, of any strings (trials, length), where it `generates`."""
+        raise NotImplementedError(f"{type(self).__name__} has no strings")
+
+    @classmethod
+    def parted(cls, table: StimulusTable, text: str) -> list[str]:
+        """The symbols of a text that a trained circuit is to read: its characters."""
+        return list(text.strip())
+
+    @classmethod
+    def joined(cls, table: StimulusTable, prompt: str, symbols: Sequence[str]) -> str:
+        """The text that a trained circuit goes on with after a prompt."""
+        return prompt + "".join("\n" if each == END else each for each in symbols)
 
     @property
     def counted(self) -> str:

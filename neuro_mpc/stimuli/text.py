@@ -8,22 +8,61 @@ streams, so that each trial goes on where the one before it ended.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal, Self, cast
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from neuro_mpc.descriptions.circuit import LARGEST, Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.stimulus_tables import Text
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.tables import Count, problem
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.stimuli.files import compare, find, opened
-from neuro_mpc.stimuli.interface import SPLITS, Split, Stimuli
+from neuro_mpc.stimuli.files import compare, find, opened, refuse_paths
+from neuro_mpc.stimuli.interface import END, SPLITS, UNKNOWN, Split, Stimuli
 
-UNKNOWN, END = "<unk>", "<eos>"
 HELD_OUT = 20  # one part in so many lines, for each split that has no file
 LARGEST_TEXT = 2**31
 
 
+class Text(StimulusTable):
+    """Text, one sentence per line, read token by token: as many streams as a presentation has trials, side by side.
+
+    train, validation, test  files, plain or gzipped; without validation or test, the last twentieths of the lines
+                             of the training file are held out for them
+    level       a token is a "word" (between blanks) or a "character"
+    vocabulary  most tokens that are told apart, the most frequent of the training text; 0: all
+    steps       tokens of a presentation
+    lines       learn from the first so many lines; 0: all
+    carry       each presentation begins with the state in which the one before it ended, not with silence
+    """
+
+    source: Literal["text"] = "text"
+    train: Annotated[str, Field(min_length=1)]
+    validation: str = ""
+    test: str = ""
+    level: Literal["word", "character"] = "word"
+    vocabulary: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    steps: Annotated[int, Field(ge=1, le=100_000)] = 35
+    lines: Count = 0
+    carry: bool = True
+    checksums: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _names_plain_files(self) -> Self:
+        refuse_paths(self.files, self.checksums)
+        if self.vocabulary in (1, 2):
+            raise problem("leaves no words besides <unk> and <eos>", expected="0, or at least 3")
+        return self
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that are there."""
+        return tuple(name for name in (self.train, self.validation, self.test) if name)
+
+
+@SOURCES.register("text")
 class TextStimuli(Stimuli):
     """Streams of tokens; the target is the next token.
 
@@ -34,10 +73,11 @@ class TextStimuli(Stimuli):
     with steps that have no target.
     """
 
+    table = Text
     symbolic = predicts_next = True
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
-        described: Text = protocol.stimulus
+        described = cast(Text, protocol.stimulus)
         found = {split: tokens(lines, described.level) for split, lines in _splits(protocol, described).items()}
         self.vocabulary = vocabulary(found["train"], described.vocabulary)
         if len(self.vocabulary) > LARGEST:
@@ -68,6 +108,16 @@ class TextStimuli(Stimuli):
     def tokens(self, split: Split) -> np.ndarray:
         """Numbers of all the tokens of a split in the order of the text, int32 (tokens,)."""
         return self._tokens[split]
+
+    @classmethod
+    def parted(cls, table: StimulusTable, text: str) -> list[str]:
+        return tokens([text], cast(Text, table).level)[:-1]
+
+    @classmethod
+    def joined(cls, table: StimulusTable, prompt: str, symbols: Sequence[str]) -> str:
+        if cast(Text, table).level == "character":
+            return super().joined(table, prompt, symbols)
+        return " ".join([prompt.strip(), *symbols]).strip().replace(f" {END}", "\n").replace("\n ", "\n").strip()
 
     def _in_streams(self, numbers: np.ndarray, split: Split) -> np.ndarray:
         """(2, steps of all presentations, streams): each token, and the one after it."""

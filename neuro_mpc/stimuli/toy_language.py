@@ -5,20 +5,52 @@ Li, Qiu & Huang, Phys. Rev. E 109, 044309 (2024): 26 letters, transitions +2 and
 
 from __future__ import annotations
 
+import math
 from string import ascii_lowercase
+from typing import Annotated, Literal, Self, cast
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.stimulus_tables import ToyLanguage
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.tables import Positive, listed, problem
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import Split, Stimuli, one_hot
 
-MOST_LEARNED, MOST_HELD_OUT = 10**7, 1000
+MOST_STRINGS, MOST_LEARNED, MOST_HELD_OUT = 2**62, 10**7, 1000
 
 
+class ToyLanguage(StimulusTable):
+    """Strings of letters on a ring, where each letter is a transition ahead of the one before.
+
+    load  M / N: strings learned per free unit
+    """
+
+    source: Literal["toy-language"] = "toy-language"
+    letters: Annotated[int, Field(ge=2, le=1000)] = 26
+    transitions: listed(int) = (2, 4)
+    length: Annotated[int, Field(ge=2, le=1000)] = 11
+    load: Positive = 10.0
+
+    @model_validator(mode="after")
+    def _has_countable_strings(self) -> Self:
+        residues = {step % self.letters for step in self.transitions}
+        if not residues or len(residues) < len(self.transitions):
+            raise problem("the transitions are not different steps on the ring", expected="such as [2, 4]")
+        if math.log2(self.letters) + (self.length - 1) * math.log2(len(residues)) >= math.log2(MOST_STRINGS):
+            raise problem("the language has 2**62 strings or more", hint="a shorter length or fewer transitions")
+        return self
+
+    @property
+    def strings(self) -> int:
+        """Number of all strings of the language: letters · transitions^(length − 1)."""
+        return self.letters * len(self.transitions) ** (self.length - 1)
+
+
+@SOURCES.register("toy-language")
 class ToyLanguageStimuli(Stimuli):
     """Strings of the language, drawn without replacement; the target is the next letter.
 
@@ -28,8 +60,11 @@ class ToyLanguageStimuli(Stimuli):
     transitions, letters   as in the protocol
     """
 
+    table = ToyLanguage
+    generates = True
+
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
-        language: ToyLanguage = protocol.stimulus
+        language = cast(ToyLanguage, protocol.stimulus)
         self.transitions, self.letters = language.transitions, language.letters
         self.width = self.classes = language.letters
         self.steps, self.read = language.length - 1, protocol.target.read
@@ -45,25 +80,23 @@ class ToyLanguageStimuli(Stimuli):
         return len(self._strings[split])
 
     def strings(self, split: Split) -> np.ndarray:
-        """Numbers of the letters, int (trials, length)."""
         return self._strings[split]
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
         return self.shown(self._strings[split][trials])[0]
 
     def shown(self, strings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Stimulus and target, as `batch` gives them, of any strings (trials, length)."""
         following = strings[:, 1:].T if self.read == "every" else strings[:, -1:].T
         return one_hot(strings[:, :-1].T, self.width), one_hot(following, self.classes)
 
     def right(self, split: Split, trials: np.ndarray, answers: np.ndarray) -> np.ndarray:
         before = self._strings[split][trials, :-1].T
         steps = answers - (before if self.read == "every" else before[-1:])
-        return np.isin(steps % self.letters, np.asarray(self.transitions) % self.letters)
+        return np.isin(steps % self.classes, np.asarray(self.transitions) % self.classes)
 
     @property
     def chance(self) -> float:
-        return len(self.transitions) / self.letters
+        return len(self.transitions) / self.classes
 
     def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
         following = self._strings[split][trials, 1:].T
@@ -86,7 +119,8 @@ def spelled(codes: np.ndarray, language: ToyLanguage) -> np.ndarray:
 
 def _learned(protocol: Protocol, circuit: Circuit) -> int:
     units = sum(circuit.population[name].size for name in circuit.free)
-    language, learned = protocol.stimulus, round(protocol.stimulus.load * units)
+    language = cast(ToyLanguage, protocol.stimulus)
+    learned = round(language.load * units)
     most = min(language.strings, MOST_LEARNED)
     if not 1 <= learned <= most:
         raise DescriptionError(

@@ -1,0 +1,17 @@
+"""Where a protocol's stimuli come from: a table for each source, found by its name. The sources are in `stimuli`."""
+
+from __future__ import annotations
+
+from neuro_mpc.descriptions.plugins import Registry
+from neuro_mpc.descriptions.tables import OpenTable
+
+SOURCES: Registry = Registry("stimulus source", "neuro_mpc.stimuli", "neuro_mpc.stimuli")
+
+
+class StimulusTable(OpenTable):
+    """The table ``[stimulus]`` of a protocol; that of a source is a subclass with its name as a literal `source`."""
+
+    registry = SOURCES
+    tag = "source"
+
+    source: str
