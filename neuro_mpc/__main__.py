@@ -1,5 +1,17 @@
-"""`python -m neuro_mpc` is the command `neuro-mpc`."""
+"""The command `neuro-mpc`, and `python -m neuro_mpc`."""
 
-from neuro_mpc.cli import app
+from neuro_mpc import processes
 
-app(prog_name="neuro-mpc")
+
+def main() -> None:
+    """The command line, without modules of the current folder and without the figures of a notebook."""
+    processes.leave_current_folder()
+    processes.draw_into_files()
+    processes.heed_termination()
+    from neuro_mpc.cli import app
+
+    app(prog_name="neuro-mpc")
+
+
+if __name__ == "__main__":
+    main()

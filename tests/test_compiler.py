@@ -41,7 +41,7 @@ class TestCommand:
         assert os.access(compiler()[0], os.X_OK)
 
     def test_without_make_there_is_none(self, monkeypatch):
-        monkeypatch.setattr(module.shutil, "which", lambda name: None if name == "make" else f"/bin/{name}")
+        monkeypatch.setattr(module.shutil, "which", lambda name, **_: None if name == "make" else f"/bin/{name}")
         with pytest.raises(RunError, match="need make, and none was found"):
             compiler()
 

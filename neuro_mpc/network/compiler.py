@@ -9,6 +9,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from neuro_mpc import processes
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.build import FLAGS, SINGLE_PRECISION
 
@@ -23,7 +24,7 @@ def compiler() -> tuple[str, ...]:
     """The words of the command that compiles C++, such as `$CXX` has: ``ccache g++``; RunError where there is none."""
     wanted = os.environ.get("CXX", "").strip() or "g++"
     words = _found(wanted) or _found("c++")
-    if not words or not shutil.which("make"):
+    if not words or not shutil.which("make", path=processes.program_path()):
         missing = "make" if words else f"a C++ compiler ({wanted})"
         raise RunError(
             f"the backends cpp and cython need {missing}, and none was found",
@@ -39,8 +40,8 @@ def _found(command: str) -> tuple[str, ...]:
         program, *more = shlex.split(command)
     except ValueError:  # a quote that is not closed, or nothing
         return ()
-    path = shutil.which(program)
-    return (path, *more) if path else ()
+    path = shutil.which(program, path=processes.program_path())
+    return (os.path.abspath(path), *more) if path else ()
 
 
 def compiler_version() -> str:
@@ -79,7 +80,15 @@ def _tried(command: tuple[str, ...], *flags: str) -> subprocess.CompletedProcess
 
 def _run(command: list[str], text: str = "") -> subprocess.CompletedProcess:
     try:
-        return subprocess.run(command, input=text, capture_output=True, text=True, errors="replace")
+        return processes.run(
+            command,
+            environment=processes.environment(),
+            text=text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            errors="replace",
+        )
     except OSError as error:  # no program for this system
         return subprocess.CompletedProcess(command, 126, "", str(error))
 

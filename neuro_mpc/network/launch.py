@@ -15,12 +15,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from neuro_mpc import processes
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network import blas
-from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version
+from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.network.program import Manifest, Program
 
@@ -31,6 +33,7 @@ except ImportError:
 
 BACKENDS = ("cpp", "cython", "numpy")
 CHECKED = "sha256"
+SHOWN_LINES = 5
 BUILD_BYTES = 50 * 2**20  # more than the files of a build take
 IN_CYTHON = ["-fno-guess-branch-probability", "--param=vect-max-version-for-alias-checks=1000"]
 """GCC would not vectorise the loops of a long Cython function: it guesses that they are hardly ever reached, and
@@ -40,7 +43,7 @@ has to check before each that no two of its arrays overlap."""
 def cache_directory() -> Path:
     """Where compiled programs are kept: $NEURO_MPC_CACHE, or the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("NEURO_MPC_CACHE") or Path(base) / "neuro_mpc")
+    return Path(os.environ.get("NEURO_MPC_CACHE") or Path(base) / "neuro_mpc").absolute()
 
 
 def available(backend: str, stage: Callable[[str], None] = lambda text: None) -> str:
@@ -60,6 +63,27 @@ def available(backend: str, stage: Callable[[str], None] = lambda text: None) ->
         stage(f"no C++ compiler: running with NumPy, which is slower. {error}")
         return "numpy"
     return backend
+
+
+@cache
+def require_usable(backend: str) -> None:
+    """Raises RunError where a program of `backend` could not be started: finds out what `start` would, in seconds."""
+    if backend != "numpy":
+        refuse_broken(compiler())
+    trial = processes.run(
+        processes.python("neuro_mpc.network.model"),
+        environment=processes.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        errors="replace",
+    )
+    if trial.returncode:
+        said = "".join(f"\n    {line}" for line in trial.stderr.strip().splitlines()[-SHOWN_LINES:])
+        raise RunError(
+            f"a Python of its own, {sys.executable}, cannot import what simulates{said}",
+            hint="install neuro_mpc and Brian2 for this Python; of PYTHONPATH, the current folder is left out",
+        )
 
 
 def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None] = lambda text: None) -> Program:
@@ -89,16 +113,14 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
     if backend == "cython":
         environment |= dict.fromkeys(("CC", "CXX"), shlex.join(compiler()))
         flags = accepted_flags(plan.precision, *IN_CYTHON)
-    command = [
-        sys.executable,
-        "-m",
+    command = processes.python(
         "neuro_mpc.network.worker",
         str(plan_path),
         backend,
         str(manifest_path),
         str(_cython_cache(flags)),
         json.dumps(flags),
-    ]
+    )
     program = Program(command, Manifest({}), plan.tiling, plan.layout, log, environment)
     try:
         program.wait_until_ready(manifest_path)
@@ -127,11 +149,10 @@ def _environment(threads: int, scratch: Path) -> dict[str, str]:
     """
     count = str(threads)
     return {
-        **os.environ,
+        **processes.environment(),
         "TMPDIR": str(scratch),
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": count,
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
     }
 
 
@@ -198,23 +219,21 @@ def _build(plan: Plan, program: Path) -> None:
 def _compile(plan: Plan, directory: Path) -> None:
     (directory / "plan.json").write_text(plan.to_json())
     log = directory / "build.log"
-    command = [
-        sys.executable,
-        "-m",
+    command = processes.python(
         "neuro_mpc.network.build",
         str(directory / "plan.json"),
         str(directory),
         json.dumps(accepted_flags(plan.precision)),
-    ]
+    )
     with log.open("wb") as output:
-        code = subprocess.call(
+        build = processes.run(
             command,
+            folder=directory,
+            environment={**_environment(1, directory), "CXX": shlex.join(compiler())},
             stdout=output,
             stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env={**_environment(1, directory), "CXX": shlex.join(compiler())},
         )
-    if code or not (directory / "main").is_file():
+    if build.returncode or not (directory / "main").is_file():
         _require_room(directory)
         kept = cache_directory() / "last-failed-build.log"
         shutil.copy(log, kept)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from neuro_mpc import processes
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.operations import Rows, Tiling
 
@@ -61,15 +62,14 @@ class Program:
         self.tiling, self.rows, self.log = tiling, rows, log
         self._know(manifest)
         self._errors = log.open("wb")
-        # A session of its own: Ctrl-C reaches the run, which then ends the program in an orderly way.
         try:
-            self._process = subprocess.Popen(
+            self._process = processes.Child(
                 command,
+                folder=log.parent,
+                environment=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env=environment,
-                start_new_session=True,
             )
         except OSError as error:
             self._errors.close()
@@ -147,12 +147,10 @@ class Program:
 
     def close(self) -> None:
         """End the program."""
-        if self._process.poll() is None:
-            self._process.kill()
+        self._process.end()
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()
-        self._process.wait()
         self._errors.close()
 
     def _write(self, data) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tomllib
 import warnings
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from neuro_mpc import processes
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.paths import partial_path, saved_path
@@ -82,13 +82,12 @@ def _whole(path: Path, careful: bool) -> Path:
 
 def _trouble_elsewhere(path: Path) -> str:
     """As `netcdf.trouble`, in a process of its own."""
-    package = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
-    trial = subprocess.run(
-        [sys.executable, "-m", "neuro_mpc.runfile.netcdf", str(path)],
-        capture_output=True,
-        text=True,
+    trial = processes.run(
+        processes.python("neuro_mpc.runfile.netcdf", str(path.absolute())),
+        environment=processes.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
         errors="replace",
-        env=environment,
     )
     return (trial.stdout.strip() or netcdf.DAMAGED) if trial.returncode else ""

@@ -166,6 +166,7 @@ def check(
     found = estimate(plan, protocol, course, data, backend)
     refuse_too_large(found)
     _first_parameters(plan.circuit, protocol, trained, seed)
+    launch.require_usable(backend)
     return found
 
 

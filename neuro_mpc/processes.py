@@ -1,0 +1,189 @@
+"""Starts other programs: in an environment that is stated here, and without anything of the current folder.
+
+A run file may lie in a folder from a stranger. Neither modules, settings nor programs that lie beside it take
+part: a child gets the variables named here, search paths without the current folder, and a Python that looks for
+modules where this one found the package and in the folders of PYTHONPATH. A child and all that it starts end with
+the process that started it, in whatever way that one ends.
+
+    python -E -P neuro_mpc/processes.py MODULE [ARGUMENT …]
+
+runs a module of the package in this way.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Self
+
+SEARCHED = (
+    *("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "COMPILER_PATH", "LIBRARY_PATH"),
+    *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"),
+)
+"""Lists of folders. An empty entry stands for the current folder, to compilers and loaders, too."""
+PASSED_ON = (
+    *("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_PRELOAD"),
+    *("CC", "CXX", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "SDKROOT", "MACOSX_DEPLOYMENT_TARGET"),
+    *("HDF5_USE_FILE_LOCKING", "MPLCONFIGDIR", "COLUMNS"),
+)
+PASSED_ON_BEGINNING = (
+    *("LC_", "XDG_", "CONDA_", "CCACHE_", "SCCACHE_", "NEURO_MPC_"),
+    *("OMP_", "GOMP_", "KMP_", "OPENBLAS_", "MKL_", "BLIS_", "GOTO_"),
+)
+LIFELINE = "NEURO_MPC_LIFELINE"  # the pipe whose end tells a child that the process that started it is gone
+ROOT = Path(os.sep)
+
+
+def environment() -> dict[str, str]:
+    """What a child knows of our environment. It draws into files, whatever this process does."""
+    named = {name: value for name, value in os.environ.items() if _is_passed_on(name)}
+    searched = {name: without_current_folder(os.environ[name]) for name in SEARCHED if name in os.environ}
+    return {**named, **{name: folders for name, folders in searched.items() if folders}, "MPLBACKEND": "agg"}
+
+
+def _is_passed_on(name: str) -> bool:
+    return name in PASSED_ON or name.startswith(PASSED_ON_BEGINNING)
+
+
+def without_current_folder(folders: str) -> str:
+    """A list of folders, as in PATH, without those that depend on where we are."""
+    return os.pathsep.join(folder for folder in folders.split(os.pathsep) if not _is_current(folder))
+
+
+def _is_current(folder: str) -> bool:
+    if not os.path.isabs(folder):
+        return True
+    try:
+        return os.path.samefile(folder, os.curdir)
+    except OSError:
+        return False
+
+
+def program_path() -> str:
+    """Where programs are looked for."""
+    return without_current_folder(os.environ.get("PATH") or os.defpath)
+
+
+def leave_current_folder() -> None:
+    """Takes the current folder from the path of modules of this process: for commands, before they import more.
+
+    `python -m` puts it there, and so does an empty entry of PYTHONPATH.
+    """
+    sys.path[:] = [folder for folder in sys.path if not _is_current(folder)]
+
+
+def draw_into_files() -> None:
+    """Leaves the way of drawing to the package: a notebook passes its own on to commands, which may not know it."""
+    os.environ["MPLBACKEND"] = "agg"
+
+
+def heed_termination() -> None:
+    """SIGTERM becomes what Ctrl-C is, so that a command ends what it has started and says how to resume."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of the package in a Python of its own."""
+    options = [*(["-s"] * sys.flags.no_user_site), *(["-B"] * sys.dont_write_bytecode)]
+    encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []
+    return [sys.executable, "-E", "-P", *options, *encoding, str(Path(__file__).absolute()), module, *arguments]
+
+
+class Child(subprocess.Popen):
+    """A process in a session of its own; leaving `with` ends it, and all that it started.
+
+    In another session Ctrl-C does not reach it: the process that started it decides what becomes of it.
+    """
+
+    def __init__(self, command: list[str], *, folder: Path = ROOT, environment: Mapping[str, str], **options):
+        watched, self._lifeline = os.pipe()
+        try:
+            super().__init__(
+                command,
+                cwd=folder,
+                env={**environment, LIFELINE: str(watched)},
+                pass_fds=(watched,),
+                start_new_session=True,
+                **options,
+            )
+        except BaseException:
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(watched)
+
+    def end(self) -> None:
+        """End the process, and all that it started."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self.wait()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised) -> None:
+        self.end()
+        super().__exit__(*raised)
+
+
+def run(
+    command: list[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path = ROOT,
+    text: str | None = None,
+    timeout: float | None = None,
+    **options,
+) -> subprocess.CompletedProcess:
+    """As `subprocess.run`, with `text` for standard input; the process ends with this call, however that ends."""
+    given = subprocess.DEVNULL if text is None else subprocess.PIPE
+    with Child(command, folder=folder, environment=environment, stdin=given, **options) as child:
+        said, complained = child.communicate(text, timeout)
+        return subprocess.CompletedProcess(command, child.returncode, said, complained)
+
+
+def _end_with_parent() -> None:
+    """Ends this process and all that it started as soon as nobody holds the other end of the lifeline."""
+    import threading
+
+    lifeline = os.environ.pop(LIFELINE, "")
+
+    def watch() -> None:
+        os.read(int(lifeline), 1)
+        os.killpg(0, signal.SIGKILL)
+
+    if lifeline:
+        os.set_inheritable(int(lifeline), False)
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _add_package(name: str, initial: Path) -> None:
+    """Imports the package from its file: what else lies in its folder is not looked at."""
+    spec = spec_from_file_location(name, initial, submodule_search_locations=[str(initial.parent)])
+    sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+
+
+def _main(module: str, *arguments: str) -> None:
+    import runpy
+
+    _end_with_parent()
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    _add_package("neuro_mpc", Path(__file__).with_name("__init__.py"))
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
