@@ -187,14 +187,19 @@ def show(
 
 @app.command(name="list")
 def list_shipped() -> None:
-    """List the circuits and protocols that come with the package."""
+    """List circuits and protocols that come with the package, and the sources of stimuli that are installed."""
     with _errors_told():
         from neuro_mpc.descriptions.loading import shipped
+        from neuro_mpc.descriptions.sources import StimulusTable
 
-        for kind in ("circuit", "protocol"):
-            known = shipped(kind)
+        listed = {
+            "circuits": shipped("circuit"),
+            "protocols": shipped("protocol"),
+            "stimuli": StimulusTable.described(),
+        }
+        for kind, known in listed.items():
             width = max(map(len, known), default=0)
-            typer.echo(f"{kind}s")
+            typer.echo(kind)
             for name, description in known.items():
                 typer.echo(f"  {name:{width}}  {description}".rstrip())
 

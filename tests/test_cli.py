@@ -214,6 +214,7 @@ def test_list_names_what_is_shipped():
     assert circuits.startswith("circuits\n")
     assert "\n  mpl " in circuits
     assert "  toy-language " in protocols
+    assert "stimuli\n  digits        The 8 × 8 digits" in protocols
 
 
 @pytest.mark.parametrize(("options", "way"), [([], "text"), (["--latex"], "latex")])

@@ -140,6 +140,12 @@ class OpenTable(Table):
         return tuple(cls.registry.get(name).table for name in cls.registry.names())
 
     @classmethod
+    def described(cls) -> dict[str, str]:
+        """name → first line of the docstring of every form."""
+        forms = zip(cls.registry.names(), cls.forms(), strict=True)
+        return {name: next(iter((form.__doc__ or "").strip().splitlines()), "") for name, form in forms}
+
+    @classmethod
     def _of_a_form(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, cls):
             return value
