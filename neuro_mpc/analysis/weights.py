@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 import sympy
@@ -11,6 +13,8 @@ import xarray as xr
 
 from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.errors import RunFileError, did_you_mean
+from neuro_mpc.rules.slab import contradicted, contradiction, slab
+from neuro_mpc.rules.tidying import Bounds
 from neuro_mpc.runfile import access
 
 SETTING = "protocol.recording.synapses_every=100"
@@ -48,7 +52,8 @@ def weights(
         slab_variance b         (v + μ²) / (1 − p) − a²
 
     With probability p the weight is zero, else normal with mean a and variance b; a and b follow from the two
-    moments (Li, Qiu & Huang 2024, Eqs. 3 and 4). Without a spike, p = 0, a = μ, b = v.
+    moments (Li, Qiu & Huang 2024, Eqs. 3 and 4). Without a spike, p = 0, a = μ, b = v. Where v is less than the spike
+    alone makes, μ² p / (1 − p), no slab has these moments: b is NaN there, with a warning.
 
     snapshots  indices of the snapshots to take; None: all
     spike      expression of p in the parameters; None: that of the synapse type, 0 where it states none
@@ -67,7 +72,8 @@ def weights(
         **{name: node[name].values.astype(float) for name in node.data_vars},
         "n": float(node.sizes["pre"]),
     }
-    found = distribution(texts, values, tuple(node.sizes[name] for name in DIMENSIONS))
+    shape = tuple(node.sizes[name] for name in DIMENSIONS)
+    found = distribution(texts, values, shape, _bounds(table))
     return _labelled(found, node, projection)
 
 
@@ -82,35 +88,46 @@ def synapse_type(run: xr.DataTree, projection: str) -> dict:
 
 
 def distribution(
-    texts: tuple[str, str, str], values: Mapping[str, object], shape: tuple[int, ...] = ()
+    texts: tuple[str, str, str],
+    values: Mapping[str, object],
+    shape: tuple[int, ...] = (),
+    bounds: Mapping[str, Bounds] = MappingProxyType({}),
 ) -> dict[str, np.ndarray]:
-    """The values of `LABELS` for the expressions of mean, variance and spike, and parameters by name."""
+    """The values of `LABELS` for the expressions of mean, variance and spike, and parameters by name.
+
+    bounds   of the parameters
+
+    Where the variance is too small for the spike, there is no variance of the slab: it is NaN, with a warning.
+    """
+    formulas = _formulas(texts, tuple(sorted(values)), tuple(sorted(bounds.items())))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean, variance, spike, slab_mean, slab_variance = (
-            np.broadcast_to(evaluate(each, values), shape) for each in _formulas(texts, tuple(sorted(values)))
+            np.broadcast_to(evaluate(each, values), shape) for each in formulas
         )
+        impossible = contradicted(mean, variance, spike)
         # Rounding may leave a variance that is zero a little below it.
         variance, slab_variance = np.maximum(variance, 0), np.maximum(slab_variance, 0)
+        slab_variance = np.where(impossible, np.nan, slab_variance)
         variation = np.where(variance > 0, np.sqrt(variance) / np.abs(mean), 0.0)
         share = np.where(variance > 0, variance / (mean**2 + variance), 0.0)
+    if impossible.any():
+        warnings.warn(contradiction(impossible.mean()) + "; their slab has no variance (NaN)", stacklevel=3)
     found = (mean, variance, variation, share, spike, slab_mean, slab_variance)
     return dict(zip(LABELS, found, strict=True))
 
 
 @lru_cache(maxsize=64)
-def _formulas(texts: tuple[str, str, str], names: tuple[str, ...]) -> tuple[sympy.Expr, ...]:
-    """Mean, variance, spike, and mean and variance of the slab.
-
-    Those of the slab are simplified before they are evaluated: their terms may cancel to the last digit.
-    """
+def _formulas(
+    texts: tuple[str, str, str], names: tuple[str, ...], bounds: tuple[tuple[str, Bounds], ...]
+) -> tuple[sympy.Expr, ...]:
+    """Mean, variance, spike, and mean and variance of the slab."""
     mean, variance, spike = (parse(text, names) for text in texts)
-    if spike == 0:
-        return mean, variance, spike, mean, variance
-    if spike == 1:
-        return mean, variance, spike, sympy.S.Zero, sympy.S.Zero
-    slab_mean = sympy.cancel(mean / (1 - spike))
-    slab_variance = sympy.factor(sympy.cancel((variance + mean**2) / (1 - spike) - slab_mean**2))
-    return mean, variance, spike, slab_mean, slab_variance
+    return mean, variance, spike, *slab(mean, variance, spike, dict(bounds))
+
+
+def _bounds(table: Mapping[str, Mapping]) -> dict[str, Bounds]:
+    """name → lowest and highest value of the parameters of a synapse type."""
+    return {name: (each.get("low"), each.get("high")) for name, each in table.get("parameter", {}).items()}
 
 
 def _labelled(found: Mapping[str, np.ndarray], node: xr.Dataset, projection: str) -> xr.Dataset:

@@ -11,6 +11,7 @@ the energy itself.  The result is printed in Brian2's equation language.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from string import ascii_letters
@@ -21,6 +22,7 @@ from sympy.printing.str import StrPrinter
 from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.rules.notation import GREEK
+from neuro_mpc.rules.tidying import Bounds, tidied
 
 # The others mean something to Brian2 or to synapses.
 LETTERS = (set(ascii_letters) | GREEK) - {*"eiNt", "pi", "xi", "lambda"} - {*"nv", "mu", "tau"}
@@ -38,6 +40,10 @@ class Brian2Printer(StrPrinter):
 
     def _print_Half(self, number):
         return "0.5"
+
+    def _print_Float(self, number):
+        # every digit: fifteen, as SymPy prints, are one or two short of double precision
+        return repr(float(number))
 
 
 def brian_name(parameter: str) -> str:
@@ -290,6 +296,7 @@ def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
     mean, variance = (
         expressions.parse(part, names).subs(in_brian, simultaneous=True) for part in (synapse.mean, synapse.variance)
     )
+    bounds = {brian_name(name): (parameter.low, parameter.high) for name, parameter in synapse.parameter.items()}
     parameters = tuple(
         ParameterRule(
             name,
@@ -297,14 +304,14 @@ def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
             parameter.low,
             parameter.high,
             parameter.rate_factor,
-            _descent(mean, variance, brian_name(name)),
+            _descent(mean, variance, brian_name(name), bounds),
         )
         for name, parameter in synapse.parameter.items()
     )
     return SynapseRules(projection, type_name, mean, variance, parameters)
 
 
-def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str) -> sympy.Expr:
+def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str, bounds: Mapping[str, Bounds]) -> sympy.Expr:
     """−∂/∂θ ½ (r − h)², with h = G_rest + μ f + √(D_rest + v f²) ε, summed by the two Hebbian sums."""
     d_mu, d_v = _symbols("d_mu", "d_v")
     weight, spread = _symbols("weight", "spread")
@@ -313,16 +320,7 @@ def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str) -> sympy.Expr:
     local = sympy.expand(_times_error(change, spread * f**2))
     of_mean = local.coeff(err * f).subs(d_mu, expressions.derivative(mean, name))
     of_variance = local.coeff(q * f**2).subs(d_v, expressions.derivative(variance, name))
-    return H1 * _tidy(of_mean) + H2 * _tidy(of_variance)
-
-
-def _tidy(expression: sympy.Expr) -> sympy.Expr:
-    """The shorter of a fraction and its factors; with functions in it, factors could overflow where it does not."""
-    return (
-        min(expression, sympy.factor(expression), key=sympy.count_ops)
-        if expression.is_rational_function()
-        else expression
-    )
+    return H1 * tidied(of_mean, bounds) + H2 * tidied(of_variance, bounds)
 
 
 def _population_rules(

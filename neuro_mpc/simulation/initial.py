@@ -15,6 +15,7 @@ from neuro_mpc.descriptions.functions import RandomCall, identity, normal
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.randomness import generator
+from neuro_mpc.rules.slab import contradicted
 
 Parameters = dict[str, dict[str, np.ndarray]]
 
@@ -183,8 +184,7 @@ def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapp
         mean, variance, spike = (
             evaluate(parse(text, values), values) for text in (synapse.mean, synapse.variance, synapse.spike)
         )
-        slack = 1e-12 * np.abs(variance).max(initial=1.0)
-        too_small = variance * (1 - spike) < mean**2 * spike - slack
+        too_small = contradicted(mean, variance, spike)
     if not ((spike >= 0) & (spike <= 1)).all():
         raise DescriptionError(f"the parameters of {projection} make no probability", expected="0 to 1", **where)
     if too_small.any():
