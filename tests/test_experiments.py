@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import analysis, cli, stimuli
-from neuro_mpc.descriptions import experiment_tables
+from neuro_mpc.descriptions.experiments import EXPERIMENTS
 from neuro_mpc.experiments import ensemble, generation, lesion, oddball, omission
 from neuro_mpc.experiments.performance import perform
 from neuro_mpc.experiments.responses import batches
@@ -85,9 +85,10 @@ class Shown:
         self.trained, self.data, self.presenter = trained, data, presenter
 
     def conduct(self, module, **fields):
-        table = getattr(experiment_tables, module.__name__.rpartition(".")[2].capitalize())(**fields)
-        assert not list(module.misfits(table, self.trained.circuit, self.data))
-        return module.conduct(self.presenter, self.data, table, self.trained)
+        kind = EXPERIMENTS.get(module.__name__.rpartition(".")[2])
+        experiment = kind(kind.table(**fields))
+        assert not list(experiment.problems(self.trained.circuit, self.data))
+        return experiment.results(self.presenter, self.data, self.trained)
 
     def performance(self, trials=20):
         return perform(self.presenter, self.data, "test", np.arange(trials))
@@ -166,7 +167,7 @@ class TestLesion:
 
     def test_a_unit_is_silenced_with_all_its_synapses(self, shown):
         here = shown("mpl")
-        circuit, weakest = here.trained.circuit, experiment_tables.Lesion(of="units", orders=["weakest"])
+        circuit, weakest = here.trained.circuit, lesion.Lesion(of="units", orders=["weakest"])
         moments = {name: here.presenter.moments(name) for name in circuit.projection}
         order = lesion._ranked("weakest", 0, weakest, circuit, moments, 0)
         power = sum(
@@ -197,7 +198,7 @@ class TestLesion:
 
     def test_synapses_go_by_their_share_of_variance(self, shown):
         here = shown("mpl")
-        circuit, table = here.trained.circuit, experiment_tables.Lesion(where=["recurrent"])
+        circuit, table = here.trained.circuit, lesion.Lesion(where=["recurrent"])
         mean, variance = np.zeros((2, 12, 12))
         mean[:], variance[3, 4], variance[5, 6] = 2.0, 9.0, 1.0
         ranked = {
@@ -271,7 +272,7 @@ class TestOddball:
     def test_one_letter_is_forbidden(self, shown, afterwards):
         data = shown("mpl").data
         strings = data.strings("test")[:200]
-        table = experiment_tables.Oddball(position=3, afterwards=afterwards)
+        table = oddball.Oddball(position=3, afterwards=afterwards)
         found = oddball.shown_strings(strings, data, table, generator(0, "x"))
         kinds = {name: np.isin(np.diff(each, axis=1) % 8, [1, 3]) for name, each in found.items()}
         assert kinds["standard"].all()

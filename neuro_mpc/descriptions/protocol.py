@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from neuro_mpc.descriptions.experiment_tables import Experiment
+from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.descriptions.expressions import SIZES, parse
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
 from neuro_mpc.descriptions.tables import (
@@ -266,7 +266,7 @@ class Protocol(Table):
     learning: Learning
     test: Test = Test()
     recording: Recording = Recording()
-    experiment: Annotated[Experiment | None, Field(discriminator="kind")] = None
+    experiment: ExperimentTable | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -296,7 +296,7 @@ class ExperimentProtocol(Table):
 
     name: str
     description: str = ""
-    experiment: Annotated[Experiment, Field(discriminator="kind")]
+    experiment: ExperimentTable
 
     def on(self, trained: Protocol) -> Protocol:
         """The whole protocol, on the task of another one."""

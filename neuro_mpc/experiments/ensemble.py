@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
+from pydantic import Field
 
-from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.descriptions.experiment_tables import Ensemble
-from neuro_mpc.errors import DescriptionError
+from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
+from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.performance import LABELS, Performance, perform
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
@@ -26,26 +26,44 @@ NAMES = {
 }
 
 
-def conduct(presenter: Presenter, data: Stimuli, table: Ensemble, trained: Trained) -> xr.Dataset:
-    """Of every network `performance`, `loss` (network,) and `agreement` with the others (network, other); of
-    the first networks together `vote` and `mean_output` (size,); of the vote of all its `share` and whether
-    it is right, `vote_right` (step, trial).
+class Ensemble(OnTrials):
+    """Networks whose weights are drawn, once each, from the learned distributions.
 
-    Attributes: what the performance has `counted`, its `chance`, and for comparison that with noise (`noise`)
-    and with every weight at its mean (`mean_weights`). Of answers that are equally frequent, that of the first
-    class counts.
+    networks  how many
     """
-    trials = np.arange(data.size(table.split))[: table.trials or None]
-    whole = perform(presenter, data, table.split, trials)
-    with presenter.noiseless():
-        mean = perform(presenter, data, table.split, trials)
-    compared = {"noise": whole.values["performance"], "mean_weights": mean.values["performance"]}
-    poll = _Poll(data, table.split, trials)
-    circuit, parameters = presenter.plan.circuit, presenter.parameters()
-    for network in range(table.networks):
-        with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
-            poll.add(perform(presenter, data, table.split, trials))
-    return poll.results().assign_attrs(counted=data.counted, chance=data.chance, **compared)
+
+    kind: Literal["ensemble"] = "ensemble"
+    networks: Annotated[int, Field(ge=1, le=10_000)] = 50
+
+
+@EXPERIMENTS.register("ensemble")
+class EnsembleExperiment(Experiment):
+    """Networks drawn from the learned distributions, each for itself and all together."""
+
+    table = Ensemble
+    described: Ensemble
+
+    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+        """Of every network `performance`, `loss` (network,) and `agreement` with the others (network, other); of
+        the first networks together `vote` and `mean_output` (size,); of the vote of all its `share` and whether
+        it is right, `vote_right` (step, trial).
+
+        Attributes: what the performance has `counted`, its `chance`, and for comparison that with noise (`noise`)
+        and with every weight at its mean (`mean_weights`). Of answers that are equally frequent, that of the first
+        class counts.
+        """
+        table = self.described
+        trials = np.arange(data.size(table.split))[: table.trials or None]
+        whole = perform(presenter, data, table.split, trials)
+        with presenter.noiseless():
+            mean = perform(presenter, data, table.split, trials)
+        compared = {"noise": whole.values["performance"], "mean_weights": mean.values["performance"]}
+        poll = _Poll(data, table.split, trials)
+        circuit, parameters = presenter.plan.circuit, presenter.parameters()
+        for network in range(table.networks):
+            with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
+                poll.add(perform(presenter, data, table.split, trials))
+        return poll.results().assign_attrs(counted=data.counted, chance=data.chance, **compared)
 
 
 class _Poll:
@@ -88,8 +106,3 @@ class _Poll:
         }
         labelled = {name: (*each, {"long_name": NAMES[name]}) for name, each in values.items()}
         return xr.Dataset(labelled, coordinates)
-
-
-def misfits(table: Ensemble, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
-    """An ensemble suits every task."""
-    return iter(())

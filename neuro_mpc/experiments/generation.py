@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
+from pydantic import Field
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.descriptions.experiment_tables import Generation
+from neuro_mpc.descriptions.experiments import EXPERIMENTS, ExperimentTable
+from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.errors import DescriptionError
+from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.responses import PURPOSE
 from neuro_mpc.simulation import measures
 from neuro_mpc.simulation.presentation import Presenter
@@ -19,20 +23,51 @@ from neuro_mpc.stimuli import Stimuli
 DIMENSIONS = ("presentation", "repeat", "trial", "position")
 
 
-def conduct(presenter: Presenter, data: Stimuli, table: Generation, trained: Trained) -> xr.Dataset:
-    """`sequence` (presentation, repeat, trial, position), numbers of the letters, the first one given;
-    `allowed`, the same, whether the language allows the transition to a letter (the first: true); and
-    `correct_letter_ratio` (presentation, repeat).
+class Generation(ExperimentTable):
+    """Strings that the circuit goes on with by itself from each letter, before and after learning.
 
-    `presentation` is the number learned before. Attributes: `symbols` (a line each), `transitions`.
+    length         letters to generate
+    repeats        strings from each letter, with other noise
+    presentations  snapshots of the trained run; left out: its first and the one to start from
     """
-    moments = list(dict.fromkeys(table.presentations or (trained.presentations[0], trained.presentation)))
-    found = []
-    for moment in moments:
-        presenter.load(trained.at(moment).parameters_for(presenter.plan.circuit))
-        found.append([_generated(presenter, data, table.length, repeat) for repeat in range(table.repeats)])
-    presenter.load(trained.parameters_for(presenter.plan.circuit))
-    return _labelled(np.array(found), data, moments)
+
+    kind: Literal["generation"] = "generation"
+    length: AtLeastOne = 50
+    repeats: AtLeastOne = 4
+    presentations: Annotated[tuple[Count, ...], Field(strict=False)] = ()
+
+
+@EXPERIMENTS.register("generation")
+class GenerationExperiment(Experiment):
+    """Strings that the circuit goes on with by itself, at several moments of its learning."""
+
+    table = Generation
+    described: Generation
+
+    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+        """`sequence` (presentation, repeat, trial, position), numbers of the letters, the first one given;
+        `allowed`, the same, whether the language allows the transition to a letter (the first: true); and
+        `correct_letter_ratio` (presentation, repeat).
+
+        `presentation` is the number learned before. Attributes: `symbols` (a line each), `transitions`.
+        """
+        table = self.described
+        moments = list(dict.fromkeys(table.presentations or (trained.presentations[0], trained.presentation)))
+        found = []
+        for moment in moments:
+            presenter.load(trained.at(moment).parameters_for(presenter.plan.circuit))
+            found.append([_generated(presenter, data, table.length, repeat) for repeat in range(table.repeats)])
+        presenter.load(trained.parameters_for(presenter.plan.circuit))
+        return _labelled(np.array(found), data, moments)
+
+    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+        if not data.transitions or data.read != "every":
+            yield DescriptionError(
+                "the stimulus has no letters to generate",
+                key="experiment.kind",
+                found="generation",
+                expected="a toy language, predicted at every step",
+            )
 
 
 def _generated(presenter: Presenter, data: Stimuli, length: int, repeat: int) -> np.ndarray:
@@ -64,14 +99,3 @@ def _labelled(sequences: np.ndarray, data: Stimuli, moments: list[int]) -> xr.Da
             "chance": data.chance,
         },
     )
-
-
-def misfits(table: Generation, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
-    """Why nothing can be generated."""
-    if not data.transitions or data.read != "every":
-        yield DescriptionError(
-            "the stimulus has no letters to generate",
-            key="experiment.kind",
-            found="generation",
-            expected="a toy language, predicted at every step",
-        )

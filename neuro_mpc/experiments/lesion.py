@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
 
 import numpy as np
 import xarray as xr
+from pydantic import AfterValidator, Field
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.descriptions.experiment_tables import Lesion
+from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
+from neuro_mpc.descriptions.tables import AtLeastOne, problem
 from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.performance import LABELS, measured
 from neuro_mpc.randomness import generator
 from neuro_mpc.simulation.presentation import Presenter
@@ -19,32 +23,89 @@ from neuro_mpc.stimuli import Stimuli
 Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
 DIMENSIONS = ("order", "fraction", "repeat")
 
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Order = Literal["random", "most-variable", "least-variable", "strongest", "weakest"]
 
-def conduct(presenter: Presenter, data: Stimuli, table: Lesion, trained: Trained) -> xr.Dataset:
-    """`performance`, `loss` and, of a language, `correct_letter_ratio`, each (order, fraction, repeat).
 
-    Every lesion is tested on the same trials with the same noise. Only random orders are repeated: the others
-    are missing but for the first. `silenced` (fraction,) is the number of units or synapses.
+def _different(values: tuple) -> tuple:
+    if not values or len(set(values)) < len(values):
+        raise problem("is empty or names something twice", expected="different entries, one or more")
+    return values
 
-    Attributes: `of`, what the performance has `counted`, its `chance`, and `chance_loss`, that of an output
-    which tells no class from another: ln K at every step that is read, ½ for a Gaussian read-out.
+
+def _list_of(kind: object) -> object:
+    """A tuple in Python, a list in TOML, of different entries."""
+    return Annotated[tuple[kind, ...], Field(strict=False), AfterValidator(_different)]
+
+
+class Lesion(OnTrials):
+    """Units or synapses are silenced, more and more of them.
+
+    of         a unit loses all its synapses, in both directions
+    fractions  of the units or synapses that are silenced
+    orders     which ones go first. Variable: by v / (μ² + v), the share of variance in the squared weight;
+               strong: by μ² + v. Those of a unit are sums over its synapses, in both directions
+    repeats    random orders to draw
+    where      populations (units) or projections (synapses) in which to silence; left out: everywhere
     """
-    circuit = presenter.plan.circuit
-    moments = {name: presenter.moments(name) for name in circuit.projection}
-    trials = np.arange(data.size(table.split))[: table.trials or None]
-    number = _candidates(table, circuit)
-    found: dict[str, np.ndarray] = {}
-    for order, repeat in _orders(table):
-        ranked = _ranked(order, repeat, table, circuit, moments, presenter.seed)
-        for index, fraction in enumerate(table.fractions):
-            kept = _kept(ranked[: round(fraction * number)], table, circuit)
-            with presenter.silenced(kept):
-                values = measured(presenter, data, table.split, trials)
-            for name, value in values.items():
-                here = found.setdefault(name, np.full(_shape(table), np.nan))
-                here[table.orders.index(order), index, repeat] = value
-    softmax = circuit.population[circuit.target].readout == "softmax"
-    return _labelled(found, table, number, data, np.log(data.classes) if softmax else 0.5)
+
+    kind: Literal["lesion"] = "lesion"
+    of: Literal["units", "synapses"] = "synapses"
+    fractions: _list_of(Fraction) = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    orders: _list_of(Order) = ("random", "most-variable", "least-variable", "strongest", "weakest")
+    repeats: AtLeastOne = 10
+    where: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+@EXPERIMENTS.register("lesion")
+class LesionExperiment(Experiment):
+    """Performance while more and more units or synapses are silenced."""
+
+    table = Lesion
+    described: Lesion
+
+    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+        """`performance`, `loss` and, of a language, `correct_letter_ratio`, each (order, fraction, repeat).
+
+        Every lesion is tested on the same trials with the same noise. Only random orders are repeated: the others
+        are missing but for the first. `silenced` (fraction,) is the number of units or synapses.
+
+        Attributes: `of`, what the performance has `counted`, its `chance`, and `chance_loss`, that of an output
+        which tells no class from another: ln K at every step that is read, ½ for a Gaussian read-out.
+        """
+        table = self.described
+        circuit = presenter.plan.circuit
+        moments = {name: presenter.moments(name) for name in circuit.projection}
+        trials = np.arange(data.size(table.split))[: table.trials or None]
+        number = _candidates(table, circuit)
+        found: dict[str, np.ndarray] = {}
+        for order, repeat in _orders(table):
+            ranked = _ranked(order, repeat, table, circuit, moments, presenter.seed)
+            for index, fraction in enumerate(table.fractions):
+                kept = _kept(ranked[: round(fraction * number)], table, circuit)
+                with presenter.silenced(kept):
+                    values = measured(presenter, data, table.split, trials)
+                for name, value in values.items():
+                    here = found.setdefault(name, np.full(_shape(table), np.nan))
+                    here[table.orders.index(order), index, repeat] = value
+        softmax = circuit.population[circuit.target].readout == "softmax"
+        return _labelled(found, table, number, data, np.log(data.classes) if softmax else 0.5)
+
+    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+        table = self.described
+        known = list(circuit.free if table.of == "units" else circuit.projection)
+        kind = "free population" if table.of == "units" else "projection"
+        for name in table.where:
+            if name not in known:
+                yield DescriptionError(
+                    f"there is no such {kind}",
+                    key="experiment.where",
+                    found=name,
+                    expected=", ".join(known),
+                    hint=did_you_mean(name, known),
+                )
+        if len(set(table.where)) < len(table.where):
+            yield DescriptionError("names something twice", key="experiment.where", found=table.where)
 
 
 def _shape(table: Lesion) -> tuple[int, int, int]:
@@ -137,20 +198,3 @@ def _labelled(
     chance = {"chance": data.chance, "chance_loss": steps * chance_loss}
     attributes = {"of": table.of, "counted": data.counted, **chance}
     return xr.Dataset(values, coordinates, attributes)
-
-
-def misfits(table: Lesion, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
-    """Why there cannot be this lesion."""
-    known = list(circuit.free if table.of == "units" else circuit.projection)
-    kind = "free population" if table.of == "units" else "projection"
-    for name in table.where:
-        if name not in known:
-            yield DescriptionError(
-                f"there is no such {kind}",
-                key="experiment.where",
-                found=name,
-                expected=", ".join(known),
-                hint=did_you_mean(name, known),
-            )
-    if len(set(table.where)) < len(table.where):
-        yield DescriptionError("names something twice", key="experiment.where", found=table.where)

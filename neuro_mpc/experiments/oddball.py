@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.descriptions.experiment_tables import Oddball
+from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
+from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.errors import DescriptionError
+from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.responses import responses
 from neuro_mpc.randomness import generator
 from neuro_mpc.simulation.presentation import Presenter
@@ -17,25 +20,77 @@ from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Stimuli
 
 
-def conduct(presenter: Presenter, data: Stimuli, table: Oddball, trained: Trained) -> xr.Dataset:
-    """What `responses` says of the strings as they are, with another allowed letter, with a forbidden one;
-    also `letter` (condition, trial) at the deviant's position, and whether it is `forbidden` (trial,).
+class Oddball(OnTrials):
+    """A letter that the language forbids, in strings that were never learned.
 
-    The attributes `position` and `onset` are the deviant's place in the string and the step at which it is
-    compared with the prediction.
+    Every string is shown with the same noise as it is (standard), with another letter that is allowed there
+    (control, where the language has one) and with a forbidden one (deviant).
+
+    position    of the deviant in the string, counted from 0
+    offset      steps on the ring from the standard letter to the deviant, 0 shows the standard again;
+                left out: any forbidden letter, at random
+    afterwards  "resume": the string goes on as it was; "follow": it goes on from the deviant by the same
+                transitions, so that the one into the deviant is the only forbidden one
     """
-    trials = np.arange(data.size(table.split))[: table.trials or None]
-    strings = data.strings(table.split)[trials]
-    conditions = shown_strings(strings, data, table, generator(presenter.seed, "oddball"))
-    shown = {name: data.shown(each) for name, each in conditions.items()}
-    found = responses(presenter, data, shown, trials)
-    letters = np.stack([each[:, table.position] for each in conditions.values()])
-    steps = (letters[-1] - strings[:, table.position - 1]) % data.classes
-    forbidden = ~np.isin(steps, np.asarray(data.transitions) % data.classes)
-    return found.assign(
-        letter=(("condition", "trial"), letters, {"long_name": "letter at the position of the deviant"}),
-        forbidden=("trial", forbidden, {"long_name": "whether the language forbids the deviant"}),
-    ).assign_attrs(position=table.position, onset=table.position - 1, afterwards=table.afterwards)
+
+    kind: Literal["oddball"] = "oddball"
+    position: AtLeastOne = 5
+    offset: int | None = None
+    afterwards: Literal["resume", "follow"] = "resume"
+    trials: Count = 200
+
+
+@EXPERIMENTS.register("oddball")
+class OddballExperiment(Experiment):
+    """A forbidden letter in strings that were never learned."""
+
+    table = Oddball
+    described: Oddball
+
+    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+        """What `responses` says of the strings as they are, with another allowed letter, with a forbidden one;
+        also `letter` (condition, trial) at the deviant's position, and whether it is `forbidden` (trial,).
+
+        The attributes `position` and `onset` are the deviant's place in the string and the step at which it is
+        compared with the prediction.
+        """
+        table = self.described
+        trials = np.arange(data.size(table.split))[: table.trials or None]
+        strings = data.strings(table.split)[trials]
+        conditions = shown_strings(strings, data, table, generator(presenter.seed, "oddball"))
+        shown = {name: data.shown(each) for name, each in conditions.items()}
+        found = responses(presenter, data, shown, trials)
+        letters = np.stack([each[:, table.position] for each in conditions.values()])
+        steps = (letters[-1] - strings[:, table.position - 1]) % data.classes
+        forbidden = ~np.isin(steps, np.asarray(data.transitions) % data.classes)
+        return found.assign(
+            letter=(("condition", "trial"), letters, {"long_name": "letter at the position of the deviant"}),
+            forbidden=("trial", forbidden, {"long_name": "whether the language forbids the deviant"}),
+        ).assign_attrs(position=table.position, onset=table.position - 1, afterwards=table.afterwards)
+
+    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+        table = self.described
+        if not data.transitions or data.read != "every":
+            yield DescriptionError(
+                "the stimulus has no letters that are forbidden and predicted at every step",
+                key="experiment.kind",
+                found="oddball",
+                hint="omission, which suits every task",
+            )
+        elif not table.position <= data.steps - 1:
+            yield DescriptionError(
+                "is not within the string, with a letter after it",
+                key="experiment.position",
+                found=table.position,
+                expected=f"1 to {data.steps - 1}",
+            )
+        elif table.offset is None and len(data.transitions) == data.classes:
+            yield DescriptionError(
+                "the language forbids no letter",
+                key="experiment.kind",
+                found="oddball",
+                expected="fewer transitions than letters",
+            )
 
 
 def shown_strings(
@@ -71,28 +126,3 @@ def _replaced(strings: np.ndarray, letter: np.ndarray, letters: int, table: Oddb
         return changed % letters
     changed[:, table.position] = letter
     return changed
-
-
-def misfits(table: Oddball, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
-    """Why there cannot be an oddball."""
-    if not data.transitions or data.read != "every":
-        yield DescriptionError(
-            "the stimulus has no letters that are forbidden and predicted at every step",
-            key="experiment.kind",
-            found="oddball",
-            hint="omission, which suits every task",
-        )
-    elif not table.position <= data.steps - 1:
-        yield DescriptionError(
-            "is not within the string, with a letter after it",
-            key="experiment.position",
-            found=table.position,
-            expected=f"1 to {data.steps - 1}",
-        )
-    elif table.offset is None and len(data.transitions) == data.classes:
-        yield DescriptionError(
-            "the language forbids no letter",
-            key="experiment.kind",
-            found="oddball",
-            expected="fewer transitions than letters",
-        )

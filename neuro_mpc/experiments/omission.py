@@ -3,47 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.descriptions.experiment_tables import Omission
+from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
+from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.errors import DescriptionError
+from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.responses import responses
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Stimuli
 
 
-def conduct(presenter: Presenter, data: Stimuli, table: Omission, trained: Trained) -> xr.Dataset:
-    """What `responses` says of the trials as they are (standard), without stimulus at some steps (omitted).
+class Omission(OnTrials):
+    """An expected stimulus stays away: zero input, and, where the next stimulus is the target, no target.
 
-    Where the next stimulus is the target, one that stays away is missing as target, too: the output errors
-    are then what was expected, with a minus. The attribute `onset` is the first step the absence touches.
+    position  first step without a stimulus, counted from 0
+    duration  number of these steps
     """
-    trials = np.arange(data.size(table.split))[: table.trials or None]
-    stimulus, target = data.batch(table.split, trials)
-    omitted = slice(table.position, table.position + table.duration)
-    without = stimulus.copy()
-    without[omitted] = 0
-    without_target = target.copy()
-    if data.predicts_next:
-        without_target[table.position - 1 : omitted.stop - 1] = 0
-    shown = {"standard": (stimulus, target), "omitted": (without, without_target)}
-    onset = table.position - data.predicts_next
-    return responses(presenter, data, shown, trials).assign_attrs(
-        position=table.position, duration=table.duration, onset=onset
-    )
+
+    kind: Literal["omission"] = "omission"
+    position: AtLeastOne = 5
+    duration: AtLeastOne = 1
+    trials: Count = 200
 
 
-def misfits(table: Omission, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
-    """Why there cannot be an omission."""
-    last = data.steps - table.duration
-    if table.position > last:
-        yield DescriptionError(
-            "ends after the sequence",
-            key="experiment.position",
-            found=table.position,
-            expected=f"1 to {last} for {table.duration} of {data.steps} steps",
+@EXPERIMENTS.register("omission")
+class OmissionExperiment(Experiment):
+    """An expected stimulus stays away."""
+
+    table = Omission
+    described: Omission
+
+    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+        """What `responses` says of the trials as they are (standard), without stimulus at some steps (omitted).
+
+        Where the next stimulus is the target, one that stays away is missing as target, too: the output errors
+        are then what was expected, with a minus. The attribute `onset` is the first step the absence touches.
+        """
+        table = self.described
+        trials = np.arange(data.size(table.split))[: table.trials or None]
+        stimulus, target = data.batch(table.split, trials)
+        omitted = slice(table.position, table.position + table.duration)
+        without = stimulus.copy()
+        without[omitted] = 0
+        without_target = target.copy()
+        if data.predicts_next:
+            without_target[table.position - 1 : omitted.stop - 1] = 0
+        shown = {"standard": (stimulus, target), "omitted": (without, without_target)}
+        onset = table.position - data.predicts_next
+        return responses(presenter, data, shown, trials).assign_attrs(
+            position=table.position, duration=table.duration, onset=onset
         )
+
+    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+        table = self.described
+        last = data.steps - table.duration
+        if table.position > last:
+            yield DescriptionError(
+                "ends after the sequence",
+                key="experiment.position",
+                found=table.position,
+                expected=f"1 to {last} for {table.duration} of {data.steps} steps",
+            )

@@ -13,7 +13,7 @@ from neuro_mpc import stimuli
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, RunError
-from neuro_mpc.experiments.registry import conduct, refuse_misfit
+from neuro_mpc.experiments import experiment_of, refuse_unsuitable
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.runfile.lock import Lock
@@ -129,7 +129,8 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
             training.run(parameters) if saved is None else training.resume(saved)
             if protocol.experiment is not None:
                 progress.stage(protocol.experiment.kind)
-                record.experiment(conduct(presenter, data, protocol.experiment, trained))
+                found = experiment_of(protocol.experiment).results(presenter, data, trained)
+                record.experiment(found.assign_attrs(kind=protocol.experiment.kind, **found.attrs))
         keeping.discard()
 
 
@@ -142,7 +143,7 @@ def prepare(
     course = Course(protocol.learning, data.size("train"), seed, data.streams > 0, data.carries)
     _refuse_misfits(circuit, protocol, course, data)
     if protocol.experiment is not None:
-        refuse_misfit(protocol.experiment, circuit, data, protocol.name)
+        refuse_unsuitable(protocol.experiment, circuit, data, protocol.name)
     return plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1), course, data
 
 

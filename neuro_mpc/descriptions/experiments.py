@@ -1,0 +1,30 @@
+"""What is done to a trained circuit: a table for each experiment, found by its kind. They are in `experiments`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neuro_mpc.descriptions.plugins import Registry
+from neuro_mpc.descriptions.tables import Count, OpenTable
+
+EXPERIMENTS: Registry = Registry("experiment", "neuro_mpc.experiments", "neuro_mpc.experiments")
+
+
+class ExperimentTable(OpenTable):
+    """The table ``[experiment]`` of a protocol; that of each is a subclass with its name as a literal `kind`."""
+
+    registry = EXPERIMENTS
+    tag = "kind"
+
+    kind: str
+
+
+class OnTrials(ExperimentTable):
+    """What all experiments that show stimuli share.
+
+    split   whose trials are shown
+    trials  the first so many of them; 0: all
+    """
+
+    split: Literal["test", "validation", "train"] = "test"
+    trials: Count = 0

@@ -1,0 +1,36 @@
+"""What every experiment on a trained circuit offers to a run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import xarray as xr
+
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.experiments import ExperimentTable
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.simulation.trained import Trained
+from neuro_mpc.stimuli import Stimuli
+
+
+class Experiment(ABC):
+    """What is done to a trained circuit, as its table in a protocol describes it.
+
+    table  of the protocol, with the kind of the experiment
+    """
+
+    table: ClassVar[type[ExperimentTable]]
+
+    def __init__(self, described: ExperimentTable):
+        self.described = described
+
+    @abstractmethod
+    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+        """What is found in the circuit that the presenter holds; its parameters are the same afterwards."""
+
+    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+        """Why it cannot be done with this circuit on these stimuli; it suits every task, if nothing else is said."""
+        return iter(())
