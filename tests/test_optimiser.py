@@ -73,7 +73,7 @@ def test_a_parameter_moves_by_its_own_factor_of_the_rate():
 def test_clipping_to_a_frobenius_norm(limit):
     matrix = np.random.default_rng(0).normal(size=(3, 4))
     found, norm = matrix.copy(), np.sqrt((matrix**2).sum())
-    kernels.clip_frobenius_norm(found, limit)
+    kernels.clip_frobenius_norm(found, *found.shape, limit)
     assert norm > 0.5
     assert norm < 5
     assert_close(found, matrix * min(1, limit / norm), 1e-14)
@@ -113,9 +113,9 @@ def test_clipping_to_a_spectral_norm(shape, seed):
     matrix = noisy_gradient(shape, seed)
     norm = np.linalg.norm(matrix, 2)
     found = matrix.copy()
-    kernels.clip_spectral_norm(found, norm / 3)
+    kernels.clip_spectral_norm(found, *found.shape, norm / 3)
     np.testing.assert_allclose(found, matrix / 3, rtol=1e-7)
-    kernels.clip_spectral_norm(found, norm)
+    kernels.clip_spectral_norm(found, *found.shape, norm)
     np.testing.assert_allclose(found, matrix / 3, rtol=1e-7)
 
 
@@ -124,18 +124,18 @@ def test_clipping_of_pure_noise_is_near_the_norm(seed):
     """Many directions are nearly as strong as the strongest: the power iteration does not tell them apart."""
     matrix = np.random.default_rng(seed).normal(size=(100, 100))
     norm = np.linalg.norm(matrix, 2)
-    kernels.clip_spectral_norm(matrix, norm / 3)
+    kernels.clip_spectral_norm(matrix, *matrix.shape, norm / 3)
     assert np.linalg.norm(matrix, 2) == pytest.approx(norm / 3, rel=2e-3)
 
 
 @pytest.mark.parametrize("matrix", [np.eye(5), np.outer([1.0, -2.0], [0, 3, 0]), -np.ones((4, 2))])
 def test_clipping_of_plain_matrices(matrix):
     found = matrix.copy()
-    kernels.clip_spectral_norm(found, 0.25)
+    kernels.clip_spectral_norm(found, *found.shape, 0.25)
     np.testing.assert_allclose(found, clipped(matrix, 0.25), atol=1e-9)
 
 
 def test_clipping_of_nothing():
     matrix = np.zeros((3, 4))
-    kernels.clip_spectral_norm(matrix, 0.25)
+    kernels.clip_spectral_norm(matrix, *matrix.shape, 0.25)
     assert not matrix.any()

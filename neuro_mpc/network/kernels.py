@@ -1,6 +1,12 @@
-"""Row-wise operations of a sweep in NumPy; the same, operation by operation, as templates/cpp/kernels.h."""
+"""Kernels of the operations of a phase in NumPy; the same ones, with the same parameters, as in templates/cpp/kernels.h.
+
+Arrays are flat and begin where a kernel is to work.  `width` is the number of trials of a tile, whose rows run over steps,
+then trials.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -8,38 +14,82 @@ POWER_ITERATIONS, POWER_TOLERANCE = 200, 1e-9
 HIGHEST, LENGTHENING, LONGEST = 1e300, 1.2, 1.0
 
 
-def view(array: np.ndarray, begin: int, rows: int, units: int) -> np.ndarray:
-    """(rows, units) view of a population's flat array."""
-    return array[begin : begin + rows * units].reshape(rows, units)
+def view(array: np.ndarray, *shape: int) -> np.ndarray:
+    """The first elements of a flat array in a shape."""
+    return array[: math.prod(shape)].reshape(shape)
 
 
-def product(left: np.ndarray, right: np.ndarray, target: np.ndarray, accumulate: bool) -> None:
-    """target = [target] + left @ right"""
+# --- products ----------------------------------------------------------------------------------------------------------
+
+
+def packed_product(
+    rows: int, n: int, k: int, a: np.ndarray, packed: np.ndarray, accumulate: bool, c: np.ndarray
+) -> None:
+    """C (rows, n) = [C] + A (rows, k) W (k, n)"""
+    _product(view(a, rows, k), view(packed, k, n), view(c, rows, n), accumulate)
+
+
+def sum_over_rows(m: int, n: int, rows: int, a: np.ndarray, b: np.ndarray, accumulate: bool, c: np.ndarray) -> None:
+    """C (m, n) = [C] + Aᵀ B, A (rows, m), B (rows, n)"""
+    _product(view(a, rows, m).T, view(b, rows, n), view(c, m, n), accumulate)
+
+
+def _product(left: np.ndarray, right: np.ndarray, target: np.ndarray, accumulate: bool) -> None:
     if accumulate:
         target += left @ right
     else:
         np.matmul(left, right, out=target)
 
 
-def gather_columns(weights: np.ndarray, symbols: np.ndarray, target: np.ndarray, accumulate: bool) -> None:
+def pack_weights(transposed: bool, k: int, n: int, weights: np.ndarray, packed: np.ndarray) -> None:
+    """packed (k, n) = W, given as it is or `transposed`."""
+    view(packed, k, n)[...] = view(weights, n, k).T if transposed else view(weights, k, n)
+
+
+# --- symbols -----------------------------------------------------------------------------------------------------------
+
+
+def gather_columns(
+    weights: np.ndarray, post: int, pre: int, symbols: np.ndarray, rows: int, accumulate: bool, target: np.ndarray
+) -> None:
     """target (rows, post) = [target] + the column of weights (post, pre) of each row's symbol; nothing for −1."""
-    columns = weights.T[symbols] * (symbols >= 0)[:, None]
+    symbols, target = symbols[:rows], view(target, rows, post)
+    columns = view(weights, post, pre).T[symbols] * (symbols >= 0)[:, None]
     target[...] = target + columns if accumulate else columns
 
 
-def scatter_columns(source: np.ndarray, symbols: np.ndarray, target: np.ndarray, accumulate: bool) -> None:
+def scatter_columns(
+    source: np.ndarray, post: int, pre: int, symbols: np.ndarray, rows: int, accumulate: bool, target: np.ndarray
+) -> None:
     """target (post, pre) = [target] + each of the rows (rows, post) in the column of its symbol."""
+    known, target = symbols[:rows] >= 0, view(target, post, pre)
     if not accumulate:
         target[...] = 0
-    known = symbols >= 0
-    np.add.at(target.T, symbols[known], source[known])
+    np.add.at(target.T, symbols[:rows][known], view(source, rows, post)[known])
 
 
-def one_hot(symbols: np.ndarray, target: np.ndarray) -> None:
+def one_hot_rows(symbols: np.ndarray, rows: int, units: int, target: np.ndarray) -> None:
     """target (rows, units) = a one at the unit of each row's symbol."""
+    target = view(target, rows, units)
     target[...] = 0
-    known = np.flatnonzero(symbols >= 0)
+    known = np.flatnonzero(symbols[:rows] >= 0)
     target[known, symbols[known]] = 1
+
+
+def choose_symbols(output: np.ndarray, classes: int, symbols: np.ndarray, units: int, rows: int) -> None:
+    """symbol = number of the largest output of each row."""
+    symbols[:rows] = view(output, rows, classes).argmax(axis=1)
+
+
+def choose_rows(output: np.ndarray, classes: int, stimulus: np.ndarray, units: int, rows: int) -> None:
+    """stimulus (rows, units) = one-hot of the largest output of each row."""
+    best, stimulus = view(output, rows, classes).argmax(axis=1), view(stimulus, rows, units)
+    stimulus[...] = 0
+    known = best < units
+    stimulus[np.flatnonzero(known), best[known]] = 1
+
+
+# --- noise -------------------------------------------------------------------------------------------------------------
 
 
 def counter_bits(position: np.ndarray, counter: int, key: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,62 +120,117 @@ def normal(
     return np.sqrt(real(-2) * np.log(uniform)) * np.cos(angle)
 
 
-def softmax(source: np.ndarray, target: np.ndarray) -> None:
+def fill_normal(
+    target: np.ndarray,
+    steps: int,
+    trials: int,
+    units: int,
+    first: int,
+    width: int,
+    counter: int,
+    key: int,
+    stream: int,
+    scale: float,
+) -> None:
+    """target (steps · width, units) = scale × `normal`."""
+    noise = normal(steps, trials, units, first, width, counter, key, stream, target.dtype)
+    view(target, steps * width, units)[...] = scale * noise
+
+
+# --- rows and trials ---------------------------------------------------------------------------------------------------
+
+
+def fill_zero(target: np.ndarray, count: int) -> None:
+    target[:count] = 0
+
+
+def carry_rows(carrying: bool, last: np.ndarray, history: np.ndarray, count: int) -> None:
+    """history = the last rows, or zeros; the two may overlap."""
+    history[:count] = last[:count] if carrying else 0
+
+
+def fill_trials(values: np.ndarray, target: np.ndarray, steps: int, width: int, units: int) -> None:
+    """target (steps, width, units) = the number of each trial."""
+    view(target, steps, width, units)[...] = values[:, None]
+
+
+def any_trial(values: np.ndarray, width: int) -> bool:
+    """Whether any trial's number is not zero."""
+    return values.any()
+
+
+def softmax_rows(source: np.ndarray, target: np.ndarray, rows: int, units: int) -> None:
+    source, target = view(source, rows, units), view(target, rows, units)
     np.exp(source - source.max(axis=1, keepdims=True), out=target)
     target /= target.sum(axis=1, keepdims=True)
 
 
-def half_square(source: np.ndarray, width: int) -> np.ndarray:
-    """½ Σ source² of each trial."""
-    return 0.5 * np.square(source).sum(axis=1, dtype=source.dtype).reshape(-1, width).sum(axis=0, dtype=np.float64)
+def add_half_square(source: np.ndarray, rows: int, units: int, energy: np.ndarray, width: int) -> None:
+    """energy[trial] += ½ Σ source²"""
+    squares = np.square(view(source, rows, units)).sum(axis=1, dtype=source.dtype)
+    energy[:width] += 0.5 * squares.reshape(-1, width).sum(axis=0, dtype=np.float64)
 
 
-def cross_entropy(source: np.ndarray, label: np.ndarray, width: int) -> np.ndarray:
-    """−Σ label · log softmax(source) of each trial."""
+def add_cross_entropy(
+    source: np.ndarray, label: np.ndarray, rows: int, units: int, energy: np.ndarray, width: int
+) -> None:
+    """energy[trial] −= Σ label · log softmax(source)"""
+    source, label = view(source, rows, units), view(label, rows, units)
     shifted = source - source.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=1, dtype=np.float64))
-    rows = label.sum(axis=1) * log_sum - (label * shifted).sum(axis=1)
-    return rows.reshape(-1, width).sum(axis=0, dtype=np.float64)
+    entropy = label.sum(axis=1) * log_sum - (label * shifted).sum(axis=1)
+    energy[:width] += entropy.reshape(-1, width).sum(axis=0, dtype=np.float64)
 
 
-def moves(
-    energy: np.ndarray,
-    last: np.ndarray,
-    used: np.ndarray,
+# --- the length of steps of inference ----------------------------------------------------------------------------------
+
+
+def settle_trials(
     iteration: int,
     tolerance: float,
     limit: float,
+    loss: np.ndarray,
+    hidden: np.ndarray,
     limited: np.ndarray,
-) -> np.ndarray:
-    """Which trials still move: those whose energy changed by more than `tolerance` times itself,
-    and none once the sum of their energies `limited` passed `limit`."""
+    last: np.ndarray,
+    used: np.ndarray,
+    moves: np.ndarray,
+    width: int,
+) -> None:
+    """moves = 1 for the trials whose energy still changes by more than `tolerance` times itself, else 0, as for all
+    once the sum of their energies `limited` passed `limit`."""
+    energy, last, used = loss[:width] + hidden[:width], last[:width], used[:width]
     if iteration == 0:
         used[:] = 0
     moving = used == iteration
     if iteration > 0 and tolerance > 0:  # in single precision energies may stand still for an iteration
         moving &= ~(np.abs(last - energy) <= tolerance * np.abs(last))
-    moving &= not limited.sum() > limit
+    moving &= not limited[:width].sum() > limit
     last[:] = energy
     used[moving] = iteration + 1
-    return moving
+    moves[:] = moving
 
 
-def has_not_risen(energy: np.ndarray, last: np.ndarray, rounding: float) -> np.ndarray:
-    """Which energies are numbers and not above the last ones."""
-    return energy <= last + rounding * np.abs(last)
+def start_lengths(dt: float, tau: float, last: np.ndarray, length: np.ndarray, used: np.ndarray, width: int) -> None:
+    """What `next_gains` starts from; it lengthens the first step, too."""
+    last[:width], length[:width], used[:width] = HIGHEST, dt / tau / LENGTHENING, 0
 
 
-def next_gain(
-    energy: np.ndarray,
-    rounding: float,
-    tolerance: float,
+def next_gains(
     iteration: int,
+    tolerance: float,
+    rounding: float,
+    loss: np.ndarray,
+    hidden: np.ndarray,
     last: np.ndarray,
     length: np.ndarray,
     used: np.ndarray,
-) -> np.ndarray:
+    gains: np.ndarray,
+    width: int,
+) -> None:
     """The gain of each trial's step: longer after one that lowered its energy, half the way back after one that
     did not, 0 once its energy changed by less than `tolerance` times itself."""
+    energy, last, length, used = loss[:width] + hidden[:width], last[:width], length[:width], used[:width]
     fell = has_not_risen(energy, last, rounding)
     moving = used == iteration
     if tolerance > 0:
@@ -134,30 +239,44 @@ def next_gain(
     changed = np.where(fell, np.minimum(length * LENGTHENING, LONGEST), length / 2)
     length[moving] = changed[moving]
     last[moving & fell] = energy[moving & fell]
-    return np.where(moving, np.where(fell, length, -length), 0)
+    gains[:] = np.where(moving, np.where(fell, length, -length), 0)
 
 
-def choose(output: np.ndarray, stimulus: np.ndarray) -> None:
-    """stimulus = one-hot of the largest output of each row."""
-    stimulus[...] = 0
-    best = output.argmax(axis=1)
-    known = best < stimulus.shape[1]
-    stimulus[np.flatnonzero(known), best[known]] = 1
+def last_gains(
+    rounding: float,
+    loss: np.ndarray,
+    hidden: np.ndarray,
+    last: np.ndarray,
+    length: np.ndarray,
+    used: np.ndarray,
+    gains: np.ndarray,
+    width: int,
+) -> None:
+    """The gains after the last step: it is taken back where the energy rose."""
+    gains[:] = -length[:width] * ~has_not_risen(loss[:width] + hidden[:width], last[:width], rounding)
 
 
-def clip_frobenius_norm(matrix: np.ndarray, limit: float) -> None:
-    """Scale `matrix` in place to at most `limit` in Frobenius norm, summed in double precision."""
+def has_not_risen(energy: np.ndarray, last: np.ndarray, rounding: float) -> np.ndarray:
+    """Which energies are numbers and not above the last ones."""
+    return energy <= last + rounding * np.abs(last)
+
+
+# --- gradients ---------------------------------------------------------------------------------------------------------
+
+
+def clip_frobenius_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
+    """Scale a matrix (post, pre) in place to at most `limit` in Frobenius norm, summed in double precision."""
     norm = np.sqrt(np.square(matrix, dtype=np.float64).sum())
     if norm > limit:
         matrix *= matrix.dtype.type(limit / norm)
 
 
-def clip_spectral_norm(matrix: np.ndarray, limit: float) -> None:
-    """Scale `matrix` in place to at most `limit` in spectral norm, found by power iteration in double precision."""
-    exact = matrix.astype(np.float64)
+def clip_spectral_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
+    """Scale a matrix (post, pre) in place to at most `limit` in spectral norm, found by power iteration in double precision."""
+    exact = view(matrix, post, pre).astype(np.float64)
     if not np.square(exact).sum() > limit**2:
         return
-    columns = np.arange(1, matrix.shape[1] + 1, dtype=np.uint32)
+    columns = np.arange(1, pre + 1, dtype=np.uint32)
     right = 1.0 + ((columns * np.uint32(2654435761)) >> np.uint32(8)) / 16777216.0
     norm = 0.0
     for _ in range(POWER_ITERATIONS):

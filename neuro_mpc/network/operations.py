@@ -1,18 +1,73 @@
-"""What a sweep over a circuit does, as data: matrix products, element-wise code and a few reductions.
+"""What a phase of a circuit does, as data: matrix products, element-wise code and a few reductions.
 
-A *sweep* (`neuro_mpc.network.phase_runner`) is one Brian2 code object that visits the rows of several populations,
+A *phase* (`neuro_mpc.network.phase_runner`) is one Brian2 code object that visits the rows of several populations,
 tile by tile, and executes these operations in order.  A row is the state of one population at one sequence step
 in one trial; a *tile* is a block of trials with all their steps together, small enough to stay in cache:
 
     row(step, trial) = first_row(tile) + (step − first_step + history) · width(tile) + trial
 
-Operations name arrays by the names of the sweep's variables; each target's template knows how to execute them.
+Operations name arrays by the names of the phase's variables.  `lower` says what an operation is made of: calls of
+kernels (`templates/cpp/kernels.h`; `neuro_mpc.network.kernels` for NumPy), blocks, guards and loops
+(`neuro_mpc.network.statements`).  A new operation is one class with its `lower`, and a kernel where it is no composition.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from neuro_mpc.network.statements import BreakUnless, Call, Elementwise, Extent, Guard, Loop, Pointer, Scalar, Statement
+
+# Numbers that every kernel may be given: of the tile, of the loop around, and one for each trial of the tile.
+FIRST, WIDTH, ITERATION, PER_TRIAL = "_first", "_width", "_iteration", "_per_trial"
+LATER_TILE = "_first > 0"  # sums over trials go on where the tiles before have ended
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Steps `start` … `start + count`, counted from the step of the loop around where they move with it; visited if
+    that step is one from `within[0]` up to `within[1]`."""
+
+    start: int
+    count: int
+    moves: bool = False
+    within: tuple[int, int] | None = None
+
+    def shifted(self, steps: int) -> Stretch:
+        return replace(self, start=self.start + steps)
+
+    @property
+    def rows(self) -> Extent:
+        return Extent(width=self.count)
+
+    def visit(self, *statements: Statement) -> tuple[Statement, ...]:
+        """The statements, where these steps are visited."""
+        if self.count <= 0:
+            return ()
+        if self.within is None:
+            return statements
+        low, high = self.within
+        return (Guard("_step", ">=", low, (Guard("_step", "<", high, statements),)),)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a section goes through: all `steps` of a tile at once or, `stepwise`, those of the loop around it."""
+
+    trials: int
+    steps: int
+    stepwise: bool = False
+
+    def stretch(self, first: int, stop: int, ahead: int = 0) -> Stretch:
+        """Steps `first` … `stop`: all, or the one `ahead` of the step of the loop."""
+        if not self.stepwise or first >= stop:
+            return Stretch(first, stop - first)
+        always = first <= ahead and stop - ahead >= self.steps
+        return Stretch(ahead, 1, True, None if always else (first - ahead, stop - ahead))
+
+    def steps_of(self, rows: Rows) -> Stretch:
+        return self.stretch(rows.first_step, rows.stop)
 
 
 @dataclass(frozen=True)
@@ -27,6 +82,26 @@ class Rows:
 
     def elements(self, trials: int) -> int:
         return (self.history + self.steps) * trials * self.units
+
+    @property
+    def stop(self) -> int:
+        return self.first_step + self.steps
+
+    @property
+    def all(self) -> Stretch:
+        return Stretch(self.first_step, self.steps)
+
+    def begin(self, steps: Stretch) -> Extent:
+        """The first element of some steps."""
+        before = steps.start + self.history - self.first_step
+        return Extent((self.history + self.steps) * self.units, before * self.units, self.units * steps.moves)
+
+    def size(self, steps: Stretch) -> Extent:
+        return Extent(width=steps.count * self.units)
+
+    def of(self, name: str, steps: Stretch) -> Pointer:
+        """A variable from the first of some steps on."""
+        return Pointer(name, self.begin(steps))
 
 
 @dataclass(frozen=True)
@@ -53,78 +128,92 @@ class Span:
 
     @property
     def stop(self) -> int:
-        return self.post.first_step + self.post.steps
+        return self.post.stop
+
+    @property
+    def received(self) -> Stretch:
+        """The postsynaptic steps that receive anything."""
+        return Stretch(self.first, self.stop - self.first)
+
+
+class Operation(ABC):
+    """One thing that a phase does."""
+
+    @abstractmethod
+    def lower(self, visit: Visit) -> Iterable[Statement]:
+        """The statements that do it to the steps that are visited."""
 
 
 @dataclass(frozen=True)
-class Forward:
+class Forward(Operation):
     """target(s) = [target(s)] + source(s − delay) Wᵀ, W (post × pre), `weights` packed forward."""
 
-    kind: ClassVar[str] = "forward"
     target: str
     source: str
     weights: str
     span: Span
     accumulate: bool = False
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, self.source, self.weights
+    def lower(self, visit):
+        post, pre, steps = self.span.post, self.span.pre, visit.stretch(self.span.first, self.span.stop)
+        source, target = pre.of(self.source, steps.shifted(-self.span.delay)), post.of(self.target, steps)
+        sizes, weights = (steps.rows, post.units, pre.units), Pointer(self.weights)
+        return steps.visit(Call("packed_product", *sizes, source, weights, int(self.accumulate), target))
 
 
 @dataclass(frozen=True)
-class Pack:
-    """target = the weights `source` (post × pre) in the order in which products read them: those of Forward (`forward`)
-    or those of Feedback."""
-
-    kind: ClassVar[str] = "pack"
-    target: str
-    source: str
-    post: int
-    pre: int
-    forward: bool
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, self.source
-
-
-@dataclass(frozen=True)
-class Feedback:
+class Feedback(Operation):
     """target(s − delay) = [target(s − delay)] + source(s) W, W (post × pre), `weights` packed backward."""
 
-    kind: ClassVar[str] = "feedback"
     target: str
     source: str
     weights: str
     span: Span
     accumulate: bool = True
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, self.source, self.weights
+    def lower(self, visit):
+        post, pre, delay = self.span.post, self.span.pre, self.span.delay
+        steps = visit.stretch(self.span.first_within, self.span.stop, ahead=delay)
+        source, target = post.of(self.source, steps), pre.of(self.target, steps.shifted(-delay))
+        sizes, weights = (steps.rows, pre.units, post.units), Pointer(self.weights)
+        return steps.visit(Call("packed_product", *sizes, source, weights, int(self.accumulate), target))
 
 
 @dataclass(frozen=True)
-class HebbianSum:
+class Pack(Operation):
+    """target = the weights `source` (post × pre) in the order in which products read them: those of Forward (`forward`)
+    or those of Feedback."""
+
+    target: str
+    source: str
+    post: int
+    pre: int
+    forward: bool
+
+    def lower(self, visit):
+        inputs, outputs = (self.pre, self.post) if self.forward else (self.post, self.pre)
+        yield Call("pack_weights", int(self.forward), inputs, outputs, Pointer(self.source), Pointer(self.target))
+
+
+@dataclass(frozen=True)
+class HebbianSum(Operation):
     """target (post × pre) = Σ over steps and trials of post(s)ᵀ pre(s − delay)."""
 
-    kind: ClassVar[str] = "hebbian_sum"
     target: str
     post: str
     pre: str
     span: Span
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, self.post, self.pre
+    def lower(self, visit):
+        post, pre, steps = self.span.post, self.span.pre, self.span.received
+        factors = post.of(self.post, steps), pre.of(self.pre, steps.shifted(-self.span.delay))
+        yield Call("sum_over_rows", post.units, pre.units, steps.rows, *factors, LATER_TILE, Pointer(self.target))
 
 
 @dataclass(frozen=True)
-class Gather:
+class Gather(Operation):
     """target(s) = [target(s)] + the column of W (post × pre) of the symbol at s − delay; nothing for symbol −1."""
 
-    kind: ClassVar[str] = "gather"
     target: str
     symbols: str
     weights: str
@@ -132,127 +221,129 @@ class Gather:
     pre: int
     accumulate: bool = False
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, self.symbols, self.weights
+    def lower(self, visit):
+        post, steps = self.span.post, visit.stretch(self.span.first, self.span.stop)
+        symbols = self.span.pre.of(self.symbols, steps.shifted(-self.span.delay))
+        weights, target = (Pointer(self.weights), post.units, self.pre), post.of(self.target, steps)
+        return steps.visit(Call("gather_columns", *weights, symbols, steps.rows, int(self.accumulate), target))
 
 
 @dataclass(frozen=True)
-class Scatter:
+class Scatter(Operation):
     """target (post × pre) = Σ over steps and trials of post(s), each in the column of the symbol at s − delay."""
 
-    kind: ClassVar[str] = "scatter"
     target: str
     post: str
     symbols: str
     span: Span
     pre: int
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, self.post, self.symbols
+    def lower(self, visit):
+        post, steps = self.span.post, self.span.received
+        symbols = self.span.pre.of(self.symbols, steps.shifted(-self.span.delay))
+        source = post.of(self.post, steps), post.units, self.pre
+        yield Call("scatter_columns", *source, symbols, steps.rows, LATER_TILE, Pointer(self.target))
 
 
 @dataclass(frozen=True)
-class OneHot:
+class OneHot(Operation):
     """target = a one at the unit of the symbol of its row (no one for symbol −1)."""
 
-    kind: ClassVar[str] = "one_hot"
     target: str
     symbols: str
     rows: Rows
     symbol_rows: Rows
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, self.symbols
+    def lower(self, visit):
+        steps = self.rows.all
+        symbols, target = self.symbol_rows.of(self.symbols, steps), self.rows.of(self.target, steps)
+        yield Call("one_hot_rows", symbols, steps.rows, self.rows.units, target)
 
 
 @dataclass(frozen=True)
-class Block:
+class Block(Operation):
     """Element-wise Brian2 code, by the name of its block of abstract code, over the rows of a population."""
 
-    kind: ClassVar[str] = "block"
     block: str
     rows: Rows
-    names: tuple[str, ...] = ()
+
+    def lower(self, visit):
+        steps = visit.steps_of(self.rows)
+        return steps.visit(Elementwise(self.block, self.rows.begin(steps), self.rows.size(steps)))
 
 
 @dataclass(frozen=True)
-class Zero:
+class Zero(Operation):
     """Set those of the current steps to zero that the feedback of a projection does not reach."""
 
-    kind: ClassVar[str] = "zero"
     target: str
     rows: Rows
     unless: Span
 
     @property
-    def reached(self) -> tuple[int, int]:
-        """Steps of the presynaptic population from … up to … that the feedback sets."""
-        first = self.unless.first_within - self.unless.delay
-        return first, max(first, self.unless.stop - self.unless.delay)
-
-    @property
     def unreached(self) -> list[tuple[int, int]]:
-        """The other steps, from … up to …, in at most two stretches."""
-        first, stop = self.reached
-        stretches = [(self.rows.first_step, first), (stop, self.rows.first_step + self.rows.steps)]
+        """Steps of the presynaptic population, from … up to …, that no feedback sets, in at most two stretches."""
+        first = self.unless.first_within - self.unless.delay
+        stop = max(first, self.unless.stop - self.unless.delay)
+        stretches = [(self.rows.first_step, first), (stop, self.rows.stop)]
         return [(start, end) for start, end in stretches if start < end]
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (self.target,)
+    def lower(self, visit):
+        for start, stop in self.unreached:
+            steps = visit.stretch(start, stop)
+            yield from steps.visit(Call("fill_zero", self.rows.of(self.target, steps), self.rows.size(steps)))
 
 
 @dataclass(frozen=True)
-class Carry:
+class Carry(Operation):
     """Fill the history with the last steps of the presentation before (if `carrying` is set), else with zeros."""
 
-    kind: ClassVar[str] = "carry"
     target: str
     rows: Rows
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, "carrying"
+    def lower(self, visit):
+        history = Stretch(self.rows.first_step - self.rows.history, self.rows.history)
+        steps = history.shifted(self.rows.steps), history
+        last, before = (self.rows.of(self.target, each) for each in steps)
+        yield Call("carry_rows", Scalar("carrying"), last, before, self.rows.size(history))
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(Operation):
     """Standard normal noise × `noise_scale`, a function of seed, stream, presentation, trial, step and unit only
     (not drawn while `drawing` is 0)."""
 
-    kind: ClassVar[str] = "noise"
     target: str
     rows: Rows
     stream: int
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, "noise_key", "noise_counter", "noise_scale", "drawing"
+    def lower(self, visit):
+        shape = self.rows.steps, visit.trials, self.rows.units
+        stream = Scalar("noise_counter"), Scalar("noise_key"), self.stream
+        target = self.rows.of(self.target, self.rows.all)
+        filling = Call("fill_normal", target, *shape, FIRST, WIDTH, *stream, Scalar("noise_scale"))
+        yield Guard(Scalar("drawing"), "!=", 0, (filling,))
 
 
 @dataclass(frozen=True)
-class Softmax:
+class Softmax(Operation):
     """target = softmax(source), row by row."""
 
-    kind: ClassVar[str] = "softmax"
     target: str
     source: str
     rows: Rows
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, self.source
+    def lower(self, visit):
+        steps = visit.steps_of(self.rows)
+        arrays = (self.rows.of(name, steps) for name in (self.source, self.target))
+        return steps.visit(Call("softmax_rows", *arrays, steps.rows, self.rows.units))
 
 
 @dataclass(frozen=True)
-class Energy:
+class Energy(Operation):
     """target[trial] += ½ Σ source² over steps and units ("gaussian"), or −Σ label · log softmax(source)
     ("softmax"); the first term of each trial starts from zero."""
 
-    kind: ClassVar[str] = "energy"
     target: str
     source: str
     rows: Rows
@@ -260,30 +351,36 @@ class Energy:
     label: str = ""
     first: bool = True
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (self.target, self.source) + ((self.label,) if self.label else ())
+    def lower(self, visit):
+        steps, energy = visit.steps_of(self.rows), _of_trials(self.target)
+        kernel = "add_cross_entropy" if self.form == "softmax" else "add_half_square"
+        read = (self.rows.of(name, steps) for name in (self.source, self.label) if name)
+        if self.first:
+            yield Call("fill_zero", energy, WIDTH)
+        yield from steps.visit(Call(kernel, *read, steps.rows, self.rows.units, energy, WIDTH))
 
 
 @dataclass(frozen=True)
-class Settle:
+class Settle(Operation):
     """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or
     all of the tile once the sum of their energies `limited` passed `energy_limit`; end the loop when none moves."""
 
-    kind: ClassVar[str] = "settle"
-    energies: tuple[str, ...]
+    energies: tuple[str, str]
     limited: str
     last: str
     moving: tuple[tuple[str, Rows], ...]
     used: str
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (*self.energies, self.last, self.used, "tolerance", "energy_limit", *(name for name, _ in self.moving))
+    def lower(self, visit):
+        per_trial = map(_of_trials, (*self.energies, self.limited, self.last, self.used))
+        limits = Scalar("tolerance"), Scalar("energy_limit")
+        yield Call("settle_trials", ITERATION, *limits, *per_trial, PER_TRIAL, WIDTH)
+        yield from _fill(self.moving)
+        yield BreakUnless(Call("any_trial", PER_TRIAL, WIDTH))
 
 
 @dataclass(frozen=True)
-class Backtrack:
+class Backtrack(Operation):
     """Set what each trial multiplies its last `change` with, its gain: a trial whose energy did not rise goes on with
     a somewhat longer step, one whose energy rose takes back half of its last step.
 
@@ -292,9 +389,8 @@ class Backtrack:
     gains     variables that hold a trial's gain, one value per unit and step
     """
 
-    kind: ClassVar[str] = "backtrack"
     stage: str
-    energies: tuple[str, ...]
+    energies: tuple[str, str]
     last: str
     length: str
     used: str
@@ -302,90 +398,83 @@ class Backtrack:
     tau: float
     rounding: float
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (
-            *self.energies,
-            self.last,
-            self.length,
-            self.used,
-            "tolerance",
-            "inference_dt",
-            *(name for name, _ in self.gains),
-        )
+    def lower(self, visit):
+        state = [_of_trials(name) for name in (self.last, self.length, self.used)]
+        if self.stage == "start":
+            yield Call("start_lengths", Scalar("inference_dt"), self.tau, *state, WIDTH)
+            return
+        judged = (self.rounding, *map(_of_trials, self.energies), *state, PER_TRIAL, WIDTH)
+        if self.stage == "end":
+            yield from (Call("last_gains", *judged), *_fill(self.gains))
+        else:
+            yield from (Call("next_gains", ITERATION, Scalar("tolerance"), *judged), *_fill(self.gains))
+            yield BreakUnless(Call("any_trial", PER_TRIAL, WIDTH))
+
+
+def _of_trials(name: str) -> Pointer:
+    """The tile's part of a variable that holds one number for each trial."""
+    return Pointer(name, Extent(first=1))
+
+
+def _fill(variables: Iterable[tuple[str, Rows]]) -> Iterable[Statement]:
+    """Each trial's number for all its steps and units."""
+    for name, rows in variables:
+        yield Call("fill_trials", PER_TRIAL, rows.of(name, rows.all), rows.steps, WIDTH, rows.units)
 
 
 @dataclass(frozen=True)
-class Choose:
+class Choose(Operation):
     """The most probable output of step s − 1 becomes the stimulus of step s, one-hot or (`symbolic`) its number."""
 
-    kind: ClassVar[str] = "choose"
     target: str
     source: str
     stimulus: Rows
     output: Rows
     symbolic: bool = False
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.target, self.source
+    def lower(self, visit):
+        steps = visit.stretch(self.output.first_step + 1, visit.steps)
+        output, stimulus = self.output.of(self.source, steps.shifted(-1)), self.stimulus.of(self.target, steps)
+        kernel = "choose_symbols" if self.symbolic else "choose_rows"
+        return steps.visit(Call(kernel, output, self.output.units, stimulus, self.stimulus.units, steps.rows))
 
 
 @dataclass(frozen=True)
-class Clip:
+class Clip(Operation):
     """Scale a matrix (post × pre) to at most `limit` in a norm, "spectral" or "frobenius"."""
 
-    kind: ClassVar[str] = "clip"
     target: str
     post: int
     pre: int
     limit: float
     norm: str = "spectral"
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (self.target,)
+    def lower(self, visit):
+        yield Call(f"clip_{self.norm}_norm", Pointer(self.target), self.post, self.pre, float(self.limit))
 
 
 @dataclass(frozen=True)
-class Section:
+class Section(Operation):
     """Operations in order: once over all steps, step by step (`forward`, `backward`), or repeated
     (`repeat`: as often as the scalar variable `count` says, over all steps); only `when` (not `unless`) that scalar
     is set.  What is repeated may contain other sections."""
 
-    kind: ClassVar[str] = "section"
     operations: tuple[Operation, ...]
     loop: str = "once"
     count: str = ""
     when: str = ""
     unless: str = ""
 
-    @property
-    def names(self) -> set[str]:
-        found = {name for operation in self.operations for name in operation.names}
-        return found | {name for name in (self.count, self.when, self.unless) if name}
-
-
-Operation = (
-    Forward
-    | Pack
-    | Feedback
-    | HebbianSum
-    | Gather
-    | Scatter
-    | OneHot
-    | Block
-    | Zero
-    | Carry
-    | Noise
-    | Softmax
-    | Energy
-    | Settle
-    | Backtrack
-    | Choose
-    | Clip
-    | Section
-)
+    def lower(self, visit):
+        inside = replace(visit, stepwise=self.loop in ("forward", "backward"))
+        body = tuple(statement for operation in self.operations for statement in operation.lower(inside))
+        if self.loop == "repeat":
+            body = (Loop("_iteration", Scalar(self.count), body),)
+        elif self.loop != "once":
+            body = (Loop("_step", visit.steps, body, backwards=self.loop == "backward"),)
+        if self.when or self.unless:
+            return [Guard(Scalar(self.when or self.unless), "!=" if self.when else "==", 0, body)]
+        return body
 
 
 @dataclass(frozen=True)

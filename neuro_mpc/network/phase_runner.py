@@ -20,7 +20,9 @@ from brian2.groups.group import CodeRunner, Group
 from brian2.utils.stringtools import get_identifiers, word_substitute
 
 from neuro_mpc.network import blas
-from neuro_mpc.network.operations import Section, Tiling
+from neuro_mpc.network.operations import Section, Tiling, Visit
+from neuro_mpc.network.printers import CPPPrinter, CythonPrinter, NumpyPrinter
+from neuro_mpc.network.statements import kernels, names
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -28,13 +30,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 class NumpyPhaseCodeObject(NumpyCodeObject):
     """A phase in NumPy."""
 
+    printer = NumpyPrinter
     templater = NumpyCodeObject.templater.derive("neuro_mpc.network", templates_dir="templates/numpy")
 
 
 class CythonPhaseCodeObject(CythonCodeObject):
-    """A phase in Cython, with the products and row-wise operations of the C++ phase, and the BLAS that SciPy
-    exports to Cython."""
+    """A phase in Cython, with the kernels of the C++ phase, and the BLAS that SciPy exports to Cython."""
 
+    printer = CythonPrinter
     templater = CythonCodeObject.templater.derive(
         ("neuro_mpc.network",) * 2, templates_dir=("templates/cython", "templates/cpp")
     )
@@ -43,6 +46,7 @@ class CythonPhaseCodeObject(CythonCodeObject):
 class CPPPhaseCodeObject(CPPStandaloneCodeObject):
     """A phase in C++ standalone, linked to the OpenBLAS of the package scipy-openblas32."""
 
+    printer = CPPPrinter
     templater = CPPStandaloneCodeObject.templater.derive("neuro_mpc.network", templates_dir="templates/cpp")
 
     def __init__(self, *args, compiler_kwds, **kwds):
@@ -115,7 +119,9 @@ class PhaseRunner(CodeRunner):
         abstract = {block: "\n".join(self._in_phase_names(*part) for part in parts) for block, parts in blocks.items()}
         for block, name in passing:  # Brian2 takes a name that it does not know for a temporary variable
             abstract[block] = word_substitute(abstract[block], {name: f"{name}_passing"})
-        used = {name for section in sections for name in section.names} | {condition, "idle_trials"}
+        visit = Visit(tiling.trials, steps)
+        statements = [statement for section in sections for statement in section.lower(visit)]
+        code_object = code_object_class(target)
         CodeRunner.__init__(
             self,
             owner,
@@ -125,13 +131,14 @@ class PhaseRunner(CodeRunner):
             order=order,
             name=name,
             check_units=False,
-            needed_variables=sorted(used),
-            codeobj_class=code_object_class(target),
+            needed_variables=sorted(names(statements) | {condition, "idle_trials"}),
+            codeobj_class=code_object,
             template_kwds={
-                "sections": sections,
+                "statements": statements,
+                "kernels": kernels(statements),
+                "printer": code_object.printer,
                 "condition": condition,
                 "tiling": tiling,
-                "steps": steps,
                 "parallel": parallel,
             },
         )

@@ -1,4 +1,6 @@
-// Row-wise operations of a sweep: noise, softmax, energies, spectral norm (C++ standalone and Cython).
+// Kernels of the operations of a phase, for C++ standalone and Cython; neuro_mpc/network/kernels.py has the same ones for
+// NumPy, with the same parameters. Arrays begin where a kernel is to work; `width` is the number of trials of a tile, whose
+// rows run over steps, then trials.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -35,11 +37,47 @@ static inline T counter_normal(uint32_t position, uint32_t counter, uint32_t key
     return sqrt((T)-2 * log(u)) * cos(angle);
 }
 
+// target (steps × width rows) = scale × noise of the trials `first` … of `trials`.
 template <typename T>
-static inline void fill_normal(T* target, int count, uint32_t position, uint32_t counter, uint32_t key, T scale)
+static inline void fill_normal(T* target, int steps, int trials, int units, int first, int width, int32_t counter,
+                               int32_t key, int stream, T scale)
 {
-    for (int i = 0; i < count; i++)
-        target[i] = scale * counter_normal<T>(position + (uint32_t)i, counter, key);
+    for (int step = 0; step < steps; step++)
+        for (int trial = 0; trial < width; trial++, target += units)
+        {
+            const uint32_t position = (uint32_t)(step * trials + first + trial) * (uint32_t)units;
+            for (int i = 0; i < units; i++)
+                target[i] = scale * counter_normal<T>(position + (uint32_t)i, (uint32_t)counter, (uint32_t)key ^ (uint32_t)stream);
+        }
+}
+
+template <typename T>
+static inline void fill_zero(T* target, int64_t count) { std::fill_n(target, count, (T)0); }
+
+// history = the last rows, or zeros; the two may overlap.
+template <typename T>
+static inline void carry_rows(bool carrying, const T* last, T* history, int64_t count)
+{
+    if (carrying)
+        std::memmove(history, last, count * sizeof(T));
+    else
+        fill_zero(history, count);
+}
+
+// target (steps × width × units) = the number of each trial, in all its steps at once: the first tells whether it is new.
+template <typename T>
+static inline void fill_trials(const double* values, T* target, int steps, int width, int units)
+{
+    for (int trial = 0; trial < width; trial++)
+        if (target[trial * units] != (T)values[trial])
+            for (int step = 0; step < steps; step++)
+                std::fill_n(target + ((int64_t)step * width + trial) * units, units, (T)values[trial]);
+}
+
+// Whether any trial's number is not zero.
+static inline bool any_trial(const double* values, int width)
+{
+    return std::any_of(values, values + width, [](double value) { return value != 0; });
 }
 
 // Columns of a (post × pre) matrix taken together, so that a row of the target and of the matrix stay in cache.
@@ -140,6 +178,39 @@ static inline void add_cross_entropy(const T* source, const T* label, int64_t ro
     }
 }
 
+// moves = 1 for the trials whose energy still changes by more than `tolerance` times itself, else 0, as for all once the
+// sum of their energies `limited` passed `limit`.
+static inline void settle_trials(int iteration, double tolerance, double limit, const double* loss, const double* hidden,
+                                 const double* limited, double* last, int32_t* used, double* moves, int width)
+{
+    double sum = 0;
+    for (int trial = 0; trial < width; trial++)
+        sum += limited[trial];
+    const bool astray = sum > limit;
+    for (int trial = 0; trial < width; trial++)
+    {
+        if (iteration == 0)
+            used[trial] = 0;
+        const double energy = loss[trial] + hidden[trial];
+        const bool settled = tolerance > 0 && iteration > 0
+                             && std::fabs(last[trial] - energy) <= tolerance * std::fabs(last[trial]);
+        const bool moving = used[trial] == iteration && !astray && !settled;
+        last[trial] = energy;
+        if (moving)
+            used[trial] = iteration + 1;
+        moves[trial] = moving;
+    }
+}
+
+// What next_gains starts from; it lengthens the first step, too.
+template <typename T, typename U>
+static inline void start_lengths(T dt, U tau, double* last, double* length, int32_t* used, int width)
+{
+    std::fill_n(last, width, HIGHEST);
+    std::fill_n(length, width, dt / tau / LENGTHENING);
+    std::fill_n(used, width, 0);
+}
+
 // The gain of a trial's step: longer after one that lowered its energy, half the way back after one that did not,
 // 0 once its energy changed by less than `tolerance` times itself.
 static inline double next_gain(double energy, double rounding, double tolerance, int iteration, double* last,
@@ -154,6 +225,22 @@ static inline double next_gain(double energy, double rounding, double tolerance,
     *length = rose ? *length / 2 : std::min(*length * LENGTHENING, LONGEST);
     *last = rose ? *last : energy;
     return rose ? -*length : *length;
+}
+
+static inline void next_gains(int iteration, double tolerance, double rounding, const double* loss, const double* hidden,
+                              double* last, double* length, int32_t* used, double* gains, int width)
+{
+    for (int trial = 0; trial < width; trial++)
+        gains[trial] = next_gain(loss[trial] + hidden[trial], rounding, tolerance, iteration, last + trial,
+                                 length + trial, used + trial);
+}
+
+// The gains after the last step: it is taken back where the energy rose.
+static inline void last_gains(double rounding, const double* loss, const double* hidden, const double* last,
+                              const double* length, const int32_t*, double* gains, int width)
+{
+    for (int trial = 0; trial < width; trial++)
+        gains[trial] = has_not_risen(loss[trial] + hidden[trial], last[trial], rounding) ? 0 : -length[trial];
 }
 
 // stimulus = one-hot of the largest output, row by row.
@@ -171,7 +258,7 @@ static inline void choose_rows(const T* output, int classes, T* stimulus, int un
 
 // symbol = number of the largest output, row by row.
 template <typename T>
-static inline void choose_symbols(const T* output, int classes, int32_t* symbols, int rows)
+static inline void choose_symbols(const T* output, int classes, int32_t* symbols, int, int rows)
 {
     for (int row = 0; row < rows; row++, output += classes)
         symbols[row] = std::max_element(output, output + classes) - output;

@@ -1,0 +1,216 @@
+"""Operations come down to a few statements, which each target writes in its language; a new one is one class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from brian2 import NeuronGroup, second
+from brian2.core.clocks import Clock
+
+from neuro_mpc.network import kernels
+from neuro_mpc.network.groups import Control
+from neuro_mpc.network.operations import (
+    Carry,
+    Feedback,
+    Forward,
+    HebbianSum,
+    Operation,
+    Rows,
+    Section,
+    Span,
+    Tiling,
+    Visit,
+    Zero,
+)
+from neuro_mpc.network.phase_runner import PhaseRunner
+from neuro_mpc.network.printers import CPPPrinter, CythonPrinter, NumpyPrinter
+from neuro_mpc.network.statements import BreakUnless, Call, Elementwise, Extent, Guard, Loop, Pointer, Scalar, names
+
+TRIALS, STEPS, UNITS = 5, 3, 2
+ROWS = Rows(UNITS, STEPS, history=1)
+VISIT = Visit(TRIALS, STEPS)
+
+
+@dataclass(frozen=True)
+class Decay(Operation):
+    """target = factor · target: an operation that the package does not have."""
+
+    target: str
+    rows: Rows
+    factor: float
+
+    def lower(self, visit):
+        steps = visit.steps_of(self.rows)
+        return steps.visit(Call("decay", self.rows.of(self.target, steps), self.rows.size(steps), self.factor))
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Executes a section of a phase with NumPy, on the variable x = 1 of a population."""
+
+    def decay(target, count, factor):
+        target[:count] *= factor
+
+    monkeypatch.setattr(kernels, "decay", decay, raising=False)
+
+    def execute(section: Section, tile: int) -> np.ndarray:
+        clock, shared = Clock(dt=1 * second), {"dtype": np.dtype("f4"), "namespace": {}}
+        control = Control(TRIALS, name="control_of_test*", clock=clock, **shared)
+        group = NeuronGroup(ROWS.elements(TRIALS), "x : 1", name="cells", clock=clock, **shared)
+        group.x = 1
+        control.variables["predicting"].get_value()[:] = 1
+        control.variables["iterations"].get_value()[:] = 2
+        runner = PhaseRunner(
+            control,
+            (section,),
+            {},
+            [group],
+            passing=set(),
+            condition="predicting",
+            tiling=Tiling(TRIALS, tile),
+            steps=STEPS,
+            target="numpy",
+            name="phase_of_test*",
+            clock=clock,
+        )
+        runner.before_run({})
+        runner.run()
+        return np.asarray(group.x)
+
+    return execute
+
+
+@pytest.mark.parametrize("tile", [2, 5])
+@pytest.mark.parametrize(
+    ("section", "factor"),
+    [
+        ({}, 0.5),
+        ({"loop": "forward"}, 0.5),
+        ({"loop": "backward"}, 0.5),
+        ({"loop": "repeat", "count": "iterations"}, 0.25),
+        ({"when": "generating"}, 1),
+        ({"unless": "generating"}, 0.5),
+    ],
+)
+def test_a_new_operation_is_one_class_and_its_kernel(run, section, factor, tile):
+    found = run(Section((Decay("cells_x", ROWS, 0.5),), **section), tile)
+    tiles = [found[start * 8 : (start + tile) * 8].reshape(4, -1) for start in range(0, TRIALS, tile)]
+    for rows in tiles:
+        assert np.all(rows[0] == 1) and np.all(rows[1:] == factor)
+
+
+def statement(kind: str):
+    return {
+        "call": Call("decay", Pointer("x", Extent(8, 4, 2)), Extent(width=2), 0.5, "_width"),
+        "guard": Guard(Scalar("drawing"), "!=", 0, (Call("f", 1),)),
+        "loop": Loop("_iteration", Scalar("iterations"), (BreakUnless(Call("any_trial", "_per_trial")),)),
+        "backwards": Loop("_step", 3, (Call("f", Pointer("x")),), backwards=True),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("printer", "expected"),
+    [
+        (
+            CPPPrinter,
+            {
+                "call": "decay(_x + 8*_first + (2*_step + 4)*_width, 2*_width, 0.5, _width);",
+                "guard": "if (_drawing[0] != 0)\n{\n    f(1);\n}",
+                "loop": "for (int64_t _iteration = 0; _iteration < _iterations[0]; _iteration++)\n{\n"
+                "    if (any_trial(_per_trial) == 0)\n    {\n        break;\n    }\n}",
+                "backwards": "for (int64_t _step = 3 - 1; _step >= 0; _step--)\n{\n    f(_x);\n}",
+            },
+        ),
+        (
+            CythonPrinter,
+            {
+                "call": "decay(_x + 8*_first + (2*_step + 4)*_width, 2*_width, <double>0.5, _width)",
+                "guard": "if (_drawing[0] != 0):\n    f(1)",
+                "loop": "for _iteration in range(_iterations[0]):\n    if (any_trial(_per_trial) == 0):\n        break",
+                "backwards": "for _step in range(3 - 1, -1, -1):\n    f(_x)",
+            },
+        ),
+        (
+            NumpyPrinter,
+            {
+                "call": "_kernels.decay(_x[8*_first + (2*_step + 4)*_width:], 2*_width, 0.5, _width)",
+                "guard": "if (_drawing[0] != 0):\n    _kernels.f(1)",
+                "loop": "for _iteration in range(_iterations[0]):\n"
+                "    if (_kernels.any_trial(_per_trial) == 0):\n        break",
+                "backwards": "for _step in range(3 - 1, -1, -1):\n    _kernels.f(_x[0:])",
+            },
+        ),
+    ],
+)
+def test_statements_are_written_in_the_language_of_the_target(printer, expected):
+    everything = {name: name for name in ("x", "drawing", "iterations")}
+    written = printer({}, {}, everything, "_{}".format)
+    assert {kind: written.statement(statement(kind)) for kind in expected} == expected
+
+
+def test_blocks_are_loops_for_the_compiler_to_vectorise():
+    written = CPPPrinter({"b": ["const int s = 1;"]}, {"b": ["x[_idx] = s;"]}, {}, str)
+    assert written.statement(Elementwise("b", Extent(6), Extent(width=3))).splitlines()[3:] == [
+        "    const int64_t _begin = 6*_first, _end = _begin + 3*_width;",
+        "    #pragma GCC ivdep",
+        "    for (int64_t _idx = _begin; _idx < _end; _idx++)",
+        "    {",
+        "        x[_idx] = s;",
+        "    }",
+        "}",
+    ]
+
+
+def test_names_are_those_of_all_arrays_and_scalars():
+    loop = Loop("_iteration", Scalar("iterations"), (Guard(Scalar("drawing"), "!=", 0, (Call("f", Pointer("x")),)),))
+    assert names([loop, statement("call")]) == {"iterations", "drawing", "x"}
+
+
+def reached(operation: Operation, name: str, visit: Visit) -> set[int]:
+    """Elements of the array `name` at which the calls of an operation begin, executed step by step for a tile of one."""
+    found = set()
+
+    def execute(statements, step):
+        for each in statements:
+            if isinstance(each, Guard):
+                if eval(f"{step} {each.relation} {each.right}"):
+                    execute(each.body, step)
+                continue
+            pointer = next(value for value in each.arguments if isinstance(value, Pointer) and value.name == name)
+            found.add(eval(str(pointer.offset), {"_first": 0, "_width": 1, "_step": step}))
+
+    for step in range(visit.steps) if visit.stepwise else [0]:
+        execute(operation.lower(visit), step)
+    return found
+
+
+STEPWISE = Visit(1, STEPS, stepwise=True)
+
+
+@pytest.mark.parametrize("delay", [0, 1, 2, 3, 4])
+def test_steps_that_feedback_does_not_reach_are_zero(delay):
+    pre, post = Rows(1, STEPS, history=delay), Rows(1, STEPS)
+    span = Span(post, pre, delay)
+    fed = reached(Feedback("a", "e", "w", span), "a", STEPWISE)
+    zero = reached(Zero("a", pre, span), "a", STEPWISE)
+    assert fed == {delay + step for step in range(STEPS - delay)}
+    assert fed | zero == {delay + step for step in range(STEPS)} and not fed & zero
+
+
+@pytest.mark.parametrize("delay", [0, 1, 2, 3, 4])
+def test_what_arrives_comes_from_the_steps_before(delay):
+    pre, post = Rows(1, STEPS, history=delay), Rows(1, STEPS)
+    span = Span(post, pre, delay)
+    assert reached(Forward("g", "f", "w", span), "f", STEPWISE) == set(range(STEPS))
+    assert reached(HebbianSum("h", "e", "f", span), "f", Visit(1, STEPS)) == {0}
+
+
+def test_what_is_carried_are_the_last_steps_also_of_the_history():
+    (call,) = Carry("f", Rows(1, 2, history=3)).lower(VISIT)
+    carrying, *pointers, count = call.arguments
+    last, history = (eval(str(each.offset), {"_first": 0, "_width": 1}) for each in pointers)
+    values = np.arange(5.0)
+    kernels.carry_rows(True, values[last:], values[history:], eval(str(count), {"_width": 1}))
+    assert np.array_equal(values, [2, 3, 4, 3, 4])
