@@ -1,6 +1,7 @@
 """Compiled programs: built once, also by two runs at the same time, and again where the cache is damaged."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -141,3 +142,62 @@ def test_two_concurrent_runs_from_a_cold_cache(tmp_path):
     assert sum("\ncompiling\n" in f"\n{text}" for text in said) == 1, said
     assert content(tmp_path / "a.nc") == content(tmp_path / "b.nc")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nc", "b.nc", "cache"]
+
+
+PACKAGE = Path(nm.__file__).parent
+GENERATING = [
+    path.relative_to(PACKAGE)
+    for room in ("descriptions", "rules", "network")
+    for path in sorted((PACKAGE / room).rglob("*.*"))
+    if path.is_file() and path.suffix in (".py", ".cpp", ".h", ".pyx", ".py_")
+]
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package on which the names of compiled programs depend."""
+    copy = shutil.copytree(PACKAGE, tmp_path / "neuro_mpc", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(launch, "PACKAGE", copy)
+    monkeypatch.setattr(launch, "compiler", lambda: ("c++",))
+    monkeypatch.setattr(launch, "compiler_version", lambda: "c++ 1")
+    return copy
+
+
+def names_of_compiled() -> list[object]:
+    return [launch._key(Plan()), launch._cython_cache([])]
+
+
+def test_a_program_is_compiled_again_after_a_change_of_any_file_that_takes_part(package):
+    assert {path.suffix for path in GENERATING} == {".py", ".cpp", ".h", ".pyx", ".py_"}
+    seen = {launch._key(Plan())}
+    for path in GENERATING:
+        (package / path).write_text((package / path).read_text() + " ")
+        name = launch._key(Plan())
+        assert name not in seen, path
+        seen.add(name)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda path: path.write_text(""), lambda path: path.rename(path.with_name("derived.py"))]
+)
+def test_so_is_cython_and_after_a_file_was_renamed(package, change):
+    before = names_of_compiled()
+    change(package / "rules" / "notation.py")
+    assert all(now != then for now, then in zip(names_of_compiled(), before))
+
+
+def test_a_program_stays_as_it_is_after_changes_elsewhere(package):
+    before = names_of_compiled()
+    (package / "plots" / "style.py").write_text("")
+    (package / "rules" / "__pycache__").mkdir()
+    (package / "rules" / "__pycache__" / "derivation.pyc").write_text("")
+    assert names_of_compiled() == before
+
+
+def test_what_takes_part_imports_nothing_else_of_the_package(package):
+    """Nothing else can change the code that is generated."""
+    taking_part = {"descriptions", "rules", "network"} | {path.stem for path in PACKAGE.glob("*.py")}
+    imports = re.compile(r"^\s*(?:from|import) neuro_mpc\.(\w+)", re.MULTILINE)
+    for path in GENERATING:
+        if path.suffix == ".py":
+            assert set(imports.findall((PACKAGE / path).read_text())) <= taking_part, path

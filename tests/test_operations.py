@@ -11,21 +11,10 @@ from brian2.core.clocks import Clock
 
 from neuro_mpc.network import kernels
 from neuro_mpc.network.groups import Control
-from neuro_mpc.network.operations import (
-    Carry,
-    Feedback,
-    Forward,
-    HebbianSum,
-    Operation,
-    Rows,
-    Section,
-    Span,
-    Tiling,
-    Visit,
-    Zero,
-)
+from neuro_mpc.network.operations import Carry, Feedback, Forward, HebbianSum, Operation, Section, Zero
 from neuro_mpc.network.phase_runner import PhaseRunner
 from neuro_mpc.network.printers import CPPPrinter, CythonPrinter, NumpyPrinter
+from neuro_mpc.network.rows import Rows, Span, Tiling, Visit
 from neuro_mpc.network.statements import BreakUnless, Call, Elementwise, Extent, Guard, Loop, Pointer, Scalar, names
 
 TRIALS, STEPS, UNITS = 5, 3, 2
@@ -98,7 +87,8 @@ def test_a_new_operation_is_one_class_and_its_kernel(run, section, factor, tile)
     found = run(Section((Decay("cells_x", ROWS, 0.5),), **section), tile)
     tiles = [found[start * 8 : (start + tile) * 8].reshape(4, -1) for start in range(0, TRIALS, tile)]
     for rows in tiles:
-        assert np.all(rows[0] == 1) and np.all(rows[1:] == factor)
+        assert np.all(rows[0] == 1)
+        assert np.all(rows[1:] == factor)
 
 
 def statement(kind: str):
@@ -169,7 +159,7 @@ def test_names_are_those_of_all_arrays_and_scalars():
 
 
 def reached(operation: Operation, name: str, visit: Visit) -> set[int]:
-    """Elements of the array `name` at which the calls of an operation begin, executed step by step for a tile of one."""
+    """Elements of the array `name` from which an operation works, for a tile of one trial."""
     found = set()
 
     def execute(statements, step):
@@ -196,7 +186,8 @@ def test_steps_that_feedback_does_not_reach_are_zero(delay):
     fed = reached(Feedback("a", "e", "w", span), "a", STEPWISE)
     zero = reached(Zero("a", pre, span), "a", STEPWISE)
     assert fed == {delay + step for step in range(STEPS - delay)}
-    assert fed | zero == {delay + step for step in range(STEPS)} and not fed & zero
+    assert fed | zero == {delay + step for step in range(STEPS)}
+    assert not fed & zero
 
 
 @pytest.mark.parametrize("delay", [0, 1, 2, 3, 4])
@@ -209,7 +200,7 @@ def test_what_arrives_comes_from_the_steps_before(delay):
 
 def test_what_is_carried_are_the_last_steps_also_of_the_history():
     (call,) = Carry("f", Rows(1, 2, history=3)).lower(VISIT)
-    carrying, *pointers, count = call.arguments
+    _carrying, *pointers, count = call.arguments
     last, history = (eval(str(each.offset), {"_first": 0, "_width": 1}) for each in pointers)
     values = np.arange(5.0)
     kernels.carry_rows(True, values[last:], values[history:], eval(str(count), {"_width": 1}))

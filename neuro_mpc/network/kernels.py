@@ -1,7 +1,7 @@
-"""Kernels of the operations of a phase in NumPy; the same ones, with the same parameters, as in templates/cpp/kernels.h.
+"""Kernels of the operations of a phase in NumPy, with the names and parameters of those in templates/cpp/kernels.h.
 
-Arrays are flat and begin where a kernel is to work.  `width` is the number of trials of a tile, whose rows run over steps,
-then trials.
+Arrays are flat and begin where a kernel is to work.  `width` is the number of trials of a tile, whose rows run over
+steps, then trials.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def view(array: np.ndarray, *shape: int) -> np.ndarray:
     return array[: math.prod(shape)].reshape(shape)
 
 
-# --- products ----------------------------------------------------------------------------------------------------------
+# --- products ---
 
 
 def packed_product(
@@ -46,7 +46,7 @@ def pack_weights(transposed: bool, k: int, n: int, weights: np.ndarray, packed: 
     view(packed, k, n)[...] = view(weights, n, k).T if transposed else view(weights, k, n)
 
 
-# --- symbols -----------------------------------------------------------------------------------------------------------
+# --- symbols ---
 
 
 def gather_columns(
@@ -89,7 +89,7 @@ def choose_rows(output: np.ndarray, classes: int, stimulus: np.ndarray, units: i
     stimulus[np.flatnonzero(known), best[known]] = 1
 
 
-# --- noise -------------------------------------------------------------------------------------------------------------
+# --- noise ---
 
 
 def counter_bits(position: np.ndarray, counter: int, key: int) -> tuple[np.ndarray, np.ndarray]:
@@ -137,7 +137,7 @@ def fill_normal(
     view(target, steps * width, units)[...] = scale * noise
 
 
-# --- rows and trials ---------------------------------------------------------------------------------------------------
+# --- rows and trials ---
 
 
 def fill_zero(target: np.ndarray, count: int) -> None:
@@ -182,7 +182,7 @@ def add_cross_entropy(
     energy[:width] += entropy.reshape(-1, width).sum(axis=0, dtype=np.float64)
 
 
-# --- the length of steps of inference ----------------------------------------------------------------------------------
+# --- the length of steps of inference ---
 
 
 def settle_trials(
@@ -261,7 +261,7 @@ def has_not_risen(energy: np.ndarray, last: np.ndarray, rounding: float) -> np.n
     return energy <= last + rounding * np.abs(last)
 
 
-# --- gradients ---------------------------------------------------------------------------------------------------------
+# --- gradients ---
 
 
 def clip_frobenius_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
@@ -272,7 +272,7 @@ def clip_frobenius_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -
 
 
 def clip_spectral_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
-    """Scale a matrix (post, pre) in place to at most `limit` in spectral norm, found by power iteration in double precision."""
+    """Scale a matrix (post, pre) in place to at most `limit` in spectral norm: power iteration in double precision."""
     exact = view(matrix, post, pre).astype(np.float64)
     if not np.square(exact).sum() > limit**2:
         return

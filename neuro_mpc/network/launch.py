@@ -21,7 +21,7 @@ from pathlib import Path
 
 from neuro_mpc import processes
 from neuro_mpc.errors import RunError, did_you_mean
-from neuro_mpc.network import blas
+from neuro_mpc.network import blas, sources
 from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.network.program import Manifest, Program
@@ -31,6 +31,7 @@ try:
 except ImportError:
     fcntl = None
 
+PACKAGE = Path(__file__).parents[1]
 BACKENDS = ("cpp", "cython", "numpy")
 CHECKED = "sha256"
 SHOWN_LINES = 5
@@ -266,12 +267,9 @@ def _install(scratch: Path, program: Path) -> None:
 
 def _key(plan: Plan) -> str:
     """What the program depends on: the plan, our own source, versions, compiler and processor."""
-    package = Path(__file__).parents[1]
-    sources = [path for path in sorted(package.glob("network/**/*")) if path.suffix in (".py", ".cpp", ".h")]
-    sources += sorted([*package.glob("rules/*.py"), *package.glob("descriptions/*.py")])
     parts = [
         plan.to_json(),
-        *(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in sources),
+        *sources.digests(PACKAGE),
         version("brian2"),
         version("numpy"),
         version("scipy-openblas32"),
@@ -285,8 +283,8 @@ def _key(plan: Plan) -> str:
 
 
 def _cython_cache(flags: list[str]) -> Path:
-    """Where Brian2 keeps compiled Cython; it tells sources, Python and libraries apart, but not what is named here."""
-    parts = [*flags, platform.machine(), processor()]
+    """Where Brian2 keeps compiled Cython; it tells generated code and libraries apart, but not what is named here."""
+    parts = [*sources.digests(PACKAGE), *flags, platform.machine(), processor()]
     return cache_directory() / f"cython-{_digest(parts)}"
 
 

@@ -23,10 +23,10 @@ from brian2.utils.stringtools import word_substitute
 from neuro_mpc.network import phases
 from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.groups import Control, DenseSynapses
-from neuro_mpc.network.operations import Rows
 from neuro_mpc.network.phase_runner import MessageLoop, PhaseRunner, own_arrays
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.network.program import CODES, Manifest
+from neuro_mpc.network.rows import Rows
 
 
 class Model:

@@ -20,8 +20,9 @@ from brian2.groups.group import CodeRunner, Group
 from brian2.utils.stringtools import get_identifiers, word_substitute
 
 from neuro_mpc.network import blas
-from neuro_mpc.network.operations import Section, Tiling, Visit
+from neuro_mpc.network.operations import Section
 from neuro_mpc.network.printers import CPPPrinter, CythonPrinter, NumpyPrinter
+from neuro_mpc.network.rows import Tiling, Visit
 from neuro_mpc.network.statements import kernels, names
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -22,15 +22,14 @@ from neuro_mpc.network.operations import (
     OneHot,
     Operation,
     Pack,
-    Rows,
     Scatter,
     Section,
     Settle,
     Softmax,
-    Tiling,
     Zero,
 )
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.network.rows import Rows, Tiling
 from neuro_mpc.rules.derivation import RETURN
 
 REDRAWN_STREAMS = 1024

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.network.operations import Rows, Span, Tiling
 from neuro_mpc.network.plasticity import Plasticity
+from neuro_mpc.network.rows import Rows, Span, Tiling
 from neuro_mpc.rules.derivation import Rules, derive
 
 TAU_SECONDS = 0.01

@@ -20,7 +20,7 @@ import numpy as np
 
 from neuro_mpc import processes
 from neuro_mpc.errors import RunError
-from neuro_mpc.network.operations import Rows, Tiling
+from neuro_mpc.network.rows import Rows, Tiling
 
 ADVICE = {
     signal.SIGKILL: "where the system ended it for want of memory, a smaller learning.batch or smaller populations",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 
 @dataclass(frozen=True)
 class Extent:
-    """first · _first + (width + step · _step) · _width: an offset into an array, or a number of its rows or elements."""
+    """first · _first + (step · _step + width) · _width: an offset into an array, or a number of rows or elements."""
 
     first: int = 0
     width: int = 0
