@@ -8,8 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neuro_mpc import analysis, plots  # noqa: F401
     from neuro_mpc.descriptions.circuit import Circuit
-    from neuro_mpc.descriptions.loading import load_circuit, load_protocol, save_circuit, save_protocol
+    from neuro_mpc.descriptions.loading import changed, load_circuit, load_protocol, save_circuit, save_protocol
     from neuro_mpc.descriptions.protocol import Protocol
     from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
     from neuro_mpc.plots import plot_run
@@ -31,6 +32,7 @@ __all__ = [
     "RunFileError",
     "Trained",
     "__version__",
+    "changed",
     "check",
     "generate",
     "load_circuit",
@@ -49,7 +51,7 @@ __all__ = [
 _NAMES = {
     "descriptions.circuit": ("Circuit",),
     "simulation.generation": ("generate", "next_symbols"),
-    "descriptions.loading": ("load_circuit", "load_protocol", "save_circuit", "save_protocol"),
+    "descriptions.loading": ("changed", "load_circuit", "load_protocol", "save_circuit", "save_protocol"),
     "errors": ("DescriptionError", "NeuroMPCError", "RunError", "RunFileError"),
     "plots": ("plot_run",),
     "descriptions.protocol": ("Protocol",),
@@ -59,11 +61,14 @@ _NAMES = {
     "sweeps.sweep": ("sweep",),
     "simulation.trained": ("Trained", "load_trained"),
 }
+_MODULES = ("analysis", "plots")
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """The public `name`, imported from the module that defines it and kept; AttributeError for any other."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
@@ -72,4 +77,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, *_MODULES])

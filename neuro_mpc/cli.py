@@ -11,6 +11,7 @@ import typer
 
 import neuro_mpc as nm
 from neuro_mpc.runs.progress import measured, progress_on
+from neuro_mpc.spelling import command_line
 
 if TYPE_CHECKING:
     from xarray import DataTree
@@ -311,12 +312,13 @@ def _described(
 
 @contextmanager
 def _errors_told() -> Iterator[None]:
-    """What the user can mend is told on stderr without a traceback."""
-    try:
-        yield
-    except nm.NeuroMPCError as error:
-        typer.echo(f"neuro-mpc: {error}", err=True)
-        raise typer.Exit(REFUSED) from None
+    """What the user can mend is told on stderr without a traceback, with the options of the command line."""
+    with command_line():
+        try:
+            yield
+        except nm.NeuroMPCError as error:
+            typer.echo(f"neuro-mpc: {error}", err=True)
+            raise typer.Exit(REFUSED) from None
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from neuro_mpc.spelling import spelled
+
 SHOWN_IN_FULL = 3
 LONGEST_VALUE = 100
 
@@ -61,21 +63,21 @@ class DescriptionError(NeuroMPCError):
     def __str__(self) -> str:
         where = f"{self.source}: " if self.source else ""
         if self.problems == (self,):
-            return where + self.details()
+            return spelled(where + self.details())
         full = [problem.details() for problem in self.problems[:SHOWN_IN_FULL]]
         brief = [problem.details().splitlines()[0] for problem in self.problems[SHOWN_IN_FULL:]]
-        return "\n".join([where + self.problem, *full, *brief])
+        return spelled("\n".join([where + self.problem, *full, *brief]))
 
 
 class _AdvisedError(NeuroMPCError):
-    """An error of one line and, where there is one, an advice."""
+    """An error of one line and, where there is one, a hint."""
 
     def __init__(self, problem: str, *, hint: str = ""):
         super().__init__(problem)
         self.problem, self.hint = problem, hint
 
     def __str__(self) -> str:
-        return self.problem + (f"\n  try: {self.hint}" if self.hint else "")
+        return spelled(self.problem + (f"\n  try: {self.hint}" if self.hint else ""))
 
 
 class RunError(_AdvisedError):

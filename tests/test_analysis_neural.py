@@ -218,12 +218,12 @@ def test_one_surprise_makes_one_bin():
 @pytest.mark.parametrize(
     ("measure", "setting"),
     [
-        (lambda run: analysis.traces(run, "hidden"), "protocol.recording.samples"),
-        (analysis.inference_energy, "protocol.recording.trajectory"),
-        (analysis.surprise, "protocol.recording.samples"),
-        (lambda run: analysis.error_by_surprise(run, "hidden"), "protocol.recording.samples"),
-        (lambda run: analysis.selectivity(run, "hidden"), "protocol.recording.samples"),
-        (analysis.labels, "protocol.recording.samples"),
+        (lambda run: analysis.traces(run, "hidden"), "recording.samples"),
+        (analysis.inference_energy, "recording.trajectory"),
+        (analysis.surprise, "recording.samples"),
+        (lambda run: analysis.error_by_surprise(run, "hidden"), "recording.samples"),
+        (lambda run: analysis.selectivity(run, "hidden"), "recording.samples"),
+        (analysis.labels, "recording.samples"),
     ],
 )
 def test_a_run_without_samples_is_told_the_option(example, measure, setting):
@@ -258,11 +258,11 @@ def test_the_setting_of_a_population_can_be_pasted():
 def test_what_else_was_not_recorded_is_told_with_its_option():
     shown = target()
     run = neural_run({"output": predicted(np.zeros(shown.shape), shown)}, shown, scheme="relaxation")
-    with pytest.raises(RunFileError, match="protocol.recording.trajectory=true"):
+    with pytest.raises(RunFileError, match="\"recording.trajectory\": True"):
         analysis.surprise(run)
-    with pytest.raises(RunFileError, match="protocol.recording.trajectory=true"):
+    with pytest.raises(RunFileError, match="\"recording.trajectory\": True"):
         analysis.profile(analysis.traces(run, "output"), "iteration")
-    with pytest.raises(RunFileError, match="protocol.recording.populations"):
+    with pytest.raises(RunFileError, match="recording.populations"):
         analysis.traces(run, "hidden")
     with pytest.raises(RunFileError, match="did you mean 'output'"):
         analysis.traces(run, "outptu")

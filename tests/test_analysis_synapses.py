@@ -228,7 +228,7 @@ def test_the_summary_has_every_projection_over_learning():
 def test_a_run_without_snapshots_is_told_the_option(example):
     run = example(presentations=3, snapshots=0, units=5)
     for measure in (analysis.projections, analysis.summary, analysis.compare_projections):
-        with pytest.raises(RunFileError, match="protocol.recording.synapses_every"):
+        with pytest.raises(RunFileError, match="recording.synapses_every"):
             measure(run)
 
 

@@ -111,7 +111,7 @@ def test_defaults():
 
 
 def test_fields_cannot_be_changed(circuit):
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(DescriptionError, match="do not change"):
         circuit.name = "other"
 
 

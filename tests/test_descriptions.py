@@ -153,7 +153,7 @@ def test_what_is_wrong_with_a_setting_is_not_put_down_to_the_file():
     with pytest.raises(DescriptionError) as caught:
         loaded("protocol.learning.epochs=three", "protocol.learning.batch=0")
     assert [each.key for each in caught.value.problems] == ["protocol.learning.batch", "protocol.learning.epochs"]
-    assert str(caught.value).startswith("--set: 2 problems")
+    assert str(caught.value).startswith("overrides: 2 problems")
 
 
 @pytest.mark.parametrize(

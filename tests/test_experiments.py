@@ -456,7 +456,7 @@ class TestRun:
             nm.check(None, nm.load_protocol(name, settings), start=shown(task).trained, backend="numpy")
 
     def test_an_experiment_needs_a_trained_circuit(self):
-        with pytest.raises(nm.RunError, match="lesion is an experiment on a trained circuit[\\s\\S]*--from run.nc"):
+        with pytest.raises(nm.RunError, match="lesion is an experiment on a trained circuit[\\s\\S]*start=.run.nc"):
             nm.simulate(nm.load_circuit("mpl"), nm.load_protocol("lesion"))
 
     def test_a_kind_that_is_unknown(self, tmp_path):

@@ -120,7 +120,7 @@ def test_checksums_are_those_of_the_uncompressed_files(folder, data):
     text = refused(folder, checksums={**sums, NAMES[1]: "0" * 64})
     assert NAMES[1] in text
     assert "another sha256" in text
-    assert "protocol.stimulus.checksums={}" in text
+    assert '"stimulus.checksums": {}' in text
 
 
 def test_missing_files_are_listed_with_where_to_put_them(tmp_path):

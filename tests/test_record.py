@@ -211,7 +211,7 @@ def test_a_killed_run_leaves_every_synced_block(tmp_path):
 def test_nothing_is_replaced_unasked(tmp_path):
     path = tmp_path / "run.nc"
     new_run(path).close()
-    with pytest.raises(RunError, match="--overwrite"):
+    with pytest.raises(RunError, match="overwrite=True"):
         new_run(path)
     new_run(path, overwrite=True).close(complete=False)
     with open_run(path) as kept:

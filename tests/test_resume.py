@@ -138,7 +138,7 @@ def test_another_run_is_refused_with_what_differs_and_goes_on_if_told(halfway):
 
 
 def test_an_unfinished_run_is_not_replaced_unasked(halfway):
-    with pytest.raises(nm.RunError, match="left from an unfinished run\n  try: --resume"):
+    with pytest.raises(nm.RunError, match="left from an unfinished run\n  try: resume=True"):
         simulate(halfway)
     partial_path(halfway).unlink()
     with pytest.raises(nm.RunError, match="run.nc.checkpoint is left"):

@@ -246,7 +246,7 @@ class TestItSaysWhatIsWrong:
         monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "cache"))
         with pytest.raises(nm.RunError, match="no such luck") as caught:
             small_run(backend="cpp", size=13)
-        assert "--backend numpy" in str(caught.value)
+        assert 'backend="numpy"' in str(caught.value)
 
 
 class TestProgress:

@@ -94,7 +94,7 @@ def test_values_are_parted_as_toml_would(text, values):
 
 @pytest.mark.parametrize("text", ["protocol.x=", "protocol.x", "protocol.x=1,,2", "x=1", "protocl.x=1"])
 def test_what_is_no_key_with_values_is_refused(text):
-    with pytest.raises(nm.DescriptionError, match="--over"):
+    with pytest.raises(nm.DescriptionError, match="over: "):
         parse_over([text])
 
 
@@ -112,13 +112,13 @@ def test_seeds(text, seeds):
 
 @pytest.mark.parametrize("text", ["", "a", "-1", "1.5", "0:99999999", "1:2:3"])
 def test_what_are_no_seeds_is_refused(text):
-    with pytest.raises(nm.DescriptionError, match="--seeds"):
+    with pytest.raises(nm.DescriptionError, match="seeds: "):
         parse_seeds(text)
 
 
 @pytest.mark.parametrize("seeds", [[], [-1], [2, 2]])
 def test_seeds_in_python_are_refused_too(seeds):
-    with pytest.raises(nm.DescriptionError, match="--seeds"):
+    with pytest.raises(nm.DescriptionError, match="seeds: "):
         grid({}, seeds)
 
 

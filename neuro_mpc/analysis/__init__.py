@@ -13,6 +13,10 @@ Sweeps: `by_load` and `onset` of a measure over the data load, `power_law`.
 Experiments on trained circuits, in one run file or in those of several seeds: `experiment`, `responses`,
 `contrast`, `by_window`, `lesion_curves`, `ensembles`; `mean_interval` of anything over anything.
 
+A measure of weights or of traces also takes a run and the name of a projection or a population in their place:
+`entropy(run, "recurrent")` is `entropy(weights(run, "recurrent"))`, `profile(run, "hidden")` is
+`profile(traces(run, "hidden"))`; of a single value for each synapse or unit, that is its mean, or the rate.
+
 A run file that lacks what a measure needs gets a RunFileError that names the recording option to set.
 """
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.weights import of_mean_weights
 from neuro_mpc.errors import RunFileError
 
 
+@of_mean_weights
 def pairs(values: xr.DataArray, back: xr.DataArray | None = None) -> xr.Dataset:
     """Both directions of every pair of units: `forward` and `backward` (snapshot, pair).
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.traces import of_rates
 
+
+@of_rates
 def principal_components(values: xr.DataArray, count: int = 3) -> xr.Dataset:
     """The directions in which a population varies most, and its states along them.
 

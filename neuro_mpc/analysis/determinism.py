@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.weights import of_weights
+
 CERTAINTY, WIDTH = 0.01, 0.01
 EACH = ("post", "pre")
 
 
+@of_weights
 def determinism(weights: xr.Dataset, certainty: float = CERTAINTY, width: float = WIDTH) -> xr.Dataset:
     """Fractions of the synapses of a projection, (snapshot).
 

@@ -6,7 +6,10 @@ import numpy as np
 import xarray as xr
 from scipy.special import entr
 
+from neuro_mpc.analysis.weights import of_weights
 
+
+@of_weights
 def entropy(weights: xr.Dataset, smallest_width: float = 0.0) -> xr.Dataset:
     """The entropy of every weight in nats, of the dimensions of `weights`.
 

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.weights import of_mean_weights
 
+
+@of_mean_weights
 def histogram(values: xr.DataArray, bins: int | Sequence[float] = 50) -> xr.Dataset:
     """Fractions of the synapses in each bin, `fraction` (snapshot, bin), and `outside` (snapshot) of them.
 

@@ -32,8 +32,10 @@ def selectivity(
     return tuning(values, symbols).assign_attrs(population=population, quantity=quantity, of=of)
 
 
-def tuning(values: xr.DataArray, symbols: xr.DataArray) -> xr.Dataset:
+def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> xr.Dataset:
     """How the units answer to symbols: values (…, unit) where symbols (…) are numbers from 0.
+
+    Of a run and the name of a population, the `selectivity` of its rates.
 
     `response` (unit, symbol)  mean over the observations of the symbol; symbols that never come are left out
     `explained` (unit)         share of the unit's variance that the symbol explains, without bias:
@@ -48,6 +50,8 @@ def tuning(values: xr.DataArray, symbols: xr.DataArray) -> xr.Dataset:
     A unit that does not vary has the explained share 0, one that is silent no sparseness.
     The coordinate `name` (symbol) has the names of the symbols.
     """
+    if isinstance(values, xr.DataTree) or isinstance(symbols, str):
+        return selectivity(values, symbols)
     order = [name for name in values.dims if name != "unit"]
     table = values.transpose(*order, "unit").values.reshape(-1, values.sizes["unit"]).astype(float)
     present, numbers = np.unique(symbols.transpose(*order).values.ravel(), return_inverse=True)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.named import of_run
 from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.runfile import access
 
@@ -35,12 +36,10 @@ def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
 
     Raises RunFileError where the population was not recorded.
     """
-    neural = access.group(run, "neural")
-    if neural is None or not neural.children:
-        raise access.lacking(run, "neural traces", SAMPLES)
-    if population not in neural.children:
-        raise _not_recorded(run, population, list(neural.children))
-    found = _sample(neural[population].to_dataset(), sample)
+    recorded = recorded_populations(run)
+    if population not in recorded:
+        raise _not_recorded(run, population, recorded)
+    found = _sample(run[f"neural/{population}"].to_dataset(), sample)
     if "iteration" in found.sizes:
         found = _begun(found)
     return found.transpose("iteration", "step", "trial", "unit", missing_dims="ignore").assign_attrs(
@@ -48,11 +47,27 @@ def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
     )
 
 
+def recorded_populations(run: xr.DataTree) -> list[str]:
+    """The names of the populations whose traces were recorded; RunFileError where there are none."""
+    neural = access.group(run, "neural")
+    if neural is None or not neural.children:
+        raise access.lacking(run, "neural traces", SAMPLES)
+    return list(neural.children)
+
+
+of_traces = of_run(recorded_populations, traces)  # what takes (run, "hidden") for the traces of a population
+
+
+@of_traces
 def settled(traces: xr.Dataset) -> xr.Dataset:
     """The traces as inference left them: the last iteration of a trajectory."""
     return traces.isel(iteration=-1, drop=True) if "iteration" in traces.sizes else traces
 
 
+of_rates = of_run(recorded_populations, lambda run, name: settled(traces(run, name))["rate"])  # or for its rates
+
+
+@of_traces
 def profile(
     traces: xr.Dataset, by: str | tuple[str, ...] = "step", statistic: Literal["rms", "mean"] = "rms"
 ) -> xr.Dataset:

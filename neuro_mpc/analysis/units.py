@@ -7,7 +7,10 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.weights import of_weights
 
+
+@of_weights
 def unit_variability(weights: xr.Dataset) -> xr.Dataset:
     """How variable the synapses of each unit are: `incoming` (snapshot, post) and `outgoing` (snapshot, pre).
 
@@ -23,6 +26,7 @@ def unit_variability(weights: xr.Dataset) -> xr.Dataset:
     return found.assign_attrs(weights.attrs)
 
 
+@of_weights
 def most_variable_units(
     weights: xr.Dataset,
     side: Literal["incoming", "outgoing"] = "incoming",

@@ -11,6 +11,7 @@ import numpy as np
 import sympy
 import xarray as xr
 
+from neuro_mpc.analysis.named import of_run
 from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.rules.slab import contradicted, contradiction, slab
@@ -75,6 +76,10 @@ def weights(
     shape = tuple(node.sizes[name] for name in DIMENSIONS)
     found = distribution(texts, values, shape, _bounds(table))
     return _labelled(found, node, projection)
+
+
+of_weights = of_run(projections, weights)  # what takes (run, "recurrent") for the weights of a projection
+of_mean_weights = of_run(projections, lambda run, name: weights(run, name)["mean"])  # or for their means
 
 
 def synapse_type(run: xr.DataTree, projection: str) -> dict:

@@ -27,7 +27,7 @@ def problems_of(circuit: Circuit) -> list[DescriptionError]:
 
 
 def _names(circuit: Circuit) -> Iterator[DescriptionError]:
-    rule = "a letter, then letters, digits, _ or -, at most 40 characters"
+    rule = "a letter (a to z, A to Z), then such letters, digits, _ or -, at most 40 characters"
     for kind in ("population", "projection", "synapse"):
         names = list(getattr(circuit, kind))
         for name in names:
@@ -111,7 +111,7 @@ def _parameter_names(names: Iterable[str], key: str) -> Iterator[DescriptionErro
                 "the name has a meaning of its own" if taken else "not a name for a parameter",
                 key=f"{key}.{name}",
                 found=name,
-                expected="a letter, then letters, digits or _"
+                expected="a letter (a to z, A to Z), then such letters, digits or _"
                 if not taken
                 else f"a name other than {', '.join(sorted(RESERVED))}",
             )

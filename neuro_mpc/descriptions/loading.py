@@ -5,21 +5,27 @@ from __future__ import annotations
 import copy
 import os
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from neuro_mpc.descriptions import shipped as shipped_files
 from neuro_mpc.descriptions.circuit import Circuit, with_shipped_synapses
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
-from neuro_mpc.descriptions.tables import Table, fields, inner
+from neuro_mpc.descriptions.settings import takes_text, written_value
+from neuro_mpc.descriptions.tables import Table, fields, inner, open_table
 from neuro_mpc.descriptions.toml_text import read_toml
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
 Description = TypeVar("Description", Circuit, Protocol, ExperimentProtocol)
+AnyProtocol = Protocol | ExperimentProtocol
+SWAPPED = shipped_files.SWAPPED
+# By these tables a file is known that was given in the place of the other kind.
+TABLES_OF = {"circuit": {"population", "projection", "synapse"}, "protocol": {"stimulus", "learning", "experiment"}}
+NETCDF = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 KEY = re.compile(r"(circuit|protocol)((?:\.[A-Za-z0-9_-]+)+)")
 # Of these only one can be given: setting one takes the other of the file away.
+QUOTES = ('"', "'")
 ALTERNATIVES = [
     ("learning.epochs", "learning.presentations"),
     ("learning.schedule.every", "learning.schedule.every_presentations"),
@@ -29,7 +35,7 @@ ALTERNATIVES = [
 def load_circuit(name_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Circuit:
     """The circuit of a shipped name or a TOML file.
 
-    overrides   dotted path → value, such as ``{"population.hidden.size": 50}``
+    overrides   dotted path → value, such as ``{"population.hidden.size": 50}``; the path may begin with ``circuit.``
 
     Raises DescriptionError that names file, key, what was found and what was expected.
     """
@@ -51,9 +57,58 @@ def load_protocol(
 
 
 def changed(description: Description, overrides: Mapping[str, object]) -> Description:
-    """The description with the `overrides`, dotted path → value; DescriptionError where they do not fit."""
+    """A copy of a circuit or a protocol with other values.
+
+    Parameters
+    ----------
+    description : Circuit or Protocol
+        What is copied; it stays as it is.
+    overrides : mapping of str to object
+        Dotted path → value, as for `load_circuit` and `load_protocol`.
+
+    Returns
+    -------
+    Circuit or Protocol
+        The changed copy, checked.
+
+    Raises
+    ------
+    DescriptionError
+        A path names no field, or the values do not fit.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.changed(nm.load_circuit("mpl"), {"population.hidden.size": 50}).population["hidden"].size
+    50
+    """
     model = type(description)
     return _described(model, description.tables(), overrides, description.name)
+
+
+def as_circuit(circuit: Circuit | str | os.PathLike[str]) -> Circuit:
+    """The circuit itself, or that of a name or path."""
+    return _described_by("circuit", circuit, Circuit, load_circuit)
+
+
+def as_protocol(protocol: AnyProtocol | str | os.PathLike[str]) -> AnyProtocol:
+    """The protocol itself, or that of a name or path."""
+    return _described_by("protocol", protocol, (Protocol, ExperimentProtocol), load_protocol)
+
+
+def _described_by(kind: str, given: Any, models: Any, load: Callable[[Any], Any]) -> Any:
+    if isinstance(given, models):
+        return given
+    if isinstance(given, (str, os.PathLike)):
+        return load(given)
+    swapped = isinstance(given, (Circuit, Protocol, ExperimentProtocol))
+    raise DescriptionError(
+        f"is not a {kind}",
+        key=kind,
+        found=type(given).__name__,
+        expected=f"a {kind}, its name, or the path of its TOML file",
+        hint=SWAPPED if swapped else f"nm.load_{kind}",
+    )
 
 
 def save_circuit(circuit: Circuit, path: str | Path) -> None:
@@ -75,7 +130,8 @@ def shipped(kind: str) -> dict[str, str]:
 def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str, object]]:
     """The overrides of circuit and protocol in texts such as ``circuit.population.hidden.size=50``.
 
-    A value is one of TOML; what is none is taken as text. Raises DescriptionError for any other form.
+    A value is one of TOML, or a number as Python writes it; anything else, and any value of a field of text, is text.
+    Raises DescriptionError for any other form.
     """
     overrides: dict[str, dict[str, object]] = {"circuit": {}, "protocol": {}}
     for setting in settings:
@@ -83,7 +139,9 @@ def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str
         form = KEY.fullmatch(key.strip())
         if not equals or not form:
             raise _unknown_setting(setting, key)
-        overrides[form[1]][form[2].removeprefix(".")] = _value(value.strip())
+        path, text = form[2].removeprefix("."), value.strip()
+        is_text = takes_text(Circuit if form[1] == "circuit" else Protocol, path.split("."))
+        overrides[form[1]][path] = text if is_text and not text.startswith(QUOTES) else written_value(text)
     return overrides["circuit"], overrides["protocol"]
 
 
@@ -99,23 +157,35 @@ def _unknown_setting(setting: str, key: str) -> DescriptionError:
     )
 
 
-def _value(text: str) -> object:
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return text
-    # More than one key: the text had a line break, so it was no value.
-    return parsed["value"] if set(parsed) == {"value"} else text
-
-
 def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
     text = os.fspath(name_or_path)
-    is_path = isinstance(name_or_path, Path) or text.endswith(".toml") or os.sep in text
+    is_path = isinstance(name_or_path, os.PathLike) or text.endswith(".toml") or os.sep in text
     if not is_path and (text in shipped_files.files(kind) or not Path(text).is_file()):
         path, source = shipped_files.file_of(kind, text), shipped_files.shown_path(kind, text)
     else:
         path, source = Path(os.path.expanduser(text)), text
-    return read_toml(path, source), source
+    _refuse_run_file(kind, path)
+    tables = read_toml(path, source)
+    _refuse_other_kind(kind, tables, source)
+    return tables, source
+
+
+def _refuse_run_file(kind: str, path: Path) -> None:
+    """A run file holds both descriptions, and is the place to start from."""
+    try:
+        with path.open("rb") as file:
+            is_run = file.read(4) in NETCDF
+    except (OSError, ValueError):  # told by who reads it
+        return
+    if is_run:
+        hint = f"a run that starts from it: --from {path}" if kind == "circuit" else "a name or the path of a TOML file"
+        raise DescriptionError(f"is a run file, not a {kind}", source=str(path), expected="TOML", hint=hint)
+
+
+def _refuse_other_kind(kind: str, tables: Mapping[str, Any], source: str) -> None:
+    other = "protocol" if kind == "circuit" else "circuit"
+    if tables.keys() & TABLES_OF[other] and not tables.keys() & TABLES_OF[kind]:
+        raise DescriptionError(f"is a {other}, not a {kind}", source=source, hint=SWAPPED)
 
 
 def _save(description: Circuit | Protocol, path: str | Path) -> None:
@@ -128,16 +198,27 @@ def _save(description: Circuit | Protocol, path: str | Path) -> None:
 def _described(
     model: type[Description], tables: Mapping[str, Any], overrides: Mapping[str, object], source: str
 ) -> Description:
-    """The description with its overrides; what is wrong with these alone is no fault of the file."""
+    """The description with its overrides; what these break is no fault of the file."""
+    start = f"{_prefix(model)}."
+    overrides = {str(key).removeprefix(start): value for key, value in overrides.items()}
     new = _overridden(model, tables, overrides)
     try:
         return model.from_tables(new, source)
     except DescriptionError as error:
-        if all(problem.key in overrides for problem in error.problems):
+        if overrides and _is_sound(model, tables):
             for problem in error.problems:
-                problem.source, problem.key = "--set", f"{_prefix(model)}.{problem.key}"
+                problem.source, problem.key = "--set", f"{start}{problem.key}".rstrip(".")
             error.source = "--set"
         raise
+
+
+def _is_sound(model: type[Table], tables: Mapping[str, Any]) -> bool:
+    """Whether a file without overrides is a description."""
+    try:
+        model.from_tables(tables)
+    except DescriptionError:
+        return False
+    return True
 
 
 def _prefix(model: type[Table]) -> str:
@@ -148,6 +229,7 @@ def _overridden(model: type[Table], tables: Mapping[str, Any], overrides: Mappin
     new = copy.deepcopy(dict(tables))
     if model is Protocol:
         _without_alternatives(new, overrides)
+    _without_other_kinds(model, new, overrides)
     for key, value in overrides.items():
         _set(model, new, key, value)
     return new
@@ -158,6 +240,15 @@ def _without_alternatives(tables: Mapping[str, Any], overrides: Mapping[str, obj
         for key, other in (pair, pair[::-1]):
             if key in overrides and other not in overrides:
                 _remove(tables, other)
+
+
+def _without_other_kinds(model: type[Table], tables: dict[str, Any], overrides: Mapping[str, object]) -> None:
+    """Another source of stimuli, or kind of experiment, begins with its own defaults: it has other keys."""
+    for key, value in overrides.items():
+        table, _, tag = key.rpartition(".")
+        before, kinds = tables.get(table), open_table(fields(model).get(table))
+        if kinds and tag == kinds.tag and isinstance(before, dict) and before.get(tag) != value:
+            tables[table] = {tag: value} if inner(kinds, {tag: value}) else before
 
 
 def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) -> None:

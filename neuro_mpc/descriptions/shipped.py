@@ -10,6 +10,7 @@ from neuro_mpc.errors import DescriptionError, did_you_mean
 
 PACKAGE = Path(__file__).parents[1]
 FOLDERS = {"circuit": "models", "protocol": "protocols", "synapse": "models/synapses"}
+SWAPPED = "the circuit comes first, then the protocol"
 
 
 def files(kind: str) -> dict[str, Path]:
@@ -38,6 +39,9 @@ def synapse_type(name: str) -> dict[str, object] | None:
 def file_of(kind: str, name: str) -> Path:
     """The shipped file of that name; DescriptionError with the nearest known name where there is none."""
     known = files(kind)
+    other = "protocol" if kind == "circuit" else "circuit"
+    if name not in known and name in files(other):
+        raise DescriptionError(f"{name} is a {other}, not a {kind}", hint=SWAPPED)
     if name not in known:
         hint = did_you_mean(name, known) or f"a path to a TOML file, such as ./{name}.toml"
         raise DescriptionError(f"unknown {kind}", found=name, expected=", ".join(known), hint=hint)

@@ -9,11 +9,21 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError, core_schema
 
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
+from neuro_mpc.descriptions.values import FixedDict, plain, refuse_change
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
 PROBLEMS = {
@@ -74,9 +84,16 @@ class _CheckedType(type(BaseModel)):
     # Python code gets the same errors as a file. Pydantic builds nested tables without this call,
     # so the outermost table reports all the problems with their whole path.
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if args:
+            raise DescriptionError(
+                f"{cls.__name__} takes keys and values, not a list of values",
+                found=args[0],
+                expected=", ".join(f"{name}=…" for name in cls.model_fields),
+            )
         if is_open(cls):
             return cls.from_tables(kwargs)
-        return _told(cls, "", lambda: super(_CheckedType, cls).__call__(*args, **kwargs))
+        values = {name: plain(value) for name, value in kwargs.items()}
+        return _told(cls, "", lambda: super(_CheckedType, cls).__call__(**values))
 
 
 class Table(BaseModel, metaclass=_CheckedType):
@@ -94,12 +111,24 @@ class Table(BaseModel, metaclass=_CheckedType):
     @classmethod
     def from_tables(cls, tables: Mapping[str, object], source: str = "") -> Self:
         """The checked description of nested dicts as TOML gives them; DescriptionError tells all problems."""
-        return _told(cls, source, lambda: cls.model_validate(tables, context={"source": source}))
+        return _told(cls, source, lambda: cls.model_validate(plain(tables), context={"source": source}))
 
     @classmethod
     def from_toml(cls, text: str, source: str = "") -> Self:
         """The checked description of a TOML text."""
         return cls.from_tables(parse_toml(text, source), source)
+
+    @model_validator(mode="after")
+    def _fixed(self) -> Self:
+        values = vars(self)
+        values.update({name: FixedDict(value) for name, value in values.items() if isinstance(value, dict)})
+        return self
+
+    def __setattr__(self, name: str, value: object) -> None:
+        refuse_change(type(self).__name__, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        refuse_change(type(self).__name__, name)
 
     def tables(self) -> dict[str, object]:
         """Nested dicts with the names of the TOML file; what is not set is left out."""
@@ -193,6 +222,12 @@ def inner(annotation: Any, value: object) -> Any:
         return table
     name = value.get(table.tag, table.default_tag) if isinstance(value, Mapping) else table.default_tag
     return next((form for form in table.forms() if name in _names(form, table.tag)), None)
+
+
+def open_table(annotation: Any) -> type[OpenTable] | None:
+    """The open table that a field takes, if it takes one."""
+    options = (each for each in (annotation, *get_args(annotation)) if isinstance(each, type))
+    return next((each for each in options if issubclass(each, OpenTable) and is_open(each)), None)
 
 
 def _names(form: type[Table], tag: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """What a run tells while it works: a bar on a terminal, a few plain lines elsewhere, nothing from Python."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -128,6 +129,18 @@ class ProgressBar(SilentProgress):
 def progress_on(console: "Console") -> SilentProgress:
     """A bar where `console` is a terminal, plain lines where it is a file or a pipe."""
     return ProgressBar(console) if console.is_terminal else PlainProgress()
+
+
+@contextmanager
+def progress_of(told: SilentProgress | bool | None) -> Iterator[SilentProgress]:
+    """What a caller of Python asked for: True shows what the command line shows; False and None show nothing."""
+    if told is True:
+        from rich.console import Console
+
+        with progress_on(Console()) as shown:
+            yield shown
+    else:
+        yield told or SilentProgress()
 
 
 def measured(values: Mapping[str, float]) -> str:

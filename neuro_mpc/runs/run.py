@@ -9,8 +9,9 @@ from pathlib import Path
 
 import xarray as xr
 
-from neuro_mpc import stimuli
+from neuro_mpc import arguments, stimuli
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.experiments import experiment_of, refuse_unsuitable
@@ -20,7 +21,7 @@ from neuro_mpc.runfile.lock import Lock
 from neuro_mpc.runfile.record import open_run
 from neuro_mpc.runs.destination import Keeping
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large, warn_of_little_room
-from neuro_mpc.runs.progress import SilentProgress
+from neuro_mpc.runs.progress import SilentProgress, progress_of
 from neuro_mpc.runs.provenance import origin
 from neuro_mpc.runs.training import Training
 from neuro_mpc.simulation import initial
@@ -28,12 +29,13 @@ from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.simulation.trained import Source, Trained, load_trained, on_task_of
 
-EXPERIMENT_HINT = "the run file to start from: --from run.nc, or start= in Python"
+EXPERIMENT_HINT = "the run file to start from: --from run.nc"
+Named = str | os.PathLike[str]  # the name of a shipped description, or the path of a TOML file
 
 
 def simulate(
-    circuit: Circuit | None,
-    protocol: Protocol | ExperimentProtocol,
+    circuit: Circuit | Named | None,
+    protocol: Protocol | ExperimentProtocol | Named,
     *,
     start: Source | None = None,
     seed: int | None = None,
@@ -44,10 +46,11 @@ def simulate(
     resume: bool = False,
     accept_changes: bool = False,
     checkpoint_every: float = 10.0,
-    progress: SilentProgress | None = None,
+    progress: SilentProgress | bool | None = None,
 ) -> xr.DataTree:
     """Run `protocol` on `circuit` and return the run, an `xarray.DataTree` (see the README for its groups).
 
+    circuit, protocol    descriptions, or their names or the paths of their TOML files
     start       a run to go out from, as `load_trained` takes or gives it: its learned parameters, with a fresh
                 optimiser, in place of initial ones. Without presentations to learn they are evaluated only
     circuit     None: that of `start`
@@ -62,29 +65,38 @@ def simulate(
                 Where there is nothing to go on with, the run begins; one that is complete is only returned
     accept_changes    go on though circuit, protocol, seed, versions or machine are not those of the interrupted run
     checkpoint_every  seconds between the checkpoints from which a run can go on; infinity: none
-    progress    told about stages, energies and tests; see `neuro_mpc.runs.progress`
+    progress    True: shown, as on the command line; or told about stages, energies and tests, see
+                `neuro_mpc.runs.progress`
 
     Raises DescriptionError for a circuit and a protocol that do not fit, before anything is compiled; RunError when
     the run cannot start or diverges: its file then stays readable as ``<out>.partial``.
     Ctrl-C and SIGTERM leave a checkpoint and raise KeyboardInterrupt.
     """
-    progress = progress or SilentProgress()
     circuit, protocol, trained, seed = _beginning(circuit, protocol, start, seed)
+    threads = arguments.threads(threads)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="neuro_mpc-") as folder:
             path = Path(folder) / "run.nc"
-            _simulate(circuit, protocol, trained, seed, backend, threads, Keeping(path), progress)
+            with progress_of(progress) as told:
+                _simulate(circuit, protocol, trained, seed, backend, threads, Keeping(path), told)
             with open_run(path) as run:
                 return _in_memory(run)
     keeping = Keeping(Path(out), overwrite, resume, accept_changes, checkpoint_every)
-    _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progress)
+    with progress_of(progress) as told:
+        _simulate(circuit, protocol, trained, seed, backend, threads, keeping, told)
     return open_run(out)
 
 
 def _beginning(
-    circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, start: Source | None, seed: int | None
+    circuit: Circuit | Named | None,
+    protocol: Protocol | ExperimentProtocol | Named,
+    start: Source | None,
+    seed: int | None,
 ) -> tuple[Circuit, Protocol, Trained | None, int]:
     """What is run, from which trained circuit, if from any, and with which seed."""
+    circuit = None if circuit is None else as_circuit(circuit)
+    protocol = as_protocol(protocol)
+    seed = None if seed is None else arguments.seed(seed)
     if start is not None:
         trained = load_trained(start)
         return (
@@ -101,8 +113,9 @@ def _beginning(
 
 
 def _in_memory(run: xr.DataTree) -> xr.DataTree:
-    """A copy that needs no file; `DataTree.load` leaves inherited coordinates lazy."""
-    return xr.DataTree.from_dict({node.path: node.to_dataset(inherit=False).load() for node in run.subtree})
+    """A copy that needs no file, and names none; `DataTree.load` leaves inherited coordinates lazy."""
+    copied = {node.path: node.to_dataset(inherit=False).load().drop_encoding() for node in run.subtree}
+    return xr.DataTree.from_dict(copied)
 
 
 def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progress) -> None:
@@ -152,8 +165,8 @@ def _first_parameters(circuit: Circuit, protocol: Protocol, trained: Trained | N
 
 
 def check(
-    circuit: Circuit | None,
-    protocol: Protocol | ExperimentProtocol,
+    circuit: Circuit | Named | None,
+    protocol: Protocol | ExperimentProtocol | Named,
     *,
     start: Source | None = None,
     seed: int | None = None,
@@ -162,6 +175,7 @@ def check(
 ) -> Estimate:
     """All that `simulate` checks before it compiles, and an estimate of what the run will take; the same errors."""
     circuit, protocol, trained, seed = _beginning(circuit, protocol, start, seed)
+    threads = arguments.threads(threads)
     backend = launch.available(backend)
     plan, course, data = prepare(circuit, protocol, seed, backend, threads)
     found = estimate(plan, protocol, course, data, backend)

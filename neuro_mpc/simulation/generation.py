@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from neuro_mpc import arguments
 from neuro_mpc.descriptions.sources import SOURCES
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.network import launch
@@ -60,7 +61,7 @@ class Reader:
         self._table = self.trained.protocol.stimulus
         self._source = SOURCES.get(self._table.source)
         self.texts, self.networks, self.mean_weights = texts, networks, mean_weights
-        self.seed, self.backend = self.trained.seed if seed is None else seed, backend
+        self.seed, self.backend = self.trained.seed if seed is None else arguments.seed(seed), backend
         self._numbers = {name: number for number, name in enumerate(self.symbols)}
         self._count, self._stack = 0, ExitStack()
 

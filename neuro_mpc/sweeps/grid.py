@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from neuro_mpc import arguments
 from neuro_mpc.descriptions.loading import parse_settings
+from neuro_mpc.descriptions.values import plain
 from neuro_mpc.errors import DescriptionError
 
 TAKEN = ("seed", "test", "network", "sweep")  # names of other dimensions, and of the combined file
@@ -180,9 +182,9 @@ def _is_whole(text: str) -> bool:
 def _values(key: str, values: Iterable[object]) -> tuple[object, ...]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise DescriptionError(
-            "are not values to sweep", source="over", key=key, found=values, expected="a list of values"
+            "are not values to sweep", source="--over", key=key, found=values, expected="a list of values"
         )
-    found = tuple(each.item() if hasattr(each, "item") and not getattr(each, "ndim", 0) else each for each in values)
+    found = tuple(plain(each) for each in values)
     _setting(f"{key}=0")  # refuses what is no key
     if not found:
         raise DescriptionError("has no values to sweep", source="--over", key=key, expected="one value or more")
@@ -190,9 +192,16 @@ def _values(key: str, values: Iterable[object]) -> tuple[object, ...]:
     return found
 
 
-def _seeds(seeds: Iterable[int]) -> tuple[int, ...]:
-    found = tuple(int(seed) for seed in seeds)
-    if not found or min(found) < 0:
+def _seeds(seeds: Iterable[int] | int) -> tuple[int, ...]:
+    """The seeds of a list, or of a number, which is one seed."""
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
+        seeds = (seeds,)
+    try:
+        found = tuple(arguments.seed(each) for each in seeds)
+    except DescriptionError as problem:
+        problem.source = "--seeds"
+        raise
+    if not found:
         raise DescriptionError("not seeds", source="--seeds", found=found, expected=SEEDS)
     _once(found, "seed", "--seeds")
     return found

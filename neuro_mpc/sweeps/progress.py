@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -101,3 +102,15 @@ class SweepBar(PlainSweep):
 def sweep_progress_on(console: Console) -> SilentSweep:
     """A bar where `console` is a terminal, plain lines where it is a file or a pipe."""
     return SweepBar(console) if console.is_terminal else PlainSweep()
+
+
+@contextmanager
+def sweep_progress_of(told: SilentSweep | bool | None) -> Iterator[SilentSweep]:
+    """What a caller of Python asked for: True shows what the command line shows; False and None show nothing."""
+    if told is True:
+        from rich.console import Console
+
+        with sweep_progress_on(Console()) as shown:
+            yield shown
+    else:
+        yield told or SilentSweep()

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import xarray as xr
 
+from neuro_mpc import arguments
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.network import launch
@@ -18,14 +20,14 @@ from neuro_mpc.runs.progress import measured
 from neuro_mpc.sweeps import combined, workers
 from neuro_mpc.sweeps.grid import grid
 from neuro_mpc.sweeps.members import Job, Outcome, checked, refuse_others
-from neuro_mpc.sweeps.progress import SilentSweep
+from neuro_mpc.sweeps.progress import SilentSweep, sweep_progress_of
 
 SHOWN_CHARACTERS = 300
 
 
 def sweep(
-    circuit: Circuit,
-    protocol: Protocol,
+    circuit: Circuit | str | os.PathLike[str],
+    protocol: Protocol | str | os.PathLike[str],
     over: Mapping[str, Iterable[object]],
     seeds: Iterable[int] = (0,),
     *,
@@ -37,7 +39,7 @@ def sweep(
     overwrite: bool = False,
     accept_changes: bool = False,
     dry_run: bool = False,
-    progress: SilentSweep | None = None,
+    progress: SilentSweep | bool | None = None,
 ) -> xr.Dataset:
     """Run `protocol` on `circuit` for all combinations of values and seeds; what was measured, by these.
 
@@ -51,7 +53,7 @@ def sweep(
     overwrite   run all members anew; else those that are complete stay, and an unfinished one goes on
     dry_run     check and tell, run nothing
     backend, threads, accept_changes    as for `neuro_mpc.simulate`
-    progress    told about members; see `neuro_mpc.sweeps.progress`
+    progress    True: shown, as on the command line; or told about members, see `neuro_mpc.sweeps.progress`
 
     A member that fails leaves its place empty and its error in `error`; the same call runs it again.
     In a script, several members at a time need `if __name__ == "__main__":` around the call.
@@ -60,32 +62,35 @@ def sweep(
     of other runs in the folder, for more workers than memory takes or without dask, and where no scheduler
     answers.
     """
-    told = progress or SilentSweep()
+    circuit, protocol = as_circuit(circuit), as_protocol(protocol)
+    threads = arguments.threads(threads)
+    workers = None if workers is None else arguments.workers(workers)
     points, folder = grid(over, seeds), Path(out).expanduser().absolute()
-    told.say(str(points))
-    backend = launch.available(backend, told.say)
-    pairs = list(checked(points, circuit, protocol, folder, backend, threads, overwrite, accept_changes))
-    jobs = [job for job, _ in pairs]
-    if not overwrite:
-        refuse_others(jobs)
-    waiting = [pair for pair in pairs if overwrite or pair[0].state != "complete"]
-    at_once = _at_once(workers, scheduler, threads, [expected for _, expected in waiting])
-    told.say(_intended(jobs, waiting, at_once, scheduler, overwrite))
-    errors: dict[str, str] = {}
-    outdated = {job.name for job, _ in waiting} if overwrite else set()  # until they are run anew
-    base = {"circuit": circuit.to_toml(), "protocol": protocol.to_toml()}
-    if dry_run:
-        return combined.combine(points, jobs, errors, base)
-    _make(folder)
-    try:
-        for outcome in _run([job for job, _ in waiting], at_once, scheduler, told):
-            outdated.discard(outcome.name)
-            if outcome.error:
-                errors[outcome.name] = outcome.error
-    finally:  # what is there is put together, whatever happens
-        found = combined.combine(points, jobs, errors, base, outdated)
-        combined.write(found, folder / combined.FILE)
-    if errors and progress is None:
+    with sweep_progress_of(progress) as told:
+        told.say(str(points))
+        backend = launch.available(backend, told.say)
+        pairs = list(checked(points, circuit, protocol, folder, backend, threads, overwrite, accept_changes))
+        jobs = [job for job, _ in pairs]
+        if not overwrite:
+            refuse_others(jobs)
+        waiting = [pair for pair in pairs if overwrite or pair[0].state != "complete"]
+        at_once = _at_once(workers, scheduler, threads, [expected for _, expected in waiting])
+        told.say(_intended(jobs, waiting, at_once, scheduler, overwrite))
+        errors: dict[str, str] = {}
+        outdated = {job.name for job, _ in waiting} if overwrite else set()  # until they are run again
+        base = {"circuit": circuit.to_toml(), "protocol": protocol.to_toml()}
+        if dry_run:
+            return combined.combine(points, jobs, errors, base)
+        _make(folder)
+        try:
+            for outcome in _run([job for job, _ in waiting], at_once, scheduler, told):
+                outdated.discard(outcome.name)
+                if outcome.error:
+                    errors[outcome.name] = outcome.error
+        finally:  # what is there is put together, whatever happens
+            found = combined.combine(points, jobs, errors, base, outdated)
+            combined.write(found, folder / combined.FILE)
+    if errors and not isinstance(progress, SilentSweep):
         warnings.warn(failures(found), stacklevel=2)
     return found
 
