@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import matplotlib
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -73,7 +72,7 @@ def plot_run(
         wanted = f"there is no figure {figure!r} of several runs" if figure else "several runs need a figure"
         raise RunFileError(wanted, hint=hint)
     target = _target(run[0] if several else run, figure, out)
-    with matplotlib.rc_context(style.RC):
+    with style.applied():
         drawn = _draw(run, figure)
         files = [file for name, pages in drawn.items() for file in _numbered(pages, target(name))]
         return [_save(page, path) for page, path in files]

@@ -6,8 +6,11 @@ The colours differ in lightness too, so that a figure can be read in grey and by
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -83,6 +86,15 @@ RC = {
     "svg.fonttype": "none",
     "svg.hashsalt": "neuro_mpc",
 }
+
+ONE_AT_A_TIME = threading.RLock()  # matplotlib's settings are those of the process
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Within, figures are drawn and saved in this style; other threads wait."""
+    with ONE_AT_A_TIME, matplotlib.rc_context(RC):
+        yield
 
 
 def new_figure(width: float, height: float) -> Figure:

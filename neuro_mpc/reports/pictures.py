@@ -7,7 +7,6 @@ import inspect
 from dataclasses import dataclass
 from io import BytesIO
 
-import matplotlib
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -81,7 +80,7 @@ def title(name: str) -> str:
 
 
 def _pictures(run: xr.DataTree, name: str) -> list[Picture]:
-    with matplotlib.rc_context(style.RC):
+    with style.applied():
         pages = FIGURES[name](run)
         return [
             Picture(name, title(name), _caption(name) if page is pages[0] else "", *_inlined(page)) for page in pages

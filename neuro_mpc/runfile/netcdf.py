@@ -11,6 +11,8 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.runfile.library_lock import NETCDF
+
 # With an unlimited dimension the default chunk is one row, which is slow to write and slower to read.
 CHUNK_ROWS, CHUNK_BYTES = 1024, 2**20
 # Inference may take more iterations later on, and the last batch of an epoch may be smaller.
@@ -131,7 +133,7 @@ def refuse_strange(path: Path) -> None:
     Raises ValueError where it declares more than a file of its size can hold, or data of a kind that no run file has;
     OSError or RuntimeError where it cannot be read.
     """
-    with netCDF4.Dataset(path) as file:
+    with NETCDF, netCDF4.Dataset(path) as file:
         variables = list(_variables(file))
         declared = sum(math.prod(map(int, each.shape)) * getattr(each.dtype, "itemsize", 1) for each in variables)
         if declared > MOST_COMPRESSION * path.stat().st_size + SMALL_BYTES:
@@ -151,7 +153,7 @@ def trouble(path: Path) -> str:
     """Why not all that is in a file can be read; "" where it can."""
     try:
         refuse_strange(path)
-        with netCDF4.Dataset(path) as file:
+        with NETCDF, netCDF4.Dataset(path) as file:
             _read_through(file)
         return ""
     except ValueError as problem:

@@ -15,7 +15,9 @@ import xarray as xr
 from neuro_mpc import processes
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile import netcdf
+from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.paths import partial_path, saved_path
+from neuro_mpc.runfile.tree import open_tree
 
 DAMAGED = "a copy of the file; what is left of an unfinished run can be gone on with: --resume"
 LOCKED = "a file that is still being written opens with HDF5_USE_FILE_LOCKING=FALSE in the environment"
@@ -32,8 +34,7 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     """
     path = _whole(Path(path), careful)
     try:
-        netcdf.refuse_strange(path)
-        run = xr.open_datatree(path, engine="netcdf4", decode_timedelta=False)
+        run = _opened(path)
     except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
         hint = LOCKED if isinstance(problem, OSError) else ""
         raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=hint) from problem
@@ -41,6 +42,13 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
         run.close()
         raise RunFileError(f"{path} is not a run file: it has no attribute {', '.join(lacking)} that can be read")
     return run
+
+
+def _opened(path: Path) -> xr.DataTree:
+    """The tree of a file that says what a run file says."""
+    with NETCDF:
+        netcdf.refuse_strange(path)
+        return open_tree(path)
 
 
 def _told(run: xr.DataTree, name: str) -> bool:

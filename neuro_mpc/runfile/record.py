@@ -25,6 +25,7 @@ from neuro_mpc import __version__
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.labels import LEARNING, NEURAL, TESTS, evaluation_label
+from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
 from neuro_mpc.runfile.reading import open_run
 
@@ -47,7 +48,8 @@ def _writing(method):
     @functools.wraps(method)
     def told(self, *args, **options):
         try:
-            return method(self, *args, **options)
+            with NETCDF:
+                return method(self, *args, **options)
         except FileNotFoundError as problem:
             raise RunError(
                 f"{self.partial} is not there any more: it was removed while the run went on",

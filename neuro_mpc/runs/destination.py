@@ -14,6 +14,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
+from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.lock import refuse_locked
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, saved_path
 from neuro_mpc.runfile.record import RunFile
@@ -124,7 +125,7 @@ class Keeping:
 def _attributes(path: Path) -> dict[str, str]:
     """The root attributes of a run file; none where it cannot be read."""
     try:
-        with netCDF4.Dataset(path) as file:
+        with NETCDF, netCDF4.Dataset(path) as file:
             return {name: str(file.getncattr(name)) for name in file.ncattrs()}
     except (OSError, RuntimeError):
         return {}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from xarray.backends import NetCDF4DataStore
 
 from neuro_mpc import __version__
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.sweeps.grid import Axis, Grid, shown
 from neuro_mpc.sweeps.members import Job
@@ -68,7 +71,8 @@ def combine(
 def write(found: xr.Dataset, path: Path) -> None:
     """Writes the combined file, in place of an older one."""
     unfinished = path.with_name(f"{path.name}.new")
-    found.to_netcdf(unfinished, engine="netcdf4")
+    with NETCDF, closing(NetCDF4DataStore.open(unfinished, "w", lock=NETCDF)) as store:
+        found.dump_to_store(store)
     os.replace(unfinished, path)
 
 

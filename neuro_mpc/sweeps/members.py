@@ -17,6 +17,7 @@ from neuro_mpc.descriptions.loading import changed
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError
 from neuro_mpc.runfile.access import final_measure
+from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.runs.progress import SilentProgress
@@ -28,7 +29,7 @@ from neuro_mpc.sweeps.grid import Grid, Member, settings_of
 Tell = Callable[[str, float], None]
 TOLD_EVERY = 1.0  # seconds
 SHOWN_IN_FULL = 3
-# The netCDF library must not be used by two threads of a process at a time.
+# The memory that was estimated is that of one member, whatever the threads of a worker.
 ONE_AT_A_TIME = threading.Lock()
 
 
@@ -122,7 +123,7 @@ def _cannot_run(problems: dict[str, NeuroMPCError], points: int) -> DescriptionE
 def refuse_others(jobs: list[Job]) -> None:
     """RunError where a file in the way of the sweep is of another run."""
     for job in filter(lambda each: each.state == "complete", jobs):
-        with netCDF4.Dataset(job.path) as file:
+        with NETCDF, netCDF4.Dataset(job.path) as file:
             before = {name: str(getattr(file, name, "")) for name in ("circuit", "protocol", "seed")}
         now = {"circuit": job.circuit, "protocol": job.protocol, "seed": str(job.seed)}
         if found := differences(before, now):
