@@ -1,5 +1,6 @@
 """Text as a stimulus: vocabulary, streams, and files that are not as they should be."""
 
+import bz2
 import gzip
 
 import numpy as np
@@ -124,13 +125,63 @@ def test_an_empty_file_is_refused(folder, content):
     assert "no text" in message
 
 
-def test_bytes_that_are_not_utf8_are_refused_with_their_line(folder):
-    (folder / "ptb.valid.txt.gz").unlink()
-    (folder / "ptb.valid.txt").write_bytes("one\ntwo\nthrée\n".encode("latin1"))
-    message = refused(folder)
-    assert "ptb.valid.txt, line 3" in message
-    assert "UTF-8" in message
-    assert "iconv" in message
+def with_train(folder, content):
+    (folder / "ptb.train.txt").write_bytes(content)
+    return folder
+
+
+PLAIN = "\n".join(TRAIN) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            "the dog\ndoesn’t run".encode("windows-1252"),
+            ["line 2", "UTF-8", "iconv -f ENCODING", "reads", "doesn’t run"],
+        ),
+        ("the dog\n\ngarçon".encode("latin1"), ["line 3", "iconv -f ENCODING", "'garçon'"]),
+        (PLAIN.encode("utf-16"), ["is in UTF-16", "iconv -f utf-16 -t utf-8"]),
+        (PLAIN.encode("utf-32"), ["is in UTF-32", "iconv -f utf-32 -t utf-8"]),
+        (PLAIN.encode("utf-16-le"), ["U+0000", "iconv -f utf-16le"]),
+        (b"PK\x03\x04" + PLAIN.encode(), ["zip archive", "unzip"]),
+        (bz2.compress(PLAIN.encode()), ["bzip2", "bzip2 -dk"]),
+        (gzip.compress(gzip.compress(PLAIN.encode())), ["gzipped twice"]),
+        (b"the dog\nruns\x07 fast", ["line 2", "U+0007", "tr -d"]),
+        ("the dog doesn\x92t run".encode(), ["U+0092", "windows-1252 was converted as if it were latin1"]),
+        ("the dog\x85".encode(), ["U+0085"]),
+    ],
+)
+def test_what_is_no_text_in_utf8_is_refused_with_the_right_hint(folder, content, told):
+    message = refused(with_train(folder, content))
+    assert all(each in message for each in ["ptb.train.txt", *told])
+    assert "iconv -f latin1" not in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [PLAIN, "\ufeff" + PLAIN, PLAIN.replace("\n", "\r\n"), PLAIN.replace("\n", "\r"), PLAIN.replace(" ", "\t\f")],
+)
+def test_the_marks_of_other_systems_change_no_word(folder, content):
+    assert words(stimuli(with_train(folder, content.encode())), "train") == " ".join(
+        f"{line} <eos>" for line in TRAIN if line
+    ).split(" ")
+
+
+def test_separators_of_unicode_end_no_line(folder):
+    data = stimuli(with_train(folder, "the dog\u2028runs\nthe\u2029cat\n".encode()), learning__batch=1)
+    assert words(data, "train") == "the dog runs <eos> the cat <eos>".split()
+
+
+@pytest.mark.parametrize("content", ["a b c d " * 100, "a b c d " * 50 + "\n" + "a b c d " * 50])
+def test_tokens_are_held_out_where_lines_are_few(folder, content):
+    data = stimuli(with_train(folder, content.encode()), stimulus__validation="", stimulus__test="")
+    sizes = [len(data.tokens(split)) for split in ("train", "validation", "test")]
+    total = 400 + len(content.splitlines())
+    assert sizes == [total - 20 - 19, 19, 20]
+    assert words(data, "test")[-2:] == ["d", "<eos>"]
+    some = stimuli(folder, stimulus__validation="", stimulus__test="", stimulus__lines=1)
+    assert len(some.tokens("train")) <= sizes[0]
 
 
 def test_a_missing_file_is_named(folder):

@@ -19,18 +19,18 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
 from neuro_mpc.descriptions.tables import Count, problem
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.stimuli.files import compare, find, opened, refuse_paths
+from neuro_mpc.stimuli import text_file
+from neuro_mpc.stimuli.files import find, refuse_paths
 from neuro_mpc.stimuli.interface import END, SPLITS, UNKNOWN, Split, Stimuli
 
-HELD_OUT = 20  # one part in so many lines, for each split that has no file
-LARGEST_TEXT = 2**31
+HELD_OUT = 20  # one part in so many lines, or tokens of fewer lines, for each split that has no file
 
 
 class Text(StimulusTable):
     """Text, one sentence per line, read token by token: as many streams as a presentation has trials, side by side.
 
     train, validation, test  files, plain or gzipped; without validation or test, the last twentieths of the lines
-                             of the training file are held out for them
+                             of the training file (of its tokens, where these are fewer than twenty) are held out
     level       a token is a "word" (between blanks) or a "character"
     vocabulary  most tokens that are told apart, the most frequent of the training text; 0: all
     steps       tokens of a presentation
@@ -78,7 +78,7 @@ class TextStimuli(Stimuli):
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         described = cast(Text, protocol.stimulus)
-        found = {split: tokens(lines, described.level) for split, lines in _splits(protocol, described).items()}
+        found = _splits(protocol, described)
         self.vocabulary = vocabulary(found["train"], described.vocabulary)
         if len(self.vocabulary) > LARGEST:
             raise DescriptionError(
@@ -164,42 +164,38 @@ def vocabulary(tokens: Iterable[str], most: int) -> dict[str, int]:
 
 
 def _splits(protocol: Protocol, described: Text) -> dict[Split, list[str]]:
-    """split → lines; those without a file are held out from the end of the training file."""
+    """split → tokens; those without a file are held out from the end of the training file."""
     paths = find(described.files, protocol.data_dir, "ptb", described.checksums, own="protocol.stimulus.train")
     read = {
-        name: _lines(path, described.checksums.get(name)) for name, path in zip(described.files, paths, strict=True)
+        name: text_file.lines(path, described.checksums.get(name))
+        for name, path in zip(described.files, paths, strict=True)
     }
-    learned, found = read[described.train], {}
-    for split, name in (("test", described.test), ("validation", described.validation)):
-        if name:
-            found[split] = read[name]
-        else:
-            kept = len(learned) - max(1, len(learned) // HELD_OUT)
-            found[split], learned = learned[kept:], learned[:kept]
-    found["train"] = learned[: described.lines or None]
+    named = {"test": described.test, "validation": described.validation}
+    found: dict[Split, list[str]] = {
+        split: tokens(read[name], described.level) for split, name in named.items() if name
+    }
+    without = [split for split, name in named.items() if not name]
+    held_out = _held_out_lines if len(read[described.train]) >= HELD_OUT else _held_out_tokens
+    found |= held_out(read[described.train], described, without)
     return {split: found[split] for split in SPLITS}
 
 
-def _lines(path, checksum: str | None) -> list[str]:
-    with opened(path) as file:
-        content = file.read(LARGEST_TEXT + 1)
-    if len(content) > LARGEST_TEXT:
-        raise DescriptionError("the text is longer than two gigabytes", source=str(path), hint="a part of it")
-    compare(content, path, checksum)
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as problem:
-        line = content[: problem.start].count(b"\n") + 1
-        raise DescriptionError(
-            "is not text in UTF-8",
-            source=f"{path}, line {line}",
-            expected="UTF-8",
-            found=content[problem.start : problem.start + 8],
-            hint="iconv -f latin1 -t utf-8 converts a file",
-        ) from None
-    if not any(line.strip() for line in lines):
-        raise DescriptionError("there is no text in it", source=str(path), expected="one sentence per line")
-    return [line for line in lines if line.strip()]
+def _held_out_lines(lines: list[str], described: Text, splits: list[Split]) -> dict[Split, list[str]]:
+    found: dict[Split, list[str]] = {}
+    for split in splits:
+        kept = len(lines) - len(lines) // HELD_OUT
+        found[split], lines = tokens(lines[kept:], described.level), lines[:kept]
+    return {**found, "train": tokens(lines[: described.lines or None], described.level)}
+
+
+def _held_out_tokens(lines: list[str], described: Text, splits: list[Split]) -> dict[Split, list[str]]:
+    """Of a text in a few long lines, which may be a single one."""
+    found: dict[Split, list[str]] = {}
+    learned, first = tokens(lines, described.level), len(tokens(lines[: described.lines or None], described.level))
+    for split in splits:
+        kept = len(learned) - max(1, len(learned) // HELD_OUT)
+        found[split], learned = learned[kept:], learned[:kept]
+    return {**found, "train": learned[:first]}
 
 
 def tokens(lines: Iterable[str], level: str) -> list[str]:
@@ -217,7 +213,7 @@ def _refuse_short(protocol: Protocol, tokens: int, presentation: int) -> None:
             "the training text does not fill one presentation",
             source=protocol.name,
             key="learning.batch",
-            found=f"{tokens:,} tokens in the lines that are not held out",
+            found=f"{tokens:,} tokens that are not held out",
             expected=f"{presentation:,} at least, {protocol.learning.batch} trials of {steps}",
             hint=fits,
         )

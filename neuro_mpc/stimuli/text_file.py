@@ -1,0 +1,101 @@
+"""A text file as lines: its encoding checked, characters that no text has refused, lines ended as editors end them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.stimuli.files import GZIP, compare, opened
+
+LARGEST_TEXT = 2**31
+# What a file begins with that is no text in UTF-8: what it is, and the command that makes one of it.
+BEGINNINGS = {
+    b"\xff\xfe\x00\x00": ("UTF-32", "iconv -f utf-32 -t utf-8"),
+    b"\x00\x00\xfe\xff": ("UTF-32", "iconv -f utf-32 -t utf-8"),
+    b"\xff\xfe": ("UTF-16", "iconv -f utf-16 -t utf-8"),
+    b"\xfe\xff": ("UTF-16", "iconv -f utf-16 -t utf-8"),
+    b"PK\x03\x04": ("a zip archive (or a document of an office program)", "unzip"),
+    b"BZh": ("compressed by bzip2", "bzip2 -dk"),
+    b"\xfd7zXZ": ("compressed by xz", "xz -dk"),
+    b"\x28\xb5\x2f\xfd": ("compressed by zstd", "zstd -dk"),
+    b"7z\xbc\xaf": ("a 7z archive", "7z x"),
+    b"%PDF-": ("a PDF", "pdftotext"),
+    GZIP: ("gzipped twice", "gzip -dk"),
+}
+CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")  # all but tab, line feed, form feed, carriage return
+BEFORE_BAD, AFTER_BAD = 20, 20
+C1_OF_WINDOWS = range(0x80, 0xA0)
+
+
+def lines(path: Path, checksum: str | None) -> list[str]:
+    """The lines of a text in UTF-8 that are not blank; DescriptionError for what is no text.
+
+    A line ends at a line feed, a carriage return, or both: other characters that Unicode calls separators end none.
+    """
+    with opened(path) as file:
+        content = file.read(LARGEST_TEXT + 1)
+    if len(content) > LARGEST_TEXT:
+        raise DescriptionError("the text is longer than two gigabytes", source=str(path), hint="a part of it")
+    compare(content, path, checksum)
+    text = _decoded(content, path).replace("\r\n", "\n").replace("\r", "\n")
+    _refuse_control_characters(text, path)
+    found = [line for line in text.split("\n") if line.strip()]
+    if not found:
+        raise DescriptionError("there is no text in it", source=str(path), expected="one sentence per line")
+    return found
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    for beginning, (what, command) in BEGINNINGS.items():
+        if content.startswith(beginning):
+            to = f" > {_quoted(path)}.utf8" if "iconv" in command else ""
+            raise DescriptionError(
+                f"is {'in ' if what.startswith('UTF') else ''}{what}",
+                source=str(path),
+                expected="text in UTF-8, plain or gzipped",
+                hint=f"{command} {_quoted(path)}{to}, and that file",
+            )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise _not_utf8(content, problem.start, path) from None
+
+
+def _not_utf8(content: bytes, place: int, path: Path) -> DescriptionError:
+    """No encoding can be told from its bytes for sure: the error shows what the most usual one makes of them."""
+    start = max(content.rfind(b"\n", 0, place) + 1, place - BEFORE_BAD)
+    part = content[start : place + AFTER_BAD].splitlines()[0]
+    read = part.decode("windows-1252", errors="replace")
+    return DescriptionError(
+        "is not text in UTF-8",
+        source=f"{path}, line {content[:place].count(bytes([10])) + 1}",
+        found=content[place : place + 8],
+        expected="UTF-8",
+        hint=f"iconv -f ENCODING -t utf-8 {_quoted(path)} > {_quoted(path)}.utf8, with the encoding in which it was written; "
+        f"windows-1252 reads this place as {read!r}",
+    )
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _refuse_control_characters(text: str, path: Path) -> None:
+    found = CONTROL.search(text)
+    if found is None:
+        return
+    character, line = found[0], text.count("\n", 0, found.start()) + 1
+    hint = f"the file without them: tr -d '\\{ord(character):03o}' < {_quoted(path)} > {_quoted(path)}.clean"
+    if character == "\0":
+        hint = f"iconv -f utf-16le -t utf-8 {_quoted(path)} > {_quoted(path)}.utf8, if it is UTF-16 without a mark at its beginning"
+    elif ord(character) in C1_OF_WINDOWS:
+        hint = "the original file: such characters are left where windows-1252 was converted as if it were latin1"
+    raise DescriptionError(
+        f"has a control character, U+{ord(character):04X}, which no text has",
+        source=f"{path}, line {line}",
+        found=text[max(0, found.start() - BEFORE_BAD) : found.start() + AFTER_BAD],
+        expected="text in UTF-8",
+        hint=hint,
+    )
