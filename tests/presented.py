@@ -16,7 +16,7 @@ from neuro_mpc.rules.derivation import brian_name
 
 EXACT = 1e-9
 TRIALS, STEPS = 3, 5
-RATE, INFERENCE_RATE = 1e-3, 0.05
+RATE, INFERENCE_RATE, MOMENTUM = 1e-3, 0.05, 0.8
 
 OWN = tomllib.loads("""
 [synapse.own]
@@ -114,8 +114,8 @@ def network(name: str, scheme: str, threads: int = 2, **options) -> InProcess:
     Two threads split the trials into two tiles of different widths.
     """
     described, read = (CASES | OTHERS)[name]
-    plan = Plan(described, TRIALS, STEPS, read, scheme, precision="float64", threads=threads, **options)
-    return InProcess(plan)
+    chosen = {"optimizer": "sgd", "precision": "float64", **options}
+    return InProcess(Plan(described, TRIALS, STEPS, read, scheme, threads=threads, **chosen))
 
 
 class Presentation:
@@ -142,7 +142,7 @@ class Presentation:
             tolerance=0,
             energy_limit=1e30,
             redrawing=0,
-            momentum=0.8,
+            **dict.fromkeys(self.plan.inference.scalars, MOMENTUM),
         )
 
     def _drawn(self, rng, projection: str) -> dict:

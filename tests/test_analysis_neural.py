@@ -258,9 +258,9 @@ def test_the_setting_of_a_population_can_be_pasted():
 def test_what_else_was_not_recorded_is_told_with_its_option():
     shown = target()
     run = neural_run({"output": predicted(np.zeros(shown.shape), shown)}, shown, scheme="relaxation")
-    with pytest.raises(RunFileError, match="\"recording.trajectory\": True"):
+    with pytest.raises(RunFileError, match='"recording.trajectory": True'):
         analysis.surprise(run)
-    with pytest.raises(RunFileError, match="\"recording.trajectory\": True"):
+    with pytest.raises(RunFileError, match='"recording.trajectory": True'):
         analysis.profile(analysis.traces(run, "output"), "iteration")
     with pytest.raises(RunFileError, match="recording.populations"):
         analysis.traces(run, "hidden")

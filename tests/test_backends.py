@@ -72,6 +72,7 @@ FIXED = Plan(
     STEPS,
     "last",
     "fixed-prediction",
+    optimizer="sgd",
     precision="float64",
     threads=2,
 )
@@ -111,8 +112,7 @@ class Session:
             tolerance=TOLERANCE,
             energy_limit=1e6,
             rate=0.01,
-            first_correction=10,
-            second_correction=1000,
+            **plan.update_rule.scalars(0),
         )
         for projection in plan.circuit.projection:
             program.set(**self.parameters(projection))

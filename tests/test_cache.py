@@ -105,7 +105,7 @@ def test_what_a_killed_build_left_is_removed(compiled):
 def test_a_cache_that_cannot_be_written_is_told(compiled, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(RunError, match="NEURO_MPC_CACHE.*backend=\"numpy\""):
+    with pytest.raises(RunError, match='NEURO_MPC_CACHE.*backend="numpy"'):
         built()
 
 

@@ -26,8 +26,8 @@ from presented import (
 from reference import Reference, gradient, gradients
 
 import neuro_mpc as nm
-from neuro_mpc.network import plan as plans
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.network.schemes import relaxation
 
 
 def assert_descends(changes: dict, slopes: dict, shown: Presentation) -> None:
@@ -104,7 +104,7 @@ def test_one_unit_by_hand():
             "out": {"from": "unit", "to": "output", "synapse": "gaussian"},
         },
     ).sized(1, 1)
-    net = InProcess(Plan(one, 1, 1, scheme="relaxation", precision="float64"))
+    net = InProcess(Plan(one, 1, 1, scheme="relaxation", optimizer="sgd", precision="float64"))
     net.set(
         in_synapses_m=0.5,
         in_synapses_Xi=0.25,
@@ -218,11 +218,11 @@ def test_a_delay_beyond_the_sequence_is_silence(scheme):
 def test_tiles_change_nothing(monkeypatch):
     """One trial a tile, as in relaxation of circuits that are large for the cache."""
     outcomes = []
-    for cache, rows in ((plans.CACHE_BYTES, plans.EFFICIENT_ROWS), (1, 1)):
-        monkeypatch.setattr(plans, "CACHE_BYTES", cache)
-        monkeypatch.setattr(plans, "EFFICIENT_ROWS", rows)
+    for cache, rows in ((relaxation.CACHE_BYTES, relaxation.EFFICIENT_ROWS), (1, 1)):
+        monkeypatch.setattr(relaxation, "CACHE_BYTES", cache)
+        monkeypatch.setattr(relaxation, "EFFICIENT_ROWS", rows)
         described, read = CASES["mixed"]
-        plan = Plan(described, TRIALS, STEPS, read, "relaxation", precision="float64")
+        plan = Plan(described, TRIALS, STEPS, read, "relaxation", optimizer="sgd", precision="float64")
         shown = Presentation(InProcess(plan))
         shown.infer()
         outcomes.append((len(shown.plan.tiling.tiles), {"beliefs": shown.beliefs, **shown.learn()}))

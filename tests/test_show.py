@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
+from neuro_mpc.network.schemes.fixed_prediction import FixedPrediction
+from neuro_mpc.network.schemes.relaxation import Relaxation
 from neuro_mpc.rules.derivation import derive, text
 from neuro_mpc.rules.show import as_latex, as_text
 
@@ -104,13 +106,13 @@ def test_text_fits_in_a_terminal(name):
 def test_shown_code_is_the_code_of_the_rules(name):
     described = CIRCUITS[name]
     shown, rules = blocks(as_text(described)), derive(described)
-    fixed = derive(described, scheme="fixed-prediction")
+    relaxation, fixed = Relaxation(), FixedPrediction()
     for population, expected in rules.populations.items():
         code = shown[f"Population {population}"]
-        assert Equations(code["value units"]) == Equations(expected.belief())
+        assert Equations(code["value units"]) == Equations(relaxation.belief(expected, settles=False))
         assert Equations(code["prediction units"]) == Equations(expected.prediction())
-        assert Equations(code["error units"]) == Equations(expected.error())
-        assert Equations(code["error units under fixed prediction"]) == Equations(fixed.populations[population].error())
+        assert Equations(code["error units"]) == Equations(relaxation.error(expected))
+        assert Equations(code["error units under fixed prediction"]) == Equations(fixed.error(expected))
     for synapses in rules.synapses.values():
         code = shown[f"Synapses {synapses.type_name}"]
         assert Equations(code["synapses"]) == Equations(synapses.equations())

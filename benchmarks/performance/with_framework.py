@@ -12,6 +12,9 @@ from neuro_mpc.network.launch import start
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.rules.derivation import brian_name
 
+MOMENTUM = 0.9
+LATE = 10**6  # a presentation at which an optimiser's means have settled
+
 
 class Shown:
     """A program that was shown a batch."""
@@ -35,10 +38,9 @@ class Shown:
             noise_key=1,
             inference_dt=RATE * TAU_SECONDS,
             rate=1e-6,
-            first_correction=1,
-            second_correction=1,
             energy_limit=3e38,
-            momentum=0.9,
+            **dict.fromkeys(plan.inference.scalars, MOMENTUM),
+            **(plan.update_rule.scalars(LATE) if plan.update_rule else {}),
         )
         self.phases("refreshing", "predicting")
 
@@ -98,7 +100,7 @@ class Presentations(Shown):
     """Whole presentations of a layered circuit: predicted, inferred, learned."""
 
     def __init__(self, case: Layers, threads: int, backend: str = "cpp", scheme: str = "relaxation"):
-        plan = Plan(case.circuit, case.trials, 1, "every", scheme, threads=threads)
+        plan = Plan(case.circuit, case.trials, 1, "every", scheme, optimizer="sgd", threads=threads)
         stimulus, target = case.batch
         parameters = {name: {"w": weights} for name, weights in zip(case.circuit.projection, case.weights)}
         super().__init__(plan, backend, parameters, stimulus[None], target[None])

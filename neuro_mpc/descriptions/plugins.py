@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from neuro_mpc.errors import DescriptionError, did_you_mean
@@ -103,3 +105,28 @@ def _module(plugin: object) -> str:
 def _identity(plugin: object) -> tuple[str, str]:
     """The same for a class and what a second run of its definition makes, as in a notebook."""
     return _module(plugin), getattr(plugin, "__qualname__", None) or repr(plugin)
+
+
+def origin_of(plugin: type) -> tuple[str, str] | None:
+    """The module of what is registered and the folder it is imported from, for another process; None for one of ours.
+
+    Raises DescriptionError for a class of a script or notebook, which another process cannot import.
+    """
+    module = plugin.__module__
+    if module.partition(".")[0] == __name__.partition(".")[0]:
+        return None
+    file = getattr(sys.modules[module], "__file__", None)
+    if module == "__main__" or file is None:
+        raise DescriptionError(
+            f"{plugin.__qualname__} is defined in a script or notebook, from which no other process can import it",
+            hint="define it in a module, and import that",
+        )
+    path = Path(file).absolute()
+    return module, str(path.parents[module.count(".") + (path.name == "__init__.py")])
+
+
+def import_from(module: str, folder: str) -> None:
+    """Import what `origin_of` found; other modules are still looked for in other folders first."""
+    if folder not in sys.path:
+        sys.path.append(folder)
+    import_module(module)

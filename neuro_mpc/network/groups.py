@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from brian2 import Group, second
 from brian2.core.clocks import Clock
@@ -31,7 +33,10 @@ class DenseSynapses(Group):
 
 
 class Control(Group):
-    """What a presentation is to do, as scalars; and one energy per trial."""
+    """What a presentation is to do, as scalars; and what is known of each trial.
+
+    scalars, trial_values   those of the scheme of inference and of the optimiser
+    """
 
     FLAGS = (
         "predicting",
@@ -46,20 +51,30 @@ class Control(Group):
         "packed_backward",
     )
     COUNTS = ("iterations", "idle_trials", "noise_counter", "noise_key")
-    SCALARS = ("noise_scale", "tolerance", "energy_limit", "momentum", "rate", "first_correction", "second_correction")
-    PER_TRIAL = ("loss_start", "loss", "energy_hidden", "energy_last", "step_length")
+    SCALARS = ("noise_scale", "tolerance", "energy_limit", "rate")
+    TRIAL_VALUES = ("loss_start", "loss", "energy_hidden", "energy_last")
 
-    def __init__(self, trials: int, *, dtype, name: str, clock: Clock, namespace: dict):
+    def __init__(
+        self,
+        trials: int,
+        *,
+        scalars: Iterable[str],
+        trial_values: Iterable[str],
+        dtype,
+        name: str,
+        clock: Clock,
+        namespace: dict,
+    ):
         super().__init__(name=name, clock=clock)
         self.namespace = namespace
         self.variables = Variables(self)
         self.variables.add_constant("N", 1)
         for flag in (*self.FLAGS, *self.COUNTS):
             self.variables.add_array(flag, size=1, dtype=np.int32, scalar=True)
-        for scalar in self.SCALARS:
+        for scalar in (*self.SCALARS, *scalars):
             self.variables.add_array(scalar, size=1, dtype=dtype, scalar=True)
         self.variables.add_array("inference_dt", size=1, dtype=dtype, scalar=True, dimensions=second.dim)
-        for energy in self.PER_TRIAL:
-            self.variables.add_array(energy, size=trials, dtype=np.float64)
+        for value in (*self.TRIAL_VALUES, *trial_values):
+            self.variables.add_array(value, size=trials, dtype=np.float64)
         self.variables.add_array("iterations_used", size=trials, dtype=np.int32)
         self._enable_group_attributes()

@@ -5,7 +5,7 @@ A time step of the network's clock is one presentation.  In it, in this order an
     refresh     moments μ, v of every weight from its parameters
     pack        the moments as products forward read them; before inference, as products backward do
     predict     ancestral pass, step by step: r = h, output and loss
-    infer       relaxation of the beliefs, or fixed prediction: errors passed back step by step
+    infer       beliefs and errors, as the scheme of inference says
     learn       the two Hebbian sums of every projection
     adapt       every parameter's update
 
@@ -15,7 +15,7 @@ The groups are ordinary Brian2 groups with equation strings; the phases execute 
 from __future__ import annotations
 
 import numpy as np
-from brian2 import Network, NeuronGroup, linked_var, second
+from brian2 import Group, Network, NeuronGroup, linked_var, second
 from brian2.core.clocks import Clock
 from brian2.core.variables import ArrayVariable
 from brian2.utils.stringtools import word_substitute
@@ -23,10 +23,11 @@ from brian2.utils.stringtools import word_substitute
 from neuro_mpc.network import phases
 from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.groups import Control, DenseSynapses
+from neuro_mpc.network.layout import neural_groups, synaptic_groups
+from neuro_mpc.network.phase import Phase
 from neuro_mpc.network.phase_runner import MessageLoop, PhaseRunner, own_arrays
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.network.program import CODES, Manifest
-from neuro_mpc.network.rows import Rows
 
 
 class Model:
@@ -46,40 +47,36 @@ class Model:
         self.namespace = {**FUNCTIONS, "tau": TAU_SECONDS * second}
         self.clock = Clock(dt=1 * second, name="presentation")
         self.control = Control(
-            plan.trials, dtype=self.dtype, name="control", clock=self.clock, namespace=self.namespace
+            plan.trials,
+            scalars=(*plan.inference.scalars, *(plan.update_rule.scalars(0) if plan.update_rule else ())),
+            trial_values=plan.inference.trial_values,
+            dtype=self.dtype,
+            name="control",
+            clock=self.clock,
+            namespace=self.namespace,
         )
-        self.groups = {"control": self.control}
-        self._add_populations()
+        self.groups: dict[str, Group] = {"control": self.control}
+        self._add_neurons()
         self._add_synapses()
         self.runners = [self._runner(order, phase) for order, phase in enumerate(phases.all_phases(plan))]
         self.network = Network(*self.groups.values(), *self.runners)
 
-    def _add_populations(self) -> None:
-        rules = self.plan.rules
-        stimulus = self.plan.circuit.stimulus
-        squared = "\nx_squared = x**2 : 1 (constant over dt)" if self.plan.squares_stimulus else ""
-        self._add_group(stimulus, "stimulus", "symbol : integer" if self.plan.symbolic else f"x : 1{squared}")
-        for name, population in rules.populations.items():
-            belief = self._add_group(name, "belief", population.belief())
-            prediction = self._add_group(name, "prediction", population.prediction())
-            error = self._add_group(name, "error", population.error())
-            self._link(belief, error)
-            self._link(error, belief, prediction)
-        readout = rules.readout
-        prediction = self._add_group(readout.population, "prediction", readout.prediction())
-        self._link(self._add_group(readout.population, "error", readout.error()), prediction)
-        if self.plan.symbolic:
-            self._add_group(readout.population, "label", "symbol : integer", self.plan.label_rows)
-
-    def _add_group(self, population: str, kind: str, equations: str, rows: Rows | None = None) -> NeuronGroup:
-        name = self.plan.group_name(population, kind)
-        elements = (rows or self.plan.rows[population]).elements(self.plan.trials)
-        group = NeuronGroup(
-            elements, equations, method="euler", dtype=self.dtype, name=name, clock=self.clock, namespace=self.namespace
-        )
-        group.contained_objects.clear()  # its equations are executed by the phases
-        self.groups[name] = group
-        return group
+    def _add_neurons(self) -> None:
+        neural = neural_groups(self.plan)
+        for each in neural:
+            group = NeuronGroup(
+                each.elements,
+                each.equations,
+                method="euler",
+                dtype=self.dtype,
+                name=each.name,
+                clock=self.clock,
+                namespace=self.namespace,
+            )
+            group.contained_objects.clear()  # its equations are executed by the phases
+            self.groups[each.name] = group
+        for each in neural:
+            self._link(self.groups[each.name], *(self.groups[name] for name in each.sources))
 
     @staticmethod
     def _link(group: NeuronGroup, *sources: NeuronGroup) -> None:
@@ -89,20 +86,17 @@ class Model:
                 setattr(group, name, linked_var(source, name))
 
     def _add_synapses(self) -> None:
-        for projection in self.plan.circuit.projection:
-            name = self.plan.synapses_name(projection)
-            shape = self.plan.circuit.shape(projection)
-            packed = [
-                f"{moment}_{direction} : 1"
-                for direction in ("forward", "backward")
-                for moment in self.plan.packed(projection, direction)
-            ]
-            equations = "\n".join([self.plan.plasticity(projection).equations(), *packed])
-            self.groups[name] = DenseSynapses(
-                *shape, equations, dtype=self.dtype, name=name, clock=self.clock, namespace=self.namespace
+        for each in synaptic_groups(self.plan):
+            self.groups[each.name] = DenseSynapses(
+                *each.shape,
+                each.equations,
+                dtype=self.dtype,
+                name=each.name,
+                clock=self.clock,
+                namespace=self.namespace,
             )
 
-    def _runner(self, order: int, phase: phases.Phase) -> PhaseRunner:
+    def _runner(self, order: int, phase: Phase) -> PhaseRunner:
         blocks = {name: [self._code(*part) for part in parts] for name, parts in phase.blocks.items()}
         return PhaseRunner(
             self.control,

@@ -1,9 +1,10 @@
-"""The update of synaptic parameters as Brian2 code: gradient, optional clipping, SGD or Adam, bounds."""
+"""The update of synaptic parameters as Brian2 code: gradient, optional clipping, the optimiser's step, bounds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from neuro_mpc.network.optimizers.interface import Optimizer
 from neuro_mpc.rules.derivation import ParameterRule, SynapseRules, brian_name, text
 
 UNBOUNDED = 3e38
@@ -15,10 +16,7 @@ class Plasticity:
 
     rules: SynapseRules
     trials: int
-    optimizer: str
-    beta1: float
-    beta2: float
-    epsilon: float
+    optimizer: Optimizer
     decay: float
     clipped: tuple[str, ...]
 
@@ -26,9 +24,9 @@ class Plasticity:
         """Brian2 equations of the synapses with what the optimiser remembers."""
         lines = [self.rules.equations()]
         for rule in self.rules.parameters:
-            name = brian_name(rule.name)
-            lines += [f"first_{name} : 1", f"second_{name} : 1"] * (self.optimizer == "adam")
-            lines += [f"change_{name} : 1"] * (rule.name in self.clipped)
+            lines += [f"{variable} : 1" for variable in state_names(self.optimizer, rule.name).values()]
+            if rule.name in self.clipped:
+                lines.append(f"change_{brian_name(rule.name)} : 1")
         return "\n".join(lines)
 
     @property
@@ -38,13 +36,10 @@ class Plasticity:
     def descents(self, clipped: bool) -> list[str]:
         """change = −∂F/∂θ per trial, for the parameters that are (not) clipped."""
         return [
-            f"change_{brian_name(rule.name)} = ({self._text(rule)})/{self.trials}.0"
+            f"change_{brian_name(rule.name)} = ({_descent(rule)})/{self.trials}.0"
             for rule in self.rules.parameters
             if (rule.name in self.clipped) == clipped
         ]
-
-    def _text(self, rule: ParameterRule) -> str:
-        return text(rule.descent) if rule.descent != 0 else "0.0*H1"
 
     def updates(self) -> list[str]:
         """One step of the optimiser, then the bounds, for all parameters."""
@@ -52,20 +47,25 @@ class Plasticity:
 
     def _update(self, rule: ParameterRule) -> list[str]:
         name = brian_name(rule.name)
-        change, lines = f"change_{name}", []
-        step = change
-        if self.optimizer == "adam":
-            lines += [
-                f"first_{name} = {self.beta1}*first_{name} + {1 - self.beta1}*{change}",
-                f"second_{name} = {self.beta2}*second_{name} + {1 - self.beta2}*{change}**2",
-            ]
-            step = f"(first_{name}*first_correction)/(sqrt(second_{name}*second_correction) + {self.epsilon})"
+        lines, step = self.optimizer.step(f"change_{name}", state_names(self.optimizer, rule.name))
         # Decay is decoupled from the gradient (Loshchilov & Hutter 2019), as in the released code.
         step = f"({step} - {self.decay}*{name})" if self.decay else step
         factor = "" if rule.rate_factor == 1 else f"{rule.rate_factor}*"
-        moved = f"{name} + {factor}rate*{step}"
-        if rule.low is not None or rule.high is not None:
-            low = -UNBOUNDED if rule.low is None else rule.low
-            high = UNBOUNDED if rule.high is None else rule.high
-            moved = f"bounded({moved}, {low}, {high})"
-        return [*lines, f"{name} = {moved}"]
+        return [*lines, f"{name} = {_bounded(f'{name} + {factor}rate*{step}', rule)}"]
+
+
+def state_names(optimizer: Optimizer, parameter: str) -> dict[str, str]:
+    """What an optimiser remembers of a parameter → the variable of the synapses that holds it."""
+    return {state: f"{state}_{brian_name(parameter)}" for state in optimizer.state}
+
+
+def _descent(rule: ParameterRule) -> str:
+    return text(rule.descent) if rule.descent != 0 else "0.0*H1"
+
+
+def _bounded(moved: str, rule: ParameterRule) -> str:
+    if rule.low is None and rule.high is None:
+        return moved
+    low = -UNBOUNDED if rule.low is None else rule.low
+    high = UNBOUNDED if rule.high is None else rule.high
+    return f"bounded({moved}, {low}, {high})"

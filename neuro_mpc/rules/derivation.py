@@ -11,9 +11,8 @@ the energy itself.  The result is printed in Brian2's equation language.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from string import ascii_letters
 
 import sympy
@@ -68,10 +67,6 @@ f, err, epsilon, D, q, H1, H2 = _symbols("f", "err", "epsilon", "D", "q", "H1", 
 G_rest, D_rest, A, V, r = _symbols("G_rest", "D_rest", "A", "V", "r")
 
 
-RETURN = "err = err + gain*change"
-"""Brian2 code of "sweeps": an error moves by a trial's gain; a negative one takes (some of) the last step back."""
-
-
 def _times_error(change_of_prediction: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
     """err · ∂h/∂(·) with q put in for err ε / √D."""
     root = sympy.Symbol("root", positive=True)
@@ -121,7 +116,11 @@ class SynapseRules:
 
 @dataclass(frozen=True)
 class PopulationRules:
-    """A free population: firing rate, its slope, and the local dynamics of the belief."""
+    """A free population: firing rate, its slope, and what its belief descends.
+
+    Which of its variables move, and how, is for a scheme of inference to say: it completes the equations of the value
+    and the error units.
+    """
 
     population: str
     rate: sympy.Expr
@@ -132,96 +131,86 @@ class PopulationRules:
     fed_by_circuit: bool
     stimulus_variance: bool
     circuit_variance: bool
-    scheme: str
     released: bool
-    settles: bool
     drive: sympy.Expr
     """What the next populations' errors do to this belief, in A = Σ μᵀ err and V = Σ vᵀ q."""
 
-    @property
-    def fixed_prediction(self) -> bool:
-        return self.scheme == "fixed-prediction"
+    def belief(self, motion: str, *own: str) -> str:
+        """Brian2 equations of the value units.
 
-    @property
-    def _relaxes(self) -> bool:
-        """Whether beliefs are what follows the energy downhill (else errors are)."""
-        return self.scheme in ("relaxation", "momentum")
-
-    def _sum(self, letter: str, stimulus: bool, circuit: bool) -> str:
-        terms = [f"{letter}_stimulus"] * stimulus + [letter] * circuit
-        return " + ".join(terms) or "0"
-
-    def belief(self) -> str:
-        """Brian2 equations of the value units."""
-        velocity = "velocity" if self.scheme == "momentum" else f"({self._downhill()})"
-        moving = "active*" if self.settles else ""
-        lines = [
-            f"dr/dt = {moving}{velocity}/tau : 1" if self._relaxes else "r : 1",
-            f"f = {text(self.rate)} : 1 (constant over dt)",
-        ]
-        lines += ["velocity : 1"] * (self.scheme == "momentum")
+        motion   the equation of the belief `r`
+        own      equations of what else a scheme keeps in value units
+        """
+        lines = [motion, f"f = {text(self.rate)} : 1 (constant over dt)", *own]
         if self.sends_variance:
             lines += ["f_squared = f**2 : 1 (constant over dt)", "V : 1"]
-        lines += ["A : 1"] + ["active : 1"] * self.settles
-        lines += ["err : 1 (linked)"] * self._relaxes
-        return "\n".join(lines)
-
-    def _downhill(self) -> str:
-        """−∂F/∂r"""
-        return f"-err + {text(self.drive)}"
-
-    def acceleration(self) -> str:
-        """Brian2 code of "momentum": the velocity of a belief, whose memory of itself is `momentum`."""
-        return f"velocity = momentum*velocity + {self._downhill()}"
+        return "\n".join([*lines, "A : 1"])
 
     def prediction(self) -> str:
         """Brian2 equations of the prediction units."""
-        mean = self._sum("G", self.fed_by_stimulus, self.fed_by_circuit)
-        noise = ""
-        lines = [
-            f"{name} : 1"
-            for name, there in [
-                ("G_stimulus", self.fed_by_stimulus),
-                ("G", self.fed_by_circuit),
-                ("D_stimulus", self.stimulus_variance),
-                ("D", self.circuit_variance),
-            ]
-            if there
-        ]
+        received = {
+            "G_stimulus": self.fed_by_stimulus,
+            "G": self.fed_by_circuit,
+            "D_stimulus": self.stimulus_variance,
+            "D": self.circuit_variance,
+        }
+        lines = [f"{name} : 1" for name, is_received in received.items() if is_received]
+        mean, noise = _sum("G", self.fed_by_stimulus, self.fed_by_circuit), ""
         if self.receives_variance:
-            variance = self._sum("D", self.stimulus_variance, self.circuit_variance)
-            noise = f" + sqrt({variance})*epsilon"
+            noise = f" + sqrt({self._variance})*epsilon"
             lines.append("epsilon : 1")
         return "\n".join([f"h = {mean}{noise} : 1 (constant over dt)", *lines])
 
-    def error(self) -> str:
-        """Brian2 equations of the error units."""
-        error = {
-            "fixed-prediction": f"err = {text(self.drive)} : 1 (constant over dt)",
-            "sweeps": "err : 1\nfeedback : 1\nchange : 1\ngain : 1",
-        }
-        lines = [error.get(self.scheme, "err = r - h : 1 (constant over dt)")]
-        names = {r} if self._relaxes else self.drive.free_symbols
-        linked = sorted(symbol.name for symbol in names) + ["h"] * self._relaxes
+    def error(self, definition: str, linked: Iterable[str], *own: str) -> str:
+        """Brian2 equations of the error units.
+
+        definition   the equations of the error `err`
+        linked       variables of the value and prediction units that they name
+        own          equations of what else a scheme keeps in error units
+        """
+        lines, names = [definition], [*linked]
         if self.receives_variance:
-            lines.append(f"q = err*{self._noise_by_deviation()} : 1 (constant over dt)")
-            lines += ["feedback_q : 1"] * (self.scheme == "sweeps")
-            linked.append("epsilon")
-            if not self.released:
-                linked += ["D_stimulus"] * self.stimulus_variance + ["D"] * self.circuit_variance
-        return "\n".join(lines + [f"{name} : 1 (linked)" for name in linked])
+            lines.append(f"q = err*{self.noise_by_deviation} : 1 (constant over dt)")
+            names += ["epsilon", *([] if self.released else self._variances)]
+        return "\n".join([*lines, *own, *(f"{name} : 1 (linked)" for name in names)])
 
-    def _noise_by_deviation(self) -> str:
+    @property
+    def feedback(self) -> str:
+        """What the next populations' errors do to this belief, in Brian2's language."""
+        return text(self.drive)
+
+    @property
+    def feedback_names(self) -> list[str]:
+        """Variables of the value units in `feedback`."""
+        return sorted(symbol.name for symbol in self.drive.free_symbols)
+
+    @property
+    def downhill(self) -> str:
+        """−∂F/∂r in Brian2's language."""
+        return f"-err + {self.feedback}"
+
+    @property
+    def noise_by_deviation(self) -> str:
         """What q is an error's multiple of."""
-        variance = self._sum("D", self.stimulus_variance, self.circuit_variance)
-        return "epsilon" if self.released else f"epsilon*inverse_sqrt({variance})"
+        return "epsilon" if self.released else f"epsilon*inverse_sqrt({self._variance})"
 
-    def approach(self) -> str:
-        """Brian2 code of "sweeps": the error goes towards what the next populations feed back (where `gain` is not
-        positive, some way back or nowhere)."""
-        lines = [f"feedback = {text(self.drive)}"]
-        lines += [f"feedback_q = feedback*{self._noise_by_deviation()}"] * self.receives_variance
-        return "\n".join([*lines, "change = change + step(gain)*(feedback - err - change)", RETURN])
+    @property
+    def _variances(self) -> list[str]:
+        return _terms("D", self.stimulus_variance, self.circuit_variance)
+
+    @property
+    def _variance(self) -> str:
+        return _sum("D", self.stimulus_variance, self.circuit_variance)
+
+
+def _terms(letter: str, stimulus: bool, circuit: bool) -> list[str]:
+    """The parts of an input that there are: what the stimulus sends, and what populations send."""
+    parts = {f"{letter}_stimulus": stimulus, letter: circuit}
+    return [name for name, is_received in parts.items() if is_received]
+
+
+def _sum(letter: str, stimulus: bool, circuit: bool) -> str:
+    return " + ".join(_terms(letter, stimulus, circuit)) or "0"
 
 
 @dataclass(frozen=True)
@@ -259,25 +248,16 @@ class Rules:
     readout: ReadOutRules
     synapses: dict[str, SynapseRules]
 
-    @cached_property
-    def settles(self) -> bool:
-        return any(rules.settles for rules in self.populations.values())
 
+def derive(circuit: Circuit, *, variance_feedback: str = "exact") -> Rules:
+    """The rules of `circuit` under a form of the variance feedback.
 
-def derive(
-    circuit: Circuit, *, scheme: str = "relaxation", variance_feedback: str = "exact", settles: bool = False
-) -> Rules:
-    """The rules of `circuit` under a scheme of inference and a form of the variance feedback.
-
-    scheme               one of those of `neuro_mpc.descriptions.protocol.Inference`
     variance_feedback    "exact": q = err ε / √D, the gradient; "as-released": q = err ε, as in the code published
                          with Li, Qiu & Huang 2024
-    settles              trials stop by themselves at a tolerance
     """
     released = variance_feedback == "as-released"
     synapses = {name: _synapse_rules(circuit, name) for name in circuit.projection}
-    settles = settles and scheme in ("relaxation", "momentum")
-    populations = {name: _population_rules(circuit, name, synapses, scheme, released, settles) for name in circuit.free}
+    populations = {name: _population_rules(circuit, name, synapses, released) for name in circuit.free}
     target = circuit.target
     readout = ReadOutRules(
         target,
@@ -324,7 +304,7 @@ def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str, bounds: Mapping[
 
 
 def _population_rules(
-    circuit: Circuit, name: str, synapses: dict[str, SynapseRules], scheme: str, released: bool, settles: bool
+    circuit: Circuit, name: str, synapses: dict[str, SynapseRules], released: bool
 ) -> PopulationRules:
     rate = expressions.parse(circuit.population[name].activation or "r", ("r",))
     slope = expressions.derivative(rate, "r")
@@ -342,9 +322,7 @@ def _population_rules(
         bool(recurrent),
         any(synapses[key].varies for key in stimulated),
         any(synapses[key].varies for key in recurrent),
-        scheme,
         released,
-        settles,
         _drive(slope, sends),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from neuro_mpc.descriptions.circuit import Circuit, Projection
 from neuro_mpc.descriptions.circuit_checks import bounds_text
+from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, brian_name, derive, text
 from neuro_mpc.rules.notation import Notation
 
@@ -43,7 +44,9 @@ class _Writer:
 
     def __init__(self, circuit: Circuit, notation: Notation):
         self.circuit, self.n = circuit, notation
-        self.rules, self.fixed = derive(circuit), derive(circuit, scheme="fixed-prediction")
+        self.rules = derive(circuit)
+        schemes = [SCHEMES.get(name)() for name in SCHEMES.names()]
+        self.schemes = sorted(schemes, key=lambda scheme: scheme.holds_predictions)
 
     def energy(self) -> Section:
         n, target = self.n, self.circuit.target
@@ -66,15 +69,9 @@ class _Writer:
             (e, f"{r} {n.minus} {h}", ""),
             *self._variance_error(rules.receives_variance),
             *self._feedback(name, rules.sends_variance),
-            (n.rate_of(r), f"{n.minus}{e} + {self._drive(r, rules)}", "relaxation"),
-            (e, self._drive(h, rules), "fixed prediction, last step first"),
+            *(law for scheme in self.schemes for law in scheme.laws(n, lambda belief: self._drive(belief, rules))),
         ]
-        codes = [
-            ("value units", rules.belief()),
-            ("prediction units", rules.prediction()),
-            ("error units", rules.error()),
-            ("error units under fixed prediction", self.fixed.populations[name].error()),
-        ]
+        codes = [code for scheme in self.schemes for code in scheme.code(rules)]
         words = f"{self.circuit.population[name].size} units"
         return Section(f"Population {name}", words, tuple(equations), tuple(self._code(*code) for code in codes))
 

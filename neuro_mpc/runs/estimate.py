@@ -12,6 +12,7 @@ import numpy as np
 from neuro_mpc import machine
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
+from neuro_mpc.network.layout import neural_groups, stored_bytes, synaptic_groups
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.runfile.paths import free_disk
 from neuro_mpc.simulation.schedule import Course
@@ -40,11 +41,12 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, back
     item = np.dtype(plan.precision).itemsize
     synapses = sum(_synapses(plan, name) for name in plan.circuit.projection)
     parameters = sum(_synapses(plan, name) * len(rules.parameters) for name, rules in plan.rules.synapses.items())
-    arrays = _synapse_elements(plan) * item
+    arrays = sum(stored_bytes(plan, group) for group in synaptic_groups(plan))
     sample = _sample_elements(plan, protocol) * item
     # Drawn in float64 with some copies; read for a checkpoint; a batch on its way; a sample on its way.
     passing = 3 * 8 * parameters + arrays + 3 * 4 * _batch_elements(plan) + 2 * sample
-    memory = BASE_BYTES[backend] + arrays + _packed_elements(plan) * item + _neural_bytes(plan, item) + passing
+    neural = sum(stored_bytes(plan, group) for group in neural_groups(plan))
+    memory = BASE_BYTES[backend] + arrays + neural + passing
     records = (
         course.total * LEARNING_COLUMNS * 8
         + _snapshots(protocol, course) * parameters * item
@@ -116,37 +118,6 @@ def _synapses(plan: Plan, projection: str) -> int:
     return post * pre
 
 
-def _stored(equations: str) -> int:
-    """Arrays of a group with these equations; a linked variable is stored elsewhere."""
-    return sum(bool(line.strip()) and "(linked)" not in line for line in equations.splitlines())
-
-
-def _synapse_elements(plan: Plan) -> int:
-    return sum(_synapses(plan, name) * _stored(plan.plasticity(name).equations()) for name in plan.circuit.projection)
-
-
-def _packed_elements(plan: Plan) -> int:
-    return sum(
-        _synapses(plan, name) * len(plan.packed(name, direction))
-        for name in plan.circuit.projection
-        for direction in ("forward", "backward")
-    )
-
-
-def _neural_bytes(plan: Plan, item: int) -> int:
-    """Populations on all rows of a presentation; each Brian2 group also numbers its elements."""
-    total = 0
-    groups = {
-        name: [rules.belief(), rules.prediction(), rules.error()] for name, rules in plan.rules.populations.items()
-    }
-    groups[plan.circuit.target] = [plan.rules.readout.prediction(), plan.rules.readout.error()]
-    groups[plan.circuit.stimulus] = ["symbol : integer" if plan.symbolic else "x : 1\nx_squared : 1"]
-    for name, equations in groups.items():
-        elements = plan.rows[name].elements(plan.trials)
-        total += elements * sum(_stored(each) * item + 4 for each in equations)
-    return total
-
-
 def _batch_elements(plan: Plan) -> int:
     ends = plan.rows[plan.circuit.stimulus], plan.rows[plan.circuit.target]
     return plan.trials * sum(rows.steps * rows.units for rows in ends)
@@ -179,8 +150,8 @@ def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> 
     inference = protocol.inference
     starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]
     bounds = [*(min(start, course.total) for start in starts), course.total]
-    iterations = sum((end - start) * inference.iterations_at(start) for start, end in itertools.pairwise(bounds))
-    inferring = course.total if inference.scheme == "fixed-prediction" else 2 * iterations
+    passes = plan.inference.passes
+    inferring = sum((end - start) * passes(inference.iterations_at(start)) for start, end in itertools.pairwise(bounds))
     test = protocol.test
     between = course.presentations(test.every, test.every_epochs)
     tests = 2 + (course.total // between if between else 0)

@@ -11,12 +11,14 @@ import xarray as xr
 
 from neuro_mpc import arguments, stimuli
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.inference import SCHEMES
+from neuro_mpc.descriptions.learning import OPTIMIZERS
 from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.experiments import experiment_of, refuse_unsuitable
 from neuro_mpc.network import launch
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.network.plan import Plan, options_of
 from neuro_mpc.runfile.lock import Lock
 from neuro_mpc.runfile.record import open_run
 from neuro_mpc.runs.destination import Keeping
@@ -193,24 +195,38 @@ def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Sti
         trials,
         data.steps,
         data.read,
-        inference.scheme,
-        inference.variance_feedback,
-        inference.settles,
-        inference.energy_limit > 0,
-        learning.optimizer,
-        learning.beta1,
-        learning.beta2,
-        learning.epsilon,
-        learning.decay,
-        learning.clip,
-        learning.clip_parameters,
-        protocol.precision,
-        threads,
-        learning.clip_norm,
-        tuple(learning.rate_factor.items()),
-        data.symbolic,
-        inference.output_feedback,
+        scheme=inference.scheme,
+        scheme_options=options_of(SCHEMES.get(inference.scheme), inference),
+        variance_feedback=inference.variance_feedback,
+        settles=inference.settles,
+        limited=inference.energy_limit > 0,
+        optimizer=learning.optimizer,
+        optimizer_options=options_of(OPTIMIZERS.get(learning.optimizer), learning),
+        decay=learning.decay,
+        clip=learning.clip,
+        clip_parameters=learning.clip_parameters,
+        precision=protocol.precision,
+        threads=threads,
+        clip_norm=learning.clip_norm,
+        rate_factors=tuple(learning.rate_factor.items()),
+        symbolic=data.symbolic,
+        output_feedback=inference.output_feedback,
     )
+
+
+def _refuse_trajectory(protocol: Protocol) -> None:
+    """DescriptionError where every iteration is to be recorded and inference cannot be stopped after each."""
+    inference = protocol.inference
+    stoppable = SCHEMES.get(inference.scheme).keeps_trajectory and not (inference.settles or inference.redraw_noise)
+    if protocol.recording.trajectory and not stoppable:
+        schemes = [f'"{name}"' for name in SCHEMES.names() if SCHEMES.get(name).keeps_trajectory]
+        raise DescriptionError(
+            f"no trajectory is kept of this inference by {inference.scheme}",
+            source=protocol.name,
+            key="recording.trajectory",
+            found=True,
+            hint=f"inference.scheme = {' or '.join(schemes)}, without tolerance, energy_limit and redraw_noise",
+        )
 
 
 def _refuse_misfits(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Stimuli) -> None:
@@ -224,17 +240,7 @@ def _refuse_misfits(circuit: Circuit, protocol: Protocol, course: Course, data: 
                 found=name,
                 expected=", ".join(sorted(recorded)),
             )
-    inference = protocol.inference
-    if protocol.recording.trajectory and (
-        inference.scheme != "relaxation" or inference.settles or inference.redraw_noise
-    ):
-        raise DescriptionError(
-            "a trajectory is kept of plain relaxation only",
-            source=protocol.name,
-            key="recording.trajectory",
-            found=True,
-            hint='inference.scheme = "relaxation", without tolerance, energy_limit and redraw_noise',
-        )
+    _refuse_trajectory(protocol)
     if protocol.test.measure != "correct-letter-ratio" and not data.size(protocol.test.split):
         raise DescriptionError(
             f"there are no trials to test on in the split {protocol.test.split!r}",

@@ -12,6 +12,7 @@ import numpy as np
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.network.plasticity import state_names
 from neuro_mpc.network.program import Program
 from neuro_mpc.rules.derivation import brian_name
 from neuro_mpc.simulation.initial import Parameters
@@ -58,7 +59,7 @@ class Presenter:
             energy_limit=protocol.inference.energy_limit or UNLIMITED,
             redrawing=int(protocol.inference.redraw_noise),
             inference_dt=protocol.inference.rate * TAU_SECONDS,
-            momentum=protocol.inference.momentum,
+            **{name: getattr(protocol.inference, name) for name in plan.inference.scalars},
         )
 
     # --- parameters ---
@@ -171,10 +172,15 @@ class Presenter:
         """Parameters, what the optimiser remembers of them, the moments of the weights, and neural state."""
         names = self._carried()
         for projection in self.plan.circuit.projection:
-            parameters = map(brian_name, self._parameter_names(projection))
-            each = ["mu", "v", *(f"{prefix}{name}" for name in parameters for prefix in ("", "first_", "second_"))]
+            each = ["mu", "v", *self._learning_variables(projection)]
             names += [f"{self.plan.synapses_name(projection)}_{name}" for name in each]
         return [name for name in names if name in self.program.manifest.variables]
+
+    def _learning_variables(self, projection: str) -> Iterator[str]:
+        for name in self._parameter_names(projection):
+            yield brian_name(name)
+            if self.plan.update_rule:
+                yield from state_names(self.plan.update_rule, name).values()
 
     def _parameter_names(self, projection: str) -> list[str]:
         return [rule.name for rule in self.plan.rules.synapses[projection].parameters]
@@ -294,10 +300,9 @@ class Presenter:
             "error": self._rows(name, "error", "err"),
             "rate": self._rows(name, "belief", "f"),
         }
-        # Under fixed prediction only the errors relax: the belief that they stand for is h + e.
-        found["belief"] = (
-            found["prediction"] + found["error"] if rules.fixed_prediction else self._rows(name, "belief", "r")
-        )
+        # Where predictions are held only errors are inferred: the belief that they stand for is h + e.
+        held = self.plan.inference.holds_predictions
+        found["belief"] = found["prediction"] + found["error"] if held else self._rows(name, "belief", "r")
         if rules.receives_variance:
             found["noise"] = self._rows(name, "prediction", "epsilon")
         return found
@@ -352,13 +357,9 @@ class Presenter:
         return self._shown[-history:]
 
     def _set_learning(self, presentation: int, rate: float) -> None:
-        learning = self.protocol.learning
-        self.program.set(
-            rate=rate,
-            iterations=self.protocol.inference.iterations_at(presentation),
-            first_correction=1 / (1 - learning.beta1 ** (presentation + 1)),
-            second_correction=1 / (1 - learning.beta2 ** (presentation + 1)),
-        )
+        iterations = self.protocol.inference.iterations_at(presentation)
+        scalars = self.plan.update_rule.scalars(presentation) if self.plan.update_rule else {}
+        self.program.set(rate=rate, iterations=iterations, **scalars)
 
     def _phases(self, **flags: bool) -> None:
         """Run one time step of the network with these phases only."""
@@ -381,6 +382,5 @@ class Presenter:
         start, loss, hidden, used, planned = self.program.get(
             "loss_start", "loss", "energy_hidden", "iterations_used", "iterations"
         )
-        counted = self.plan.settles or self.plan.scheme == "sweeps"
-        iterations = 1 if self.plan.scheme == "fixed-prediction" else used.mean() if counted else planned[0]
-        return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), float(iterations))
+        iterations = self.plan.inference.iterations(int(planned[0]), used, self.plan.settles)
+        return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), iterations)

@@ -1,0 +1,73 @@
+"""How beliefs are inferred: the table ``[inference]`` of a protocol, in a form for each scheme, found by its name.
+
+The schemes are in `neuro_mpc.network.schemes`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import PlainValidator
+
+from neuro_mpc.descriptions.plugins import Registry
+from neuro_mpc.descriptions.tables import BelowOne, NotNegative, OpenTable, Positive, problem
+
+SCHEMES: Registry = Registry("scheme of inference", "neuro_mpc.schemes", "neuro_mpc.network.schemes")
+
+
+def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:
+    whole = lambda number, least: type(number) is int and number >= least  # noqa: E731
+    if whole(value, 1):
+        return value
+    pairs = value if isinstance(value, (list, tuple)) else ()
+    if not pairs or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        raise problem("is neither a number nor a list of pairs", expected="such as 100 or [[0, 100], [40, 200]]")
+    pairs = tuple(map(tuple, pairs))
+    starts = [start for start, _ in pairs]
+    if not all(whole(start, 0) and whole(number, 1) for start, number in pairs):
+        raise problem("has a pair that is not [presentation, iterations]", expected="such as [[0, 100], [40, 200]]")
+    if starts[0] != 0 or starts != sorted(set(starts)):
+        raise problem("the presentations do not rise from 0", expected="such as [[0, 100], [40, 200]]")
+    return pairs
+
+
+class Inference(OpenTable):
+    """How beliefs follow the energy; the form of a scheme is a subclass with its name as a literal `scheme`.
+
+    scheme             name of the scheme
+    rate               dt/τ of one Euler step
+    momentum           velocity that a belief keeps from one iteration to the next, where a scheme gives it one
+    iterations         steps, or pairs of the presentation (counted from 0) and the steps from there on
+    tolerance          inference of a trial ends when its energy changes by less than this part of itself; 0: never
+    energy_limit       inference of a batch ends when the energy of its free populations' errors, summed over its
+                       trials, passes this: it diverges (the released code stops at 10,000); 0: no limit
+    redraw_noise       draw noise again between inference and learning, as the released code does
+    variance_feedback  q = e ε / sqrt(D) ("exact"), or q = e ε as in the code released with the paper
+    output_feedback    beliefs hear of the output's error at "every" step that is read, or at the "last" one only, as in
+                       the released code of the toy language (synapses to the output learn from all of them)
+    """
+
+    registry = SCHEMES
+    tag = "scheme"
+    default_tag = "fixed-prediction"
+
+    scheme: str
+    rate: Positive = 0.1
+    momentum: BelowOne = 0.9
+    iterations: Annotated[int | tuple[tuple[int, int], ...], PlainValidator(_iterations)] = 100
+    tolerance: NotNegative = 0.0
+    energy_limit: NotNegative = 0.0
+    redraw_noise: bool = False
+    variance_feedback: Literal["exact", "as-released"] = "exact"
+    output_feedback: Literal["every", "last"] = "every"
+
+    @property
+    def settles(self) -> bool:
+        """Whether trials may stop before the last iteration."""
+        return self.tolerance > 0 or self.energy_limit > 0
+
+    def iterations_at(self, presentation: int) -> int:
+        """Iterations of the inference of a presentation, counted from 0."""
+        if isinstance(self.iterations, int):
+            return self.iterations
+        return [number for start, number in self.iterations if start <= presentation][-1]

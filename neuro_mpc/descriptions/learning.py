@@ -1,0 +1,138 @@
+"""How parameters learn: the table ``[learning]`` of a protocol, in a form for each optimiser, found by its name.
+
+The optimisers are in `neuro_mpc.network.optimizers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PlainValidator, model_validator
+
+from neuro_mpc.descriptions.expressions import SIZES, parse
+from neuro_mpc.descriptions.plugins import Registry
+from neuro_mpc.descriptions.tables import (
+    AtLeastOne,
+    BelowOne,
+    Count,
+    Formula,
+    NotNegative,
+    OpenTable,
+    Positive,
+    Table,
+    formula,
+    listed,
+    problem,
+)
+from neuro_mpc.errors import DescriptionError
+
+OPTIMIZERS: Registry = Registry("optimiser", "neuro_mpc.optimizers", "neuro_mpc.network.optimizers")
+
+
+class Schedule(Table):
+    """Course of the learning rate.
+
+    kind     "plateau": the rate is multiplied by `factor` whenever a test is no better than the best before it
+    factor   "step": the rate is multiplied by it after each stretch of training
+    every    "step": epochs of a stretch; or, in their place, every_presentations
+    first    "step": length of the first stretch, in the same unit, where it differs
+    floor    lowest rate of "step", "plateau" and "cosine"
+    warmup   presentations over which the rate rises linearly from 0
+    """
+
+    kind: Literal["constant", "step", "plateau", "cosine"] = "constant"
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.5
+    every: AtLeastOne | None = None
+    every_presentations: AtLeastOne | None = None
+    first: AtLeastOne | None = None
+    floor: NotNegative = 0.0
+    warmup: Count = 0
+
+    @model_validator(mode="after")
+    def _steps_once(self) -> Self:
+        missing = (self.every, self.every_presentations).count(None)
+        if missing == 0 or (missing == 2 and self.kind == "step"):
+            found = "neither" if missing else "both"
+            raise problem(f"{found} of every and every_presentations are given", expected="exactly one of them")
+        if self.first and missing == 2:
+            raise problem("first is given, without the stretches that come after it", hint="give every, too")
+        return self
+
+
+def _initial_values(value: object) -> dict[str, str | float | dict[str, str | float]]:
+    """PARAMETER → value, PROJECTION → {PARAMETER → value}; splits keys at a dot, checks expressions."""
+    if not isinstance(value, Mapping):
+        raise problem("is not a table", expected='such as m = "normal(0, 1)" or recurrent.m = "n*identity()"')
+    nested: dict[str, Any] = {}
+    for name, entry in value.items():
+        projection, dot, parameter = str(name).partition(".")
+        entries = {parameter: entry} if dot else entry
+        if isinstance(entries, Mapping):
+            before = nested[projection] if isinstance(nested.get(projection), dict) else {}
+            nested[projection] = {
+                **before,
+                **{str(key): _initial_value(each) for key, each in entries.items()},
+            }
+        else:
+            nested[projection] = _initial_value(entries)
+    return {name: entry for name, entry in nested.items() if entry != {}}
+
+
+def _initial_value(value: object) -> str | float:
+    checked = formula(value)
+    try:
+        parse(checked, SIZES, random=True)
+    except DescriptionError as error:
+        raise problem(f"{error.problem} in {value!r}", expected=error.expected, hint=error.hint) from None
+    return checked
+
+
+class Learning(OpenTable):
+    """How parameters follow the energy; the form of an optimiser is a subclass with its name as a literal `optimizer`.
+
+    optimizer  name of the optimiser
+    rate       of the optimiser
+    batch      trials per presentation
+    epochs     passes through the training trials; or, in their place, a number of presentations
+    beta1, beta2  what running means of gradients, and of their squares, keep of themselves, where an optimiser has any
+    epsilon    keeps an optimiser from dividing by nothing
+    decay      a parameter θ moves by −rate·decay·θ besides (decoupled weight decay)
+    clip       largest norm of a gradient matrix; 0: none
+    clip_norm  "spectral" (largest singular value, as in the paper) or "frobenius" (far less to compute)
+    clip_parameters  names of the parameters that are clipped; empty: all
+    backoff    where the energy diverges (or stays above 100 times that of the beginning), go back to the last
+               multiple of so many presentations and go on with half the rate; 0: stop where it diverges
+    rate_factor  PARAMETER → factor on the rate, besides that of its synapse type
+    initial    PARAMETER, or PROJECTION.PARAMETER → initial value, in place of those of the circuit
+    """
+
+    registry = OPTIMIZERS
+    tag = "optimizer"
+    default_tag = "adam"
+
+    optimizer: str
+    rate: NotNegative
+    batch: AtLeastOne
+    epochs: Count | None = None
+    presentations: Count | None = None
+    beta1: BelowOne = 0.9
+    beta2: BelowOne = 0.999
+    epsilon: Positive = 1e-8
+    decay: NotNegative = 0.0
+    clip: NotNegative = 0.0
+    clip_norm: Literal["spectral", "frobenius"] = "spectral"
+    clip_parameters: listed(str) = ()
+    backoff: Count = 0
+    schedule: Schedule = Schedule()
+    rate_factor: dict[str, NotNegative] = {}
+    initial: Annotated[dict[str, Formula | dict[str, Formula]], PlainValidator(_initial_values)] = {}
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> Self:
+        if (self.epochs is None) == (self.presentations is None):
+            found = "neither" if self.epochs is None else "both"
+            raise problem(f"{found} of epochs and presentations are given", expected="exactly one of them")
+        if self.schedule.floor > self.rate:
+            raise problem("schedule.floor is above the rate", expected=f"a floor of at most {self.rate}")
+        return self

@@ -1,0 +1,200 @@
+"""What passes between the populations of a circuit, as operations: inputs, feedback, noise, output, errors, energies.
+
+The phases of `neuro_mpc.network.phases` and the schemes of inference are composed of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from neuro_mpc.network.operations import (
+    Block,
+    Energy,
+    Feedback,
+    Forward,
+    Gather,
+    Noise,
+    Operation,
+    Section,
+    Softmax,
+    Zero,
+)
+from neuro_mpc.network.phase import Phase
+from neuro_mpc.network.plan import Plan
+
+REDRAWN_STREAMS = 1024
+"""Streams of the noise that is drawn again after inference; a circuit has fewer populations."""
+
+
+def once(operations: Collection[Operation]) -> list[Section]:
+    """A section of the operations, or none where there are none."""
+    return [Section(tuple(operations))] if operations else []
+
+
+# --- forward ---------------------------------------------------------------------------------------------------------
+
+
+def inputs(plan: Plan, population: str, senders: Collection[str], started: set[str]) -> list[Operation]:
+    """The moments of the input to a population: G = Σ μ f and D = Σ v f² over its projections from the senders.
+
+    started   sums that have their first term; those that get one here are added
+    """
+    operations = []
+    for name, projection in plan.circuit.incoming(population).items():
+        if projection.source in senders:
+            operations += _received(plan, name, started)
+    return operations
+
+
+def _received(plan: Plan, name: str, started: set[str]) -> list[Operation]:
+    """The moments of what arrives by a projection."""
+    projection, operations = plan.circuit.projection[name], []
+    group = plan.group_name(projection.target, "prediction")
+    stimulated = projection.source == plan.circuit.stimulus and projection.target != plan.circuit.target
+    suffix = "_stimulus" if stimulated else ""
+    moments = [("G", "mu", False), ("D", "v", True)] if plan.rules.synapses[name].varies else [("G", "mu", False)]
+    for letter, moment, squared in moments:
+        total = f"{group}_{letter}{suffix}"
+        operations.append(_arrival(plan, name, total, moment, squared, total in started))
+        started.add(total)
+    return operations
+
+
+def _arrival(plan: Plan, name: str, target: str, moment: str, squared: bool, accumulate: bool) -> Operation:
+    """One moment of what arrives by a projection."""
+    source, weights = plan.circuit.projection[name].source, f"{plan.synapses_name(name)}_{moment}"
+    if plan.symbolic and source == plan.circuit.stimulus:
+        return Gather(target, plan.rate_name(source), weights, plan.span(name), plan.circuit.shape(name)[1], accumulate)
+    return Forward(target, plan.rate_name(source, squared), f"{weights}_forward", plan.span(name), accumulate)
+
+
+def stimulus_inputs(plan: Plan, phase: Phase) -> list[Operation]:
+    """Everything that depends on the stimulus alone."""
+    stimulus = plan.circuit.stimulus
+    operations = [operation for name in plan.circuit.free for operation in inputs(plan, name, [stimulus], set())]
+    if plan.squares_stimulus:
+        square = phase.block(plan.rows[stimulus], plan.group_name(stimulus, "stimulus"), "update")
+        operations.insert(0, square)
+    return operations
+
+
+def state(plan: Plan, phase: Phase, name: str, erring: bool = False) -> Block:
+    """Prediction, belief and rate of a population from its inputs: the belief is the prediction, or (`erring`) what
+    its error adds to it."""
+    belief, prediction, error = plan.free_groups(name)
+    value = f"{prediction}_h + {error}_err" if erring else f"{prediction}_h"
+    return phase.joint_block(plan.rows[name], (prediction, "update"), (belief, f"r = {value}"), (belief, "update"))
+
+
+def ancestral_step(plan: Plan, phase: Phase, erring: bool = False) -> list[Operation]:
+    """One step of the whole circuit, from the beliefs of the steps before."""
+    operations = []
+    for name in plan.circuit.free:
+        operations += [*inputs(plan, name, plan.circuit.free, set()), state(plan, phase, name, erring)]
+    return operations + read_out(plan, phase)
+
+
+def read_out(plan: Plan, phase: Phase) -> list[Operation]:
+    """Input, prediction and output of the target population."""
+    target = plan.circuit.target
+    rows, group = plan.rows[target], plan.group_name(target, "prediction")
+    operations = [*inputs(plan, target, plan.circuit.population, set()), phase.block(rows, group, "update")]
+    if plan.rules.readout.readout == "softmax":
+        operations.append(Softmax(f"{group}_y", f"{group}_h", rows))
+    return operations
+
+
+def noises(plan: Plan, first_stream: int = 0) -> tuple[Operation, ...]:
+    """The noise of every population whose input has a variance, each from a stream of its own."""
+    populations = [name for name, rules in plan.rules.populations.items() if rules.receives_variance]
+    if plan.rules.readout.receives_variance:
+        populations.append(plan.circuit.target)
+    return tuple(
+        Noise(f"{plan.group_name(name, 'prediction')}_epsilon", plan.rows[name], stream)
+        for stream, name in enumerate(populations, first_stream)
+    )
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def deviation(plan: Plan, name: str) -> str:
+    """Code that sets the error of a free population, where its equations do not define it: err = r − h."""
+    belief, prediction, _ = plan.free_groups(name)
+    return f"err = {belief}_r - {prediction}_h"
+
+
+def errors(plan: Plan, phase: Phase, *, keep_predictions: bool = True, set_errors: bool = False) -> list[Operation]:
+    """Predictions and errors of all beliefs as they are.
+
+    set_errors   the equations of errors do not define them: they are set to r − h
+    """
+    operations = []
+    for name in plan.circuit.free:
+        _, prediction, error = plan.free_groups(name)
+        setting = [(error, deviation(plan, name))] if set_errors else []
+        parts = [(prediction, "update"), *setting, (error, "update")]
+        operations += [
+            *inputs(plan, name, plan.circuit.free, set()),
+            phase.joint_block(plan.rows[name], *parts, passing="" if keep_predictions else f"{prediction}_h"),
+        ]
+    return [*operations, *read_out(plan, phase), output_error(plan, phase)]
+
+
+def output_error(plan: Plan, phase: Phase) -> Block:
+    """The error of the target population from its output."""
+    return phase.block(plan.rows[plan.circuit.target], plan.group_name(plan.circuit.target, "error"), "update")
+
+
+def feedbacks(
+    plan: Plan,
+    population: str,
+    receivers: Collection[str],
+    started: set[str],
+    sent: tuple[str, str] = ("err", "q"),
+) -> list[Operation]:
+    """A = Σ μᵀ err and V = Σ vᵀ q of those of the receivers that `population` predicts; `started` as in `inputs`.
+
+    sent   variables of the error units of free populations that are fed back in place of err and q
+    """
+    operations = []
+    for name, projection in plan.circuit.outgoing(population).items():
+        if projection.target in receivers:
+            operations += _fed_back(plan, name, started, sent)
+    return operations
+
+
+def _fed_back(plan: Plan, name: str, started: set[str], sent: tuple[str, str]) -> list[Operation]:
+    """What comes back by a projection; the first term of a sum sets what it reaches, the rest of the steps is zero."""
+    projection, operations = plan.circuit.projection[name], []
+    belief, error = plan.group_name(projection.source, "belief"), plan.group_name(projection.target, "error")
+    err, q = ("err", "q") if projection.target == plan.circuit.target else sent
+    moments = [("A", err, "mu"), ("V", q, "v")] if plan.rules.synapses[name].varies else [("A", err, "mu")]
+    for letter, variable, moment in moments:
+        total, weights = f"{belief}_{letter}", f"{plan.synapses_name(name)}_{moment}_backward"
+        if total not in started:
+            operations.append(Zero(total, plan.rows[projection.source], plan.span(name)))
+        operations.append(Feedback(total, f"{error}_{variable}", weights, plan.span(name), total in started))
+        started.add(total)
+    return operations
+
+
+# --- energies --------------------------------------------------------------------------------------------------------
+
+
+def loss(plan: Plan, name: str = "loss") -> Energy:
+    """The loss of the read-out, for each trial."""
+    target = plan.circuit.target
+    prediction, error = (plan.group_name(target, kind) for kind in ("prediction", "error"))
+    if plan.rules.readout.readout == "softmax":
+        return Energy(name, f"{prediction}_h", plan.rows[target], "softmax", f"{error}_target")
+    return Energy(name, f"{error}_err", plan.rows[target])
+
+
+def energies(plan: Plan) -> list[Operation]:
+    """The two terms of the free energy, for each trial."""
+    hidden = [
+        Energy("energy_hidden", f"{plan.group_name(name, 'error')}_err", plan.rows[name], first=not position)
+        for position, name in enumerate(plan.circuit.free)
+    ]
+    return [loss(plan), *hidden]
