@@ -6,7 +6,7 @@ from neuro_mpc import processes
 def main() -> None:
     """The command line, without modules of the current folder and without the figures of a notebook."""
     processes.leave_current_folder()
-    processes.draw_into_files()
+    processes.be_a_command()
     processes.heed_termination()
     from neuro_mpc.cli import app
 

@@ -30,21 +30,24 @@ SEARCHED = (
 PASSED_ON = (
     *("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_PRELOAD"),
     *("CC", "CXX", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "SDKROOT", "MACOSX_DEPLOYMENT_TARGET"),
-    *("HDF5_USE_FILE_LOCKING", "MPLCONFIGDIR", "COLUMNS"),
+    *("MPLCONFIGDIR", "COLUMNS"),
 )
 PASSED_ON_BEGINNING = (
     *("LC_", "XDG_", "CONDA_", "CCACHE_", "SCCACHE_", "NEURO_MPC_"),
     *("OMP_", "GOMP_", "KMP_", "OPENBLAS_", "MKL_", "BLIS_", "GOTO_"),
 )
+OF_OURS = {"MPLBACKEND": "agg", "HDF5_USE_FILE_LOCKING": os.environ.get("HDF5_USE_FILE_LOCKING", "FALSE")}
+"""Figures go into files, whatever a notebook says of its own; a lock of our own keeps two runs from one file, and that
+of HDF5 fails on file systems without locks."""
 LIFELINE = "NEURO_MPC_LIFELINE"  # the pipe whose end tells a child that the process that started it is gone
 ROOT = Path(os.sep)
 
 
 def environment() -> dict[str, str]:
-    """What a child knows of our environment. It draws into files, whatever this process does."""
+    """What a child knows of our environment. With it come settings of libraries."""
     named = {name: value for name, value in os.environ.items() if _is_passed_on(name)}
     searched = {name: without_current_folder(os.environ[name]) for name in SEARCHED if name in os.environ}
-    return {**named, **{name: folders for name, folders in searched.items() if folders}, "MPLBACKEND": "agg"}
+    return {**named, **{name: folders for name, folders in searched.items() if folders}, **OF_OURS}
 
 
 def _is_passed_on(name: str) -> bool:
@@ -78,9 +81,9 @@ def leave_current_folder() -> None:
     sys.path[:] = [folder for folder in sys.path if not _is_current(folder)]
 
 
-def draw_into_files() -> None:
-    """Leaves the way of drawing to the package: a notebook passes its own on to commands, which may not know it."""
-    os.environ["MPLBACKEND"] = "agg"
+def be_a_command() -> None:
+    """Settings of libraries for a process that is a command of the package: before they are imported."""
+    os.environ.update(OF_OURS)
 
 
 def heed_termination() -> None:

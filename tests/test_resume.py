@@ -15,7 +15,7 @@ import neuro_mpc as nm
 from neuro_mpc.network import launch
 from neuro_mpc.runfile import checkpoint, paths
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
-from neuro_mpc.runfile.lock import Lock
+from neuro_mpc.runfile.lock import writing
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.training import Training
@@ -207,10 +207,10 @@ def test_a_half_written_file_is_read_from_its_checkpoint(halfway):
 
 
 def test_two_runs_do_not_write_to_one_file(out, uninterrupted):
-    with Lock(out), pytest.raises(nm.RunError, match=rf"is being written by process {os.getpid()} on"):
+    with writing(out), pytest.raises(nm.RunError, match=rf"is being written by process {os.getpid()} on"):
         simulate(out)
     partial_path(out).touch()
-    with Lock(out), pytest.raises(nm.RunError, match="is being written"):
+    with writing(out), pytest.raises(nm.RunError, match="is being written"):
         simulate(out)
     partial_path(out).unlink()
     out.with_name("run.nc.lock").write_text("process 1 on a machine that crashed")

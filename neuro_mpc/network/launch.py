@@ -13,23 +13,17 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from neuro_mpc import processes
+from neuro_mpc import locks, processes
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network import blas, sources
 from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.network.program import Manifest, Program
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None
 
 PACKAGE = Path(__file__).parents[1]
 BACKENDS = ("cpp", "cython", "numpy")
@@ -164,7 +158,11 @@ def _built(plan: Plan, stage: Callable[[str], None]) -> Path:
         return program
     try:
         program.parent.mkdir(parents=True, exist_ok=True)
-        with _only_builder(program, stage):
+        # Without locks both build, and the first one to finish is used.
+        with locks.held(
+            program.with_name(f"{program.name}.lock"),
+            wait=lambda: stage("waiting for another run to compile the same program"),
+        ):
             if not _is_whole(program):
                 stage("compiling")
                 _build(plan, program)
@@ -190,20 +188,6 @@ def _check_sums(program: Path) -> str:
     return "".join(
         f"{hashlib.sha256((program / name).read_bytes()).hexdigest()}  {name}\n" for name in ("main", "manifest.json")
     )
-
-
-@contextmanager
-def _only_builder(program: Path, stage: Callable[[str], None]) -> Iterator[None]:
-    """Other processes that need the same program wait here; the system frees the lock of one that is killed."""
-    with program.with_name(f"{program.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stage("waiting for another run to compile the same program")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except (OSError, AttributeError):
-            pass  # no locks here: both build, and the first one to finish is used
-        yield
 
 
 def _build(plan: Plan, program: Path) -> None:

@@ -20,7 +20,10 @@ from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.tree import open_tree
 
 DAMAGED = "a copy of the file; what is left of an unfinished run can be gone on with: --resume"
-LOCKED = "a file that is still being written opens with HDF5_USE_FILE_LOCKING=FALSE in the environment"
+LOCKED = (
+    "where it is still being written, or its file system has no locks (NFS, Lustre), it opens with "
+    "HDF5_USE_FILE_LOCKING=FALSE in the environment"
+)
 
 
 def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataTree:

@@ -55,11 +55,24 @@ def _writing(method):
                 f"{self.partial} is not there any more: it was removed while the run went on",
                 hint="--resume goes on from the last checkpoint, if that is still there",
             ) from problem
+        except PermissionError as problem:
+            raise _not_permitted(self.partial, problem) from problem
         except (OSError, RuntimeError) as problem:
             reason = getattr(problem, "strerror", None) or problem
             raise RunError(f"{self.partial} cannot be written: {reason}", hint=CANNOT_WRITE) from problem
 
     return told
+
+
+def _not_permitted(path: Path, problem: PermissionError) -> RunError:
+    """netCDF says that permission is denied where HDF5 cannot lock a file, too."""
+    if os.access(path.absolute().parent, os.W_OK):
+        return RunError(
+            f"{path} cannot be written: HDF5 cannot lock it",
+            hint="on a file system without locks (NFS, Lustre), HDF5_USE_FILE_LOCKING=FALSE in the environment; "
+            "elsewhere, close the file in other programs",
+        )
+    return RunError(f"{path} cannot be written: {problem.strerror}", hint=CANNOT_WRITE)
 
 
 class RunFile:

@@ -19,7 +19,7 @@ from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.experiments import experiment_of, refuse_unsuitable
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan, options_of
-from neuro_mpc.runfile.lock import Lock
+from neuro_mpc.runfile.lock import writing
 from neuro_mpc.runfile.record import open_run
 from neuro_mpc.runs.destination import Keeping
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large, warn_of_little_room
@@ -128,7 +128,7 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
     refuse_too_large(found)
     warn_of_little_room(found, keeping.path, progress.stage)
     parameters = _first_parameters(circuit, protocol, trained, seed)
-    with Lock(keeping.path):
+    with writing(keeping.path, progress.stage):
         started = origin(circuit, protocol, seed, backend, plan.threads, data)
         started |= trained.attributes() if trained else {}
         if keeping.is_complete(started, progress.stage):

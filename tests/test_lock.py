@@ -1,0 +1,76 @@
+"""Locks: who holds one, links in their place, and file systems that have none."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+
+import pytest
+
+from neuro_mpc import locks, processes
+from neuro_mpc.errors import RunError
+from neuro_mpc.runfile.lock import refuse_locked, writing
+from neuro_mpc.runfile.record import _not_permitted
+
+
+def test_a_lock_is_held_by_one_and_removed_with_its_note(tmp_path):
+    with writing(tmp_path / "run.nc"):
+        with pytest.raises(RunError, match=f"is being written by process {os.getpid()} on"):
+            refuse_locked(tmp_path / "run.nc")
+        with pytest.raises(locks.HeldError), locks.held(tmp_path / "run.nc.lock"):
+            pass
+    refuse_locked(tmp_path / "run.nc")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_waits_gets_the_lock_when_it_is_free(tmp_path):
+    lock = tmp_path / "program.lock"
+    code = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print(); input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, lock], **pipes) as other:
+        other.stdout.readline()
+        told = []
+
+        def wait() -> None:
+            told.append("waiting")
+            other.communicate(b"\n")
+
+        with locks.held(lock, wait) as locked:
+            assert locked
+        assert told == ["waiting"]
+
+
+def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    (tmp_path / "run.nc.lock").symlink_to(tmp_path / "mine")
+    with pytest.raises(RunError, match=r"run\.nc\.lock cannot be written"), writing(tmp_path / "run.nc"):
+        pass
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, 524])
+def test_a_file_system_without_locks_is_told_and_written_to(tmp_path, monkeypatch, number):
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    told = []
+    with writing(tmp_path / "run.nc", told.append):
+        pass
+    assert len(told) == 1
+    assert "has no locks" in told[0]
+    assert list(tmp_path.iterdir()) == []
+    with locks.held(tmp_path / "program.lock", wait=lambda: told.append("waits")) as locked:
+        assert not locked
+    assert len(told) == 1
+
+
+def test_where_hdf5_cannot_lock_a_file_the_variable_is_named(tmp_path):
+    problem = PermissionError(errno.EACCES, "Permission denied")
+    assert "HDF5_USE_FILE_LOCKING=FALSE" in str(_not_permitted(tmp_path / "run.nc", problem))
+    assert "Permission denied" in str(_not_permitted(tmp_path / "gone" / "run.nc", problem))
+
+
+def test_commands_and_children_do_not_need_the_locks_of_hdf5():
+    assert processes.environment()["HDF5_USE_FILE_LOCKING"] == os.environ.get("HDF5_USE_FILE_LOCKING", "FALSE")
