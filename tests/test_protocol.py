@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from neuro_mpc.descriptions.loading import changed, load_protocol
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.toy_language import ToyLanguage
@@ -156,3 +157,13 @@ def test_mistakes_are_refused_where_they_are(entries, key, problem, hint):
     assert found, str(caught.value)
     assert problem in found[0].problem
     assert hint in found[0].hint
+
+
+def test_another_scheme_and_another_optimiser_keep_the_keys_that_all_have():
+    set_before = {"inference.rate": 0.03, "inference.iterations": 7, "learning.beta1": 0.7, "learning.decay": 0.1}
+    before = load_protocol("toy-language", set_before)
+    after = changed(before, {"inference.scheme": "relaxation", "learning.optimizer": "sgd"})
+    assert (after.inference.scheme, after.learning.optimizer) == ("relaxation", "sgd")
+    tables = after.tables()
+    tables["inference"]["scheme"], tables["learning"]["optimizer"] = before.inference.scheme, before.learning.optimizer
+    assert tables == before.tables()

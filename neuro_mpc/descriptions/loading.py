@@ -243,12 +243,14 @@ def _without_alternatives(tables: Mapping[str, Any], overrides: Mapping[str, obj
 
 
 def _without_other_kinds(model: type[Table], tables: dict[str, Any], overrides: Mapping[str, object]) -> None:
-    """Another source of stimuli, or kind of experiment, begins with its own defaults: it has other keys."""
+    """Another source of stimuli, kind of experiment or scheme keeps the keys that all have, and begins with its own."""
     for key, value in overrides.items():
         table, _, tag = key.rpartition(".")
         before, kinds = tables.get(table), open_table(fields(model).get(table))
         if kinds and tag == kinds.tag and isinstance(before, dict) and before.get(tag) != value:
-            tables[table] = {tag: value} if inner(kinds, {tag: value}) else before
+            if inner(kinds, {tag: value}):
+                common = {name: entry for name, entry in before.items() if name in fields(kinds)}
+                tables[table] = {**common, tag: value}
 
 
 def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) -> None:
