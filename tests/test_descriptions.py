@@ -264,3 +264,14 @@ def test_any_setting_is_taken_or_refused(text):
         parse_settings([text, f"protocol.name={text}"])
     except DescriptionError as error:
         assert "not a setting" in str(error)
+
+
+def test_a_folder_of_data_is_relative_to_the_file_that_names_it(tmp_path, monkeypatch):
+    (tmp_path / "here" / "data").mkdir(parents=True)
+    text = load_protocol("text", {"data_dir": "data"}).to_toml()
+    (tmp_path / "here" / "own.toml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert load_protocol("here/own.toml").data_dir == str(tmp_path / "here" / "data")
+    assert load_protocol("here/own.toml", {"data_dir": "other"}).data_dir == "other"
+    (tmp_path / "here" / "data").rename(tmp_path / "data")  # as relative to the current folder as it was in 0.1
+    assert load_protocol("here/own.toml").data_dir == "data"

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 
 import numpy as np
 import pytest
@@ -109,9 +110,20 @@ def test_the_environment_names_the_folder(folder, monkeypatch, place):
     assert stimuli().size("test") == 5
 
 
-def test_downloaded_files_fill_the_gap(folder, monkeypatch):
+def sums(data):
+    return {name: hashlib.sha256(encoded(array)).hexdigest() for name, array in data.items()}
+
+
+def test_downloaded_files_fill_the_gap(folder, data, monkeypatch):
     monkeypatch.setattr(idx, "download", lambda names: {name: next(folder.glob(f"{name}*")) for name in names})
-    assert stimuli().size("test") == 5
+    assert stimuli(checksums=sums(data)).size("test") == 5
+
+
+def test_data_of_ones_own_are_not_looked_for_on_the_network(monkeypatch):
+    monkeypatch.setattr(idx, "download", None)
+    with pytest.raises(DescriptionError, match="data files are missing:") as caught:
+        stimuli()
+    assert "stimulus.train_images" in str(caught.value)
 
 
 def test_checksums_are_those_of_the_uncompressed_files(folder, data):
@@ -143,7 +155,8 @@ DAMAGE = [
     (lambda content: b"", "an empty file"),
     (lambda content: content[:3], "not an IDX file"),
     (lambda content: b"PK\x03\x04" + content, "not an IDX file"),
-    (lambda content: content[:2] + b"\x0d" + content[3:], "not an IDX file"),
+    (lambda content: content[:2] + b"\x0a" + content[3:], "not an IDX file"),
+    (lambda content: b"<!DOCTYPE html><html>", "a web page, not an IDX file"),
     (lambda content: content[:3] + b"\x07" + content[4:], "not an IDX file"),
     (lambda content: content[:6], "an IDX header with the sizes"),
     (lambda content: content[:4] + b"\0" * 4 + content[8:], "an IDX header with the sizes"),
@@ -205,7 +218,7 @@ def test_any_bytes_are_an_array_or_refused(tmp_path_factory, content):
     except DescriptionError as error:
         assert str(path) in str(error)
     else:
-        assert encoded(array) == content
+        assert content[2] != 8 or encoded(array) == content
 
 
 def test_only_files_of_mnist_are_downloaded():
@@ -222,4 +235,101 @@ def test_a_failed_download_is_told_with_the_files_that_are_missing(monkeypatch):
     monkeypatch.setattr(pooch, "retrieve", unreachable)
     monkeypatch.setattr(idx, "download", download)
     with pytest.raises(DescriptionError, match="(?s)download failed: no network.*train-images-idx3-ubyte"):
-        stimuli()
+        stimuli(checksums=dict.fromkeys(NAMES, "0"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda name: name.replace("-idx", ".idx"),
+        lambda name: name.replace("-", "_") + ".gz",
+        lambda name: f"{name}/{name}",
+        lambda name: f"MNIST/raw/{name}",
+    ],
+)
+def test_other_spellings_of_the_names_are_found(tmp_path, data, other):
+    for name, array in data.items():
+        path = tmp_path / other(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(encoded(array)) if path.suffix == ".gz" else encoded(array))
+    assert stimuli(tmp_path).size("test") == 5
+
+
+def test_files_of_other_names_are_named(tmp_path):
+    (tmp_path / "emnist-letters-train-images-idx3-ubyte.gz").touch()
+    text = refused(tmp_path)
+    assert "holds emnist-letters-train-images-idx3-ubyte.gz" in text
+    assert "first_label=1" in text
+
+
+def test_whole_paths_and_the_current_folder(folder, data, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert stimuli().size("test") == 5
+    whole = str(next(folder.glob(f"{NAMES[0]}*")))
+    assert stimuli(folder, train_images=whole).size("train") == 9
+
+
+TYPED = {9: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+@pytest.mark.parametrize(("code", "kind"), TYPED.items())
+def test_wider_types_are_the_same_numbers(folder, data, code, kind):
+    low = {**data, NAMES[0]: data[NAMES[0]] % 128, NAMES[2]: data[NAMES[2]] % 128}
+    shown = []
+    for change in (encoded, lambda array: encoded(array)[:2] + bytes([code]) + encoded(array)[3 : 4 + 4 * array.ndim]
+                   + array.astype(kind).tobytes()):  # fmt: skip
+        for name in (NAMES[0], NAMES[2]):
+            damaged(folder, name, lambda content, array=low[name]: change(array))
+        shown.append(stimuli(folder, brightest=127).batch("test", np.arange(3))[0])
+    assert shown[1].dtype == np.float32
+    np.testing.assert_array_equal(*shown)
+
+
+def test_labels_from_one_and_images_on_their_side(folder, data):
+    plain = stimuli(folder)
+    damaged(folder, NAMES[1], lambda content: encoded(data[NAMES[1]] % 10 + 1))
+    damaged(folder, NAMES[3], lambda content: encoded(data[NAMES[3]] % 10 + 1))
+    for name in (NAMES[0], NAMES[2]):
+        damaged(folder, name, lambda content, name=name: encoded(data[name].swapaxes(1, 2)))
+    found = stimuli(folder, first_label=1, transpose=True)
+    for split in ("train", "validation", "test"):
+        trials = np.arange(3)
+        np.testing.assert_array_equal(found.stimulus(split, trials), plain.stimulus(split, trials))
+        np.testing.assert_array_equal(found.labels(split, trials), plain.labels(split, trials))
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "settings"),
+    [
+        (np.arange(12) % 10 + 1, 10, ["first_label", "1"]),
+        (np.arange(12) + 1, 10, ["first_label", "1", "classes", "12"]),
+        (np.arange(12), 10, ["classes", "12"]),
+    ],
+)
+def test_the_settings_for_other_labels_are_told(folder, labels, classes, settings):
+    damaged(folder, NAMES[1], lambda content: encoded(labels))
+    hint = refused(folder, classes=classes).partition("try: ")[2]
+    assert re.findall(r"first_label|classes|\d+", hint) == settings
+
+
+@pytest.mark.parametrize(
+    ("highest", "brightest"), [(1, "1"), (15, "15"), (16, "16"), (100, "100"), (128, ""), (255, "")]
+)
+def test_a_range_of_pixels_that_is_not_that_of_bytes_is_told(folder, data, highest, brightest):
+    damaged(folder, NAMES[0], lambda content: encoded(np.minimum(data[NAMES[0]], highest)))
+    if not brightest:
+        assert stimuli(folder).size("train") == 9
+        return
+    text = refused(folder)
+    assert f"values from 0 to {highest}" in text
+    assert f'"stimulus.brightest": {brightest}}}' in text
+    test = np.minimum(data[NAMES[2]], highest)
+    damaged(folder, NAMES[2], lambda content: encoded(test))
+    assert stimuli(folder, brightest=highest).batch("train", np.arange(9))[0].max() == 1
+    assert "brighter than white" in refused(folder, brightest=highest / 2)
+
+
+def test_swapped_files_are_told(folder, data):
+    damaged(folder, NAMES[0], lambda content: encoded(data[NAMES[1]]))
+    damaged(folder, NAMES[1], lambda content: encoded(data[NAMES[0]]))
+    assert "the files are swapped" in refused(folder)

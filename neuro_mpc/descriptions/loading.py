@@ -167,7 +167,18 @@ def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
     _refuse_run_file(kind, path)
     tables = read_toml(path, source)
     _refuse_other_kind(kind, tables, source)
-    return tables, source
+    return _beside(path, tables) if is_path or path.name == text else tables, source
+
+
+def _beside(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
+    """The tables with the folder of data that they name relative to their file as a whole path."""
+    named = tables.get("data_dir")
+    if not isinstance(named, str) or not named or named.startswith("~"):
+        return tables
+    folder = path.absolute().parent / named
+    # Before, such a folder was relative to the current one.
+    elsewhere = not folder.is_dir() and Path(named).is_dir()
+    return tables if elsewhere else {**tables, "data_dir": os.path.normpath(folder)}
 
 
 def _refuse_run_file(kind: str, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,14 +15,16 @@ from typing import BinaryIO
 from neuro_mpc.descriptions.tables import problem
 from neuro_mpc.errors import DescriptionError
 
+MOST_ENTRIES, MOST_SHOWN = 10_000, 8
+TORCHVISION = Path("MNIST", "raw")  # where that package keeps the files below the folder it is given
 GZIP = b"\x1f\x8b"
 
 
 def refuse_paths(files: tuple[str, ...], checksums: Mapping[str, str]) -> None:
-    """Refuses names of files that are paths, and checksums of other files."""
+    """Refuses what is no name of a file, or leads out of its folder without being a whole path; other checksums."""
     for name in files:
-        if not name or any(mark in name for mark in "/\\\0"):
-            raise problem(f"{name!r} is not the name of a file", hint="give the folder as data_dir")
+        if not name or "\0" in name or ".." in Path(name).parts or not Path(name).name or name.endswith("/"):
+            raise problem(f"{name!r} is not the name of a file", hint="give the folder as data_dir, or the whole path")
     for name in checksums:
         if name not in files:
             raise problem(f"a checksum for {name!r}, which is not used", expected=", ".join(files))
@@ -33,18 +36,20 @@ def find(
     folder: str,
     checksums: Mapping[str, str],
     fetch: Callable[[list[str]], dict[str, Path]] = lambda names: {},
-    own: str = "",
+    own: tuple[str, str] | None = None,
 ) -> list[Path]:
-    """The paths of the named files: in `data_dir`, or else in $NEURO_MPC_DATA, its `folder`, the folder of downloads.
+    """The paths of the named files: in `data_dir`, or else in $NEURO_MPC_DATA, its `folder`, the folder of downloads,
+    the current folder.
 
-    A data_dir is the only place looked at; `fetch` may download what is missing elsewhere: name → path.
-    DescriptionError lists what is missing and where to put it; `own` is a setting that names a file of one's own.
+    A data_dir is the only place looked at, and that of a whole path its own. `fetch` may download what is missing
+    elsewhere and has a checksum, by which it is known to be of that data set: name → path. DescriptionError lists
+    what is missing and where to put it; `own` says what of one's own may be read instead, and by which settings.
     """
     folders = _folders(data_dir, folder)
     found = {name: next(iter(_candidates(folders, name)), None) for name in names}
     missing = [name for name, path in found.items() if path is None]
     fetched, failure = {}, ""
-    if missing and not data_dir:
+    if missing and not data_dir and all(name in checksums for name in missing):
         try:
             fetched = fetch(missing)
         except (OSError, ValueError) as problem:  # no network, or not the file of the checksum
@@ -93,23 +98,60 @@ def _folders(data_dir: str | None, folder: str) -> list[Path]:
     if data_dir:
         return [Path(data_dir).expanduser()]
     shared = os.environ.get("NEURO_MPC_DATA")
-    return [*([Path(shared), Path(shared) / folder] if shared else []), downloads(folder)]
+    return [*([Path(shared), Path(shared) / folder] if shared else []), downloads(folder), Path()]
 
 
-def _candidates(folders: list[Path], name: str) -> list[Path]:
+def _candidates(folders: list[Path], name: str) -> Iterator[Path]:
     names = (name, f"{name}.gz", name.removesuffix(".gz"))
-    return [folder / each for folder in folders for each in names if (folder / each).is_file()]
+    for folder in [*folders, *(each / TORCHVISION for each in folders)]:  # a whole path stays what it is
+        yield from (path for each in names if (path := folder / Path(each).expanduser()).is_file())
+    for folder in folders:
+        yield from _other_spellings(folder, name)
+
+
+def _other_spellings(folder: Path, name: str) -> Iterator[Path]:
+    """Files of the same name but for the marks in it, as `train-images.idx3-ubyte`, or in a folder of that name."""
+    for found in [*_files(folder), *(each for inner in _folders_in(folder) for each in _files(inner))]:
+        if _spelled_plainly(found.name) == _spelled_plainly(name) and _belongs(found, folder, name):
+            yield found
+
+
+def _belongs(found: Path, folder: Path, name: str) -> bool:
+    return found.parent == folder or _spelled_plainly(found.parent.name) == _spelled_plainly(name)
+
+
+def _spelled_plainly(name: str) -> str:
+    return re.sub("[._ -]+", "-", name.lower().removesuffix(".gz"))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [each for each in _entries(folder) if each.is_file()]
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return [each for each in _entries(folder) if each.is_dir()]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())[:MOST_ENTRIES]
+    except OSError:
+        return []
 
 
 def _missing(
-    missing: list[str], checksums: Mapping[str, str], folders: list[Path], failure: str, own: str
+    missing: list[str], checksums: Mapping[str, str], folders: list[Path], failure: str, own: tuple[str, str] | None
 ) -> DescriptionError:
     sums = {name: f", sha256 of the uncompressed file {sum_}" for name, sum_ in checksums.items()}
     lines = [f"{name} (or {name}.gz){sums.get(name, '')}" for name in missing]
+    there = [each.name for folder in folders[:1] for each in _files(folder)]
+    if there:
+        shown = ", ".join(there[:MOST_SHOWN]) + (", …" if len(there) > MOST_SHOWN else "")
+        lines.append(f"{folders[0]} holds {shown}")
     return DescriptionError(
         f"data files are missing{failure}:\n    " + "\n    ".join(lines),
         key="stimulus",
         expected=f"in {' or '.join(map(str, folders))}",
         hint="put them there, or name their folder: --set protocol.data_dir=FOLDER or the environment variable "
-        "NEURO_MPC_DATA" + (f"; for a file of your own add --set {own}=FILE" if own else ""),
+        "NEURO_MPC_DATA" + (f"; for {own[0]} of your own add {own[1]}" if own else ""),
     )

@@ -15,13 +15,23 @@ from pydantic import Field, model_validator
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
-from neuro_mpc.descriptions.tables import AtLeastOne, Count
+from neuro_mpc.descriptions.tables import AtLeastOne, Count, Positive
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.files import compare, find, opened, refuse_paths
 from neuro_mpc.stimuli.images import ImageStimuli
 from neuro_mpc.stimuli.mnist_download import download
 
-UNSIGNED_BYTES, LARGEST = 8, 2**31
+LARGEST = 2**31
+# The code of a type in the third byte of a file.
+TYPES = {8: ">u1", 9: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+BRIGHTEST = 255
+# The ranges that pixels are usually kept in; below the half of 255, they are taken for one of these.
+RANGES = (1, 15, 16, 31, 63, 100, 127)
+OWN = (
+    "files",
+    "--set protocol.stimulus.train_images=FILE and likewise train_labels, test_images, test_labels, with checksums={} "
+    "(the letters of EMNIST: transpose=true, first_label=1, classes=26)",
+)
 
 
 class Idx(StimulusTable):
@@ -30,7 +40,10 @@ class Idx(StimulusTable):
     validation  trials taken from the end of the training set
     permute     show the pixels in a fixed random order
     subset      learn the first so many of the remaining training trials; 0: all
-    classes     labels are 0 … classes − 1
+    classes     labels are first_label … first_label + classes − 1
+    first_label 0 where it is not given; 1 for the letters of EMNIST
+    brightest   value of a white pixel, which is shown as 1; 255 where it is not given
+    transpose   rows of the files are columns of the images, as in EMNIST
     checksums   file name → sha256 of its uncompressed content
     """
 
@@ -43,7 +56,10 @@ class Idx(StimulusTable):
     validation: Count = 5000
     permute: bool = False
     subset: Count = 0
-    classes: Annotated[int, Field(ge=2, le=256)] = 10
+    classes: Annotated[int, Field(ge=2, le=1000)] = 10
+    first_label: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
+    brightest: Positive | None = None
+    transpose: bool | None = None
     checksums: dict[str, str] = {}
 
     @model_validator(mode="after")
@@ -74,18 +90,23 @@ class IdxStimuli(ImageStimuli):
             protocol,
             {**{split: images[part] for split, part in parts.items()}, "test": test_images},
             {**{split: labels[part] for split, part in parts.items()}, "test": test_labels},
-            brightest=255,
+            brightest=described.brightest or BRIGHTEST,
             classes=described.classes,
         )
 
 
 def _four(protocol: Protocol, described: Idx) -> tuple[np.ndarray, ...]:
     """Training images (trials, P) and labels, test images and labels, checked alone and together."""
-    paths = find(described.files, protocol.data_dir, "mnist", described.checksums, download)
+    paths = find(described.files, protocol.data_dir, "mnist", described.checksums, download, OWN)
     read = [read_idx(path, described.checksums.get(name)) for name, path in zip(described.files, paths, strict=True)]
     for (images, labels), (image_path, label_path) in zip((read[:2], read[2:]), (paths[:2], paths[2:]), strict=True):
-        _check_pair(images, labels, image_path, label_path, described.classes)
+        _check_pair(images, labels, image_path, label_path)
+        _check_labels(labels, label_path, described)
+        _check_pixels(images, image_path, described.brightest)
     images, labels, test_images, test_labels = read
+    labels, test_labels = (each - (described.first_label or 0) for each in (labels, test_labels))
+    if described.transpose:
+        images, test_images = (each.swapaxes(1, 2) for each in (images, test_images))
     pixels, test_pixels = (each[0].size for each in (images, test_images))
     if pixels != test_pixels:
         raise DescriptionError(
@@ -106,7 +127,7 @@ def _four(protocol: Protocol, described: Idx) -> tuple[np.ndarray, ...]:
 
 
 def read_idx(path: Path, checksum: str | None = None) -> np.ndarray:
-    """The array of an IDX file of unsigned bytes, gzipped or not.
+    """The array of an IDX file, gzipped or not, in the type that it has.
 
     checksum   sha256 of the uncompressed file
 
@@ -118,13 +139,16 @@ def read_idx(path: Path, checksum: str | None = None) -> np.ndarray:
 
 def _read(file: BinaryIO, path: Path, checksum: str | None) -> np.ndarray:
     magic = file.read(4)
-    if len(magic) < 4 or magic[:3] != bytes([0, 0, UNSIGNED_BYTES]) or not 1 <= magic[3] <= 3:
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or not 1 <= magic[3] <= 4:
+        page = magic.lstrip()[:1] == b"<"
         raise DescriptionError(
-            "not an IDX file of bytes" if magic else "an empty file",
+            "a web page, not an IDX file" if page else "not an IDX file" if magic else "an empty file",
             source=str(path),
             found=magic,
             expected="00 00 08 01 (labels) or 00 00 08 03 (images) at the start",
+            hint="copy or download the file again",
         )
+    kind = np.dtype(TYPES[magic[2]])
     header = file.read(4 * magic[3])
     shape = np.frombuffer(header[: len(header) // 4 * 4], ">u4").tolist()
     if len(shape) < magic[3] or 0 in shape or np.prod(shape, dtype=object) > LARGEST:
@@ -133,7 +157,7 @@ def _read(file: BinaryIO, path: Path, checksum: str | None) -> np.ndarray:
             source=str(path),
             expected="sizes above 0, two gigabytes at most together",
         )
-    size = int(np.prod(shape, dtype=object))
+    size = int(np.prod(shape, dtype=object)) * kind.itemsize
     # One byte more than needed tells a file that is too long without reading all of it.
     content = file.read(size + 1)
     if len(content) != size:
@@ -145,28 +169,70 @@ def _read(file: BinaryIO, path: Path, checksum: str | None) -> np.ndarray:
             hint="copy or download the file again",
         )
     compare(magic + header + content, path, checksum)
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    return np.frombuffer(content, kind).astype(kind.newbyteorder("="), copy=False).reshape(shape)
 
 
-def _check_pair(images: np.ndarray, labels: np.ndarray, image_path: Path, label_path: Path, classes: int) -> None:
-    if images.ndim != 3:
-        raise DescriptionError("these are not images", source=str(image_path), expected="trials × rows × columns")
-    if labels.ndim != 1:
-        raise DescriptionError("these are not labels", source=str(label_path), expected="one number per trial")
+def _check_pair(images: np.ndarray, labels: np.ndarray, image_path: Path, label_path: Path) -> None:
+    swapped = "the files are swapped: each under the name of the other" if labels.ndim == 3 and images.ndim == 1 else ""
+    for array, path, wanted, what, expected in (
+        (images, image_path, 3, "images", "trials × rows × columns"),
+        (labels, label_path, 1, "labels", "one number per trial"),
+    ):
+        if array.ndim != wanted:
+            found = " × ".join(map(str, array.shape))
+            raise DescriptionError(
+                f"these are not {what}", source=str(path), found=found, expected=expected, hint=swapped
+            )
     if len(images) != len(labels):
         raise DescriptionError(
             f"{len(labels)} labels for the {len(images)} images of {image_path}",
             source=str(label_path),
             expected="as many labels as images",
         )
-    if labels.max() >= classes:
-        trial = int(labels.argmax())
+
+
+def _check_labels(labels: np.ndarray, path: Path, described: Idx) -> None:
+    first = described.first_label or 0
+    if labels.dtype.kind == "f":
+        raise DescriptionError("labels that are not whole numbers", source=str(path), expected="integers")
+    last, lowest, highest = first + described.classes - 1, int(labels.min()), int(labels.max())
+    if first <= lowest and highest <= last:
+        return
+    trial = int(labels.argmax() if highest > last else labels.argmin())
+    begins = lowest if described.first_label is None else min(first, lowest)
+    settings = [f"--set protocol.stimulus.first_label={begins}"] if begins != first else []
+    if highest - begins >= described.classes:
+        settings.append(f"--set protocol.stimulus.classes={highest - begins + 1}")
+    raise DescriptionError(
+        f"label {labels[trial]} of trial {trial} is out of range",
+        source=str(path),
+        found=f"labels from {lowest} to {highest}",
+        expected=f"{first} … {last}",
+        hint=" ".join(settings) if lowest >= 0 else "the file of the labels",
+    )
+
+
+def _check_pixels(images: np.ndarray, path: Path, stated: float | None) -> None:
+    """Refuses images that would be far too dark, or brighter than white, or are no numbers."""
+    lowest, highest = images.min(), images.max()
+    if not np.isfinite([lowest, highest]).all() or lowest < 0:
         raise DescriptionError(
-            f"label {labels[trial]} of trial {trial} is out of range",
-            source=str(label_path),
-            expected=f"0 … {classes - 1}",
-            hint="stimulus.classes = number of classes",
+            "pixels below 0, or no numbers", source=str(path), found=float(lowest), expected="0 … stimulus.brightest"
         )
+    if highest > (stated or BRIGHTEST):
+        problem, brightest = "pixels brighter than white", float(highest)
+    elif stated is None and 0 < highest <= RANGES[-1]:
+        problem = "pixels that are all dark, if white is 255"
+        brightest = next(each for each in RANGES if highest <= each)
+    else:
+        return
+    raise DescriptionError(
+        problem,
+        source=str(path),
+        found=f"values from {lowest:g} to {highest:g}",
+        expected=f"0 … {stated or BRIGHTEST:g}",
+        hint=f"--set protocol.stimulus.brightest={brightest:g}",
+    )
 
 
 def _ordered(images: np.ndarray, test_images: np.ndarray, permute: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ from neuro_mpc.stimuli.interface import Split, Stimuli
 class ImageStimuli(Stimuli):
     """Images of P pixels each, `pixels_per_step` at a step in reading order; the target is the label.
 
-    images   split → uint8 (trials, P), 0 … brightest
-    labels   split → uint8 (trials,)
+    images   split → numbers (trials, P), 0 … brightest
+    labels   split → integers (trials,), 0 … classes − 1
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ImageStimuli(Stimuli):
         return len(self._labels[split])
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
-        shown = self._images[split][trials] * self._scale
+        shown = self._images[split][trials].astype(np.float32, copy=False) * self._scale
         return np.ascontiguousarray(shown.reshape(len(shown), self.steps, self.width).swapaxes(0, 1))
 
     def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:

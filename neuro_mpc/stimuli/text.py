@@ -23,6 +23,7 @@ from neuro_mpc.stimuli import text_file
 from neuro_mpc.stimuli.files import find, refuse_paths
 from neuro_mpc.stimuli.interface import END, SPLITS, UNKNOWN, Split, Stimuli
 
+OWN = ("a file", "--set protocol.stimulus.train=FILE")
 HELD_OUT = 20  # one part in so many lines, or tokens of fewer lines, for each split that has no file
 
 
@@ -165,7 +166,7 @@ def vocabulary(tokens: Iterable[str], most: int) -> dict[str, int]:
 
 def _splits(protocol: Protocol, described: Text) -> dict[Split, list[str]]:
     """split → tokens; those without a file are held out from the end of the training file."""
-    paths = find(described.files, protocol.data_dir, "ptb", described.checksums, own="protocol.stimulus.train")
+    paths = find(described.files, protocol.data_dir, "ptb", described.checksums, own=OWN)
     read = {
         name: text_file.lines(path, described.checksums.get(name))
         for name, path in zip(described.files, paths, strict=True)

@@ -73,8 +73,8 @@ def _not_utf8(content: bytes, place: int, path: Path) -> DescriptionError:
         source=f"{path}, line {content[:place].count(bytes([10])) + 1}",
         found=content[place : place + 8],
         expected="UTF-8",
-        hint=f"iconv -f ENCODING -t utf-8 {_quoted(path)} > {_quoted(path)}.utf8, with the encoding in which it was written; "
-        f"windows-1252 reads this place as {read!r}",
+        hint=f"iconv -f ENCODING -t utf-8 {_quoted(path)} > {_quoted(path)}.utf8, with the encoding in which it was "
+        f"written; windows-1252 reads this place as {read!r}",
     )
 
 
@@ -89,7 +89,8 @@ def _refuse_control_characters(text: str, path: Path) -> None:
     character, line = found[0], text.count("\n", 0, found.start()) + 1
     hint = f"the file without them: tr -d '\\{ord(character):03o}' < {_quoted(path)} > {_quoted(path)}.clean"
     if character == "\0":
-        hint = f"iconv -f utf-16le -t utf-8 {_quoted(path)} > {_quoted(path)}.utf8, if it is UTF-16 without a mark at its beginning"
+        command = f"iconv -f utf-16le -t utf-8 {_quoted(path)} > {_quoted(path)}.utf8"
+        hint = f"{command}, if it is UTF-16 without a mark at its beginning"
     elif ord(character) in C1_OF_WINDOWS:
         hint = "the original file: such characters are left where windows-1252 was converted as if it were latin1"
     raise DescriptionError(
