@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from neuro_mpc.descriptions.loading import changed, load_protocol
+from neuro_mpc.descriptions import loading
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.toy_language import ToyLanguage
@@ -161,8 +161,8 @@ def test_mistakes_are_refused_where_they_are(entries, key, problem, hint):
 
 def test_another_scheme_and_another_optimiser_keep_the_keys_that_all_have():
     set_before = {"inference.rate": 0.03, "inference.iterations": 7, "learning.beta1": 0.7, "learning.decay": 0.1}
-    before = load_protocol("toy-language", set_before)
-    after = changed(before, {"inference.scheme": "relaxation", "learning.optimizer": "sgd"})
+    before = loading.load_protocol("toy-language", set_before)
+    after = loading.changed(before, {"inference.scheme": "relaxation", "learning.optimizer": "sgd"})
     assert (after.inference.scheme, after.learning.optimizer) == ("relaxation", "sgd")
     tables = after.tables()
     tables["inference"]["scheme"], tables["learning"]["optimizer"] = before.inference.scheme, before.learning.optimizer

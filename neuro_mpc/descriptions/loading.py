@@ -258,10 +258,11 @@ def _without_other_kinds(model: type[Table], tables: dict[str, Any], overrides: 
     for key, value in overrides.items():
         table, _, tag = key.rpartition(".")
         before, kinds = tables.get(table), open_table(fields(model).get(table))
-        if kinds and tag == kinds.tag and isinstance(before, dict) and before.get(tag) != value:
-            if inner(kinds, {tag: value}):
-                common = {name: entry for name, entry in before.items() if name in fields(kinds)}
-                tables[table] = {**common, tag: value}
+        if not kinds or tag != kinds.tag or not isinstance(before, dict) or before.get(tag) == value:
+            continue
+        if inner(kinds, {tag: value}):
+            common = {name: entry for name, entry in before.items() if name in fields(kinds)}
+            tables[table] = {**common, tag: value}
 
 
 def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) -> None:
