@@ -12,6 +12,7 @@ import pytest
 from interrupted import REFUSED, content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
+from neuro_mpc import files
 from neuro_mpc.network import launch
 from neuro_mpc.runfile import checkpoint, paths
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
@@ -67,7 +68,7 @@ KILLS = [
     ("recording", RunFile, "snapshot", 3, 0.002),
     ("syncing", RunFile, "_sync", 20, 0.001),
     ("saving", Checkpoints, "save", 9, 0.0005),
-    ("renaming", checkpoint, "_sync_folder", 5, 0.0),
+    ("renaming", files, "flush_folder", 5, 0.0),
     ("evaluating", Training, "_evaluate", 1, 0.01),
     ("closing", RunFile, "close", 1, 0.001),
 ]

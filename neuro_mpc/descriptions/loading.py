@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from neuro_mpc import files
 from neuro_mpc.descriptions import shipped as shipped_files
 from neuro_mpc.descriptions.circuit import Circuit, with_shipped_synapses
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
@@ -201,7 +202,7 @@ def _refuse_other_kind(kind: str, tables: Mapping[str, Any], source: str) -> Non
 
 def _save(description: Circuit | Protocol, path: str | Path) -> None:
     try:
-        Path(path).write_text(description.to_toml(), encoding="utf-8")
+        files.write(path, description.to_toml())
     except OSError as error:
         raise DescriptionError(f"cannot be written: {error.strerror or error}", source=str(path)) from None
 

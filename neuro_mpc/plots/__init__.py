@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 from matplotlib.figure import Figure
 
+from neuro_mpc import files
 from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.plots import style
 from neuro_mpc.plots.asymmetry import plot_asymmetry
@@ -121,7 +122,8 @@ def _save(figure: Figure, path: Path) -> Path:
     # Without its date, the same figure is the same file.
     date = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix.lower(), {})
     try:
-        figure.savefig(path, metadata=date)
+        with files.replacement(path) as new:
+            figure.savefig(new, format=path.suffix.lower().removeprefix("."), metadata=date)
     except OSError as problem:
         raise RunFileError(f"{path} cannot be written: {problem}", hint="another path") from problem
     return path

@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from neuro_mpc import files
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.reports import described, equations, experiments, pictures, results
 from neuro_mpc.runfile import access
@@ -28,7 +29,7 @@ def report(run: xr.DataTree, out: str | os.PathLike | None = None) -> Path:
     path = _target(run, out)
     page = rendered(run)
     try:
-        path.write_text(page, encoding="utf-8")
+        files.write(path, page)
     except OSError as problem:
         raise RunFileError(f"{path} cannot be written: {problem.strerror}", hint="another path") from problem
     return path

@@ -16,15 +16,17 @@ import math
 import os
 import struct
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from neuro_mpc import files
 from neuro_mpc.errors import RunError, RunFileError
+from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.paths import saved_path
 
 FORMAT = 2
@@ -59,9 +61,9 @@ class Checkpoint:
     records: int
 
     def write_records(self, path: Path) -> None:
-        """Writes the run file as it was, by way of another name."""
-        with self.path.open("rb") as source:
-            _replaced(path, lambda sink: _copy(source, self.records, sink.write))
+        """Writes the run file as it was."""
+        with self.path.open("rb") as source, files.replacement(path) as new, new.open("wb") as sink:
+            _copy(source, self.records, sink.write)
 
 
 class Checkpoints:
@@ -103,8 +105,12 @@ class Checkpoints:
         }
         text = json.dumps(header).encode()
         try:
-            with self.written.open("rb") as records:
-                _replaced(self.path, lambda sink: _write(sink, records, arrays, text))
+            with (
+                self.written.open("rb") as records,
+                files.replacement(self.path) as new,
+                new.open("wb") as sink,
+            ):
+                _write(sink, records, arrays, text)
         except OSError as problem:
             raise RunError(
                 f"the checkpoint {self.path} cannot be written: {problem.strerror or problem}",
@@ -121,15 +127,23 @@ def discard(run_file: Path) -> None:
 
 def read(path: Path) -> Checkpoint:
     """The checkpoint in a file. Raises RunFileError for one that is damaged, or is none."""
+    with _told(path), path.open("rb") as file:
+        found = _read(path, file)
+        netcdf.refuse_strange(path)  # it opens as the run file that it holds
+        return found
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Within, what is wrong with a checkpoint becomes a RunFileError."""
     try:
-        with path.open("rb") as file:
-            return _read(path, file)
+        yield
     except OSError as problem:
         raise RunFileError(f"the checkpoint {path} cannot be read: {problem.strerror or problem}") from problem
-    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError, RuntimeError) as problem:
         raise RunFileError(
             f"the checkpoint {path} is damaged: {problem}",
-            hint="--overwrite begins anew; what was recorded may be left in *.partial",
+            hint="--overwrite starts again; what was recorded may be left in *.partial",
         ) from None
 
 
@@ -218,29 +232,3 @@ def _copy(source: BinaryIO, size: int, write: Callable[[bytes], object]) -> None
             raise ValueError("it ends too early")
         write(block)
         size -= len(block)
-
-
-def _replaced(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Replaces a file by what `write` writes, at once and for good: after a power cut it is the old or the new one."""
-    unfinished = path.with_name(f"{path.name}.new")
-    try:
-        with unfinished.open("wb") as sink:
-            write(sink)
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes a renaming last; some systems and file systems cannot."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

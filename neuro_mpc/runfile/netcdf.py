@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,9 +17,10 @@ CHUNK_ROWS, CHUNK_BYTES = 1024, 2**20
 # Inference may take more iterations later on, and the last batch of an epoch may be smaller.
 GROWING = ("iteration", "trial")
 LEARNED_BEFORE = "presentations learned before"
-# No more than this is won by zlib; a file that promises more is not what it seems.
-MOST_COMPRESSION, SMALL_BYTES = 1100, 10_000_000
-DAMAGED = "it is damaged, or no netCDF file"
+# No run is packed by more than this; a file that promises more is not what it seems.
+MOST_COMPRESSION, SMALL_BYTES = 200, 64_000_000
+# A chunk that is stored takes more bytes than this; one that is not takes time to read all the same.
+BYTES_OF_CHUNK, MOST_EMPTY_CHUNKS = 16, 10_000
 
 
 def create_rows(group: netCDF4.Group, dimension: str, coordinates: Sequence[str]) -> None:
@@ -127,50 +127,38 @@ def _numbered(names: np.ndarray, attributes: dict[str, object]) -> tuple[np.ndar
     return numbers, {**attributes, **flags}
 
 
-def refuse_strange(path: Path) -> None:
-    """Looks at what a file says of itself, without reading its data.
+def opened(path: Path, mode: str = "r") -> netCDF4.Dataset:
+    """A file that is there, opened once it is known to refer to nothing outside; every file is opened by way of this.
 
-    Raises ValueError where it declares more than a file of its size can hold, or data of a kind that no run file has;
-    OSError or RuntimeError where it cannot be read.
+    Raises ValueError where it holds what no run file does; OSError or RuntimeError where it cannot be read.
     """
-    with NETCDF, netCDF4.Dataset(path) as file:
-        variables = list(_variables(file))
-        declared = sum(math.prod(map(int, each.shape)) * getattr(each.dtype, "itemsize", 1) for each in variables)
-        if declared > MOST_COMPRESSION * path.stat().st_size + SMALL_BYTES:
-            raise ValueError(f"it declares {declared:,} bytes of data, which a file of its size cannot hold")
-        for each in variables:
-            if each.datatype is not each.dtype or each.dtype is str or each.dtype.kind not in "fiu":
-                raise ValueError(f"{each.group().path.rstrip('/')}/{each.name} does not hold numbers")
+    from neuro_mpc.runfile.examination import examine  # h5py takes a tenth of a second to import
+
+    examine(path)
+    return netCDF4.Dataset(path, mode)
+
+
+def refuse_strange(path: Path) -> None:
+    """Raises ValueError where a file declares more data, or chunks, than one of its size can hold; errors of `opened`.
+
+    Counted is what would be read: a variable is as long as its dimensions, which others may have made longer.
+    """
+    with NETCDF, opened(path) as file:
+        shapes = [(tuple(map(int, each.shape)), each.dtype.itemsize, each.chunking()) for each in _variables(file)]
+    size = path.stat().st_size
+    declared = sum(math.prod(shape) * item for shape, item, _ in shapes)
+    if declared > MOST_COMPRESSION * size + SMALL_BYTES:
+        raise ValueError(f"it declares {declared:,} bytes of data, which a file of its size cannot hold")
+    chunked = [(shape, chunk) for shape, _, chunk in shapes if chunk and chunk != "contiguous"]
+    chunks = sum(math.prod(-(-length // part) for length, part in zip(*each, strict=True)) for each in chunked)
+    if chunks > MOST_EMPTY_CHUNKS + size // BYTES_OF_CHUNK:
+        raise ValueError(f"it declares {chunks:,} chunks of data, which a file of its size cannot hold")
 
 
 def _variables(group: netCDF4.Group) -> Iterator[netCDF4.Variable]:
     yield from group.variables.values()
     for inner in group.groups.values():
         yield from _variables(inner)
-
-
-def trouble(path: Path) -> str:
-    """Why not all that is in a file can be read; "" where it can."""
-    try:
-        refuse_strange(path)
-        with NETCDF, netCDF4.Dataset(path) as file:
-            _read_through(file)
-        return ""
-    except ValueError as problem:
-        return str(problem)
-    except Exception:  # a damaged file makes netCDF stumble in many ways
-        return DAMAGED
-
-
-def _read_through(group: netCDF4.Group) -> None:
-    for described in (group, *group.variables.values()):
-        vars(described)  # reads the attributes
-    for variable in group.variables.values():
-        rows = variable.chunking()[0] if variable.ndim and variable.chunking() != "contiguous" else 0
-        for start in range(0, variable.shape[0], rows) if rows else ():
-            variable[start : start + rows]
-    for inner in group.groups.values():
-        _read_through(inner)
 
 
 def chunks(shape: Sequence[int]) -> tuple[int, ...]:
@@ -195,8 +183,3 @@ def _labels(other: netCDF4.Variable, variable: netCDF4.Variable) -> bool:
     """Whether `other` holds the numbers of presentations along the rows of `variable`."""
     of_rows = other.dimensions == variable.dimensions[:1] and other.name not in other.dimensions
     return of_rows and other.long_name == LEARNED_BEFORE and variable.long_name != LEARNED_BEFORE
-
-
-if __name__ == "__main__":
-    print(found := trouble(Path(sys.argv[1])), flush=True)
-    sys.exit(bool(found))

@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from neuro_mpc import files
 from neuro_mpc.errors import RunError
 
 # What is kept free to close a run file in order.
@@ -21,6 +22,18 @@ def partial_path(path: Path) -> Path:
 def saved_path(path: Path) -> Path:
     """The name of the checkpoint of a run file; it opens as a run file, too."""
     return path.with_name(f"{path.name}.checkpoint")
+
+
+def lock_path(path: Path) -> Path:
+    """The name of the file that is locked while a run writes to `path`."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def refuse_links(path: Path) -> None:
+    """Raises RunError where what a run of `path` writes to on its way would change a file elsewhere."""
+    for each in (partial_path(path), saved_path(path), lock_path(path)):
+        if files.is_link(each):
+            raise RunError(f"{each} is a link to another file, which the run would change", hint="remove the link")
 
 
 def check_folder(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tomllib
 import warnings
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from neuro_mpc import processes
 from neuro_mpc.errors import RunFileError
+from neuro_mpc.runfile import careful as careful_reading
 from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.paths import partial_path, saved_path
@@ -64,6 +63,18 @@ def _told(run: xr.DataTree, name: str) -> bool:
     return name in run.attrs
 
 
+def attributes(path: Path) -> dict[str, str]:
+    """The root attributes of a run file as text; RunFileError where it cannot be read."""
+    try:
+        with NETCDF, netcdf.opened(path) as file:
+            return {name: str(file.getncattr(name)) for name in file.ncattrs()}
+    except (OSError, RuntimeError, ValueError) as problem:
+        raise RunFileError(
+            f"{path} cannot be read as a run file: {problem}",
+            hint="remove it, or --overwrite, to run it again; or another path",
+        ) from problem
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Within, what netCDF cannot read from an open file becomes a RunFileError."""
@@ -73,14 +84,16 @@ def reading(path: Path) -> Iterator[None]:
         raise RunFileError(f"{path} is damaged: {problem}", hint=DAMAGED) from problem
 
 
-def _whole(path: Path, careful: bool) -> Path:
+def _whole(path: Path, carefully: bool) -> Path:
     """The path, or that of the checkpoint in its place."""
     if not path.is_file():
         left = next((left for left in (partial_path(path), saved_path(path)) if left.is_file()), None)
         raise RunFileError(f"{path} is not there", hint=f"open {left}, its unfinished run" if left else "")
     saved = saved_path(path.with_suffix("")) if path.suffix == ".partial" else None
     replaceable = saved is not None and saved.is_file()
-    trouble = _trouble_elsewhere(path) if careful else netcdf.trouble(path) if replaceable else ""
+    trouble = (
+        careful_reading.trouble_elsewhere(path) if carefully else careful_reading.trouble(path) if replaceable else ""
+    )
     if not trouble:
         return path
     if not replaceable:
@@ -89,16 +102,3 @@ def _whole(path: Path, careful: bool) -> Path:
         f"{path} was left half written, or is being written: this is its last checkpoint, {saved}", stacklevel=3
     )
     return saved
-
-
-def _trouble_elsewhere(path: Path) -> str:
-    """As `netcdf.trouble`, in a process of its own."""
-    trial = processes.run(
-        processes.python("neuro_mpc.runfile.netcdf", str(path.absolute())),
-        environment=processes.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        errors="replace",
-    )
-    return (trial.stdout.strip() or netcdf.DAMAGED) if trial.returncode else ""

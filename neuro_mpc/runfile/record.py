@@ -21,7 +21,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import __version__
+from neuro_mpc import __version__, files
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.labels import LEARNING, NEURAL, TESTS, evaluation_label
@@ -126,16 +126,15 @@ class RunFile:
     @_writing
     def _create(self, attributes: Mapping[str, str | int | float]) -> None:
         require_room(self.path, 0)
-        unfinished = self.path.with_name(f"{self.path.name}.new")
-        self._file = netCDF4.Dataset(unfinished, "w", format="NETCDF4")
-        self._file.setncatts(attributes)
-        self._create_learning()
-        self._file.sync()
-        os.replace(unfinished, self.partial)  # from its first moment on it can be read
+        with files.replacement(self.partial) as new:  # from its first moment on it can be read
+            self._file = netCDF4.Dataset(new, "w", format="NETCDF4")
+            self._file.setncatts(attributes)
+            self._create_learning()
+            self._file.sync()
 
     @_writing
     def _reopen(self) -> None:
-        self._file = netCDF4.Dataset(self.partial, "a")
+        self._file = netcdf.opened(self.partial, "a")
         try:
             netcdf.require_columns(self._file, "learning", ("presentation", *LEARNING))
         except OSError:
@@ -294,7 +293,7 @@ class RunFile:
         finally:
             self._file.close()
         if complete:
-            os.replace(self.partial, self.path)
+            files.rename(self.partial, self.path)
 
     def __enter__(self) -> RunFile:
         return self

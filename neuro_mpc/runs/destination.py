@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import netCDF4
-
+from neuro_mpc import files
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.errors import RunError
+from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
-from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.lock import refuse_locked
-from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, saved_path
+from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, refuse_links, saved_path
+from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.provenance import DESCRIBED_ANYWAY, differences, shown
 
@@ -42,6 +42,7 @@ class Keeping:
             raise RunError("a run cannot both begin anew and go on", hint="either overwrite or resume")
         if not self.every >= 0:
             raise RunError(f"checkpoints cannot be {self.every} seconds apart", hint="0 or more")
+        refuse_links(self.path)
         refuse_locked(self.path)
         if not (self.overwrite or self.resume):
             refuse_existing(self.path, partial_path(self.path), self._saved)
@@ -55,7 +56,13 @@ class Keeping:
         unfinished = self._saved.exists() or partial_path(self.path).exists()
         if not self.resume or unfinished or not self.path.exists():
             return False
-        self._compare(_attributes(self.path), started, f"{self.path} is complete, and of another run")
+        before = attributes(self.path)
+        if before.get("complete") != "1":
+            raise RunError(
+                f"{self.path} is not the file of a complete run, and there is no checkpoint to resume from",
+                hint="--overwrite to run it again, or another path",
+            )
+        self._compare(before, started, f"{self.path} is complete, and of another run")
         stage(f"{self.path} is complete: there is nothing to go on with")
         return True
 
@@ -69,7 +76,8 @@ class Keeping:
             stage(f"going on after {found.presentation} presentations")
             return found
         if (partial := partial_path(self.path)).exists():
-            self._compare(_attributes(partial), started, f"{partial} is of another run")
+            with suppress(RunFileError):  # half written, and about to be replaced
+                self._compare(attributes(partial), started, f"{partial} is of another run")
         stage("no checkpoint: beginning anew")
         return None
 
@@ -94,6 +102,8 @@ class Keeping:
         threads: int,
     ) -> RunFile:
         """The run file to write to: a new one, or as it was at a checkpoint."""
+        for path in (partial_path(self.path), self._saved):
+            files.discard_leftovers(path)
         if saved is None:
             checkpoint.discard(self.path)
             more = {name: text for name, text in started.items() if name not in DESCRIBED_ANYWAY}
@@ -120,12 +130,3 @@ class Keeping:
     def discard(self) -> None:
         """Removes the checkpoint of a run that is complete."""
         checkpoint.discard(self.path)
-
-
-def _attributes(path: Path) -> dict[str, str]:
-    """The root attributes of a run file; none where it cannot be read."""
-    try:
-        with NETCDF, netCDF4.Dataset(path) as file:
-            return {name: str(file.getncattr(name)) for name in file.ncattrs()}
-    except (OSError, RuntimeError):
-        return {}

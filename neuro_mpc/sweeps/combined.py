@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Container, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
-from neuro_mpc import __version__
+from neuro_mpc import __version__, files
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.library_lock import NETCDF
@@ -70,10 +69,8 @@ def combine(
 
 def write(found: xr.Dataset, path: Path) -> None:
     """Writes the combined file, in place of an older one."""
-    unfinished = path.with_name(f"{path.name}.new")
-    with NETCDF, closing(NetCDF4DataStore.open(unfinished, "w", lock=NETCDF)) as store:
+    with files.replacement(path) as new, NETCDF, closing(NetCDF4DataStore.open(new, "w", lock=NETCDF)) as store:
         found.dump_to_store(store)
-    os.replace(unfinished, path)
 
 
 def _coordinate(axis: Axis) -> tuple:

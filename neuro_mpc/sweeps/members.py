@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import netCDF4
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import changed
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError
+from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
 from neuro_mpc.runfile.access import final_measure
-from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.paths import partial_path, saved_path
+from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.provenance import differences, shown
@@ -120,17 +119,26 @@ def _cannot_run(problems: dict[str, NeuroMPCError], points: int) -> DescriptionE
     return DescriptionError("\n  ".join(lines))
 
 
-def refuse_others(jobs: list[Job]) -> None:
-    """RunError where a file in the way of the sweep is of another run."""
+def compared(jobs: list[Job]) -> dict[str, str]:
+    """name → why the file of a member cannot be read; RunError where one in the way of the sweep is of another run."""
+    damaged = {}
     for job in filter(lambda each: each.state == "complete", jobs):
-        with NETCDF, netCDF4.Dataset(job.path) as file:
-            before = {name: str(getattr(file, name, "")) for name in ("circuit", "protocol", "seed")}
-        now = {"circuit": job.circuit, "protocol": job.protocol, "seed": str(job.seed)}
-        if found := differences(before, now):
-            raise RunError(
-                f"{job.path} is of another run{shown(found)}",
-                hint="another folder for this sweep, or --overwrite to run all of it anew",
-            )
+        try:
+            _refuse_other(job, attributes(Path(job.path)))
+        except RunFileError as problem:
+            damaged[job.name] = str(problem)
+    return damaged
+
+
+def _refuse_other(job: Job, before: dict[str, str]) -> None:
+    if before.get("complete") != "1":
+        raise RunFileError(f"{job.path} is not the file of a complete run", hint="remove it to run this member again")
+    now = {"circuit": job.circuit, "protocol": job.protocol, "seed": str(job.seed)}
+    if found := differences({name: before.get(name, "") for name in now}, now):
+        raise RunError(
+            f"{job.path} is of another run{shown(found)}",
+            hint="another folder for this sweep, or --overwrite to run all of it again",
+        )
 
 
 def learn(job: Job, tell: Tell = lambda name, fraction: None) -> Outcome:

@@ -19,7 +19,7 @@ from neuro_mpc.runs.estimate import Estimate, duration
 from neuro_mpc.runs.progress import measured
 from neuro_mpc.sweeps import combined, workers
 from neuro_mpc.sweeps.grid import grid
-from neuro_mpc.sweeps.members import Job, Outcome, checked, refuse_others
+from neuro_mpc.sweeps.members import Job, Outcome, checked, compared
 from neuro_mpc.sweeps.progress import SilentSweep, sweep_progress_of
 
 SHOWN_CHARACTERS = 300
@@ -55,7 +55,8 @@ def sweep(
     backend, threads, accept_changes    as for `neuro_mpc.simulate`
     progress    True: shown, as on the command line; or told about members, see `neuro_mpc.sweeps.progress`
 
-    A member that fails leaves its place empty and its error in `error`; the same call runs it again.
+    A member that fails leaves its place empty and its error in `error`; the same call runs it again. So does one
+    whose file cannot be read, which is left as it is.
     In a script, several members at a time need `if __name__ == "__main__":` around the call.
 
     Raises DescriptionError, before anything runs, for a point that cannot be run; RunError for files
@@ -71,12 +72,10 @@ def sweep(
         backend = launch.available(backend, told.say)
         pairs = list(checked(points, circuit, protocol, folder, backend, threads, overwrite, accept_changes))
         jobs = [job for job, _ in pairs]
-        if not overwrite:
-            refuse_others(jobs)
+        errors = {} if overwrite else compared(jobs)
         waiting = [pair for pair in pairs if overwrite or pair[0].state != "complete"]
         at_once = _at_once(workers, scheduler, threads, [expected for _, expected in waiting])
-        told.say(_intended(jobs, waiting, at_once, scheduler, overwrite))
-        errors: dict[str, str] = {}
+        told.say(_intended(jobs, waiting, len(errors), at_once, scheduler, overwrite))
         outdated = {job.name for job, _ in waiting} if overwrite else set()  # until they are run again
         base = {"circuit": circuit.to_toml(), "protocol": protocol.to_toml()}
         if dry_run:
@@ -124,13 +123,15 @@ def _at_once(asked: int | None, scheduler: str | None, threads: int, estimates: 
 def _intended(
     jobs: Sequence[Job],
     waiting: Sequence[tuple[Job, Estimate]],
+    damaged: int,
     at_once: int,
     scheduler: str | None,
     overwrite: bool,
 ) -> str:
     """What is going to be done, in a line."""
     unfinished = 0 if overwrite else sum(job.state == "unfinished" for job, _ in waiting)
-    parts = [f"{len(jobs) - len(waiting)} complete"] * (len(waiting) < len(jobs))
+    complete = len(jobs) - len(waiting) - damaged
+    parts = [f"{complete} complete"] * (complete > 0) + [f"{damaged} that cannot be read"] * (damaged > 0)
     parts += [f"{unfinished} to go on with"] * (unfinished > 0)
     parts += [f"{len(waiting) - unfinished} to run"]
     where = f"on the workers of {scheduler}" if scheduler else f"{at_once} at a time"

@@ -1,0 +1,105 @@
+"""Files that are written whole: after a crash or a power cut there is the old one or the new one, never half of one.
+
+A new file is written under a temporary name in the folder of the one that it replaces, flushed to the disk, renamed,
+and the folder is flushed, too.  Links that lie at the temporary name are not followed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+SUFFIX = ".new"
+# Never a file that is there, never what a link points to.
+CREATED = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+
+
+@contextmanager
+def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """An empty file to write to, which becomes `path` when the block ends without an error; else it is removed.
+
+    A link at `path` is replaced, not followed.  Raises OSError where the disk does not take the file, or a device or a
+    folder lies at `path`.
+    """
+    path = Path(path)
+    _refuse_special(path)
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}{SUFFIX}")
+    os.close(os.open(new, CREATED, 0o666))
+    try:
+        yield new
+        rename(new, path)
+    except BaseException:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+
+
+def write(path: str | os.PathLike[str], content: bytes | str) -> None:
+    """Replaces the file at `path` by `content`; a text is written in UTF-8."""
+    with replacement(path) as new:
+        new.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Moves a whole file to another name of its folder, for good."""
+    flush(old)
+    os.replace(old, new)
+    flush_folder(new.parent)
+
+
+def flush(path: Path) -> None:
+    """Makes the content of a file last."""
+    _flush(path, 0)
+
+
+def flush_folder(folder: Path) -> None:
+    """Makes the names in a folder last; some systems and file systems cannot."""
+    with suppress(OSError):
+        _flush(folder, getattr(os, "O_DIRECTORY", 0))
+
+
+def flush_tree(folder: Path) -> None:
+    """Makes a folder and all that is in it last."""
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            flush(Path(inner, name))
+        flush_folder(Path(inner))
+
+
+def discard_leftovers(path: Path) -> None:
+    """Removes temporary files of `path` that a killed process left; only where no other process writes to it."""
+    for left in path.parent.glob(f"{_literal(path.name)}.*{SUFFIX}"):
+        with suppress(OSError):
+            left.unlink()
+
+
+def is_link(path: Path) -> bool:
+    """Whether a file has another name, or is only the name of another one: writing to it would change that one."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1)
+
+
+def _flush(path: Path, flags: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_special(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a folder or a device")
+
+
+def _literal(name: str) -> str:
+    """A name as a pattern that matches nothing else."""
+    return "".join(f"[{each}]" if each in "*?[" else each for each in name)

@@ -1,0 +1,118 @@
+"""Reading all of a file in a process of its own, with limits of memory and time: a damaged one can crash netCDF."""
+
+from __future__ import annotations
+
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import netCDF4
+
+from neuro_mpc import processes
+from neuro_mpc.runfile.library_lock import NETCDF
+from neuro_mpc.runfile.netcdf import opened, refuse_strange
+
+DAMAGED = "it is damaged, or no netCDF file"
+TOO_LARGE, TOO_SLOW = "reading it takes too much memory", "reading it takes too long"
+# Beyond what Python and netCDF take; read are blocks of 4 million numbers.
+MEMORY_BYTES, BLOCK_NUMBERS = 2**30, 2**22
+SECONDS, BYTES_PER_SECOND = 15, 20e6
+WAITED = 10  # times as long, as others may use the processor and the disk
+
+
+def trouble_elsewhere(path: Path) -> str:
+    """As `trouble`, in a process of its own."""
+    try:
+        trial = processes.run(
+            processes.python("neuro_mpc.runfile.careful", str(path.absolute())),
+            environment={**processes.environment(), "OPENBLAS_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            errors="replace",
+            timeout=WAITED * _seconds(path),
+        )
+    except subprocess.TimeoutExpired:
+        return TOO_SLOW
+    return _told(trial) if trial.returncode else ""
+
+
+def trouble(path: Path) -> str:
+    """Why not all that is in a file can be read; "" where it can."""
+    try:
+        refuse_strange(path)
+        with NETCDF, opened(path) as file:
+            _read_through(file)
+        return ""
+    except ValueError as problem:
+        return str(problem)
+    except MemoryError:
+        return TOO_LARGE
+    except Exception:  # a damaged file makes netCDF stumble in many ways
+        return DAMAGED
+
+
+def _told(trial: subprocess.CompletedProcess[str]) -> str:
+    if hasattr(signal, "SIGXCPU") and trial.returncode == -signal.SIGXCPU:
+        return TOO_SLOW
+    return trial.stdout.strip() or DAMAGED
+
+
+def _read_through(group: netCDF4.Group) -> None:
+    for described in (group, *group.variables.values()):
+        vars(described)  # reads the attributes
+    for variable in group.variables.values():
+        variable.set_auto_maskandscale(False)
+        stored = variable.chunking()
+        rows = [1] * variable.ndim if stored == "contiguous" else stored
+        for block in blocks(variable.shape, rows or (), BLOCK_NUMBERS):
+            variable[block]
+    for inner in group.groups.values():
+        _read_through(inner)
+
+
+def blocks(shape: Sequence[int], chunk: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
+    """Parts of an array, of whole chunks, that hold `most` numbers or as few more as a chunk takes."""
+    if not shape:
+        yield ()
+        return
+    inner = max(1, math.prod(shape[1:]))
+    whole = chunk[0] * inner <= most
+    rows = max(1, most // (chunk[0] * inner)) * chunk[0] if whole else chunk[0]
+    for start in range(0, shape[0], rows):
+        part = slice(start, start + rows)
+        if whole:
+            yield (part, *(slice(size) for size in shape[1:]))
+        else:
+            yield from ((part, *rest) for rest in blocks(shape[1:], chunk[1:], max(1, most // rows)))
+
+
+def _limit(path: Path) -> None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    _lower(resource, resource.RLIMIT_AS, held + MEMORY_BYTES)
+    _lower(resource, resource.RLIMIT_CPU, math.ceil(_seconds(path)))
+
+
+def _lower(resource, kind: int, limit: int) -> None:
+    soft, hard = resource.getrlimit(kind)
+    bounds = [each for each in (soft, hard) if each != resource.RLIM_INFINITY]
+    resource.setrlimit(kind, (min([limit, *bounds]), hard))
+
+
+def _seconds(path: Path) -> float:
+    """Of computing, until reading a file of this size is given up."""
+    return SECONDS + path.stat().st_size / BYTES_PER_SECOND
+
+
+if __name__ == "__main__":
+    asked = Path(sys.argv[1])
+    _limit(asked)
+    print(found := trouble(asked), flush=True)
+    sys.exit(bool(found))

@@ -1,0 +1,163 @@
+"""What an HDF5 file is made of, looked at before netCDF opens it: nothing of it is read, followed or unpacked.
+
+HDF5 lets a file refer to others (external storage, external links, virtual datasets), to code (filters are plug-ins)
+and to itself (links that form a cycle), and lets a small file ask for much memory (chunks,
+attributes) or time (objects).
+A run file has none of this.  netCDF follows all of it as it opens a file, so that what stands in the file is asked of
+HDF5 by way of h5py, which can tell without following.  This takes a few hundredths of a second for a run file; in a
+process of its own, as `careful` reading does, it would take half a second for each member of a sweep.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5r, h5t, h5z
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MOST_OBJECTS, DEEPEST, MOST_DIMENSIONS = 10_000, 8, 16
+MOST_ATTRIBUTES, LARGEST_ATTRIBUTE, LARGEST_ATTRIBUTES = 64, 2**22, 2**25
+# Written are chunks of 1 MiB, and by netCDF's own choice of up to 16.
+LARGEST_CHUNK = 2**26
+FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
+REFERRING = {h5l.TYPE_SOFT: "a symbolic link", h5l.TYPE_EXTERNAL: "a link to another file"}
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def examine(path: Path) -> None:
+    """Raises ValueError, which names the object, where a file holds what no run file does; OSError where it cannot be
+    opened."""
+    with path.open("rb") as file:
+        if file.read(len(SIGNATURE)) != SIGNATURE:
+            raise ValueError("it is no netCDF-4 file")
+    with _ONE_AT_A_TIME:
+        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY)
+        try:
+            _Examination(file).all()
+        finally:
+            file.close()
+
+
+class _Examination:
+    """Walks through the objects of a file, and counts."""
+
+    def __init__(self, file: h5f.FileID):
+        self._file = file
+        self._seen: set[int] = set()
+        self._attribute_bytes = 0
+        self._dimension_lists: list[tuple[str, h5a.AttrID]] = []
+
+    def all(self) -> None:
+        root = h5g.open(self._file, b"/")
+        self._seen.add(h5o.get_info(root).addr)
+        self._object(root, "/")
+        self._group(root, "", 1)
+        for name, attribute in self._dimension_lists:
+            self._refuse_foreign_dimensions(name, attribute)
+
+    def _group(self, group: h5g.GroupID, path: str, depth: int) -> None:
+        if depth > DEEPEST:
+            raise ValueError(f"its groups are nested more than {DEEPEST} deep, at {path[:100]}")
+        if group.get_num_objs() + len(self._seen) > MOST_OBJECTS:
+            raise ValueError(f"it has more than {MOST_OBJECTS:,} groups and variables")
+        names: list[bytes] = []
+        group.links.iterate(names.append)
+        for name in names:
+            self._link(group, name, f"{path}/{name.decode(errors='replace')}", depth)
+
+    def _link(self, group: h5g.GroupID, name: bytes, path: str, depth: int) -> None:
+        kind = group.links.get_info(name).type
+        if kind != h5l.TYPE_HARD:
+            raise ValueError(f"{path} is {REFERRING.get(kind, 'a link of a foreign kind')}")
+        found = h5o.get_info(group, name)
+        if found.addr in self._seen:
+            raise ValueError(f"{path} is another name of an object that has one already")
+        self._seen.add(found.addr)
+        if found.type == h5o.TYPE_NAMED_DATATYPE:
+            return
+        inner = h5o.open(group, name)
+        if found.type == h5o.TYPE_DATASET:
+            self._dataset(inner, path)
+        self._object(inner, path)
+        if found.type == h5o.TYPE_GROUP:
+            self._group(inner, path, depth + 1)
+
+    def _dataset(self, dataset: h5d.DatasetID, path: str) -> None:
+        created = dataset.get_create_plist()
+        layout = created.get_layout()
+        if layout == h5d.VIRTUAL:
+            raise ValueError(f"{path} is a virtual dataset: its data are those of other files")
+        if layout == h5d.CONTIGUOUS and created.get_external_count():
+            raise ValueError(f"{path} has its data in another file")
+        if not _is_number(kind := dataset.get_type()):
+            raise ValueError(f"{path} does not hold numbers")
+        shape = dataset.shape or ()
+        if len(shape) > MOST_DIMENSIONS:
+            raise ValueError(f"{path} has {len(shape)} dimensions")
+        self._refuse_filters(created, path)
+        if layout == h5d.CHUNKED and (size := math.prod(created.get_chunk()) * kind.get_size()) > LARGEST_CHUNK:
+            raise ValueError(f"{path} has chunks of {size:,} bytes, more than {LARGEST_CHUNK:,}")
+
+    def _refuse_filters(self, created, path: str) -> None:
+        found = [created.get_filter(each)[0] for each in range(created.get_nfilters())]
+        if foreign := [each for each in found if each not in FILTERS]:
+            raise ValueError(f"{path} is packed by the filter {foreign[0]}, which no run file uses")
+        if len(found) > len(FILTERS):
+            raise ValueError(f"{path} is packed {len(found)} times")
+
+    def _object(self, described, path: str) -> None:
+        """Counts the attributes of an object, and what they would take."""
+        number = h5a.get_num_attrs(described)
+        if number > MOST_ATTRIBUTES:
+            raise ValueError(f"{path} has {number:,} attributes, more than {MOST_ATTRIBUTES}")
+        for index in range(number):
+            attribute = h5a.open(described, index=index)
+            name = f"the attribute {attribute.name.decode(errors='replace')[:100]} of {path}"
+            self._count_attribute(attribute, name)
+
+    def _count_attribute(self, attribute: h5a.AttrID, name: str) -> None:
+        self._attribute_bytes += (size := attribute.get_storage_size())
+        if size > LARGEST_ATTRIBUTE:
+            raise ValueError(f"{name} has {size:,} bytes, more than {LARGEST_ATTRIBUTE:,}")
+        if self._attribute_bytes > LARGEST_ATTRIBUTES:
+            raise ValueError(f"its attributes have more than {LARGEST_ATTRIBUTES:,} bytes")
+        if attribute.name == b"DIMENSION_LIST":
+            self._dimension_lists.append((name, attribute))
+        elif not _is_plain(attribute.get_type(), math.prod(attribute.shape or ())):
+            raise ValueError(f"{name} is of a kind that no run file has")
+
+    def _refuse_foreign_dimensions(self, name: str, attribute: h5a.AttrID) -> None:
+        """A variable's dimensions are references to objects, one each, that have to be in the tree."""
+
+        kind = attribute.get_type()
+        length = math.prod(attribute.shape or ())
+        if kind.get_class() != h5t.VLEN or not _is_object(kind.get_super()) or length > MOST_DIMENSIONS:
+            raise ValueError(f"{name} is no list of dimensions")
+        found = np.empty(attribute.shape, kind.dtype)
+        attribute.read(found)
+        for references in found.ravel():
+            addresses = [h5o.get_info(h5r.dereference(each, self._file)).addr for each in references if each]
+            if len(addresses) != 1 or addresses[0] not in self._seen:
+                raise ValueError(f"{name} leads to what is not in the file's groups")
+
+
+def _is_plain(kind: h5t.TypeID, length: int) -> bool:
+    """Numbers, a text, or netCDF's list of the variables that a dimension has."""
+    if kind.get_class() == h5t.STRING:  # of variable length only one: many could be one and the same long text
+        return not kind.is_variable_str() or length <= 1
+    if kind.get_class() == h5t.COMPOUND:
+        return kind.get_nmembers() == 2 and _is_object(kind.get_member_type(0)) and _is_number(kind.get_member_type(1))
+    return _is_number(kind)
+
+
+def _is_number(kind: h5t.TypeID) -> bool:
+    return kind.get_class() in (h5t.INTEGER, h5t.FLOAT)
+
+
+def _is_object(kind: h5t.TypeID) -> bool:
+    """A reference to an object; references of HDF5 1.12 may lead to other files."""
+    return kind.get_class() == h5t.REFERENCE and kind.equal(h5t.STD_REF_OBJ)
