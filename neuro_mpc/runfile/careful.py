@@ -13,7 +13,7 @@ import netCDF4
 
 from neuro_mpc import processes
 from neuro_mpc.runfile.library_lock import NETCDF
-from neuro_mpc.runfile.netcdf import opened, refuse_strange
+from neuro_mpc.runfile.netcdf import chunking, opened, refuse_strange
 
 DAMAGED = "it is damaged, or no netCDF file"
 TOO_LARGE, TOO_SLOW = "reading it takes too much memory", "reading it takes too long"
@@ -61,14 +61,12 @@ def _told(trial: subprocess.CompletedProcess[str]) -> str:
     return trial.stdout.strip() or DAMAGED
 
 
-def _read_through(group: netCDF4.Group) -> None:
+def _read_through(group: netCDF4.Dataset) -> None:
     for described in (group, *group.variables.values()):
         vars(described)  # reads the attributes
     for variable in group.variables.values():
         variable.set_auto_maskandscale(False)
-        stored = variable.chunking()
-        rows = [1] * variable.ndim if stored == "contiguous" else stored
-        for block in blocks(variable.shape, rows or (), BLOCK_NUMBERS):
+        for block in blocks(variable.shape, chunking(variable) or [1] * variable.ndim, BLOCK_NUMBERS):
             variable[block]
     for inner in group.groups.values():
         _read_through(inner)

@@ -16,11 +16,12 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5r, h5t, h5z
+from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5r, h5t, h5z  # pyright: ignore[reportAttributeAccessIssue]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_OBJECTS, DEEPEST, MOST_DIMENSIONS = 10_000, 8, 16
-MOST_ATTRIBUTES, LARGEST_ATTRIBUTE, LARGEST_ATTRIBUTES = 64, 2**22, 2**25
+MOST_ATTRIBUTES, MOST_ATTRIBUTES_TOGETHER = 64, 100_000
+LARGEST_ATTRIBUTE, LARGEST_ATTRIBUTES = 2**22, 2**25
 # Written are chunks of 1 MiB, and by netCDF's own choice of up to 16.
 LARGEST_CHUNK = 2**26
 FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
@@ -29,8 +30,10 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def examine(path: Path) -> None:
-    """Raises ValueError, which names the object, where a file holds what no run file does; OSError where it cannot be
-    opened."""
+    """Raises ValueError, with the name of the object, where a file holds what no run file does.
+
+    Raises OSError or RuntimeError where it cannot be read.
+    """
     with path.open("rb") as file:
         if file.read(len(SIGNATURE)) != SIGNATURE:
             raise ValueError("it is no netCDF-4 file")
@@ -38,6 +41,8 @@ def examine(path: Path) -> None:
         file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY)
         try:
             _Examination(file).all()
+        except KeyError as problem:  # what h5py makes of objects that cannot be opened
+            raise RuntimeError(problem.args[0]) from None
         finally:
             file.close()
 
@@ -48,7 +53,7 @@ class _Examination:
     def __init__(self, file: h5f.FileID):
         self._file = file
         self._seen: set[int] = set()
-        self._attribute_bytes = 0
+        self._attributes = self._attribute_bytes = 0
         self._dimension_lists: list[tuple[str, h5a.AttrID]] = []
 
     def all(self) -> None:
@@ -91,7 +96,7 @@ class _Examination:
         layout = created.get_layout()
         if layout == h5d.VIRTUAL:
             raise ValueError(f"{path} is a virtual dataset: its data are those of other files")
-        if layout == h5d.CONTIGUOUS and created.get_external_count():
+        if created.get_external_count():
             raise ValueError(f"{path} has its data in another file")
         if not _is_number(kind := dataset.get_type()):
             raise ValueError(f"{path} does not hold numbers")
@@ -112,8 +117,11 @@ class _Examination:
     def _object(self, described, path: str) -> None:
         """Counts the attributes of an object, and what they would take."""
         number = h5a.get_num_attrs(described)
-        if number > MOST_ATTRIBUTES:
-            raise ValueError(f"{path} has {number:,} attributes, more than {MOST_ATTRIBUTES}")
+        self._attributes += number
+        if number > MOST_ATTRIBUTES or self._attributes > MOST_ATTRIBUTES_TOGETHER:
+            raise ValueError(
+                f"{path} has {number:,} attributes, its file {self._attributes:,}: too many for a run file"
+            )
         for index in range(number):
             attribute = h5a.open(described, index=index)
             name = f"the attribute {attribute.name.decode(errors='replace')[:100]} of {path}"
@@ -132,7 +140,6 @@ class _Examination:
 
     def _refuse_foreign_dimensions(self, name: str, attribute: h5a.AttrID) -> None:
         """A variable's dimensions are references to objects, one each, that have to be in the tree."""
-
         kind = attribute.get_type()
         length = math.prod(attribute.shape or ())
         if kind.get_class() != h5t.VLEN or not _is_object(kind.get_super()) or length > MOST_DIMENSIONS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import netCDF4
 import numpy as np
@@ -127,7 +128,7 @@ def _numbered(names: np.ndarray, attributes: dict[str, object]) -> tuple[np.ndar
     return numbers, {**attributes, **flags}
 
 
-def opened(path: Path, mode: str = "r") -> netCDF4.Dataset:
+def opened(path: Path, mode: Literal["r", "a"] = "r") -> netCDF4.Dataset:
     """A file that is there, opened once it is known to refer to nothing outside; every file is opened by way of this.
 
     Raises ValueError where it holds what no run file does; OSError or RuntimeError where it cannot be read.
@@ -144,18 +145,27 @@ def refuse_strange(path: Path) -> None:
     Counted is what would be read: a variable is as long as its dimensions, which others may have made longer.
     """
     with NETCDF, opened(path) as file:
-        shapes = [(tuple(map(int, each.shape)), each.dtype.itemsize, each.chunking()) for each in _variables(file)]
+        shapes = [(tuple(map(int, each.shape)), each.dtype.itemsize, chunking(each)) for each in _variables(file)]
     size = path.stat().st_size
     declared = sum(math.prod(shape) * item for shape, item, _ in shapes)
     if declared > MOST_COMPRESSION * size + SMALL_BYTES:
         raise ValueError(f"it declares {declared:,} bytes of data, which a file of its size cannot hold")
-    chunked = [(shape, chunk) for shape, _, chunk in shapes if chunk and chunk != "contiguous"]
-    chunks = sum(math.prod(-(-length // part) for length, part in zip(*each, strict=True)) for each in chunked)
+    chunks = sum(
+        math.prod(-(-length // part) for length, part in zip(shape, chunk, strict=True))
+        for shape, _, chunk in shapes
+        if chunk
+    )
     if chunks > MOST_EMPTY_CHUNKS + size // BYTES_OF_CHUNK:
         raise ValueError(f"it declares {chunks:,} chunks of data, which a file of its size cannot hold")
 
 
-def _variables(group: netCDF4.Group) -> Iterator[netCDF4.Variable]:
+def chunking(variable: netCDF4.Variable) -> list[int]:
+    """The sizes of the chunks of a variable; none where it is stored in one piece."""
+    stored = variable.chunking()
+    return [] if stored is None or isinstance(stored, str) else list(map(int, stored))
+
+
+def _variables(group: netCDF4.Dataset) -> Iterator[netCDF4.Variable]:
     yield from group.variables.values()
     for inner in group.groups.values():
         yield from _variables(inner)

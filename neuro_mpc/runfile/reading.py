@@ -96,7 +96,7 @@ def _whole(path: Path, carefully: bool) -> Path:
     )
     if not trouble:
         return path
-    if not replaceable:
+    if saved is None:
         raise RunFileError(f"{path} cannot be read as a run file: {trouble}", hint=DAMAGED)
     warnings.warn(
         f"{path} was left half written, or is being written: this is its last checkpoint, {saved}", stacklevel=3
