@@ -14,7 +14,6 @@ import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -191,7 +190,7 @@ def main() -> None:
         parser.error(f"at most {len(LOOKS)} sweeps")
     try:
         with ExitStack() as stack:
-            stack.enter_context(matplotlib.rc_context(style.RC))
+            stack.enter_context(style.applied())
             sweeps = named({path: opened(path) for path in asked.sweeps})
             fits, problems = fitted(sweeps, asked.below, asked.draws)
             draw(sweeps, fits, asked.below).savefig(asked.out)

@@ -13,7 +13,6 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
@@ -21,7 +20,7 @@ from matplotlib.figure import Figure
 from neuro_mpc import NeuroMPCError, Protocol, RunFileError, open_run
 from neuro_mpc.analysis import interval, summary
 from neuro_mpc.descriptions.loading import changed
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
 RULES = {"exact": "exact rule", "as-released": "released rule"}
@@ -81,7 +80,7 @@ def draw(values: Values) -> Figure:
         for shift, (rule, found) in zip(np.linspace(-0.15, 0.15, len(values)), values.items()):
             _points(axes, found.sel(measure=measure), shift, rule)
         names = next(iter(values.values()))["projection"].values
-        axes.set_xticks(range(len(names)), [style.shorten(str(name), 10) for name in names])
+        axes.set_xticks(range(len(names)), [lettering.shorten(str(name), 10) for name in names])
         axes.set_xlim(-0.5, len(names) - 0.5)
         axes.set_ylabel(label)
         if measure in ("deterministic", "variability"):
@@ -177,7 +176,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="figure to write")
     asked = parser.parse_args()
     try:
-        with ExitStack() as stack, matplotlib.rc_context(style.RC):
+        with ExitStack() as stack, style.applied():
             runs = [stack.enter_context(open_run(path)) for path in asked.runs]
             values = grouped(runs)
             draw(values).savefig(asked.out)

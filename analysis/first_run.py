@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from string import ascii_lowercase
 
-import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -49,7 +48,7 @@ def main() -> None:
     words.add_argument("--out", type=Path, metavar="FILE", required=True, help="a PNG file")
     given = words.parse_args()
     try:
-        with nm.open_run(given.run) as run, matplotlib.rc_context(style.RC):
+        with nm.open_run(given.run) as run, style.applied():
             imsave(given.out, stacked([picture(FIGURES[name](run)[0]) for name in SHOWN]))
     except nm.NeuroMPCError as error:
         sys.exit(f"{words.prog}: {error}")

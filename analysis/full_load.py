@@ -17,7 +17,6 @@ from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import xarray as xr
 from curves import band, number, over_runs, table
@@ -130,7 +129,7 @@ def main() -> None:
     words.add_argument("--out", type=Path, metavar="FILE", required=True, help="figure to write")
     given = words.parse_args()
     try:
-        with ExitStack() as stack, matplotlib.rc_context(style.RC):
+        with ExitStack() as stack, style.applied():
             runs = [stack.enter_context(nm.open_run(path)) for path in given.runs]
             energies, found = [each for each in map(energy, runs) if each is not None], ratios(runs)
             print(*numbers(energies, found), sep="\n")

@@ -16,7 +16,6 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from curves import band, logarithmic_axis
 from language_densities import draw_densities, first_bins
@@ -94,7 +93,7 @@ def main() -> None:
     parser.add_argument("--densities", type=Path, metavar="FILE", help="figure of parameters to write")
     asked = parser.parse_args()
     try:
-        with ExitStack() as stack, matplotlib.rc_context(style.RC):
+        with ExitStack() as stack, style.applied():
             runs = [stack.enter_context(open_run(path)) for path in asked.runs]
             found = corpora(runs, [transformer(path) for path in asked.transformer])
             draw(found).savefig(asked.out)

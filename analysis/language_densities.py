@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neuro_mpc.analysis import histogram
-from neuro_mpc.plots import style
-from neuro_mpc.runfile import access
+from neuro_mpc.plots import lettering, style
 
 SENDERS = {"embedding": "#7B5EA7", "input": "#15357A", "recurrent": "#E8A317", "output": "#C8372D"}
 BINS = 100  # as in the paper
@@ -48,7 +47,7 @@ def _density(axes: Axes, run: xr.DataTree, parameter: str) -> None:
             middles, shown = (edges[1:] + edges[:-1]) / 2, np.where(fractions > 0, fractions, np.nan)
             axes.plot(middles, shown, color=SENDERS.get(name, style.INK), **look)
     axes.set_yscale("log")
-    axes.set_xlabel(access.symbol(run, next(iter(nodes)), parameter))
+    axes.set_xlabel(lettering.parameter(run, next(iter(nodes)), parameter))
     axes.set_ylabel(f"fraction of synapses\nin each of {BINS} bins")
     style.ticks(axes.xaxis, 5)
 

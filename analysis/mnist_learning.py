@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from curves import band
 from matplotlib.axes import Axes
@@ -24,7 +23,7 @@ from matplotlib.lines import Line2D
 from mnist_runs import PAPER, Groups, Kind, accuracy, energy, grouped, statistic, tables
 
 from neuro_mpc import NeuroMPCError, open_run
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
 ORDER = ("pi", "m", "Xi")
@@ -119,7 +118,7 @@ def _parameter(axes: Axes, members: list, parameter: str, last: float) -> None:
         if projection in paper:
             shown = _some(np.arange(len(paper[projection])), last)
             axes.plot(shown, np.exp(paper[projection])[shown], symbol, color=colour, **OPEN)
-    written = access.symbol(members[0], projection, parameter)
+    written = lettering.parameter(members[0], projection, parameter)
     signed = any((node[parameter] < 0).any() for node in members[0]["synapses"].children.values())
     axes.set_ylabel(f"|mean of {written}|" if signed else f"mean of {written}")
 
@@ -147,7 +146,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="figure to write")
     asked = parser.parse_args()
     try:
-        with ExitStack() as stack, matplotlib.rc_context(style.RC):
+        with ExitStack() as stack, style.applied():
             groups = grouped([stack.enter_context(open_run(path)) for path in asked.runs])
             draw(groups).savefig(asked.out)
             print(tables(groups))

@@ -14,7 +14,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from curves import table
 from matplotlib.figure import Figure
@@ -109,7 +108,7 @@ def main() -> None:
     try:
         found = sorted((Learned(path, given.letters) for path in given.runs), key=lambda each: each.load)
         print(numbers(found))
-        with matplotlib.rc_context(style.RC):
+        with style.applied():
             draw(found).savefig(given.out)
         print(given.out)
     except nm.NeuroMPCError as error:

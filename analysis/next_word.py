@@ -9,7 +9,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
@@ -97,7 +96,7 @@ def main() -> None:
             for name, number in moments(chosen.run).items()
         }
         print(*table(outputs), sep="\n")
-        with matplotlib.rc_context(style.RC):
+        with style.applied():
             draw(outputs).savefig(chosen.out)
         print(chosen.out)
     except nm.NeuroMPCError as error:

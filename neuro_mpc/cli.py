@@ -210,6 +210,7 @@ def plot(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="A run file; several, for one figure of them all.")],
     figure: Annotated[str | None, typer.Option(metavar="NAME", help="Draw this figure only.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file or a folder.")] = None,
+    font: Annotated[str | None, typer.Option(metavar="FAMILY", help="A font that is asked first.")] = None,
 ) -> None:
     """Draw the figures of a run file and print where they are."""
     with _errors_told(), ExitStack() as stack:
@@ -217,9 +218,8 @@ def plot(
 
         with _warnings_told():
             opened = [stack.enter_context(closing(nm.open_run(run, careful=True))) for run in runs]
-        named = Path(", ".join(map(str, runs)))
-        with reading(named), _strangeness_told(named):
-            drawn = nm.plot_run(opened if len(opened) > 1 else opened[0], figure, out)
+        with reading(Path(", ".join(map(str, runs)))), _warnings_told():
+            drawn = nm.plot_run(opened if len(opened) > 1 else opened[0], figure, out, font)
         for path in drawn:
             typer.echo(path)
 
@@ -319,20 +319,6 @@ def _errors_told() -> Iterator[None]:
         except nm.NeuroMPCError as error:
             typer.echo(f"neuro-mpc: {error}", err=True)
             raise typer.Exit(REFUSED) from None
-
-
-@contextmanager
-def _strangeness_told(run: Path) -> Iterator[None]:
-    """A file with the name of a run file and something else inside makes figures stumble anywhere."""
-    try:
-        yield
-    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as problem:
-        told = next(iter(str(problem).splitlines()), "")[:200]
-        raise nm.RunFileError(
-            f"{run} does not hold what a run file holds: {type(problem).__name__}: {told}",
-            hint="neuro_mpc.plot_run(neuro_mpc.open_run(FILE)) in Python tells where; if neuro-mpc wrote the file, "
-            "please report that",
-        ) from problem
 
 
 @contextmanager

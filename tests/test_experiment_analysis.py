@@ -4,7 +4,6 @@ import runpy
 import sys
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
@@ -243,7 +242,7 @@ class TestErrors:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", KINDS)
 def test_figures_are_clear(kept, kind):
-    with matplotlib.rc_context(style.RC):
+    with style.applied():
         for figure in FIGURES[kind](kept(MADE[kind]())):
             _assert_clear(figure, kind)
             assert figure.get_size_inches()[0] == pytest.approx(style.DOUBLE)

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 
@@ -171,7 +170,7 @@ def test_the_table_has_a_row_for_each_model(recipe, paths, tmp_path):
 def test_texts_have_panels_and_distributions_have_rows(recipe, paths):
     language, language_runs = recipe
     paths = [*paths, write(paths[0].with_name("few.nc"), *MODELS[0], 0, lines=30)]
-    with matplotlib.rc_context(style.RC):
+    with style.applied():
         corpora = found(language_runs, paths)
         figure = language.draw(corpora)
         figure.canvas.draw()

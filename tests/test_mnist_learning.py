@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
@@ -122,7 +121,7 @@ def test_runs_that_learned_longer_are_not_averaged_with_the_others(recipe, tmp_p
 
 def test_the_figure_has_a_row_for_each_circuit_of_distributions(recipe, runs):
     mnist_learning, mnist_runs = recipe
-    with matplotlib.rc_context(style.RC):
+    with style.applied():
         for paths, panels in ((runs, 8), (runs[3:], 2)):
             figure = mnist_learning.draw(opened(paths, mnist_runs))
             assert len(figure.axes) == panels

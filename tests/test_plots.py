@@ -4,7 +4,6 @@ import itertools
 import subprocess
 import sys
 
-import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
@@ -56,7 +55,7 @@ def test_every_run_draws_every_figure_it_recorded(example, tmp_path, kind):
 @pytest.mark.parametrize("kind", RUNS)
 def test_no_text_is_cut_off_or_lies_on_another(example, kind):
     run = example(**RUNS[kind])
-    with matplotlib.rc_context(style.RC):
+    with style.applied():
         for name in drawable(RUNS[kind]):
             for figure in FIGURES[name](run):
                 _assert_clear(figure, name)

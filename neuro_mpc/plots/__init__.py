@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from neuro_mpc.plots.surprise import plot_surprise
 from neuro_mpc.plots.synapses import plot_synapses
 from neuro_mpc.plots.traces import plot_traces
 from neuro_mpc.plots.variability import plot_variability
+from neuro_mpc.runfile import access
 
 __all__ = ["FIGURES", "SUFFIXES", "plot_run"]
 
@@ -52,7 +54,10 @@ SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def plot_run(
-    run: xr.DataTree | Sequence[xr.DataTree], figure: str | None = None, out: str | Path | None = None
+    run: xr.DataTree | Sequence[xr.DataTree],
+    figure: str | None = None,
+    out: str | Path | None = None,
+    font: str | None = None,
 ) -> list[Path]:
     """Draws a figure of a run, or every figure that its recording allows, and returns the files written.
 
@@ -60,9 +65,11 @@ def plot_run(
     figure: a name in FIGURES; None: all that can be drawn.
     out: a file (its suffix is the format), or a folder; None: `<run>-<figure>.png` beside the run file.
     Several figures into one file name get their name, and several pages their number, before the suffix.
+    font: a family that is asked first; what it lacks is taken from other fonts of the system.
 
-    Raises RunFileError for an unknown figure or format, a missing folder, and, where the figure was asked for
+    Raises RunFileError for an unknown figure, format or font, a missing folder, and, where the figure was asked for
     by name, for a recording that lacks what it shows: the error names the option to set.
+    A figure that fails does not take the others with it: a warning names it and the cause.
     """
     if figure is not None and figure not in FIGURES:
         hint = did_you_mean(figure, FIGURES) or f"one of {', '.join(FIGURES)}"
@@ -73,24 +80,50 @@ def plot_run(
         wanted = f"there is no figure {figure!r} of several runs" if figure else "several runs need a figure"
         raise RunFileError(wanted, hint=hint)
     target = _target(run[0] if several else run, figure, out)
-    with style.applied():
-        drawn = _draw(run, figure)
-        files = [file for name, pages in drawn.items() for file in _numbered(pages, target(name))]
-        return [_save(page, path) for page, path in files]
+    with style.applied(*(run if several else [run]), font=font):
+        if figure is not None:
+            return _drawn(run, figure, target(figure))
+        return _all_drawn(run, target)
 
 
-def _draw(run: xr.DataTree, figure: str | None) -> dict[str, list[Figure]]:
-    if figure is not None:
-        return {figure: FIGURES[figure](run)}
-    drawn, problems = {}, []
-    for name, draw in FIGURES.items():
+def _all_drawn(run: xr.DataTree, target: Callable[[str], Path]) -> list[Path]:
+    """Every figure that the recording allows; RunFileError where there is none."""
+    files: list[Path] = []
+    failures, lacking = [], []
+    for name in FIGURES:
         try:
-            drawn[name] = draw(run)
+            files += _drawn(run, name, target(name))
+        except FigureError as failure:
+            failures.append(failure)
         except RunFileError as problem:
-            problems.append(problem)
-    if not drawn:
-        raise problems[0]
-    return drawn
+            lacking.append(problem)
+    if not files:
+        raise [*failures, *lacking][0]
+    for failure in failures:
+        warnings.warn(str(failure), stacklevel=3)
+    return files
+
+
+def _drawn(run: xr.DataTree, name: str, path: Path) -> list[Path]:
+    """The files of a figure; FigureError where what the run holds makes it stumble."""
+    try:
+        return [_save(page, file) for page, file in _numbered(FIGURES[name](run), path)]
+    except RunFileError:
+        raise
+    except Exception as problem:
+        raise FigureError.of(name, access.source(run[0] if isinstance(run, Sequence) else run), problem) from problem
+
+
+class FigureError(RunFileError):
+    """A figure that could not be drawn, though the run holds what it shows."""
+
+    @classmethod
+    def of(cls, name: str, source: str, problem: Exception) -> FigureError:
+        cause = next(iter(str(problem).splitlines()), "")[:200]
+        return cls(
+            f"{source}: the figure {name!r} cannot be drawn: {type(problem).__name__}: {cause}",
+            hint="its values may be damaged, or not those of a run; if neuro-mpc wrote them, please report this",
+        )
 
 
 def _target(run: xr.DataTree, figure: str | None, out: str | Path | None) -> Callable[[str], Path]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import asymmetry, pairs, projections, weights
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
 ROWS = 4  # of panels on a page
@@ -55,7 +55,7 @@ def _page(run: xr.DataTree, rows: list[tuple[str, str | None]]) -> Figure:
             _scatter(run, axes, each, quantity)
         _index(row[2], found)
         style.letter(row[0], index)
-        style.heading(row[0], style.shorten(f"{name} and {back}" if back else name, 40))
+        style.heading(row[0], lettering.shorten(f"{name} and {back}" if back else name, 40))
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, markerscale=4)
     return figure

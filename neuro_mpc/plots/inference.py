@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import inference_energy
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
 COLUMNS = 3  # panels beside each other
@@ -48,7 +48,7 @@ def _totals(axes: Axes, change: xr.DataArray, target: str, whole: bool) -> None:
         if name != target:
             look = {"color": style.ERROR, "linestyle": LINES[free % len(LINES)]}
             free += 1
-        axes.plot(iteration, summed.sel(population=name), label=style.shorten(str(name), 12), **look)
+        axes.plot(iteration, summed.sel(population=name), label=lettering.shorten(str(name), 12), **look)
     axes.axhline(0, color=style.FAINT, linewidth=0.5, zorder=0)
     axes.set_ylabel("energy less that at the\nstart (nats per trial)")
     axes.set_xlabel("iteration of inference")
@@ -74,7 +74,7 @@ def _map(figure: Figure, axes: Axes, change: xr.DataArray, name: str) -> None:
     )
     bar = figure.colorbar(image, ax=axes, aspect=18, pad=0.03)
     bar.outline.set_linewidth(0.6)
-    style.heading(axes, f"{style.shorten(name, 20)} (nats)")
+    style.heading(axes, f"{lettering.shorten(name, 20)} (nats)")
     axes.set(xlabel="iteration of inference", ylabel="step")
     style.ticks(axes.xaxis, 4, integer=True)
     style.ticks(axes.yaxis, 5, integer=True)

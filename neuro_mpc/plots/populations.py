@@ -11,7 +11,7 @@ from matplotlib.transforms import Affine2D
 
 from neuro_mpc.analysis import labels, principal_components, settled, traces
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
 ROWS = 4  # populations on a page
@@ -53,7 +53,7 @@ def _page(run: xr.DataTree, names: list[str], sample: int) -> Figure:
         _trajectories(row[1], found, symbols, word if shown else "")
         _explained(row[2], found)
         style.letter(row[0], index)
-        style.heading(row[0], f"{style.shorten(name, 20)}: mean by {word if shown else 'class'}")
+        style.heading(row[0], f"{lettering.shorten(name, 20)}: mean by {word if shown else 'class'}")
     return figure
 
 
@@ -105,7 +105,7 @@ def _plane(found: xr.Dataset) -> np.ndarray:
 
 
 def _name(symbols: xr.DataArray, number: int) -> str:
-    return symbols.attrs["symbols"].split("\n")[number]
+    return lettering.symbol(symbols.attrs["symbols"].split("\n")[number])
 
 
 def _mark(axes: Axes, at: np.ndarray, name: str, colour: str = style.INK, ground: bool = False) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import profile, settled, traces
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.populations import free_populations
 
 ROWS = 4  # populations on a page
@@ -44,7 +44,7 @@ def _page(found: dict[str, xr.Dataset]) -> Figure:
         style.decades(row[0], drawn)
         if row[0].get_yscale() == "log":
             row[0].set_ylim(bottom=max(np.nanmin(drawn) / 2, np.nanmax(drawn) / SPAN))
-        row[0].set_ylabel(f"{style.shorten(name, 20)}, root mean\nsquare (a.u.)")
+        row[0].set_ylabel(f"{lettering.shorten(name, 20)}, root mean\nsquare (a.u.)")
         style.letter(row[0], index)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))

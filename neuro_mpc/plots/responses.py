@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.analysis.experiments import contrast, experiment, responses
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 
 Runs = xr.DataTree | Sequence[xr.DataTree]
 
@@ -52,8 +52,8 @@ def _figure(runs: Runs, kind: str) -> list[Figure]:
         row[0].set_ylabel("size of the error (a.u.)")
         row[1].set_ylabel("difference (a.u.)")
         row[1].axhline(0, color=style.FAINT, linewidth=0.6, zorder=0)
-        style.heading(row[0], f"{style.shorten(name, 24)}, {over}")
-        style.heading(row[1], f"{style.shorten(name, 24)}, less standard")
+        style.heading(row[0], f"{lettering.shorten(name, 24)}, {over}")
+        style.heading(row[1], f"{lettering.shorten(name, 24)}, less standard")
     for axes in panels[-1]:
         style.steps_axis(axes)
     for index, axes in enumerate(panels.flat):

@@ -8,12 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import selectivity
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.populations import free_populations
 
 ROWS = 4  # populations on a page
 LOOKS = {"rate": {"color": style.INK, "linestyle": "-"}, "error": {"color": style.ERROR, "linestyle": ":"}}
 NAMED = 13  # symbols below an axis
+UPRIGHT = 2  # characters; longer names stand on end
 
 
 def plot_selectivity(run: xr.DataTree, sample: int = -1) -> list[Figure]:
@@ -35,7 +36,7 @@ def _page(run: xr.DataTree, names: list[str], sample: int) -> Figure:
         for axes, (quantity, each) in zip(row, found.items()):
             _responses(figure, axes, each, quantity)
         _explained(row[2], found)
-        row[0].set_ylabel(f"{style.shorten(name, 20)} unit, sorted")
+        row[0].set_ylabel(f"{lettering.shorten(name, 20)} unit, sorted")
         style.letter(row[0], index)
     return figure
 
@@ -59,7 +60,8 @@ def _responses(figure: Figure, axes: Axes, found: xr.Dataset, quantity: str) -> 
     style.heading(axes, f"mean {quantity}, of its largest")
     names = found["name"].values
     shown = np.arange(0, len(names), -(-len(names) // NAMED))
-    axes.set_xticks(shown, names[shown])
+    upright = max(map(len, names[shown]), default=0) > UPRIGHT
+    axes.set_xticks(shown, [lettering.symbol(names[index]) for index in shown], rotation=90 if upright else 0)
     axes.set_xlabel("symbol of the target")
     style.ticks(axes.yaxis, 5, integer=True)
 

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
 ROWS, POSITIONS = 30, 24  # of a panel; longer output is cut
+WIDEST = 3  # characters in a cell
 GIVEN, ALLOWED, FORBIDDEN = range(3)
 FILLS = to_rgba_array([style.BEFORE, "#FFFFFF", style.ERROR])
 LETTERS = np.array([style.INK, style.INK, "#FFFFFF"])
@@ -73,7 +74,7 @@ def cells(axes: Axes, sequences, kinds, symbols: list[str], rows: int, positions
     shown = kinds[:rows, :positions]
     axes.pcolormesh(FILLS[shown], edgecolors="#D5D8DB", linewidth=0.4)
     for row, position in np.ndindex(shown.shape):
-        symbol, colour = symbols[sequences[row, position]], LETTERS[shown[row, position]]
+        symbol, colour = lettering.symbol(symbols[sequences[row, position]], WIDEST), LETTERS[shown[row, position]]
         axes.text(position + 0.5, row + 0.5, symbol, color=colour, ha="center", va="center_baseline")
     axes.set(xlim=(0, positions), ylim=(rows, 0), yticks=[], xlabel="position")
     axes.set_xticks(np.arange(positions) + 0.5, np.arange(positions))

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import itertools
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import matplotlib
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from neuro_mpc.plots import fonts
 
 MILLIMETRE = 1 / 25.4
 SINGLE, DOUBLE = 89 * MILLIMETRE, 183 * MILLIMETRE  # widths of one and two columns
@@ -53,8 +57,6 @@ ORDERS = {
 }
 
 RC = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
     "font.size": 7,
     "axes.labelsize": 7,
     "axes.titlesize": 7,
@@ -91,9 +93,17 @@ ONE_AT_A_TIME = threading.RLock()  # matplotlib's settings are those of the proc
 
 
 @contextmanager
-def applied() -> Iterator[None]:
-    """Within, figures are drawn and saved in this style; other threads wait."""
-    with ONE_AT_A_TIME, matplotlib.rc_context(RC):
+def applied(*runs: xr.DataTree, font: str | None = None) -> Iterator[None]:
+    """Within, figures are drawn and saved in this style, whatever the user has set; other threads wait.
+
+    runs: whose characters the fonts must have; font: a family that comes first.
+    """
+    characters = set().union(*map(fonts.characters_of, runs))
+    families = fonts.families(characters, font)
+    with ONE_AT_A_TIME, matplotlib.rc_context(), warnings.catch_warnings(), fonts.weights_untold():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # told once for all of them
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({**RC, "font.family": families})
         yield
 
 
@@ -180,11 +190,6 @@ def projection_style(index: int) -> dict[str, object]:
         "linestyle": ("-", "--", ":", "-.")[index % 4],
         "marker": (None, "o", "^")[index // 4 % 3],
     }
-
-
-def shorten(name: str, length: int) -> str:
-    """`name` in at most `length` characters."""
-    return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 def pages(items: Iterable, size: int) -> list[list]:

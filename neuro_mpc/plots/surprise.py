@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import error_by_surprise
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.populations import free_populations
 from neuro_mpc.runfile import access
 
@@ -65,6 +65,6 @@ def _panel(axes: Axes, found: xr.Dataset, name: str, colour: str) -> None:
     axes.set(xlabel="surprise at the target (nats)", ylabel="size of the error (a.u.)")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    style.heading(axes, f"{style.shorten(name, 16)}: rank correlation {found.attrs['rank_correlation']:.2f}")
+    style.heading(axes, f"{lettering.shorten(name, 16)}: rank correlation {found.attrs['rank_correlation']:.2f}")
     for axis in (axes.xaxis, axes.yaxis):
         style.ticks(axis, 4)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
 BINS = 50
@@ -50,7 +50,7 @@ def _projection(run: xr.DataTree, row: np.ndarray, name: str, node: xr.DataTree)
     for axes, parameter in zip(row, node.data_vars):
         values = node[parameter].isel(snapshot=[0, -1]).values.reshape(2, -1)
         _histogram(axes, *values)
-        axes.set_xlabel(access.symbol(run, name, parameter))
+        axes.set_xlabel(lettering.parameter(run, name, parameter))
     for axes in row[len(node.data_vars) :]:
         axes.set_axis_off()
     row[0].set_ylabel("fraction of\nsynapses")
@@ -116,8 +116,8 @@ def _mean(run: xr.DataTree, axes: Axes, projections: dict[str, xr.DataTree], par
             mean = (abs(values) if signed else values).mean(("post", "pre")).values
             means.append(mean)
             look = style.projection_style(index)
-            axes.plot(values["presentation"].values, mean, label=style.shorten(name, 36), **look)
-    symbol = access.symbol(run, next(iter(with_it)), parameter)
+            axes.plot(values["presentation"].values, mean, label=lettering.shorten(name, 36), **look)
+    symbol = lettering.parameter(run, next(iter(with_it)), parameter)
     axes.set_ylabel(f"mean of |{symbol}|" if signed else f"mean of {symbol}")
     style.decades(axes, np.concatenate(means))
     style.presentations_axis(axes)
@@ -131,4 +131,4 @@ def title(run: xr.DataTree, projection: str, length: int) -> str:
         text += f": {table['from']} → {table['to']}"
     if table.get("delay"):
         text += f", delay {table['delay']}"
-    return style.shorten(text, length)
+    return lettering.shorten(text, length)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
 ROWS = 4  # rows of panels on a page
@@ -73,7 +73,7 @@ def _population(figure: Figure, row: np.ndarray, name: str, traces: xr.Dataset) 
             bar = figure.colorbar(image, ax=axes, aspect=18, pad=0.03)
             bar.outline.set_linewidth(0.6)
         style.heading(axes, f"{quantity} (a.u.)")
-    row[0].set_ylabel(f"{style.shorten(name, 20)} unit")
+    row[0].set_ylabel(f"{lettering.shorten(name, 20)} unit")
     _lines(row[3], traces)
 
 

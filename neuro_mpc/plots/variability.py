@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import compare_projections, summary, unit_variability, weights
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
 CURVES = {
@@ -42,7 +42,7 @@ def plot_variability(run: xr.DataTree) -> list[Figure]:
     for index, axes in enumerate(axes for axes in panels.flat if axes.axison):
         style.letter(axes, index)
     lines = panels[0, 0].get_lines()
-    figure.legend(lines, [style.shorten(name, 36) for name in names], loc="outside lower center", ncols=NAMES)
+    figure.legend(lines, [lettering.shorten(name, 36) for name in names], loc="outside lower center", ncols=NAMES)
     return [figure]
 
 
@@ -72,14 +72,14 @@ def _differences(axes: Axes, compared: xr.Dataset, target: str) -> None:
     row = compared.sel(projection=target, other=others)
     _intervals(axes, others, row["difference"], row["difference_low"], row["difference_high"])
     axes.axvline(0, color=style.FAINT, linestyle=(0, (1, 2)), zorder=0)
-    axes.set_xlabel(f"{style.shorten(target, NAME)} less the other")
+    axes.set_xlabel(f"{lettering.shorten(target, NAME)} less the other")
 
 
 def _intervals(axes: Axes, names, middle: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> None:
     rows = np.arange(len(names))
     axes.hlines(rows, low, high, color=style.INK, linewidth=1)
     axes.plot(middle, rows, "o", color=style.INK, markersize=3.5, clip_on=False)
-    axes.set_yticks(rows, [style.shorten(name, NAME) for name in names])
+    axes.set_yticks(rows, [lettering.shorten(name, NAME) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     style.ticks(axes.xaxis, 4)

@@ -58,6 +58,11 @@ class Drawn:
 
 def drawn(run: xr.DataTree) -> Drawn:
     """All the figures that the recording of a run allows."""
+    with style.applied(run):
+        return _drawn(run)
+
+
+def _drawn(run: xr.DataTree) -> Drawn:
     chapters: dict[str, list[Picture]] = {}
     missing: list[tuple[str, str]] = []
     failed: list[tuple[str, str]] = []
@@ -80,11 +85,8 @@ def title(name: str) -> str:
 
 
 def _pictures(run: xr.DataTree, name: str) -> list[Picture]:
-    with style.applied():
-        pages = FIGURES[name](run)
-        return [
-            Picture(name, title(name), _caption(name) if page is pages[0] else "", *_inlined(page)) for page in pages
-        ]
+    pages = FIGURES[name](run)
+    return [Picture(name, title(name), _caption(name) if page is pages[0] else "", *_inlined(page)) for page in pages]
 
 
 def _caption(name: str) -> str:
