@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-CGROUPS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
-)
+# Where groups are mounted; their limits; what they use, of which the named part of memory.stat can be given back.
+VERSION_2 = ("sys/fs/cgroup", ("memory.max", "memory.high"), "memory.current", "inactive_file")
+HYBRID = ("sys/fs/cgroup/unified", *VERSION_2[1:])
+VERSION_1 = ("sys/fs/cgroup/memory", ("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file")
 LEAST_REPEATED = 20
 
 
@@ -30,15 +29,59 @@ def _limits() -> Iterator[int]:
     except (OSError, ValueError, KeyError):
         if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
             yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for limit, used in CGROUPS:
-        with suppress(OSError, ValueError):  # there is none, or it says "max"
-            yield max(0, int(limit.read_text()) - int(used.read_text()))
+    yield from left_in_groups()
     try:
         import resource
     except ImportError:
         return
     if (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) != resource.RLIM_INFINITY:
         yield limit
+
+
+def left_in_groups(root: Path = Path("/")) -> Iterator[int]:
+    """Bytes that the control groups of this process may still take, each: its own and all around it.
+
+    Slurm, systemd and containers nest them, and any of them may have the smallest limit.
+    """
+    for path, versions in _groups(root):
+        for mount, limits, used, reclaimable in versions:
+            for folder in (path, *path.parents):
+                group = root / mount / folder
+                found = [number for name in limits if (number := _number(group / name)) is not None]
+                if found:
+                    taken = (_number(group / used) or 0) - _statistic(group / "memory.stat", reclaimable)
+                    yield max(0, min(found) - max(0, taken))
+
+
+def _groups(root: Path) -> Iterator[tuple[Path, tuple]]:
+    """The paths of this process's groups that may limit its memory, and the versions of control groups they are of."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = ["0::/", "1:memory:/"]
+    for number, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+        # A path with ".." is that of a group outside of what the container sees.
+        inside = Path(*(part for part in Path(path).parts if part not in ("/", "..")))
+        if number == "0":
+            yield inside, (VERSION_2, HYBRID)
+        elif "memory" in controllers.split(","):
+            yield inside, (VERSION_1,)
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None where there is none, or it says "max"."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _statistic(path: Path, name: str) -> int:
+    try:
+        table = dict(line.split() for line in path.read_text().splitlines())
+        return int(table.get(name, 0))
+    except (OSError, ValueError):
+        return 0
 
 
 def products_per_second(dtype: str) -> float:
