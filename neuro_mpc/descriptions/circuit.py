@@ -21,7 +21,8 @@ Size = Annotated[int, Field(ge=1, le=LARGEST)]
 class Population(Table):
     """Units of one role: clamped to the stimulus, free (belief, prediction, error), or clamped to the target.
 
-    size        units; that of clamped populations comes from the protocol
+    role        what the units are given: the "stimulus", nothing ("free"), or the "target"
+    size        that of clamped populations comes from the protocol
     activation  f, an expression in the belief ``r``; free populations only, the identity ``r`` by default
     readout     "softmax" (cross-entropy, the default) or "gaussian" (linear, squared error); target only
     """
@@ -55,7 +56,7 @@ class Parameter(Table):
     """One parameter of every synapse of a type.
 
     initial      number, or expression in n, n_pre, n_post, normal(mean, std), uniform(low, high), identity()
-    low, high    bounds that learning keeps to; None: unbounded
+    low, high    bounds that learning keeps to; without them, unbounded
     rate_factor  factor on the learning rate; 0 holds the parameter still
     symbol       LaTeX of its name
     """
@@ -76,6 +77,8 @@ class Parameter(Table):
 class SynapseType(Table):
     """A weight's distribution, as expressions in the parameters and the fan-in ``n``.
 
+    description  one line, for `neuro-mpc list`
+    parameter  a table for each parameter, by its name
     mean      μ
     variance  v
     spike     probability that the weight is zero; otherwise, and without a spike, it is normal
@@ -91,6 +94,9 @@ class SynapseType(Table):
 class Projection(Table):
     """All-to-all synapses of one type from a population to another, `delay` sequence steps late.
 
+    from, to  population that sends, population that receives
+    delay    steps by which the input is late; 0: of the same step
+    synapse  name of a synapse type, of this file or shipped
     initial  parameter → initial value, in place of that of the synapse type
     """
 
@@ -103,6 +109,12 @@ class Projection(Table):
 
 class Circuit(Table):
     """A graph of populations and projections, with all the synapse types it uses.
+
+    name         of the circuit, in run files and messages
+    description  one line, for `neuro-mpc list`
+    population   a table for each population, by its name
+    projection   a table for each projection, by its name
+    synapse      a table for each synapse type, by its name; those that are shipped need none
 
     Shipped synapse types are filled in by name. Raises DescriptionError for a circuit that cannot be run.
     """

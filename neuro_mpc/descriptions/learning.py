@@ -35,7 +35,7 @@ class Schedule(Table):
 
     kind     "plateau": the rate is multiplied by `factor` whenever a test is no better than the best before it
     factor   "step": the rate is multiplied by it after each stretch of training
-    every    "step": epochs of a stretch; or, in their place, every_presentations
+    every, every_presentations  "step": length of a stretch, in epochs or in presentations
     first    "step": length of the first stretch, in the same unit, where it differs
     floor    lowest rate of "step", "plateau" and "cosine"
     warmup   presentations over which the rate rises linearly from 0
@@ -94,7 +94,7 @@ class Learning(OpenTable):
     optimizer  name of the optimiser
     rate       of the optimiser
     batch      trials per presentation
-    epochs     passes through the training trials; or, in their place, a number of presentations
+    epochs, presentations  how long to learn, in passes through the training trials or in presentations: one of both
     beta1, beta2  what running means of gradients, and of their squares, keep of themselves, where an optimiser has any
     epsilon    keeps an optimiser from dividing by nothing
     decay      a parameter θ moves by −rate·decay·θ besides (decoupled weight decay)
@@ -104,6 +104,7 @@ class Learning(OpenTable):
     backoff    where the energy diverges (or stays above 100 times that of the beginning), go back to the last
                multiple of so many presentations and go on with half the rate; 0: stop where it diverges
     rate_factor  PARAMETER → factor on the rate, besides that of its synapse type
+    schedule   table, see below
     initial    PARAMETER, or PROJECTION.PARAMETER → initial value, in place of those of the circuit
     """
 

@@ -14,7 +14,10 @@ from neuro_mpc.descriptions.tables import AtLeastOne, Count, Table, listed, prob
 
 
 class Target(Table):
-    """read: the output is read, and corrected, at "every" step or at the "last" one."""
+    """What the output is compared with the target at.
+
+    read  the output is read, and corrected, at "every" step or at the "last" one
+    """
 
     read: Literal["every", "last"]
 
@@ -22,6 +25,7 @@ class Target(Table):
 class Test(Table):
     """What is tested, and how often.
 
+    measure   of trials ("accuracy"), of generated strings ("correct-letter-ratio") or of every symbol ("perplexity")
     every     presentations between tests; 0: before and after learning only
     every_epochs  epochs between tests, in place of presentations
     split     whose trials are tested while learning goes on; the evaluation after it uses "test"
@@ -72,6 +76,13 @@ class Recording(Table):
 
 class Protocol(Table):
     """A stimulus protocol; with an experiment, one on a trained circuit that learns no more.
+
+    name         of the protocol, in run files and messages
+    description  one line, for `neuro-mpc list`
+    precision    of all floating-point numbers
+    data_dir     folder of the data files; without one, $NEURO_MPC_DATA and the cache are searched
+    stimulus, target, inference, learning, test, recording  tables, see below
+    experiment   table, see below; without one, the circuit learns
 
     Raises DescriptionError for one that cannot be run on any circuit.
     """

@@ -36,6 +36,7 @@ class Text(StimulusTable):
     vocabulary  most tokens that are told apart, the most frequent of the training text; 0: all
     steps       tokens of a presentation
     lines       learn from the first so many lines; 0: all
+    checksums   file name → sha256 of its uncompressed content
     carry       each presentation begins with the state in which the one before it ended, not with silence
     """
 

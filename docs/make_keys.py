@@ -1,0 +1,201 @@
+"""Writes docs/keys.md: every key of a circuit and of a protocol, from the tables that check them.
+
+    python docs/make_keys.py
+
+Types, limits and defaults are those of the fields; meanings are in the docstrings of the tables.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from neuro_mpc.descriptions import circuit, learning, protocol
+from neuro_mpc.descriptions.experiments import ExperimentTable
+from neuro_mpc.descriptions.inference import Inference
+from neuro_mpc.descriptions.learning import Learning
+from neuro_mpc.descriptions.sources import StimulusTable
+from neuro_mpc.descriptions.tables import OpenTable, Table
+
+PAGE = Path(__file__).with_name("keys.md")
+HEAD = """# Every key
+
+All keys of a circuit and of a protocol. On the command line, `--set circuit.population.hidden.size=50` and
+`--set protocol.learning.epochs=3` set one; `neuro-mpc list` shows the files to start from. Unknown keys are refused
+with the nearest known one. Expressions are described in [README.md](../README.md#your-own-synapse-type). Where no
+default stands, a key has to be given, unless its meaning says what holds without it.
+
+This page is written by `python docs/make_keys.py`.
+"""
+NAMES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+UNITS = {
+    "size": "units",
+    "delay": "steps",
+    "every": "presentations",
+    "every_epochs": "epochs",
+    "every_presentations": "presentations",
+    "synapses_every": "presentations",
+    "samples": "presentations",
+    "presentations": "presentations",
+    "epochs": "epochs",
+    "warmup": "presentations",
+    "iterations": "iterations",
+    "batch": "trials",
+    "trials": "trials",
+    "subset": "trials",
+    "steps": "steps",
+    "length": "steps",
+    "energy_limit": "nats",
+    "lines": "lines",
+    "vocabulary": "tokens",
+    "letters": "letters",
+    "generate": "letters",
+    "ensemble": "networks",
+    "position": "steps",
+    "duration": "steps",
+}
+SPECIAL = {("Schedule", "every"): "epochs", ("Schedule", "first"): "epochs"}
+
+
+def page() -> str:
+    """The text of the page."""
+    parts = [HEAD, "## A circuit\n", *_sections(CIRCUIT), "## A protocol\n", *_sections(PROTOCOL)]
+    return "\n".join(parts)
+
+
+CIRCUIT: list[tuple[str, type[Table]]] = [
+    ("", circuit.Circuit),
+    ("population.NAME", circuit.Population),
+    ("projection.NAME", circuit.Projection),
+    ("synapse.NAME", circuit.SynapseType),
+    ("synapse.NAME.parameter.NAME", circuit.Parameter),
+]
+PROTOCOL: list[tuple[str, type[Table]]] = [
+    ("", protocol.Protocol),
+    ("stimulus", StimulusTable),
+    ("target", protocol.Target),
+    ("inference", Inference),
+    ("learning", Learning),
+    ("learning.schedule", learning.Schedule),
+    ("test", protocol.Test),
+    ("recording", protocol.Recording),
+    ("experiment", ExperimentTable),
+]
+
+
+def _sections(tables: list[tuple[str, type[Table]]]) -> Iterator[str]:
+    for key, table in tables:
+        yield f"### {f'`[{key}]`' if key else 'The file itself'}\n"
+        if issubclass(table, OpenTable):
+            yield f"{_summary(table)}\n"
+            for form in table.forms():
+                name = form.model_fields[table.tag].default
+                yield f'#### `{table.tag} = "{name}"`\n\n{_summary(form)}\n\n{_rows(form)}'
+        else:
+            yield f"{_summary(table)}\n\n{_rows(table)}"
+
+
+def _summary(table: type[Table]) -> str:
+    """The first paragraph of the docstring."""
+    return " ".join(inspect.cleandoc(table.__doc__ or "").partition("\n\n")[0].replace("``", "`").split())
+
+
+def _rows(table: type[Table]) -> str:
+    meanings = meanings_of(table)
+    tags = {each.tag for each in table.__mro__ if issubclass(each, OpenTable) and hasattr(each, "tag")}
+    lines = ["| key | type | default | unit | meaning |", "|---|---|---|---|---|"]
+    for name, field in table.model_fields.items():
+        if name in tags:
+            continue
+        key = field.alias or name
+        unit = SPECIAL.get((table.__name__, name), UNITS.get(name, ""))
+        cells = (f"`{key}`", _type(field), _default(field), unit, meanings.get(key, "").replace("``", "`"))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def meanings_of(table: type[Table]) -> dict[str, str]:
+    """key → its line in the docstring of the table, or of one that it inherits from."""
+    found: dict[str, str] = {}
+    for each in reversed(table.__mro__):
+        if each.__module__.startswith("neuro_mpc."):
+            found |= _entries(inspect.cleandoc(each.__doc__ or ""))
+    return found
+
+
+def _entries(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in text.splitlines():
+        if entry := re.match(r"([a-z_0-9]+(?:, [a-z_0-9]+)*) {2,}(\S.*)", line):
+            names = entry[1].split(", ")
+            found |= dict.fromkeys(names, entry[2])
+        elif names and line.startswith("  "):
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+        else:
+            names = []
+    return found
+
+
+def _type(field: FieldInfo) -> str:
+    return _limited(_named(field.annotation), field.metadata)
+
+
+def _limited(named: str, metadata: Iterable[Any]) -> str:
+    limits = [
+        f"{sign} {_number(value)}"
+        for each in metadata
+        for name, sign in SIGNS.items()
+        if (value := getattr(each, name, None)) is not None
+    ]
+    return " and ".join([f"{named} {limits[0]}", *limits[1:]]) if limits else named
+
+
+def _constraints(metadata: Iterable[Any]) -> Iterator[Any]:
+    for each in metadata:
+        yield from each.metadata if isinstance(each, FieldInfo) else [each]
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _named(kind: Any) -> str:
+    if get_origin(kind) is Annotated:
+        inner, *metadata = get_args(kind)
+        return _limited(_named(inner), _constraints(metadata))
+    if get_origin(kind) is Literal:
+        return ", ".join(f'`"{each}"`' for each in get_args(kind))
+    if get_origin(kind) in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_named(each) for each in get_args(kind) if each is not type(None)))
+    if get_origin(kind) is tuple:
+        return f"list of {_named(get_args(kind)[0])}s" if get_args(kind)[0] in NAMES else "list of pairs"
+    if get_origin(kind) is dict or kind is dict or (isinstance(kind, type) and issubclass(kind, Table)):
+        return "table"
+    return NAMES.get(kind, getattr(kind, "__name__", str(kind)))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return ""
+    value = field.get_default(call_default_factory=True) if field.default_factory is None else None
+    if value is None or isinstance(value, (dict, Table)):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    if isinstance(value, tuple):
+        return f"`{list(value)}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
