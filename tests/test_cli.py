@@ -1,9 +1,11 @@
 """The command line: what it passes on, what it prints, how it ends."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
+from neuro_mpc.runs import task
 
 RUN = ["run", "mpl", "toy-language"]
 
@@ -260,6 +263,29 @@ def test_check_tells_what_a_run_would_take():
     assert "15,200 synapses with 45,600 parameters" in result.stdout
     for what in ("memory", "disk", "time"):
         assert f"\n{what} " in result.stdout
+    trials = "1,000 + 1,000 + 1,000 trials (train + validation + test)"
+    assert result.stdout.startswith(f"shown    10 steps × 26 units, {trials}, 26 classes\n")
+    assert "compiling" not in result.stdout
+
+
+def test_check_counts_the_trials_of_each_class():
+    result = command("check", "mpl", "digits-rows", "--backend", "numpy")
+    assert "8 steps × 8 units, 1,297 + 200 + 300 trials (train + validation + test), 10 classes\n" in result.stdout
+    counts = re.search(r"test: (.*)", result.stdout)[1].split(", ")
+    assert [each.partition(": ")[0] for each in counts] == [str(number) for number in range(10)]
+    assert sum(int(each.partition(": ")[2]) for each in counts) == 300
+
+
+def test_many_classes_are_counted_in_a_line():
+    names = [f"c{number}" for number in range(15)]
+    labels = np.repeat(np.arange(14), np.arange(1, 15))
+    data = SimpleNamespace(
+        width=1, steps=1, classes=15, symbols=names, symbolic=False, predicts_next=False,
+        size=lambda split: len(labels), labels=lambda split, trials: labels[None],
+    )  # fmt: skip
+    told = task.as_text(data)
+    assert "1 step × 1 unit, 105 + 105 + 105 trials" in told
+    assert "test: from 0 (c14) to 14 (c13) trials a class, 1 class without any" in told
 
 
 def test_check_refuses_what_memory_cannot_hold():

@@ -26,7 +26,11 @@ MORE_THAN_PRODUCTS = 4.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes of memory, bytes on the disk (with the checkpoint), seconds of learning; numbers of what it is made of."""
+    """Bytes of memory, bytes on the disk (with the checkpoint), seconds of learning; numbers of what it is made of.
+
+    compiles  a program is compiled first, or taken from the cache
+    shown     what the run shows, in a few lines
+    """
 
     memory: float
     disk: float
@@ -34,6 +38,8 @@ class Estimate:
     synapses: int
     parameters: int
     presentations: int
+    compiles: bool = False
+    shown: str = ""
 
 
 def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, backend: str) -> Estimate:
@@ -55,7 +61,7 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, back
     )
     seconds = _products(plan, protocol, course, data) / machine.products_per_second(plan.precision) * MORE_THAN_PRODUCTS
     seconds /= plan.threads
-    return Estimate(memory, 2 * records + arrays, seconds, synapses, parameters, course.total)
+    return Estimate(memory, 2 * records + arrays, seconds, synapses, parameters, course.total, backend != "numpy")
 
 
 def refuse_too_large(found: Estimate) -> None:
@@ -84,14 +90,15 @@ def as_text(found: Estimate) -> str:
     free = machine.free_memory()
     of = f" of {in_bytes(free)} that are free" if free is not None else ""
     disk = in_bytes(free_disk(Path("run.nc")))
+    compiling = ", and compiling once" if found.compiles else ""
     return "\n".join(
         [
+            *([found.shown] if found.shown else []),
             f"the descriptions hold: {found.synapses:,} synapses with {found.parameters:,} parameters",
             f"memory   about {in_bytes(found.memory)}{of}",
             f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
             "while the run lasts",
-            f"time     about {duration(found.seconds)} for {found.presentations:,} presentations, "
-            "and compiling once (cpp, cython)",
+            f"time     about {duration(found.seconds)} for {found.presentations:,} presentations{compiling}",
         ]
     )
 

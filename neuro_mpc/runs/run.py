@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan, options_of
 from neuro_mpc.runfile.lock import writing
 from neuro_mpc.runfile.record import open_run
+from neuro_mpc.runs import task
 from neuro_mpc.runs.destination import Keeping
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large, warn_of_little_room
 from neuro_mpc.runs.progress import SilentProgress, progress_of
@@ -175,7 +177,10 @@ def check(
     backend: str = "cpp",
     threads: int = 1,
 ) -> Estimate:
-    """All that `simulate` checks before it compiles, and an estimate of what the run will take; the same errors."""
+    """All that `simulate` checks before it compiles, what the run shows, and an estimate of what it will take.
+
+    Raises the same errors.
+    """
     circuit, protocol, trained, seed = _beginning(circuit, protocol, start, seed)
     threads = arguments.threads(threads)
     backend = launch.available(backend)
@@ -184,7 +189,7 @@ def check(
     refuse_too_large(found)
     _first_parameters(plan.circuit, protocol, trained, seed)
     launch.require_usable(backend)
-    return found
+    return dataclasses.replace(found, shown=task.as_text(data))
 
 
 def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Stimuli, threads: int = 1) -> Plan:

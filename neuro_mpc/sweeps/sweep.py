@@ -136,7 +136,8 @@ def _intended(
     parts += [f"{len(waiting) - unfinished} to run"]
     where = f"on the workers of {scheduler}" if scheduler else f"{at_once} at a time"
     seconds = sum(expected.seconds for _, expected in waiting) / max(1, at_once)
-    about = "" if scheduler else f", about {duration(seconds)}, and compiling"
+    compiling = ", and compiling" if any(expected.compiles for _, expected in waiting) else ""
+    about = "" if scheduler else f", about {duration(seconds)}{compiling}"
     return ", ".join(parts) + (f"; {where}{about}" if waiting else "")
 
 
