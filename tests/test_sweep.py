@@ -1,8 +1,10 @@
 """Sweeps: the grid, what is refused, what is run again, the combined file, and processes that die."""
 
 import os
-import signal
+import subprocess
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ from typer.testing import CliRunner
 import neuro_mpc as nm
 from neuro_mpc import cli
 from neuro_mpc.runfile.record import RunFile
-from neuro_mpc.sweeps import members, workers
+from neuro_mpc.sweeps import local, members, workers
 from neuro_mpc.sweeps.grid import grid, parse_over, parse_seeds, settings_of
-from neuro_mpc.sweeps.members import Job, Outcome
+from neuro_mpc.sweeps.members import Job
 
 LOAD = "protocol.stimulus.load"
 SETTINGS = {"learning.presentations": 20, "learning.batch": 12, "test.every": 10}
@@ -153,16 +155,14 @@ def test_files_of_other_runs_are_not_taken_for_members(simulated, tmp_path):
     assert not simulated
 
 
-def test_without_dask_members_run_one_after_another(monkeypatch, tmp_path, simulated):
+def test_without_dask_there_is_no_cluster(monkeypatch, tmp_path, simulated):
     monkeypatch.setattr(workers, "find_spec", lambda name: None)
-    assert nm.sweep(*described(), {}, [0, 1], out=tmp_path, backend="numpy")["complete"].values.all()
-    for options in ({"workers": 2}, {"scheduler": "tcp://127.0.0.1:8786"}):
-        with pytest.raises(nm.RunError, match=r"not installed\n.*pip install '.\[sweep\]'"):
-            nm.sweep(*described(), {}, [2, 3], out=tmp_path, backend="numpy", **options)
+    assert nm.sweep(*described(), {}, [0, 1], out=tmp_path, backend="numpy", workers=1)["complete"].values.all()
+    with pytest.raises(nm.RunError, match=r"not installed\n.*pip install '.\[sweep\]'"):
+        nm.sweep(*described(), {}, [2, 3], out=tmp_path, backend="numpy", scheduler="tcp://127.0.0.1:8786")
 
 
 def test_more_members_than_memory_holds_are_refused(simulated, tmp_path, monkeypatch):
-    pytest.importorskip("distributed")
     monkeypatch.setattr(workers.machine, "free_memory", lambda: 1_500_000_000)
     with pytest.raises(nm.RunError, match=r"memory(.|\n)*--workers 2"):
         nm.sweep(*described(), {}, range(5), out=tmp_path, backend="numpy", workers=5)
@@ -271,26 +271,73 @@ def test_the_command_prints_the_grid_and_the_members_and_fails_with_them(simulat
 # --- processes
 
 
-def dying_or(job):
-    """A member: the one of this name kills its process."""
-    if job.name == "seed=1":
+DYING = """
+import json, os, signal, sys
+for line in sys.stdin:
+    name = json.loads(line)["name"]
+    print(json.dumps({"name": name, "fraction": 0.5}), flush=True)
+    if name == "seed=1":
         os.kill(os.getpid(), signal.SIGKILL)
-    return Outcome(job.name)
+    print(json.dumps({"outcome": {"name": name, "measured": {"pid": os.getpid()}}}), flush=True)
+"""
+JOBS = [Job(f"seed={k}", "", "", "", k, "numpy", 1, False, False) for k in range(6)]
 
 
 def test_a_member_whose_process_is_killed_fails_alone(monkeypatch):
-    pytest.importorskip("distributed")
-    cloudpickle = pytest.importorskip("cloudpickle")
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    monkeypatch.setattr(workers, "_learn_on_worker", dying_or)
-    jobs = [Job(f"seed={k}", "", "", "", k, "numpy", 1, False, False) for k in range(6)]
-    try:
-        ended = {each.name: each.error for each in workers.run_all(jobs, 2, None, lambda *_: None)}
-    finally:
-        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    monkeypatch.setattr(local, "COMMAND", [sys.executable, "-c", DYING])
+    told = []
+    ended = {each.name: each for each in workers.run_all(JOBS, 2, None, lambda *each: told.append(each))}
     assert len(ended) == 6
-    assert "was killed" in ended.pop("seed=1")
-    assert set(ended.values()) == {""}
+    assert "was killed" in ended.pop("seed=1").error
+    assert {each.error for each in ended.values()} == {""}
+    assert sorted(told) == [(job.name, 0.5) for job in JOBS]
+
+
+def test_an_interrupted_sweep_leaves_no_process(monkeypatch):
+    monkeypatch.setattr(local, "COMMAND", [sys.executable, "-c", DYING + "    import time; time.sleep(60)"])
+    members = workers.run_all(JOBS[2:], 2, None, lambda *_: None)
+    number = next(members).measured["pid"]
+    members.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
+
+
+UNGUARDED = """
+import neuro_mpc as nm
+circuit = nm.load_circuit("mpl", {"population.hidden.size": 4})
+small = {"learning.presentations": 2, "learning.batch": 5, "inference.iterations": 5, "test.every": 0}
+protocol = nm.load_protocol("toy-language", small)
+print(nm.sweep(circuit, protocol, {}, [0, 1], out="swept", backend="numpy", workers=2)["complete"].values)
+import sys
+print("distributed" in sys.modules)
+"""
+
+
+def test_a_script_needs_no_guard_and_opens_no_port(tmp_path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    (tmp_path / "random.py").write_text("raise SystemExit('executed')")
+    environment = {**os.environ, "PYTHONPATH": str(Path(nm.__file__).parents[1])}
+    command = [sys.executable, "-P", "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "[1 1]\nFalse\n", done.stderr
+
+
+@pytest.mark.parametrize("address", ["banana", "tcp://banana", "tcp://127.0.0.1:port", "tcp://127.0.0.1:99999"])
+def test_what_is_no_address_of_a_scheduler_is_refused_at_once(simulated, tmp_path, address):
+    pytest.importorskip("distributed")
+    with pytest.raises(nm.RunError, match=r"is not the address of a scheduler\n.*tcp://"):
+        nm.sweep(*described(), {}, [0], out=tmp_path, backend="numpy", scheduler=address)
+
+
+def test_a_scheduler_without_workers_is_told(monkeypatch):
+    class Client:
+        nthreads, subscribe_topic = dict, lambda *_: None
+
+    monkeypatch.setattr(workers, "_client", lambda scheduler: nullcontext(Client()))
+    monkeypatch.setattr(workers, "_fed", lambda *_: iter(()))
+    told = []
+    assert not list(workers.run_all(JOBS, 0, "tcp://10.0.0.1:8786", lambda *_: None, told.append))
+    assert "has no workers yet" in told[0]
 
 
 def test_a_member_on_a_cluster_is_the_run_of_simulate(tmp_path):

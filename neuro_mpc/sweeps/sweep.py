@@ -46,8 +46,7 @@ def sweep(
     over        dotted key → values, such as ``{"protocol.stimulus.load": [0.1, 0.5, 1, 2]}``
     seeds       of the runs
     out         folder of the run files, one for each member, and of `sweep.nc`, the returned dataset
-    workers     members at a time on this machine; None: as many as its cores and memory take, one without
-                dask
+    workers     members at a time on this machine; None: as many as its cores and memory take
     scheduler   address of a dask scheduler, such as "tcp://10.0.0.1:8786": its workers run the members, and
                 reach `out` and the data under the same paths
     overwrite   run all members anew; else those that are complete stay, and an unfinished one goes on
@@ -57,10 +56,11 @@ def sweep(
 
     A member that fails leaves its place empty and its error in `error`; the same call runs it again. So does one
     whose file cannot be read, which is left as it is.
-    In a script, several members at a time need `if __name__ == "__main__":` around the call.
+    Several members at a time are processes of their own, which know what installed packages bring, not what the
+    calling script registers.
 
     Raises DescriptionError, before anything runs, for a point that cannot be run; RunError for files
-    of other runs in the folder, for more workers than memory takes or without dask, and where no scheduler
+    of other runs in the folder, for more workers than memory takes, and without dask and where no scheduler
     answers.
     """
     circuit, protocol = as_circuit(circuit), as_protocol(protocol)
@@ -144,7 +144,7 @@ def _intended(
 def _run(waiting: Sequence[Job], at_once: int, scheduler: str | None, told: SilentSweep) -> Iterator[Outcome]:
     """Runs what is to be run, and tells how each ended."""
     told.start(len(waiting))
-    for outcome in workers.run_all(waiting, at_once, scheduler, told.learned) if waiting else ():
+    for outcome in workers.run_all(waiting, at_once, scheduler, told.learned, told.say) if waiting else ():
         told.ended(outcome, _line(outcome))
         yield outcome
 

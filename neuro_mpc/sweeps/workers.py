@@ -1,26 +1,30 @@
-"""Where the members of a sweep run: one after another here, or several at a time through dask.distributed."""
+"""Where the members of a sweep run: here, one after another or several at a time, or on a cluster of dask."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 
 from neuro_mpc import machine
 from neuro_mpc.errors import RunError
 from neuro_mpc.runs.estimate import Estimate, in_bytes
+from neuro_mpc.sweeps.local import run_here
 from neuro_mpc.sweeps.members import Job, Outcome, Tell, learn
 
 TOPIC = "neuro-mpc sweep"
 INSTALL = "pip install '.[sweep]' in a clone of neuro_mpc"
 CONNECT_SECONDS = 20
+HIGHEST_PORT = 65535
+ADDRESS = "the address that dask scheduler prints, such as tcp://10.0.0.1:8786"
 
 
 def number_of_workers(asked: int | None, threads: int, estimates: Sequence[Estimate]) -> int:
     """How many members to run at a time on this machine: as many as its cores and its memory take.
 
-    asked  by the user; None: choose. Raises RunError for more than dask's absence or the memory allows.
+    asked  by the user; None: choose. Raises RunError for more than the memory allows.
     """
     if not estimates:
         return 1
@@ -29,9 +33,7 @@ def number_of_workers(asked: int | None, threads: int, estimates: Sequence[Estim
     fitting = max(1, int(free / largest)) if free is not None else len(estimates)
     if asked is None:
         cores = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-        return min(max(1, cores // threads), fitting, len(estimates)) if has_dask() else 1
-    if asked > 1:
-        require_dask("several members at a time need")
+        return min(max(1, cores // threads), fitting, len(estimates))
     if asked > fitting:
         raise RunError(
             f"{asked} members at a time need about {in_bytes(asked * largest)} of memory and {in_bytes(free)} are free",
@@ -49,53 +51,58 @@ def require_dask(what: str) -> None:
     if not has_dask():
         raise RunError(
             f"{what} dask.distributed, which is not installed",
-            hint=f"{INSTALL}, or --workers 1 to run one member after another",
+            hint=f"{INSTALL}, or leave the scheduler out to run the members on this machine",
         )
 
 
-def run_all(jobs: Sequence[Job], workers: int, scheduler: str | None, tell: Tell) -> Iterator[Outcome]:
-    """Runs the jobs and yields how each ended, in the order in which they end."""
-    if scheduler is None and workers == 1:
-        for job in jobs:
-            yield learn(job, tell)
+def run_all(
+    jobs: Sequence[Job],
+    workers: int,
+    scheduler: str | None,
+    tell: Tell,
+    say: Callable[[str], None] = lambda text: None,
+) -> Iterator[Outcome]:
+    """Runs the jobs and yields how each ended, in the order in which they end; `say` hears what holds them up."""
+    if scheduler is None:
+        yield from run_here(jobs, workers, tell) if workers > 1 else (learn(job, tell) for job in jobs)
         return
-    with _client(workers, scheduler) as client:
+    with _client(scheduler) as client:
+        if not client.nthreads():
+            say(f"the scheduler at {scheduler} has no workers yet: waiting for some (dask worker {scheduler})")
         client.subscribe_topic(TOPIC, lambda event: tell(*event[1]))
         yield from _fed(client, jobs)
 
 
 @contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator:
-    """A client of the scheduler at an address, or of processes of this machine that end with it."""
-    require_dask("a cluster needs" if scheduler else "several members at a time need")
-    import dask
-    from distributed import Client, LocalCluster
+def _client(scheduler: str) -> Iterator:
+    """A client of the scheduler at an address."""
+    require_dask("a cluster needs")
+    _refuse_silent(scheduler)
+    from distributed import Client
 
-    if scheduler:
-        try:
-            client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as problem:
-            raise RunError(
-                f"no scheduler of dask answers at {scheduler}: {problem}",
-                hint="its address, such as tcp://10.0.0.1:8786",
-            ) from problem
-        with client:
-            yield client
-        return
-    # A member whose process was killed is told, not tried again and again.
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        LocalCluster(
-            workers,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=0,
-            dashboard_address=None,
-            silence_logs="CRITICAL",
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as problem:
+        raise _no_scheduler(scheduler, problem) from problem
+    with client:
         yield client
+
+
+def _refuse_silent(scheduler: str) -> None:
+    """Raises RunError for what is no address, and where nothing listens: a client of dask would try for long."""
+    protocol, _, address = scheduler.rpartition("://")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > HIGHEST_PORT:
+        raise RunError(f"{scheduler!r} is not the address of a scheduler", hint=ADDRESS)
+    if protocol in ("", "tcp", "tls"):
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+        except OSError as problem:
+            raise _no_scheduler(scheduler, problem) from problem
+
+
+def _no_scheduler(scheduler: str, problem: Exception) -> RunError:
+    return RunError(f"no scheduler of dask answers at {scheduler}: {problem}", hint=ADDRESS)
 
 
 def _fed(client, jobs: Sequence[Job]) -> Iterator[Outcome]:

@@ -1,0 +1,107 @@
+"""Several members of a sweep at a time on this machine: each in a process, with which a thread converses by pipes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from neuro_mpc import processes
+from neuro_mpc.sweeps.members import Job, Outcome, Tell
+
+COMMAND = processes.python("neuro_mpc.sweeps.worker")
+SECONDS_TO_SAVE = 10  # for a checkpoint, when the sweep is interrupted
+KILLED = "its process ended before the member was complete: it was killed, perhaps for want of memory"
+
+
+def run_here(jobs: Sequence[Job], at_once: int, tell: Tell) -> Iterator[Outcome]:
+    """Runs the jobs, so many at a time, and yields how each ended, in the order in which they end.
+
+    A process that dies takes only its own member with it. Interrupted, members leave checkpoints.
+    """
+    waiting, ended = SimpleQueue(), SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    workers = [_Worker(waiting, ended, tell) for _ in range(min(at_once, len(jobs)))]
+    try:
+        for worker in workers:
+            worker.start()
+        for _ in jobs:
+            yield ended.get()
+    finally:
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.end()
+
+
+class _Worker(threading.Thread):
+    """Hands waiting jobs to a process, one after another, and to another process where that has died."""
+
+    def __init__(self, waiting: SimpleQueue, ended: SimpleQueue, tell: Tell):
+        super().__init__(daemon=True)
+        self._waiting, self._ended, self._tell = waiting, ended, tell
+        self._stopped, self._process = threading.Event(), None
+
+    def run(self) -> None:
+        with suppress(Empty):
+            while not self._stopped.is_set():
+                job = self._waiting.get_nowait()
+                self._ended.put(self._outcome(job))
+        self._end()
+
+    def stop(self) -> None:
+        """Ends the process at the next moment when its run can be saved."""
+        self._stopped.set()
+        if (process := self._process) is not None:
+            process.terminate()
+
+    def end(self) -> None:
+        """Waits until the process has ended, but not for long."""
+        self.join(SECONDS_TO_SAVE)
+        if (process := self._process) is not None:
+            process.kill()
+        self.join()
+
+    def _outcome(self, job: Job) -> Outcome:
+        try:
+            if self._process is None:
+                self._process = _started()
+            if self._stopped.is_set():  # in the meantime
+                self._process.terminate()
+            return self._converse(self._process, job)
+        except Exception as problem:  # a member must not take the sweep with it
+            return Outcome(job.name, f"{type(problem).__name__}: {problem}")
+
+    def _converse(self, process: processes.Child, job: Job) -> Outcome:
+        with suppress(BrokenPipeError):
+            print(json.dumps(asdict(job)), file=process.stdin, flush=True)
+            for line in process.stdout:
+                told = json.loads(line)
+                if "outcome" in told:
+                    return Outcome(**told["outcome"])
+                self._tell(told["name"], told["fraction"])
+        self._end()
+        return Outcome(job.name, KILLED)
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        with suppress(OSError):
+            self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(SECONDS_TO_SAVE)
+        self._process.end()
+        self._process.stdout.close()
+        self._process = None
+
+
+def _started() -> processes.Child:
+    """A process for members, whose descriptions may name data by paths from the current folder."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    return processes.Child(COMMAND, folder=Path.cwd(), environment=processes.environment(), text=True, **pipes)

@@ -1,0 +1,31 @@
+"""A process that runs members of a sweep, one after another, for `neuro_mpc.sweeps.local`.
+
+A line of standard input is a job, in JSON. Lines of standard output tell which fraction of it is learned, and how it
+ended. Nothing listens on a port, and the script that called `sweep` is not imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+
+from neuro_mpc.sweeps.members import Job, learn
+
+
+def main() -> None:
+    # Whatever prints goes elsewhere: standard output belongs to the conversation.
+    sink = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(**told: object) -> None:
+        print(json.dumps(told), file=sink, flush=True)
+
+    for line in sys.stdin:
+        outcome = learn(Job(**json.loads(line)), lambda name, fraction: say(name=name, fraction=fraction))
+        say(outcome=asdict(outcome))
+
+
+if __name__ == "__main__":
+    main()
