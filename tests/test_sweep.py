@@ -164,7 +164,7 @@ def test_without_dask_there_is_no_cluster(monkeypatch, tmp_path, simulated):
 
 def test_more_members_than_memory_holds_are_refused(simulated, tmp_path, monkeypatch):
     monkeypatch.setattr(workers.machine, "free_memory", lambda: 1_500_000_000)
-    with pytest.raises(nm.RunError, match=r"memory(.|\n)*--workers 2"):
+    with pytest.raises(nm.RunError, match=r"memory(.|\n)*workers=2"):
         nm.sweep(*described(), {}, range(5), out=tmp_path, backend="numpy", workers=5)
     assert not simulated
 
