@@ -51,6 +51,40 @@ def test_a_trained_circuit_is_read_as_it_was_written(path):
     assert first.sha256 != trained.sha256
 
 
+def test_parameters_of_ones_own_are_used_and_told(path):
+    trained = nm.load_trained(path)
+    own = np.full((12, 12), 0.5)
+    changed = trained.with_parameters({"recurrent": {"m": own, "Xi": 0}}, "recurrent weights alike")
+    assert (trained.changed, changed.changed) == ("", "recurrent weights alike")
+    np.testing.assert_array_equal(changed.parameters["recurrent"]["pi"], trained.parameters["recurrent"]["pi"])
+    np.testing.assert_array_equal(changed.parameters["input"]["m"], trained.parameters["input"]["m"])
+    assert changed.sha256 != trained.sha256
+    run = nm.simulate(None, protocol(learning__presentations=0), start=changed, backend="numpy")
+    np.testing.assert_array_equal(run["synapses/recurrent"]["m"][-1], own)
+    assert not run["synapses/recurrent"]["Xi"][-1].any()
+    assert run.attrs["start_changed"] == "recurrent weights alike"
+    assert run.attrs["start_sha256"] == changed.sha256
+    with pytest.raises(nm.RunFileError, match="its parameters were changed"):
+        changed.at(0)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        ({"recurent": {"m": 0}}, "parameters: unknown projection\n.*recurent(.*\n)*.*did you mean 'recurrent'"),
+        ({"recurrent": {"q": 0}}, "parameters.recurrent: unknown parameter"),
+        ({"recurrent": {"m": np.zeros((2, 2))}}, r"found: \(2, 2\)\n  expected: \(12, 12\), or a number"),
+        ({"recurrent": {"pi": 2.0}}, "parameters.recurrent.pi: is out of bounds"),
+        ({"recurrent": {"m": float("nan")}}, "parameters.recurrent.m: has values that are not finite"),
+    ],
+)
+def test_parameters_that_no_synapse_can_have_are_refused(path, parameters, problem):
+    with pytest.raises(nm.DescriptionError, match=problem):
+        nm.load_trained(path).with_parameters(parameters, "own")
+    with pytest.raises(nm.DescriptionError, match="changed: what was changed is not told"):
+        nm.load_trained(path).with_parameters({}, " ")
+
+
 def test_an_evaluation_leaves_the_parameters_bit_for_bit(path):
     run = nm.simulate(None, protocol(learning__presentations=0), start=path, backend="numpy")
     assert run["learning"].sizes["presentation"] == 0

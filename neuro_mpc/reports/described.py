@@ -16,6 +16,7 @@ PROVENANCE = {
     "created": "created",
     "data": "data",
     "start_run": "started from",
+    "start_changed": "changed since",
     "start_presentation": "started from presentation",
     "neuro_mpc_version": "neuro_mpc",
     "brian2_version": "Brian2",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from neuro_mpc.descriptions.circuit import Circuit, Parameter
 from neuro_mpc.descriptions.circuit_checks import bounds_text
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
-from neuro_mpc.errors import DescriptionError, RunFileError
+from neuro_mpc.errors import DescriptionError, RunFileError, did_you_mean
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run, reading
 from neuro_mpc.simulation import initial
@@ -38,6 +39,7 @@ class Trained:
     presentation  presentations learned before the snapshot
     presentations   of all the snapshots of the run
     parameters    projection → parameter → values (n_post, n_pre), float64
+    changed       what was changed since, as `with_parameters` was told; "": nothing
     """
 
     source: str | os.PathLike[str] | xr.DataTree
@@ -48,6 +50,7 @@ class Trained:
     presentation: int
     presentations: tuple[int, ...]
     parameters: Parameters
+    changed: str = ""
 
     @cached_property
     def sha256(self) -> str:
@@ -60,15 +63,71 @@ class Trained:
 
     def attributes(self) -> dict[str, str]:
         """How a run file tells what its run started from."""
-        return {
+        found = {
             "start_run": self.name,
             "start_presentation": str(self.presentation),
             "start_sha256": self.sha256,
         }
+        return {**found, "start_changed": self.changed} if self.changed else found
+
+    def with_parameters(self, parameters: Mapping[str, Mapping[str, ArrayLike]], changed: str) -> Trained:
+        """The same circuit with parameters of one's own, which runs that start from it tell of.
+
+        Parameters
+        ----------
+        parameters
+            Projection → parameter → values (n_post, n_pre), or one number for all. What is not named stays.
+        changed
+            What was changed, in a few words: the attribute ``start_changed`` of run files.
+
+        Returns
+        -------
+        Trained
+            A copy; the run file is left as it is.
+
+        Raises
+        ------
+        DescriptionError
+            For an unknown projection or parameter, another shape, values out of bounds, and an empty `changed`.
+
+        Examples
+        --------
+        >>> trained = nm.load_trained("run.nc")  # doctest: +SKIP
+        >>> still = trained.with_parameters({"recurrent": {"Xi": 0}}, "recurrent weights without variance")
+        >>> nm.simulate(None, "oddball", start=still, out="oddball.nc")
+        """
+        if not changed.strip():
+            raise DescriptionError("what was changed is not told", key="changed", expected="a few words")
+        mine = {projection: dict(values) for projection, values in self.parameters.items()}
+        for projection, values in parameters.items():
+            _require(projection, mine, "projection", "parameters")
+            for name, each in values.items():
+                _require(name, mine[projection], "parameter", f"parameters.{projection}")
+                mine[projection][name] = self._own(projection, name, each)
+        initial.refuse_impossible(self.circuit, mine)
+        told = f"{self.changed}; {changed}" if self.changed else changed
+        return replace(self, parameters=mine, changed=told)
+
+    def _own(self, projection: str, name: str, values: ArrayLike) -> np.ndarray:
+        where = {"key": f"parameters.{projection}.{name}"}
+        given, shape = np.asarray(values, dtype=float), self.circuit.shape(projection)
+        if given.ndim and given.shape != shape:
+            raise DescriptionError(
+                "has another shape than its synapses", found=given.shape, expected=f"{shape}, or a number", **where
+            )
+        described = self.circuit.synapse[self.circuit.projection[projection].synapse].parameter[name]
+        return _bounded(np.broadcast_to(given, shape).copy(), described, where)
 
     def at(self, presentation: int) -> Trained:
         """The same circuit at another snapshot; RunFileError where there is none."""
-        return self if presentation == self.presentation else load_trained(self.source, presentation)
+        if presentation == self.presentation:
+            return self
+        if self.changed:
+            raise RunFileError(
+                f"{self.name}: its parameters were changed ({self.changed}), those of other snapshots were not",
+                hint="neuro_mpc.load_trained(RUN, presentation).with_parameters(…)",
+            )
+        return load_trained(self.source, presentation)
 
     def unsized(self) -> Circuit:
         """The circuit for another task: the sizes of its clamped populations come from there."""
@@ -183,6 +242,13 @@ def _bounded(values: np.ndarray, described: Parameter, where: dict[str, str]) ->
             "is out of bounds", found=float(values[outside][0]), expected=bounds_text(described), **where
         )
     return values
+
+
+def _require(name: str, known: Iterable[str], kind: str, key: str) -> None:
+    if name not in known:
+        raise DescriptionError(
+            f"unknown {kind}", key=key, found=name, expected=", ".join(known), hint=did_you_mean(name, known)
+        )
 
 
 def _named(parameters: Iterable[str]) -> str:
