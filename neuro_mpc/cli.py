@@ -273,7 +273,8 @@ def summary(out: Path, finished: "DataTree", seconds: float) -> str:
     presentations = finished["learning"].sizes["presentation"]
     learned = f"{out}: {presentations} presentations in {_duration(seconds)}"
     measure = final_measure(finished)
-    return f"{learned}, {measured(measure)}" if measure else learned
+    warning = f"\nwarning: {finished.attrs['warning']}" if "warning" in finished.attrs else ""
+    return (f"{learned}, {measured(measure)}" if measure else learned) + warning
 
 
 def _duration(seconds: float) -> str:

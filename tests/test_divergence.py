@@ -1,10 +1,13 @@
 """A training that diverges is noticed at once, tells where, and goes back to smaller steps if it may."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from interrupted import content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
+from neuro_mpc import cli
 from neuro_mpc.runs import divergence
 from neuro_mpc.runs.divergence import PATIENCE, Diverged, Retreat, Watch
 from neuro_mpc.simulation.presentation import Energies, Presenter
@@ -21,6 +24,7 @@ BURSTING = {
 class Errors:
     def __init__(self, **largest):
         self.largest_errors = lambda: largest
+        self.plan = SimpleNamespace(circuit=nm.load_circuit("mpl"))
 
 
 def energies(hidden, loss=1.0):
@@ -98,3 +102,48 @@ def test_without_a_good_state_or_after_many_halvings_the_run_ends(monkeypatch):
     assert retreat.factor == 0.25
     with pytest.raises(Diverged):
         retreat.go_back(problem)
+
+
+TINY = {
+    "learning.presentations": 2,
+    "learning.batch": 5,
+    "stimulus.load": 1.0,
+    "test.every": 0,
+    "test.generate": 2,
+    "recording.samples": [],
+    "recording.synapses_every": 0,
+}
+
+
+def test_an_activation_without_a_value_is_to_blame_not_the_rate():
+    circuit = nm.load_circuit("mpl", {"population.hidden.size": 4, "population.hidden.activation": "log(r)"})
+    with pytest.raises(nm.RunError) as caught:
+        nm.simulate(circuit, nm.load_protocol("toy-language", TINY), backend="numpy")
+    assert "the activation of hidden, log(r), is not finite at r = 0" in str(caught.value)
+    assert "rate" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ([45.0] * 30, [45.0] * 20 + [1.2e6] * 10, "rose from 45 to 1.2e+06"),
+        ([45.0] * 30, [45.0] * 24 + [1.2e6] + [9.0] * 5, ""),  # a single batch
+        ([45.0] * 30, [45.0] * 20 + [400.0] * 10, ""),
+        ([0.01] * 30, [5.0] * 30, ""),
+        ([45.0], [1e9], ""),
+    ],
+)
+def test_energies_that_rise_and_stay_finite_are_told(before, after, told):
+    warning = divergence.growth_warning(np.array(before), np.array(after))
+    assert told in warning
+    assert bool(told) == bool(warning)
+
+
+def test_a_run_that_blew_up_says_so_at_the_end_and_in_its_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(divergence, "BLOWN_UP", 0.0)
+    circuit = nm.load_circuit("mpl", {"population.hidden.size": 4})
+    with pytest.warns(UserWarning, match="the learning diverged, though it stayed finite"):
+        run = nm.simulate(circuit, nm.load_protocol("toy-language", TINY), backend="numpy")
+    assert run.attrs["complete"] == 1
+    assert "smaller learning.rate" in run.attrs["warning"]
+    assert cli.summary(tmp_path, run, 1.0).endswith(f"\nwarning: {run.attrs['warning']}")

@@ -267,6 +267,18 @@ class RunFile:
         self._file.setncatts({**kept, "changes": "\n".join([*before, *told])})
 
     @_writing
+    def warned(self, warning: str) -> None:
+        """Keeps what whoever reads the run has to know about it."""
+        self._file.warning = warning
+
+    @_writing
+    def energies(self) -> tuple[np.ndarray, np.ndarray]:
+        """The free energy of every presentation so far, before and after inference."""
+        self._sync()
+        group = self._file["learning"]
+        return np.asarray(group["free_energy_start"][:]), np.asarray(group["free_energy"][:])
+
+    @_writing
     def flush(self) -> None:
         """Writes the rows that wait and makes everything so far readable, even after a kill."""
         self.partial.stat()  # a file that was removed would take rows, and lose them in the end

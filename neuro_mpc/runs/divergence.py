@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.simulation.presentation import Energies, Presenter
@@ -15,6 +16,8 @@ from neuro_mpc.simulation.presentation import Energies, Presenter
 LARGEST_GROWTH, LARGEST_GROWTH_WITH_RETREAT = 1e6, 100.0
 PATIENCE = 10
 LEAST_FACTOR = 2.0**-20
+BLOWN_UP = 10.0  # times the energy of the beginning, at the end of a training that never became infinite
+PROBED = np.linspace(-3, 3, 13)  # beliefs at which an activation has to have a value
 ADVICE = (
     "a smaller learning.rate, learning.clip or inference.rate, smaller initial values, or "
     "learning.backoff = 50, which halves the rate by itself; what was recorded before can be read"
@@ -43,9 +46,11 @@ class Watch:
         self.high = self.high + 1 if energies.total > self.largest else 0
         if not np.isfinite(energies.total) or self.high >= PATIENCE:
             self.high = 0
+            undefined = self._undefined_activation()
             raise Diverged(
-                f"the free energy became {energies.total:.3g} in presentation {presentation}: {self._where()}",
-                hint=ADVICE,
+                f"the free energy became {energies.total:.3g} in presentation {presentation}: "
+                f"{undefined or self._where()}",
+                hint="an activation that is finite for every belief, such as log(1 + relu(r))" if undefined else ADVICE,
             )
 
     def parameters(self, presentation: int, arrays: Mapping[str, np.ndarray]) -> None:
@@ -57,12 +62,41 @@ class Watch:
                 hint=ADVICE,
             )
 
+    def _undefined_activation(self) -> str:
+        """The activation that has no value for some beliefs, of a population whose errors are not finite."""
+        populations = self._presenter.plan.circuit.population
+        for name, error in self._presenter.largest_errors().items():
+            activation = populations[name].activation if name in populations else None
+            if activation is None or np.isfinite(error):
+                continue
+            with np.errstate(all="ignore"):
+                values = evaluate(parse(activation, ["r"]), {"r": PROBED})
+            if not (finite := np.isfinite(np.broadcast_to(values, PROBED.shape))).all():
+                return f"the activation of {name}, {activation}, is not finite at r = {PROBED[~finite][-1]:g}"
+        return ""
+
     def _where(self) -> str:
         largest = self._presenter.largest_errors()
         if bad := [name for name, error in largest.items() if not np.isfinite(error)]:
             return f"the errors of {' and '.join(bad)} are not finite"
         worst = max(largest, key=largest.get)
         return f"the largest error is {largest[worst]:.3g}, in {worst}"
+
+
+def growth_warning(before: np.ndarray, after: np.ndarray) -> str:
+    """What to know of a training whose last energies are far above the first one; "" where they are not.
+
+    before, after   energies of all presentations before and after inference
+    """
+    if len(after) < 2:
+        return ""
+    first, last = max(float(before[0]), 1.0), float(np.median(after[-PATIENCE:]))
+    if not last > BLOWN_UP * first:
+        return ""
+    return (
+        f"the free energy rose from {first:.3g} to {last:.3g}: the learning diverged, though it stayed finite; "
+        "try a smaller learning.rate or learning.clip, or learning.backoff = 50"
+    )
 
 
 class Retreat:
@@ -107,6 +141,11 @@ class Retreat:
     def flush(self) -> None:
         """Makes what is recorded last."""
         self._file.flush()
+
+    def warn(self) -> None:
+        """Keeps a warning in the file where the energies ended far above their beginning."""
+        if warning := growth_warning(*self._file.energies()):
+            self._file.warned(warning)
 
 
 class _Waiting:

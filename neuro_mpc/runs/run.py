@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -84,11 +85,18 @@ def simulate(
             with progress_of(progress) as told:
                 _simulate(circuit, protocol, trained, seed, backend, threads, Keeping(path), told)
             with open_run(path) as run:
-                return _in_memory(run)
+                return _warned(_in_memory(run), progress)
     keeping = Keeping(Path(out), overwrite, resume, accept_changes, checkpoint_every)
     with progress_of(progress) as told:
         _simulate(circuit, protocol, trained, seed, backend, threads, keeping, told)
-    return open_run(out)
+    return _warned(open_run(out), progress)
+
+
+def _warned(run: xr.DataTree, progress: SilentProgress | bool | None) -> xr.DataTree:
+    """The run, with the warning that its file holds, unless that is told by who follows it."""
+    if "warning" in run.attrs and not isinstance(progress, SilentProgress):
+        warnings.warn(str(run.attrs["warning"]), stacklevel=3)
+    return run
 
 
 def _beginning(

@@ -78,6 +78,7 @@ class Training:
         if self.tested:
             self._evaluate()
         self.retreat.confirm()
+        self.retreat.warn()
 
     def _save_when_due(self, presentation: int, interrupted: bool) -> None:
         """Keeps what is learned and recorded *before* `presentation`: its tests and snapshots are made again."""
