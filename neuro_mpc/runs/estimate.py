@@ -20,8 +20,30 @@ from neuro_mpc.stimuli import Stimuli
 
 BASE_BYTES = {"cpp": 300e6, "numpy": 550e6, "cython": 550e6}  # the libraries, in one process or in two
 LEARNING_COLUMNS, TRACES = 6, 5
-# A sweep does more than its products; measured on the protocols that come with the package.
-MORE_THAN_PRODUCTS = 4.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run takes besides its matrix products, in multiplications of such products that take as long.
+
+    products      one of a matrix product, in that backend
+    unit          a unit in a row of a presentation: noise, activations, errors
+    parameter     a parameter of a synapse in a presentation: gradients, clipping, the optimiser
+    presentation  a presentation, however small
+    """
+
+    products: float
+    unit: float
+    parameter: float
+    presentation: float
+
+
+# Measured on mpl with the protocols that come with the package, 100 and 400 units, and in docs/performance.md.
+COSTS = {
+    "cpp": Cost(1.0, 200, 1500, 1.2e8),
+    "cython": Cost(1.0, 200, 1500, 3e8),
+    "numpy": Cost(1.8, 3000, 3000, 3e8),
+}
 
 
 @dataclass(frozen=True)
@@ -59,8 +81,8 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, back
         + len(protocol.recording.samples) * sample
         + 1e5
     )
-    seconds = _products(plan, protocol, course, data) / machine.products_per_second(plan.precision) * MORE_THAN_PRODUCTS
-    seconds /= plan.threads
+    work = _work(plan, protocol, course, data, COSTS[backend], parameters)
+    seconds = work / machine.products_per_second(plan.precision) / plan.threads
     return Estimate(memory, 2 * records + arrays, seconds, synapses, parameters, course.total, backend != "numpy")
 
 
@@ -146,7 +168,28 @@ def _snapshots(protocol: Protocol, course: Course) -> int:
     return 2 + 2 * len(protocol.recording.samples) + (course.total // every if every else 0)
 
 
-def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> float:
+def _work(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, cost: Cost, parameters: int) -> float:
+    """All that a run computes, in multiplications of matrix products."""
+    batches = _test_batches(plan, protocol, course, data)
+    units = plan.trials * sum(
+        rows.steps * rows.units for name, rows in plan.rows.items() if name != plan.circuit.stimulus
+    )
+    return (
+        cost.products * _products(plan, protocol, course, batches)
+        + (course.total + batches) * (cost.unit * units + cost.presentation)
+        + course.total * cost.parameter * parameters
+    )
+
+
+def _test_batches(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> int:
+    """Batches that are shown in tests and in the evaluation after learning."""
+    test = protocol.test
+    between = course.presentations(test.every, test.every_epochs)
+    tests = 2 + (course.total // between if between else 0)
+    return -(-data.size(test.split) // plan.trials) * (tests + 2 + test.ensemble)
+
+
+def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int) -> float:
     """Multiplications of the matrix products of all presentations and tests."""
     each = sum(
         _synapses(plan, name) * (2 if rules.varies else 1)
@@ -159,8 +202,4 @@ def _products(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> 
     bounds = [*(min(start, course.total) for start in starts), course.total]
     passes = plan.inference.passes
     inferring = sum((end - start) * passes(inference.iterations_at(start)) for start, end in itertools.pairwise(bounds))
-    test = protocol.test
-    between = course.presentations(test.every, test.every_epochs)
-    tests = 2 + (course.total // between if between else 0)
-    batches = -(-data.size(test.split) // plan.trials)
-    return one_pass * (2 * course.total + inferring + tests * batches + (2 + test.ensemble) * batches)
+    return one_pass * (2 * course.total + inferring + test_batches)

@@ -1,0 +1,57 @@
+"""The time that `check` tells, beside what runs took on the machine of docs/performance.md."""
+
+from types import SimpleNamespace
+
+import pytest
+
+import neuro_mpc as nm
+from neuro_mpc import machine
+from neuro_mpc.runs import estimate
+from neuro_mpc.runs.run import plan_of
+from neuro_mpc.simulation.schedule import Course
+
+PRODUCTS_PER_SECOND = 58.5e9  # of one core: 117 GFLOP/s
+ROWS = SimpleNamespace(
+    steps=28, read="last", width=28, classes=10, symbolic=False, streams=0, carries=False, size=lambda split: 0
+)
+
+
+@pytest.fixture(autouse=True)
+def documented_machine(monkeypatch):
+    monkeypatch.setattr(machine, "products_per_second", lambda precision: PRODUCTS_PER_SECOND)
+
+
+def seconds(units, data, batch, backend="cpp", **settings):
+    """Seconds of a presentation of `mpl`."""
+    overrides = {"learning.presentations": 1, "learning.batch": batch, **settings}
+    circuit = nm.load_circuit("mpl", {"population.hidden.size": units}).sized(data.width, data.classes)
+    protocol = nm.load_protocol("digits-rows", overrides)
+    course = Course(protocol.learning, batch, 0, data.streams > 0, data.carries)
+    return estimate.estimate(plan_of(circuit, protocol, batch, data), protocol, course, data, backend).seconds
+
+
+RELAXATION = {"inference.scheme": "relaxation", "inference.iterations": 100}
+
+
+@pytest.mark.parametrize(
+    ("measured", "estimated"),
+    [
+        (8.5e-3, lambda: seconds(100, ROWS, 128)),
+        (100 * 2.80e-3, lambda: seconds(100, ROWS, 128, **RELAXATION)),
+        (100 * 41.5e-3, lambda: seconds(400, ROWS, 128, **RELAXATION)),
+        (100 * 6.6e-3, lambda: seconds(100, ROWS, 128, "numpy", **RELAXATION)),
+    ],
+)
+def test_the_time_is_told_within_a_factor_of_two(measured, estimated):
+    assert measured / 2 < estimated() < 2 * measured
+
+
+def test_numpy_is_slower_and_small_circuits_are_not_free():
+    assert seconds(100, ROWS, 128, "numpy") > 1.5 * seconds(100, ROWS, 128)
+    assert seconds(2, ROWS, 1) > 1e-3
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+def test_compiling_is_told_where_something_is_compiled(compiles):
+    found = estimate.Estimate(1e6, 1e6, 3.0, 10, 30, 5, compiles)
+    assert ("and compiling once" in estimate.as_text(found)) == compiles
