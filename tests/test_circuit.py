@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+import neuro_mpc as nm
 from neuro_mpc.descriptions.circuit import Circuit, Population, Projection
 from neuro_mpc.errors import DescriptionError
 
@@ -299,3 +300,29 @@ def test_long_chains_are_ordered():
         projection={f"to-{b}": {"from": a, "to": b, "synapse": "point"} for a, b in itertools.pairwise(chain)},
     )
     assert circuit.free == tuple(names)
+
+
+@pytest.mark.parametrize("symbol", [r"\Xi", r"\bm{q}", r"\hat{\mu}_0^{\mathrm{in}}", "m", "π", r"q'\,"])
+def test_symbols_of_parameters(symbol):
+    changed = nm.changed(nm.load_circuit("mpl"), {"synapse.spike-and-slab.parameter.m.symbol": symbol})
+    assert changed.synapse["spike-and-slab"].parameter["m"].symbol == symbol
+
+
+@pytest.mark.parametrize(
+    ("symbol", "told"),
+    [
+        (r"\input{/etc/hostname}", r"has \\input, which is no letter"),
+        (r"\csname input\endcsname", r"\\csname"),
+        ("$x$", "has '\\$x'"),
+        (r"\hat{q", "braces that do not match"),
+        ("}{", "braces that do not match"),
+        (r"\\newline", "which no symbol has"),
+        ("q % no more", "which no symbol has"),
+        ("^^5cinput", None),
+        ("", "one line of 1 to 100"),
+    ],
+)
+def test_what_would_lead_a_document_away_is_no_symbol(symbol, told):
+    with pytest.raises(DescriptionError, match=told) as caught:
+        nm.changed(nm.load_circuit("mpl"), {"synapse.spike-and-slab.parameter.m.symbol": symbol})
+    assert caught.value.key == "circuit.synapse.spike-and-slab.parameter.m.symbol"

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from neuro_mpc.descriptions import shipped
-from neuro_mpc.descriptions.circuit import NAME, Circuit, Parameter, Projection, evaluation_order, is_parameter_name
+from neuro_mpc.descriptions import latex, shipped
+from neuro_mpc.descriptions.circuit import (
+    NAME,
+    Circuit,
+    Parameter,
+    Projection,
+    SynapseType,
+    evaluation_order,
+    is_parameter_name,
+)
 from neuro_mpc.descriptions.expressions import SIZES, derivative, parse
 from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
 from neuro_mpc.errors import DescriptionError, did_you_mean
@@ -97,6 +105,7 @@ def _synapses(circuit: Circuit) -> Iterator[DescriptionError]:
     for name, synapse in circuit.synapse.items():
         parameters, key = list(synapse.parameter), f"synapse.{name}"
         yield from _parameter_names(parameters, f"{key}.parameter")
+        yield from _symbols(synapse, f"{key}.parameter")
         for moment in ("mean", "variance"):
             formula = getattr(synapse, moment)
             yield from _formula_problems(formula, [*parameters, "n"], f"{key}.{moment}", parameters)
@@ -114,6 +123,17 @@ def _parameter_names(names: Iterable[str], key: str) -> Iterator[DescriptionErro
                 expected="a letter (a to z, A to Z), then such letters, digits or _"
                 if not taken
                 else f"a name other than {', '.join(sorted(RESERVED))}",
+            )
+
+
+def _symbols(synapse: SynapseType, key: str) -> Iterator[DescriptionError]:
+    for name, parameter in synapse.parameter.items():
+        if parameter.symbol is not None and (problem := latex.problem_of(parameter.symbol)):
+            yield DescriptionError(
+                problem,
+                key=f"{key}.{name}.symbol",
+                found=parameter.symbol,
+                expected=r"LaTeX of a symbol, such as '\Xi' or '\hat{q}_0'",
             )
 
 

@@ -78,7 +78,7 @@ LONG_ROW = 50
 NEXT_ROW = "\\\\\n"
 DOCUMENT = r"""\documentclass[a4paper]{article}
 \usepackage[utf8]{inputenc}
-\usepackage{amsmath,amssymb}
+\usepackage{amsmath,amssymb,bm}
 \usepackage[margin=20mm]{geometry}
 \setlength{\parindent}{0pt}
 \frenchspacing
