@@ -40,7 +40,7 @@ _CPP = {
     "{{ const T root = std::sqrt(x); return x > 0 ? T(1) / root : T(0); }}",
     "sigmoid": "template <typename T> static inline T {name}(T x) {{ return T(1) / (T(1) + std::exp(-x)); }}",
     "softplus": "template <typename T> static inline T {name}(T x) "
-    "{{ return (x > 0 ? x : T(0)) + std::log(T(1) + std::exp(-(x > 0 ? x : -x))); }}",
+    "{{ return (x > 0 ? x : T(0)) + std::log1p(std::exp(-(x > 0 ? x : -x))); }}",
     "bounded": "template <typename T> static inline T {name}(T x, double low, double high) "
     "{{ return x < T(low) ? T(low) : (x > T(high) ? T(high) : x); }}",
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.clocks import Clock
@@ -33,6 +34,11 @@ class NumpyPhaseCodeObject(NumpyCodeObject):
 
     printer = NumpyPrinter
     templater = NumpyCodeObject.templater.derive("neuro_mpc.network", templates_dir="templates/numpy")
+
+    def variables_to_namespace(self) -> None:
+        super().variables_to_namespace()
+        if "floor" in self.variables:  # Brian2's own makes integers of 32 bits of its values
+            self.namespace["floor"] = np.floor
 
 
 class CythonPhaseCodeObject(CythonCodeObject):

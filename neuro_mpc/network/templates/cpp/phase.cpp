@@ -16,15 +16,15 @@ extern template void packed_product(int64_t, int, int, const double*, const doub
 {% block maincode %}
 if (!{{get_array_name(variables[condition])}}[0])
     return;
+static const int64_t _tiles[][2] = { {% for first, width in tiling.tiles %}{ {{first}}, {{width}} }, {% endfor %}};
 {% if parallel %}
 {{openmp_pragma('parallel-static')}}
 {% endif %}
 for (int _tile = 0; _tile < {{tiling.tiles|length}}; _tile++)
 {
-    const int64_t _first = _tile * {{tiling.width}};
+    const int64_t _first = _tiles[_tile][0], _width = _tiles[_tile][1];
     if (_first > 0 && _first >= {{tiling.trials}} - {{get_array_name(variables['idle_trials'])}}[0])
         continue;
-    const int64_t _width = std::min<int64_t>({{tiling.width}}, {{tiling.trials}} - _first);
     double _per_trial[{{tiling.width}}];
     {{printer(scalar_code, vector_code, variables, get_array_name).statements(statements) | autoindent}}
 }

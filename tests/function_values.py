@@ -1,0 +1,68 @@
+"""All functions of the language of expressions, evaluated by the code of a target on the numbers of a file.
+
+python function_values.py TARGET FOLDER FLAGS reads x.npy of the folder and leaves y.npz, by the name of the function.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from brian2 import Network, NeuronGroup, device, prefs, second, set_device
+from brian2.core.clocks import Clock
+
+from neuro_mpc.descriptions import functions
+from neuro_mpc.network.functions import FUNCTIONS
+from neuro_mpc.network.groups import Control
+from neuro_mpc.network.operations import Block, Section
+from neuro_mpc.network.phase_runner import PhaseRunner
+from neuro_mpc.network.rows import Rows, Tiling
+
+EXPRESSIONS = {name: f"{name}(x)" for name in (*functions.FUNCTIONS, "inverse_sqrt")} | {
+    "bounded": "bounded(x, -1.0, 3e38)",
+    "square": "x**2",
+    "cube": "x**3",
+    "root": "x**0.5",
+    "reciprocal": "1/x",
+}
+
+
+def evaluate(target: str, folder: Path, flags: list[str]) -> dict[str, np.ndarray]:
+    """A phase with one block for each function, executed once."""
+    x = np.load(folder / "x.npy")
+    prefs.core.default_float_dtype = x.dtype.type
+    prefs.codegen.cpp.extra_compile_args = flags
+    prefs.codegen.runtime.cython.cache_dir = str(folder)
+    if target == "cpp":
+        set_device("cpp_standalone", build_on_run=False, directory=str(folder / "program"))
+    clock, shared = Clock(dt=1 * second), {"dtype": x.dtype, "namespace": FUNCTIONS}
+    control = Control(1, name="control", clock=clock, **shared)
+    variables = "\n".join(["x : 1", *(f"y_{name} : 1" for name in EXPRESSIONS)])
+    group = NeuronGroup(len(x), variables, name="cells", clock=clock, **shared)
+    group.contained_objects.clear()
+    group.variables["x"].set_value(x)
+    control.variables["predicting"].set_value(1)
+    runner = PhaseRunner(
+        control,
+        (Section(tuple(Block(name, Rows(len(x), 1)) for name in EXPRESSIONS)),),
+        {name: [(group, f"y_{name} = {code}")] for name, code in EXPRESSIONS.items()},
+        [group],
+        passing=set(),
+        condition="predicting",
+        tiling=Tiling(1, 1),
+        steps=1,
+        target=target,
+        name="phase",
+        clock=clock,
+    )
+    Network(control, group, runner).run(1 * second, namespace={})
+    if target == "cpp":
+        device.build(directory=str(folder / "program"), compile=True, run=True)
+    return {name: group.variables[f"y_{name}"].get_value() for name in EXPRESSIONS}
+
+
+if __name__ == "__main__":
+    target, folder, flags = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
+    np.savez(folder / "y.npz", **evaluate(target, folder, flags))
