@@ -38,7 +38,7 @@ def evaluate(target: str, folder: Path, flags: list[str]) -> dict[str, np.ndarra
     if target == "cpp":
         set_device("cpp_standalone", build_on_run=False, directory=str(folder / "program"))
     clock, shared = Clock(dt=1 * second), {"dtype": x.dtype, "namespace": FUNCTIONS}
-    control = Control(1, name="control", clock=clock, **shared)
+    control = Control(1, scalars=(), trial_values=(), name="control", clock=clock, **shared)
     variables = "\n".join(["x : 1", *(f"y_{name} : 1" for name in EXPRESSIONS)])
     group = NeuronGroup(len(x), variables, name="cells", clock=clock, **shared)
     group.contained_objects.clear()

@@ -126,11 +126,44 @@ def test_two_presentations_of_a_stream_are_one_of_twice_the_steps(changes):
     np.testing.assert_allclose(np.concatenate([first, second]), expected, rtol=1e-12)
 
 
-def test_generated_symbols_are_the_most_probable_ones():
-    shown = presenter(True)
-    with shown.noiseless():
+# Longer than a presentation: of the stimulus, of a population to itself, of both.
+LATE = [
+    {"projection.embedding.delay": 3},
+    {"projection.recurrent.delay": 5},
+    {"projection.embedding.delay": 5, "projection.recurrent.delay": 3},
+]
+
+
+@pytest.mark.parametrize("symbolic", [True, False])
+@pytest.mark.parametrize("changes", LATE)
+def test_what_is_delayed_by_more_than_a_presentation_arrives(changes, symbolic):
+    """Three presentations of two steps are one of six, and what is learned of the last one is the same after a
+    checkpoint."""
+    symbols, targets = (each if symbolic else one_hot(each, SYMBOLS) for each in batch(6))
+    whole, parts, resumed = (presenter(symbolic, n, carries=True, **changes) for n in (6, 2, 2))
+    found = []
+    with whole.noiseless(), parts.noiseless():
+        expected = whole.predict(symbols, targets, "", 0)[0]
+        for start in (0, 2, 4):
+            if start == 4:
+                with parts.aside():
+                    parts.predict(symbols[::-1][:2], targets[:2], "another", 0)
+                resumed.restore(parts.state())
+            now = slice(start, start + 2)
+            found.append(parts.predict(symbols[now], targets[now], "", start, carrying=start > 0)[0])
+        with resumed.noiseless():
+            after = resumed.predict(symbols[4:], targets[4:], "", 4, carrying=True)[0]
+    assert np.ptp(expected[4:]) > 1e-3
+    np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-12)
+    np.testing.assert_array_equal(after, found[-1])
+
+
+@pytest.mark.parametrize(("steps", "changes"), [(STEPS, {}), (2, {}), (2, LATE[0]), (2, LATE[2])])
+def test_generated_symbols_are_the_most_probable_ones(steps, changes):
+    shown, whole = presenter(True, steps, **changes), presenter(True, **changes)
+    with shown.noiseless(), whole.noiseless():
         sequences = shown.generate(np.arange(TRIALS), STEPS, "")
-        output = shown.predict(sequences[:, :-1].T, sequences[:, 1:].T, "", 0)[0]
+        output = whole.predict(sequences[:, :-1].T, sequences[:, 1:].T, "", 0)[0]
     np.testing.assert_array_equal(output.argmax(axis=2), sequences[:, 1:].T)
 
 

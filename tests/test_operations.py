@@ -46,7 +46,7 @@ def run(monkeypatch):
 
     def execute(section: Section, tile: int) -> np.ndarray:
         clock, shared = Clock(dt=1 * second), {"dtype": np.dtype("f4"), "namespace": {}}
-        control = Control(TRIALS, name="control_of_test*", clock=clock, **shared)
+        control = Control(TRIALS, scalars=(), trial_values=(), name="control_of_test*", clock=clock, **shared)
         group = NeuronGroup(ROWS.elements(TRIALS), "x : 1", name="cells", clock=clock, **shared)
         group.x = 1
         control.variables["predicting"].get_value()[:] = 1

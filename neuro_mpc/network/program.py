@@ -131,13 +131,14 @@ class Program:
             **{name: np.concatenate([padded[:, first : first + width].ravel() for first, width in self.tiling.tiles])}
         )
 
-    def get_rows(self, population: str, name: str) -> np.ndarray:
-        """A population's variable as (step, trial, unit)."""
+    def get_rows(self, population: str, name: str, with_history: bool = False) -> np.ndarray:
+        """A population's variable as (step, trial, unit); `with_history`, from the steps before the first one on."""
         rows, (flat,) = self.rows[population], self.get(name)
         blocks, depth = [], rows.history + rows.steps
+        start = 0 if with_history else rows.history
         for first, width in self.tiling.tiles:
             block = flat[first * depth * rows.units : (first + width) * depth * rows.units]
-            blocks.append(block.reshape(depth, width, rows.units)[rows.history :])
+            blocks.append(block.reshape(depth, width, rows.units)[start:])
         return np.concatenate(blocks, axis=1)
 
     def step(self) -> None:

@@ -50,7 +50,7 @@ class Presenter:
         self.program, self.plan, self.protocol, self.seed, self._carries = program, plan, protocol, seed, carries
         self._stimulus = plan.circuit.stimulus
         self._target = plan.circuit.target
-        self._shown: np.ndarray | None = None
+        self._recent: np.ndarray | None = None  # what was shown last, as many steps as the next presentation hears of
         self._packed: set[str] = set()  # directions in which products have the weights as they are now
         program.set(
             noise_scale=1.0,
@@ -136,17 +136,17 @@ class Presenter:
             raise RunError("the saved synapses are not those of this circuit", hint="--overwrite starts anew")
         self.program.set(**state)
         self._packed.clear()
-        self._shown = None
+        self._recent = None
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """What is shown within it leaves no trace in the stream of presentations outside."""
-        shown, before = self._shown, self.carried()
+        recent, before = self._recent, self.carried()
         try:
             yield
         finally:
             self.carry(before)
-            self._shown = shown
+            self._recent = recent
 
     def carried(self) -> dict[str, np.ndarray]:
         """The neural state from which the next presentation goes on, by the name of the program's variable."""
@@ -156,7 +156,7 @@ class Presenter:
     def carry(self, state: Mapping[str, np.ndarray]) -> None:
         """Let the next presentation go on from this neural state."""
         self.program.set(**state)
-        self._shown = None
+        self._recent = None
 
     def _carried(self) -> list[str]:
         """Names of what the next presentation goes on from, where it goes on."""
@@ -264,9 +264,10 @@ class Presenter:
         for count, done in enumerate(range(0, length, steps)):
             symbols = np.full((steps, self.plan.trials), -1)
             symbols[0, : len(first)] = chosen
-            self._show(symbols if self.plan.symbolic else one_hot(symbols, rows.units), None, count, purpose)
+            self._show(symbols if self.plan.symbolic else one_hot(symbols, rows.units), None, count, purpose, done > 0)
             self.program.set(idle_trials=self.plan.trials - len(first))
             self._phases(predicting=True, generating=True, carrying=done > 0)
+            self._recent = None  # what it has chosen by itself was shown, too
             symbols = self.output().argmax(axis=2)[:, : len(first)]
             chosen = symbols[-1]
             sequence.extend(symbols)
@@ -334,9 +335,9 @@ class Presenter:
         symbolic = self.plan.symbolic
         if symbolic:
             stimulus, target = stimulus[..., None], None if target is None else target[..., None]
-        name = self.plan.rate_name(self._stimulus)
-        self.program.set_rows(self._stimulus, name, stimulus, self._before(carrying))
-        self._shown = stimulus
+        before = self._before(stimulus, carrying)
+        self.program.set_rows(self._stimulus, self.plan.rate_name(self._stimulus), stimulus, before)
+        self._recent = np.concatenate([before, stimulus])[len(stimulus) :]
         if target is not None:
             where = (
                 (self.plan.label, f"{self.plan.group_name(self._target, 'label')}_symbol")
@@ -347,14 +348,16 @@ class Presenter:
         key = crc32(f"{self.seed} {purpose}".encode())
         self.program.set(noise_key=np.uint32(key).view(np.int32), noise_counter=count)
 
-    def _before(self, carrying: bool) -> object:
-        """The stimulus of the steps before the first one."""
+    def _before(self, stimulus: np.ndarray, carrying: bool) -> np.ndarray:
+        """The stimulus of the steps before the first one, (history, trial, unit)."""
         history = self.plan.rows[self._stimulus].history
-        if not (carrying and history):
-            return -1 if self.plan.symbolic else 0
-        if self._shown is None:
-            self._shown = self.program.get_rows(self._stimulus, self.plan.rate_name(self._stimulus))
-        return self._shown[-history:]
+        if not carrying:
+            return np.full((history, *stimulus.shape[1:]), -1 if self.plan.symbolic else 0, stimulus.dtype)
+        if self._recent is None:
+            name = self.plan.rate_name(self._stimulus)
+            rows = self.program.get_rows(self._stimulus, name, with_history=True)
+            self._recent = rows[len(rows) - history :]
+        return self._recent
 
     def _set_learning(self, presentation: int, rate: float) -> None:
         iterations = self.protocol.inference.iterations_at(presentation)
