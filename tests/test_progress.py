@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from neuro_mpc.runs.progress import PlainProgress, ProgressBar, SilentProgress, measured, progress_on
+from neuro_mpc.sweeps.progress import PlainSweep, sweep_progress_on
 
 
 class Clock:
@@ -101,8 +102,16 @@ def test_a_narrow_bar_keeps_the_count_and_the_energy():
         bar.update(1234, 12.3456)
         bar.tested(1000, {"correct_letter_ratio": 0.25, "test_loss": 7.25, "accuracy": 0.5})
     shown = console.file.getvalue()
+    assert "correct letter ratio 0.250" in shown
     assert "1234/10000" in shown
     assert "free energy 12.35" in shown
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch):
+    assert isinstance(progress_on(terminal()), ProgressBar)
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(progress_on(terminal()), PlainProgress)
+    assert type(sweep_progress_on(terminal())) is PlainSweep
 
 
 def test_the_bar_ends_with_the_summary_untouched():

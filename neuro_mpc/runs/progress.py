@@ -14,6 +14,9 @@ def print_at_once(text: str) -> None:
     print(text, flush=True)
 
 
+WIDE = 100  # columns
+
+
 class SilentProgress:
     """Says nothing; its methods are what a run calls, and `with` closes it."""
 
@@ -87,11 +90,15 @@ class ProgressBar(SilentProgress):
         from rich import progress
         from rich.table import Column
 
+        from rich.console import Console
+
+        console = console or Console()
         cut = Column(no_wrap=True, ratio=1)  # in a narrow terminal the test is cut, never the count
+        bar = [progress.BarColumn(bar_width=20)] if console.width >= WIDE else []  # the score takes its place
         self._bar = progress.Progress(
             progress.SpinnerColumn(),
             progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(bar_width=20),
+            *bar,
             progress.MofNCompleteColumn(),
             progress.TimeRemainingColumn(),
             progress.TextColumn("{task.fields[energy]}", markup=False),
@@ -127,8 +134,13 @@ class ProgressBar(SilentProgress):
 
 
 def progress_on(console: "Console") -> SilentProgress:
-    """A bar where `console` is a terminal, plain lines where it is a file or a pipe."""
-    return ProgressBar(console) if console.is_terminal else PlainProgress()
+    """A bar where `console` is a terminal, plain lines elsewhere."""
+    return ProgressBar(console) if shows_bars(console) else PlainProgress()
+
+
+def shows_bars(console: "Console") -> bool:
+    """Whether lines of `console` can be drawn again: not in a file, a pipe, or a terminal that calls itself dumb."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from neuro_mpc.runs.progress import print_at_once
+from neuro_mpc.runs.progress import print_at_once, shows_bars
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,7 +101,7 @@ class SweepBar(PlainSweep):
 
 def sweep_progress_on(console: Console) -> SilentSweep:
     """A bar where `console` is a terminal, plain lines where it is a file or a pipe."""
-    return SweepBar(console) if console.is_terminal else PlainSweep()
+    return SweepBar(console) if shows_bars(console) else PlainSweep()
 
 
 @contextmanager
