@@ -3,6 +3,7 @@
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
@@ -106,3 +107,19 @@ def test_the_command_line_shows_no_traceback_of_a_strange_file(whole, tmp_path, 
     assert result.exit_code == REFUSED
     assert isinstance(result.exception, SystemExit)
     assert "run.nc" in result.output
+
+
+def test_a_folder_and_the_sum_of_a_sweep_are_called_what_they_are(tmp_path):
+    for name in ("seed=0.nc", "seed=1.nc", "seed=2.nc", "seed=3.nc"):
+        (tmp_path / name).touch()
+    with pytest.raises(nm.RunFileError, match=r"is a folder, not a run file\n.*in it are: seed=0\.nc, .* and 1 more"):
+        nm.open_run(tmp_path, careful=True)
+    sweep = xr.Dataset(
+        {"complete": ("seed", [1]), "file": ("seed", ["seed=0.nc"])}, attrs={"circuit": "", "protocol": ""}
+    )
+    sweep.to_netcdf(tmp_path / "sweep.nc")
+    with pytest.raises(nm.RunFileError, match=r"sweep\.nc sums up a sweep, it is no run file\n.*members: seed=0\.nc"):
+        nm.open_run(tmp_path / "sweep.nc", careful=True)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(nm.RunFileError, match="empty is a folder, not a run file$"):
+        nm.open_run(tmp_path / "empty")

@@ -19,6 +19,8 @@ from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.tree import open_tree
 
 DAMAGED = "a copy of the file; what is left of an unfinished run can be gone on with: --resume"
+SWEEP = "sweep.nc"
+SHOWN = 3  # files named in a hint
 LOCKED = (
     "where it is still being written, or its file system has no locks (NFS, Lustre), it opens with "
     "HDF5_USE_FILE_LOCKING=FALSE in the environment"
@@ -39,11 +41,26 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
         run = _opened(path)
     except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
         hint = LOCKED if isinstance(problem, OSError) else ""
-        raise RunFileError(f"{path} cannot be read as a run file: {problem}", hint=hint) from problem
+        raise _no_run(path, f"cannot be read as a run file: {problem}", hint) from problem
     if lacking := [name for name in ("circuit", "protocol", "complete") if not _told(run, name)]:
         run.close()
-        raise RunFileError(f"{path} is not a run file: it has no attribute {', '.join(lacking)} that can be read")
+        raise _no_run(path, f"is not a run file: it has no attribute {', '.join(lacking)} that can be read")
     return run
+
+
+def _no_run(path: Path, problem: str, hint: str = "") -> RunFileError:
+    """The error of a file that is no run file; that of a sweep is known by its name."""
+    if path.name == SWEEP:
+        members = _run_files(path.parent)
+        hint = f"one of its members: {members}; xarray.open_dataset({path.name!r}) reads all of them in one"
+        return RunFileError(f"{path} sums up a sweep, it is no run file", hint=hint)
+    return RunFileError(f"{path} {problem}", hint=hint)
+
+
+def _run_files(folder: Path) -> str:
+    """Some of the run files in a folder, for a hint."""
+    names = sorted(each.name for each in folder.glob("*.nc") if each.name != SWEEP)
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _opened(path: Path) -> xr.DataTree:
@@ -86,6 +103,9 @@ def reading(path: Path) -> Iterator[None]:
 
 def _whole(path: Path, carefully: bool) -> Path:
     """The path, or that of the checkpoint in its place."""
+    if path.is_dir():
+        inside = _run_files(path)
+        raise RunFileError(f"{path} is a folder, not a run file", hint=f"in it are: {inside}" if inside else "")
     if not path.is_file():
         left = next((left for left in (partial_path(path), saved_path(path)) if left.is_file()), None)
         raise RunFileError(f"{path} is not there", hint=f"open {left}, its unfinished run" if left else "")
@@ -97,7 +117,7 @@ def _whole(path: Path, carefully: bool) -> Path:
     if not trouble:
         return path
     if saved is None:
-        raise RunFileError(f"{path} cannot be read as a run file: {trouble}", hint=DAMAGED)
+        raise _no_run(path, f"cannot be read as a run file: {trouble}", DAMAGED)
     warnings.warn(
         f"{path} was left half written, or is being written: this is its last checkpoint, {saved}", stacklevel=3
     )

@@ -88,9 +88,8 @@ class ProgressBar(SilentProgress):
 
     def __init__(self, console: "Console | None" = None) -> None:
         from rich import progress
-        from rich.table import Column
-
         from rich.console import Console
+        from rich.table import Column
 
         console = console or Console()
         cut = Column(no_wrap=True, ratio=1)  # in a narrow terminal the test is cut, never the count
