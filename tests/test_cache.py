@@ -29,6 +29,7 @@ SETTINGS = [
 
 class Plan:
     precision = "float32"
+    origins = ()
 
     def to_json(self) -> str:
         return "{}"

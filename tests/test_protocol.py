@@ -167,3 +167,9 @@ def test_another_scheme_and_another_optimiser_keep_the_keys_that_all_have():
     tables = after.tables()
     tables["inference"]["scheme"], tables["learning"]["optimizer"] = before.inference.scheme, before.learning.optimizer
     assert tables == before.tables()
+
+
+def test_a_key_of_an_unknown_scheme_is_refused_for_its_scheme():
+    settings = {"inference.scheme": "relaxtion", "inference.rate": 0.1}
+    with pytest.raises(DescriptionError, match=r"(?s)inference.scheme: unknown scheme.*did you mean 'relaxation'"):
+        loading.load_protocol("toy-language", settings)

@@ -273,8 +273,10 @@ def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) ->
     for depth, part in enumerate(way):
         path = f"{_prefix(model)}.{'.'.join(way[: depth + 1])}"
         _require(what, here, part, path, may_be_new=False)
-        what = _within(what, part, here.get(part))
+        annotation, what = _within(what, part, here.get(part))
         here = here.setdefault(part, {})
+        if what is None and isinstance(here, dict):
+            _refuse_unknown_form(annotation, here, path)
         if what is None or not isinstance(here, dict):
             raise DescriptionError("is a value, not a table", source="--set", key=path, hint=f"{path}=VALUE")
     _require(what, here, last, f"{_prefix(model)}.{key}", may_be_new=isinstance(value, Mapping))
@@ -310,6 +312,17 @@ def _require(what: Any, here: Mapping[str, Any], part: str, path: str, may_be_ne
         )
 
 
-def _within(what: Any, part: str, value: object) -> Any:
+def _refuse_unknown_form(annotation: Any, table: Mapping[str, Any], path: str) -> None:
+    """Refuses the source, kind, scheme or optimiser of a table if nothing has its name."""
+    if kinds := open_table(annotation):
+        try:
+            kinds.registry.get(table.get(kinds.tag, kinds.default_tag))
+        except DescriptionError as error:
+            error.source, error.key = "--set", f"{path}.{kinds.tag}"
+            raise
+
+
+def _within(what: Any, part: str, value: object) -> tuple[Any, Any]:
+    """The annotation of a part of a key, and what it holds where it has this value."""
     annotation = what[0] if isinstance(what, tuple) else fields(what)[part]
-    return inner(annotation, value)
+    return annotation, inner(annotation, value)

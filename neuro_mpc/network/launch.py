@@ -22,6 +22,8 @@ from neuro_mpc import locks, processes
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network import blas, sources
 from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
+from neuro_mpc.network.layout import groups
+from neuro_mpc.network.phases import all_phases
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.network.program import Manifest, Program
 
@@ -254,6 +256,7 @@ def _key(plan: Plan) -> str:
     parts = [
         plan.to_json(),
         *sources.digests(PACKAGE),
+        *_brought(plan),
         version("brian2"),
         version("numpy"),
         version("scipy-openblas32"),
@@ -264,6 +267,13 @@ def _key(plan: Plan) -> str:
         processor(),
     ]
     return _digest(parts)
+
+
+def _brought(plan: Plan) -> list[str]:
+    """What is generated, where another package has a part in it: no one knows on which files that depends."""
+    if not plan.origins:
+        return []
+    return [*(phase.as_text() for phase in all_phases(plan)), *(f"{group}" for group in groups(plan))]
 
 
 def _cython_cache(flags: list[str]) -> Path:

@@ -63,6 +63,8 @@ class Model:
 
     def _add_neurons(self) -> None:
         neural = neural_groups(self.plan)
+        # Equations may name scalars of the control. Brian2 wants a value of each here; phases take the control's.
+        namespace = {**self.namespace, **dict.fromkeys(self.plan.inference.scalars, 1.0)}
         for each in neural:
             group = NeuronGroup(
                 each.elements,
@@ -71,7 +73,7 @@ class Model:
                 dtype=self.dtype,
                 name=each.name,
                 clock=self.clock,
-                namespace=self.namespace,
+                namespace=namespace,
             )
             group.contained_objects.clear()  # its equations are executed by the phases
             self.groups[each.name] = group

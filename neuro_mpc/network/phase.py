@@ -43,3 +43,8 @@ class Phase:
         if passing:
             self.passing.add((name, passing))
         return Block(name, rows)
+
+    def as_text(self) -> str:
+        """All that code is generated from; equal phases have equal texts."""
+        parts = (self.name, self.condition, self.sections, self.tiling, self.parallel)
+        return f"{parts} {sorted(self.blocks.items())} {sorted(self.passing)}"

@@ -72,7 +72,7 @@ class Plan:
     def to_json(self) -> str:
         """All that the generated code depends on, as text, and where its schemes and optimisers are imported from."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return json.dumps({**values, "circuit": self.circuit.to_toml(), "origins": self._origins()}, indent=1)
+        return json.dumps({**values, "circuit": self.circuit.to_toml(), "origins": self.origins}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -88,7 +88,8 @@ class Plan:
         }
         return cls(**{**values, **listed, "circuit": circuit})
 
-    def _origins(self) -> list[tuple[str, str]]:
+    @property
+    def origins(self) -> list[tuple[str, str]]:
         """Module and folder of a scheme and an optimiser that other packages bring."""
         plugins = [type(self.inference)] + ([type(self.update_rule)] if self.update_rule else [])
         return [origin for plugin in plugins if (origin := origin_of(plugin))]
