@@ -1,6 +1,6 @@
 """The command `neuro-mpc`, and `python -m neuro_mpc`."""
 
-from neuro_mpc import processes
+from neuro_mpc import processes, terminal
 
 
 def main() -> None:
@@ -8,6 +8,7 @@ def main() -> None:
     processes.leave_current_folder()
     processes.be_a_command()
     processes.heed_termination()
+    terminal.take_all_letters()
     from neuro_mpc.cli import app
 
     app(prog_name="neuro-mpc")

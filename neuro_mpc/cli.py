@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import neuro_mpc as nm
-from neuro_mpc.runs.progress import measured, progress_on
+from neuro_mpc.runs.progress import console_of_output, measured, progress_on
 from neuro_mpc.spelling import command_line
 
 if TYPE_CHECKING:
@@ -95,14 +95,12 @@ def run(
     if overwrite and resume:
         raise typer.BadParameter("--overwrite starts anew, --resume goes on: choose one")
     with _errors_told(), _interruption_told(out):
-        from rich.console import Console
-
         described, begun = _described(circuit, protocol, start, start_at, seed, settings or [])
         machine = {"backend": backend, "threads": threads}
         written = {"out": out, "overwrite": overwrite, "resume": resume}
         resumed = {"accept_changes": accept_changes, "checkpoint_every": checkpoint_every}
         clock = time.perf_counter()
-        with progress_on(Console()) as progress:
+        with progress_on(console_of_output()) as progress:
             finished = nm.simulate(*described, progress=progress, **begun, **machine, **written, **resumed)
             progress.finish(summary(out, finished, time.perf_counter() - clock))
 
@@ -135,8 +133,6 @@ def sweep(
     The same command again runs what is missing.
     """
     with _errors_told(), _sweep_interruption_told():
-        from rich.console import Console
-
         from neuro_mpc.sweeps.grid import parse_over, parse_seeds
         from neuro_mpc.sweeps.progress import sweep_progress_on
         from neuro_mpc.sweeps.sweep import failures
@@ -145,7 +141,7 @@ def sweep(
         described, _ = _described(circuit, protocol, None, None, None, settings or [])
         chosen = {"backend": backend, "threads": threads, "workers": workers, "scheduler": scheduler}
         again = {"overwrite": overwrite, "accept_changes": accept_changes, "dry_run": dry_run}
-        with sweep_progress_on(Console()) as progress:
+        with sweep_progress_on(console_of_output()) as progress:
             found = nm.sweep(*described, *grid, out=out, progress=progress, **chosen, **again)
         if dry_run:
             return

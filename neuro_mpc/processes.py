@@ -12,12 +12,16 @@ runs a module of the package in this way.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Self
@@ -45,9 +49,10 @@ ROOT = Path(os.sep)
 
 def environment() -> dict[str, str]:
     """What a child knows of our environment. With it come settings of libraries."""
+    home = {} if _has_home() else {"HOME": _private_home()}
     named = {name: value for name, value in os.environ.items() if _is_passed_on(name)}
     searched = {name: without_current_folder(os.environ[name]) for name in SEARCHED if name in os.environ}
-    return {**named, **{name: folders for name, folders in searched.items() if folders}, **OF_OURS}
+    return {**named, **home, **{name: folders for name, folders in searched.items() if folders}, **OF_OURS}
 
 
 def _is_passed_on(name: str) -> bool:
@@ -84,6 +89,24 @@ def leave_current_folder() -> None:
 def be_a_command() -> None:
     """Settings of libraries for a process that is a command of the package: before they are imported."""
     os.environ.update(OF_OURS)
+    if not _has_home():
+        os.environ["HOME"] = _private_home()
+
+
+def _has_home() -> bool:
+    """Whether the user has one: in a container, a user without a name may have none, which libraries do not expect."""
+    try:
+        return bool(Path.home())
+    except RuntimeError:
+        return False
+
+
+@cache
+def _private_home() -> str:
+    """An empty folder, until this process ends."""
+    folder = tempfile.mkdtemp(prefix="neuro_mpc-home-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def heed_termination() -> None:

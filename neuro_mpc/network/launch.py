@@ -21,6 +21,7 @@ from pathlib import Path
 from neuro_mpc import locks, processes
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network import blas, sources
+from neuro_mpc.network.cache_folder import cache_directory, fallback
 from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
 from neuro_mpc.network.layout import groups
 from neuro_mpc.network.phases import all_phases
@@ -35,12 +36,6 @@ BUILD_BYTES = 50 * 2**20  # more than the files of a build take
 IN_CYTHON = ["-fno-guess-branch-probability", "--param=vect-max-version-for-alias-checks=1000"]
 """GCC would not vectorise the loops of a long Cython function: it guesses that they are hardly ever reached, and
 has to check before each that no two of its arrays overlap."""
-
-
-def cache_directory() -> Path:
-    """Where compiled programs are kept: $NEURO_MPC_CACHE, or the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("NEURO_MPC_CACHE") or Path(base) / "neuro_mpc").absolute()
 
 
 def available(backend: str, stage: Callable[[str], None] = lambda text: None) -> str:
@@ -88,6 +83,8 @@ def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None
 
     Raises RunError when there is no compiler, the build fails or the program does not start.
     """
+    if backend != "numpy" and (told := fallback()):
+        stage(told)
     if backend == "cpp":
         directory = _built(plan, stage)
         return Program(

@@ -1,9 +1,12 @@
 """What a run tells while it works: a bar on a terminal, a few plain lines elsewhere, nothing from Python."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
+
+from neuro_mpc.terminal import ByProduct
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -11,7 +14,19 @@ if TYPE_CHECKING:
 
 def print_at_once(text: str) -> None:
     """Print a line that whoever follows a log sees at once."""
-    print(text, flush=True)
+    print(text, file=ByProduct(sys.stdout), flush=True)
+
+
+def console_of_output() -> "Console":
+    """Standard output, for a bar."""
+    from rich.console import Console
+
+    return Console(file=ByProduct(sys.stdout))
+
+
+def spinner_for(console: "Console | None") -> str:
+    """The name of a spinner of letters that the terminal has."""
+    return "dots" if console is None or console.encoding.lower().startswith("utf") else "line"
 
 
 WIDE = 100  # columns
@@ -95,7 +110,7 @@ class ProgressBar(SilentProgress):
         cut = Column(no_wrap=True, ratio=1)  # in a narrow terminal the test is cut, never the count
         bar = [progress.BarColumn(bar_width=20)] if console.width >= WIDE else []  # the score takes its place
         self._bar = progress.Progress(
-            progress.SpinnerColumn(),
+            progress.SpinnerColumn(spinner_for(console)),
             progress.TextColumn("{task.description}", markup=False),
             *bar,
             progress.MofNCompleteColumn(),
@@ -146,9 +161,7 @@ def shows_bars(console: "Console") -> bool:
 def progress_of(told: SilentProgress | bool | None) -> Iterator[SilentProgress]:
     """What a caller of Python asked for: True shows what the command line shows; False and None show nothing."""
     if told is True:
-        from rich.console import Console
-
-        with progress_on(Console()) as shown:
+        with progress_on(console_of_output()) as shown:
             yield shown
     else:
         yield told or SilentProgress()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from neuro_mpc.runs.progress import print_at_once, shows_bars
+from neuro_mpc.runs.progress import console_of_output, print_at_once, shows_bars, spinner_for
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +65,7 @@ class SweepBar(PlainSweep):
 
         super().__init__(partial(console.print, markup=False, highlight=False, soft_wrap=True))
         self._bar = progress.Progress(
-            progress.SpinnerColumn(),
+            progress.SpinnerColumn(spinner_for(console)),
             progress.TextColumn("{task.fields[members]}", markup=False),
             progress.BarColumn(),
             progress.TaskProgressColumn(),
@@ -108,9 +108,7 @@ def sweep_progress_on(console: Console) -> SilentSweep:
 def sweep_progress_of(told: SilentSweep | bool | None) -> Iterator[SilentSweep]:
     """What a caller of Python asked for: True shows what the command line shows; False and None show nothing."""
     if told is True:
-        from rich.console import Console
-
-        with sweep_progress_on(Console()) as shown:
+        with sweep_progress_on(console_of_output()) as shown:
             yield shown
     else:
         yield told or SilentSweep()
