@@ -269,8 +269,8 @@ def summary(out: Path, finished: "DataTree", seconds: float) -> str:
     presentations = finished["learning"].sizes["presentation"]
     learned = f"{out}: {presentations} presentations in {_duration(seconds)}"
     measure = final_measure(finished)
-    warning = f"\nwarning: {finished.attrs['warning']}" if "warning" in finished.attrs else ""
-    return (f"{learned}, {measured(measure)}" if measure else learned) + warning
+    line = f"{learned}, {measured(measure)}" if measure else learned
+    return "\nwarning: ".join([line, *finished.attrs.get("warning", "").splitlines()])
 
 
 def _duration(seconds: float) -> str:

@@ -47,7 +47,8 @@ def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> x
     `preferred` (unit)         the symbol of the largest |response|
     `count` (symbol)           observations
 
-    A unit that does not vary has the explained share 0, one that is silent no sparseness.
+    A unit that does not vary has the explained share 0, one that is silent no sparseness; one with a value that is
+    missing or infinite has none of them, and no preferred symbol (−1).
     The coordinate `name` (symbol) has the names of the symbols.
     """
     if isinstance(values, xr.DataTree) or isinstance(symbols, str):
@@ -65,7 +66,7 @@ def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> x
             "response": (("unit", "symbol"), response.T),
             "explained": ("unit", _explained(table, numbers, response)),
             "sparseness": ("unit", _sparseness(size)),
-            "preferred": ("unit", present[size.argmax(0)]),
+            "preferred": ("unit", np.where(np.isfinite(size).all(0), present[size.argmax(0)], -1)),
             "count": ("symbol", count),
         },
         coords={"symbol": present, "name": ("symbol", named)},
@@ -87,7 +88,8 @@ def _explained(table: np.ndarray, numbers: np.ndarray, response: np.ndarray) -> 
     # What rounding leaves of a constant is no variance.
     varies = total > 1e-12 * (table**2).sum(0)
     ratio = np.divide(within, total, out=np.ones_like(total), where=varies)
-    return np.where(varies, 1 - ratio * (observations - 1) / (observations - symbols), 0.0)
+    share = np.where(varies, 1 - ratio * (observations - 1) / (observations - symbols), 0.0)
+    return np.where(np.isfinite(total), share, np.nan)
 
 
 def _sparseness(size: np.ndarray) -> np.ndarray:

@@ -36,5 +36,5 @@ def contradicted(mean: np.ndarray, variance: np.ndarray, spike: np.ndarray) -> n
 
 
 def contradiction(share: float) -> str:
-    """The words for the share of synapses whose spike contradicts their variance."""
-    return f"{100 * share:.2g} % of the synapses vary less than weights that are zero so often: the spike contradicts the variance"
+    """Words for the share of the synapses whose spike contradicts their variance."""
+    return f"in {100 * share:.2g} % of the synapses the spike alone varies more than the variance says"

@@ -21,6 +21,7 @@ CIRCUITS = {
     "_network": ", by a network whose weights are drawn",
     "_ensemble": ", by the mean output of the networks",
 }
+SPIKE_CONTRADICTED = "spike_contradicted"
 NEURAL = {
     "belief": "belief, the state of the value units",
     "prediction": "prediction of the belief",
@@ -33,5 +34,7 @@ NEURAL = {
 
 def evaluation_label(name: str) -> str:
     """The long name of a variable of the evaluation: of its measure, and of the circuit that was measured."""
+    if name == SPIKE_CONTRADICTED:
+        return "fraction of the synapses whose spike alone varies more than their variance says"
     measure = max((each for each in TESTS if name.startswith(each)), key=len, default=name)
     return f"{TESTS.get(measure, measure)}{CIRCUITS.get(name.removeprefix(measure), '')}"

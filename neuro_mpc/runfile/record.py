@@ -268,8 +268,9 @@ class RunFile:
 
     @_writing
     def warned(self, warning: str) -> None:
-        """Keeps what whoever reads the run has to know about it."""
-        self._file.warning = warning
+        """Keeps what whoever reads the run has to know about it, a line each."""
+        before = [self._file.warning] if "warning" in self._file.ncattrs() else []
+        self._file.warning = "\n".join([*before, warning])
 
     @_writing
     def energies(self) -> tuple[np.ndarray, np.ndarray]:

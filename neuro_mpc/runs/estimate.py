@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from neuro_mpc.errors import RunError
 from neuro_mpc.network.layout import neural_groups, stored_bytes, synaptic_groups
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.runfile.paths import free_disk
+from neuro_mpc.runs import cautions
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.stimuli import Stimuli
 
@@ -52,6 +53,7 @@ class Estimate:
 
     compiles  a program is compiled first, or taken from the cache
     shown     what the run shows, in a few lines
+    warnings  what its results will have to be read with caution for
     """
 
     memory: float
@@ -62,6 +64,7 @@ class Estimate:
     presentations: int
     compiles: bool = False
     shown: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, backend: str) -> Estimate:
@@ -83,7 +86,8 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, back
     )
     work = _work(plan, protocol, course, data, COSTS[backend], parameters)
     seconds = work / machine.products_per_second(plan.precision) / plan.threads
-    return Estimate(memory, 2 * records + arrays, seconds, synapses, parameters, course.total, backend != "numpy")
+    found = Estimate(memory, 2 * records + arrays, seconds, synapses, parameters, course.total, backend != "numpy")
+    return replace(found, warnings=tuple(cautions.of_selection(protocol, course.total)))
 
 
 def refuse_too_large(found: Estimate) -> None:
@@ -121,6 +125,7 @@ def as_text(found: Estimate) -> str:
             f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
             "while the run lasts",
             f"time     about {duration(found.seconds)} for {found.presentations:,} presentations{compiling}",
+            *(f"warning  {text}" for text in found.warnings),
         ]
     )
 

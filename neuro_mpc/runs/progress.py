@@ -38,6 +38,9 @@ class SilentProgress:
     def stage(self, text: str) -> None:
         """The run now does what `text` says, for example "compiling"."""
 
+    def warning(self, text: str) -> None:
+        """What the results will have to be read with caution for; the run file keeps it, and it is told at the end."""
+
     def start(self, total: int) -> None:
         """Presentations begin; at the end, `total` of them will have been learned."""
 
@@ -78,6 +81,9 @@ class PlainProgress(SilentProgress):
         if text not in self._stages:
             self._stages.add(text)
             self._say(text)
+
+    def warning(self, text: str) -> None:
+        self._say(f"warning: {text}")
 
     def start(self, total: int) -> None:
         self._total = total
@@ -132,6 +138,9 @@ class ProgressBar(SilentProgress):
 
     def stage(self, text: str) -> None:
         self._bar.update(self._task, description=text)
+
+    def warning(self, text: str) -> None:
+        self._bar.console.print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def start(self, total: int) -> None:
         self._bar.update(self._task, total=total)

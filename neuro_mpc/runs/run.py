@@ -93,9 +93,10 @@ def simulate(
 
 
 def _warned(run: xr.DataTree, progress: SilentProgress | bool | None) -> xr.DataTree:
-    """The run, with the warning that its file holds, unless that is told by who follows it."""
-    if "warning" in run.attrs and not isinstance(progress, SilentProgress):
-        warnings.warn(str(run.attrs["warning"]), stacklevel=3)
+    """The run, with the warnings that its file holds, unless they are told by who follows it."""
+    if not isinstance(progress, SilentProgress):
+        for text in str(run.attrs.get("warning", "")).splitlines():
+            warnings.warn(text, stacklevel=3)
     return run
 
 
@@ -143,6 +144,8 @@ def _simulate(circuit, protocol, trained, seed, backend, threads, keeping, progr
         started |= trained.attributes() if trained else {}
         if keeping.is_complete(started, progress.stage):
             return
+        for text in found.warnings:
+            progress.warning(text)
         saved = keeping.latest(started, progress.stage)
         with ExitStack() as stack:
             workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))

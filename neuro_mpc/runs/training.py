@@ -7,6 +7,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.runs import cautions
 from neuro_mpc.runs.divergence import Diverged, Retreat, Watch
 from neuro_mpc.runs.interruption import held_back
 from neuro_mpc.runs.progress import SilentProgress
@@ -75,6 +76,7 @@ class Training:
                 except Diverged as problem:
                     done = self._go_back(problem)
         self._keep_best()
+        self._warn()
         if self.tested:
             self._evaluate()
         self.retreat.confirm()
@@ -134,6 +136,14 @@ class Training:
             self.presenter.load(self.selection.parameters)
             self._snapshot(self.selection.presentation)
             self.progress.stage(f"keeping what was learned in {self.selection.presentation} presentations")
+
+    def _warn(self) -> None:
+        """Keeps what the results are to be read with caution for; it is told at the end of the run."""
+        for text in (
+            *cautions.of_selection(self.protocol, self.course.total),
+            *cautions.of_spikes(self.presenter.plan.circuit, self.presenter.parameters()),
+        ):
+            self.record.warned(text)
 
     @staticmethod
     def _due(presentation: int, every: int) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from neuro_mpc.descriptions.protocol import Test
+from neuro_mpc.runfile.labels import SPIKE_CONTRADICTED
 from neuro_mpc.simulation import measures
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.sampling import draw_weights
+from neuro_mpc.simulation.sampling import contradicted_share, draw_weights
 from neuro_mpc.stimuli import Stimuli
 
 Values = dict[str, float | np.ndarray]
@@ -20,6 +21,8 @@ def evaluate(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: i
     ``accuracy_mean_weights``  every weight at its mean
     ``accuracy_network``       (network,) of each of `test.ensemble` networks whose weights are drawn once
     ``accuracy_ensemble``      of the mean of the outputs of these networks
+
+    ``spike_contradicted``     the share of synapses whose drawn weights vary more than learned, if any
 
     and so for the other measures; a correct letter ratio has no ensemble. Nothing is learned, and the parameters stay.
     """
@@ -36,7 +39,9 @@ def _networks(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: 
     for network in range(test.ensemble):
         with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
             found.append(measures.measure(presenter, stimuli, test, "test", presentation, votes).values)
-    values: Values = {f"{name}_network": np.array([each[name] for each in found]) for name in found[0]}
+    share = contradicted_share(circuit, parameters)
+    values: Values = {SPIKE_CONTRADICTED: share} if share else {}
+    values |= {f"{name}_network": np.array([each[name] for each in found]) for name in found[0]}
     if votes is not None:
         found = measures.of_votes(stimuli, test, "test", votes, test.ensemble)
         values |= {f"{name}_ensemble": value for name, value in found.items()}

@@ -189,7 +189,8 @@ def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapp
         raise DescriptionError(f"the parameters of {projection} make no probability", expected="0 to 1", **where)
     if too_small.any():
         raise DescriptionError(
-            f"weights of {projection} that are zero so often vary more than the variance says",
+            f"weights of {projection} that are zero so often vary more than the variance says, "
+            f"in {too_small.sum():,} of {too_small.size:,} synapses",
             expected="variance ≥ mean**2*spike/(1 - spike)",
             **where,
         )

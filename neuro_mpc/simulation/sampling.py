@@ -1,4 +1,8 @@
-"""Weights drawn from the distributions that a circuit has learned."""
+"""Weights drawn from the distributions that a circuit has learned.
+
+Parameters may have learned a variance below that of their spike alone. Weights that are drawn are zero as often as the
+spike says, and then vary more than the variance says; `contradicted_share` tells of how many this holds.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import numpy as np
 from neuro_mpc.descriptions.circuit import Circuit, SynapseType
 from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.randomness import generator
+from neuro_mpc.rules.slab import contradicted
 from neuro_mpc.simulation.initial import Parameters
 
 Weights = dict[str, np.ndarray]
@@ -30,6 +35,15 @@ def draw_weights(circuit: Circuit, parameters: Parameters, seed: int, network: i
     }
 
 
+def contradicted_share(circuit: Circuit, parameters: Parameters) -> float:
+    """The share of all synapses of a sized circuit whose spike alone varies more than their variance says."""
+    found = [
+        contradicted(*_moments(circuit.synapse[each.synapse], parameters[name], circuit.shape(name)))
+        for name, each in circuit.projection.items()
+    ]
+    return sum(int(each.sum()) for each in found) / sum(each.size for each in found)
+
+
 def drawn(
     synapse: SynapseType, parameters: Mapping[str, np.ndarray], shape: tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:
@@ -39,15 +53,18 @@ def drawn(
 
         mean μ/(1 − p),   variance (v + μ²)/(1 − p) − μ²/(1 − p)²
     """
-    mean, variance, spike = (
-        _values(text, parameters, shape) for text in (synapse.mean, synapse.variance, synapse.spike)
-    )
+    mean, variance, spike = _moments(synapse, parameters, shape)
     present = rng.random(shape) >= spike
     kept = np.where(spike < 1, 1 - spike, 1)
     slab = mean / kept
-    # Rounding may leave a variance that is zero a little below it.
+    # Rounding, or a spike that contradicts the variance, may leave less than nothing.
     spread = np.sqrt(np.maximum((variance + mean**2) / kept - slab**2, 0))
     return present * (slab + spread * rng.standard_normal(shape))
+
+
+def _moments(synapse: SynapseType, parameters: Mapping[str, np.ndarray], shape: tuple[int, int]) -> list[np.ndarray]:
+    """Mean, variance and probability of the spike, (n_post, n_pre) each."""
+    return [_values(text, parameters, shape) for text in (synapse.mean, synapse.variance, synapse.spike)]
 
 
 def _values(text: str, parameters: Mapping[str, np.ndarray], shape: tuple[int, int]) -> np.ndarray:

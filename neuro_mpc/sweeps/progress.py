@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,10 @@ class SilentSweep:
 
     def say(self, text: str) -> None:
         """Something to know before the members run, or after."""
+
+    def warning(self, text: str) -> None:
+        """What the results are to be read with caution for; in Python alone, it is a warning of Python."""
+        warnings.warn(text, stacklevel=3)
 
     def start(self, total: int) -> None:
         """So many members are going to run."""
@@ -48,6 +53,9 @@ class PlainSweep(SilentSweep):
 
     def say(self, text: str) -> None:
         self._write(text)
+
+    def warning(self, text: str) -> None:
+        self.say(f"warning: {text}")
 
     def start(self, total: int) -> None:
         self._total = total

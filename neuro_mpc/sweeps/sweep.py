@@ -76,6 +76,8 @@ def sweep(
         waiting = [pair for pair in pairs if overwrite or pair[0].state != "complete"]
         at_once = _at_once(workers, scheduler, threads, [expected for _, expected in waiting])
         told.say(_intended(jobs, waiting, len(errors), at_once, scheduler, overwrite))
+        for text in dict.fromkeys(text for _, expected in pairs for text in expected.warnings):
+            told.warning(text)
         outdated = {job.name for job, _ in waiting} if overwrite else set()  # until they are run again
         base = {"circuit": circuit.to_toml(), "protocol": protocol.to_toml()}
         if dry_run:
