@@ -183,7 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help="sweep.nc, or its folder; at most four")
     parser.add_argument("--below", type=float, default=0.5, help="fit loads up to this ratio (default: 0.5)")
-    parser.add_argument("--draws", type=int, default=1000, help="bootstrap samples (default: 1000)")
+    parser.add_argument("--draws", type=int, default=1000, help="bootstrap samples of the fits (default: 1000)")
     parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="figure to write")
     asked = parser.parse_args()
     if len(asked.sweeps) > len(LOOKS):

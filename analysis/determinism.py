@@ -2,9 +2,9 @@
 
     python analysis/determinism.py RUN… --out figure.png
 
-Runs that differ in their seed only belong together; intervals are bootstrap intervals (95 %) of means over
-seeds. Tables are printed: fraction of deterministic synapses and mean parameters of every projection before
-and after learning, and the differences between the projection to the output and the others.
+Runs that differ in their seed only belong together; intervals (95 %) are those of means over seeds, of Student's t for
+fewer than 30; one seed has none. Tables are printed: fraction of deterministic synapses and mean parameters of every
+projection before and after learning, and the differences between the projection to the output and the others.
 """
 
 from __future__ import annotations

@@ -100,7 +100,21 @@ def test_by_load_of_missing_runs():
     assert found["runs"].values.tolist()[:3] == [0, 1, 5]
     assert np.isnan(found["mean"][0])
     assert np.isnan(found["deviation"][1])
-    assert float(found["low"][1]) == float(found["mean"][1]) == float(values[1, 0])
+    assert float(found["mean"][1]) == float(values[1, 0])
+    assert found["low"][:2].isnull().all()
+    assert found["high"][:2].isnull().all()
+
+
+def test_by_load_of_few_seeds_has_students_intervals():
+    found = by_load(curve((0.1, 0.5, 0.2, 1.0), 0.05, seeds=3))
+    np.testing.assert_allclose(found["high"] - found["mean"], 4.302653 / np.sqrt(3) * found["deviation"], rtol=1e-6)
+
+
+def test_an_onset_of_one_seed_has_no_interval():
+    found = onset(curve((0.1, 0.5, 0.2, 1.0), seeds=1), below=10, draws=5)
+    assert found["value"].notnull().all()
+    assert found["low"].isnull().all()
+    assert found["high"].isnull().all()
 
 
 def recipe(monkeypatch, *arguments):

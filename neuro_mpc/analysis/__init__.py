@@ -21,7 +21,6 @@ A run file that lacks what a measure needs gets a RunFileError that names the re
 """
 
 from neuro_mpc.analysis.asymmetry import asymmetry, pairs
-from neuro_mpc.analysis.bootstrap import interval
 from neuro_mpc.analysis.components import principal_components
 from neuro_mpc.analysis.determinism import determinism
 from neuro_mpc.analysis.energy import inference_energy
@@ -36,6 +35,7 @@ from neuro_mpc.analysis.experiments import (
     responses,
 )
 from neuro_mpc.analysis.histograms import histogram
+from neuro_mpc.analysis.intervals import interval
 from neuro_mpc.analysis.onset import by_load, onset, power_law
 from neuro_mpc.analysis.projections import compare_projections, summary
 from neuro_mpc.analysis.selectivity import selectivity, tuning

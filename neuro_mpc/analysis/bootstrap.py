@@ -1,4 +1,4 @@
-"""Intervals by resampling."""
+"""Means by resampling."""
 
 from __future__ import annotations
 
@@ -14,16 +14,6 @@ def resampled_means(values: np.ndarray, draws: int = DRAWS, seed: int = SEED) ->
     # How often each value is drawn says all that the mean needs.
     counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=draws)
     return counts @ values / len(values)
-
-
-def interval(values: np.ndarray, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED) -> tuple[float, float]:
-    """The interval that holds the mean of `values` (n,) at this level: percentiles of the resampled means.
-
-    The same seed gives the same interval. For many values of standard deviation s it tends to
-    mean ± z s/√n, with z = 1.96 at the level 0.95 (Efron & Tibshirani 1993, ch. 13).
-    """
-    low, high = percentiles(resampled_means(values, draws, seed), level)
-    return float(low), float(high)
 
 
 def percentiles(samples: np.ndarray, level: float = LEVEL, axis: int = 0) -> np.ndarray:

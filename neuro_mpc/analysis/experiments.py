@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED, percentiles, resampled_means
+from neuro_mpc.analysis import intervals
+from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile import access
 
@@ -40,19 +41,19 @@ def _names(numbers: xr.DataArray) -> tuple[str, np.ndarray]:
 def mean_interval(
     values: xr.DataArray, over: str, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED
 ) -> xr.Dataset:
-    """`mean`, and `low` and `high` of its bootstrap interval, over one dimension; all others stay.
+    """`mean`, and `low` and `high` of its interval, over one dimension; all others stay.
 
-    Whole entries of `over` are drawn with replacement, the same ones for all other dimensions.
-    The ends are missing where there is one entry only.
+    Below 30 entries of `over` the interval is that of Student's t. From 30 on whole entries are drawn with replacement,
+    the same ones for all other dimensions (bootstrap). The ends are missing where there is one entry only. The
+    attributes say how it was made: `number` of entries, `over`, `interval` ("t" or "bootstrap") and `level`.
     """
     first = values.transpose(over, ...).astype(float)
     mean = first.mean(over, skipna=False)
     flat = first.values.reshape(len(first), -1)
-    ends = (
-        percentiles(resampled_means(flat, draws, seed), level) if len(flat) > 1 else np.full((2, flat.shape[1]), np.nan)
-    )
-    low, high = (mean.copy(data=each.reshape(mean.shape)) for each in ends)
-    return xr.Dataset({"mean": mean, "low": low, "high": high}, attrs={"number": len(first), "over": over})
+    found = intervals.ends(flat, draws, level, seed)
+    low, high = (mean.copy(data=each.reshape(mean.shape)) for each in found)
+    made = {"number": len(first), "over": over, "interval": intervals.kind(len(first)), "level": level}
+    return xr.Dataset({"mean": mean, "low": low, "high": high}, attrs=made)
 
 
 def responses(runs: Runs, quantity: str = "error", draws: int = DRAWS, seed: int = SEED) -> xr.Dataset:
@@ -103,8 +104,10 @@ def lesion_curves(runs: Runs, quantity: str = "performance", draws: int = DRAWS,
     _refuse_different(found, quantity)
     if len(found) == 1:
         values = found[0][quantity]
-        # What has one order only has no spread.
-        return mean_interval(values.fillna(values.isel(repeat=0)), "repeat", draws, seed=seed)
+        repeated = values.isel(repeat=slice(1, None)).notnull().any("repeat")
+        curves = mean_interval(values.fillna(values.isel(repeat=0)), "repeat", draws, seed=seed)
+        # What has one order only has no interval.
+        return curves.assign({end: curves[end].where(repeated) for end in ("low", "high")})
     return mean_interval(_joined([each[quantity].mean("repeat") for each in found]), "run", draws, seed=seed)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import minimize
 
-from neuro_mpc.analysis.bootstrap import LEVEL, SEED, percentiles, resampled_means
+from neuro_mpc.analysis.bootstrap import LEVEL, SEED, percentiles
+from neuro_mpc.analysis.intervals import ends, widened
 from neuro_mpc.errors import NeuroMPCError
 
 PARAMETERS = ("offset", "amplitude", "onset", "exponent")
@@ -24,11 +25,10 @@ def power_law(load: np.ndarray, offset: float, amplitude: float, onset: float, e
 
 def by_load(values: xr.DataArray, dim: str = "load", level: float = LEVEL, seed: int = SEED) -> xr.Dataset:
     """The values (load, seed) of a sweep by load: `mean`, `deviation`, `runs`, and `low` and `high` of a
-    bootstrap interval of the mean over seeds. Loads are in rising order, runs that are missing left out."""
+    95 % interval of the mean over seeds (`interval`). Loads are in rising order, runs that are missing left out."""
     table, loads = _table(values, dim)
     rows = [row[np.isfinite(row)] for row in table]
-    means = [resampled_means(row, seed=[seed, k]) if len(row) else [np.nan] for k, row in enumerate(rows)]
-    low, high = np.array([percentiles(np.asarray(each), level) for each in means]).T
+    low, high = np.array([ends(row, level=level, seed=[seed, k]) for k, row in enumerate(rows)]).T
     arrays = {
         "mean": [row.mean() if len(row) else np.nan for row in rows],
         "deviation": [row.std(ddof=1) if len(row) > 1 else np.nan for row in rows],
@@ -59,7 +59,8 @@ def onset(
     values  (load, seed) of a sweep, in any order of dimensions; runs that are missing are left out
     below   a power law holds near the onset only: loads from the first on whose mean passes this are left out
     draws   bootstrap samples: seeds are drawn with replacement, each with its runs of all loads, because they
-            share their random numbers. A handful of seeds gives intervals that are rather too narrow
+            share their random numbers. The interval around the value is then widened as far as Student's t
+            reaches for so many seeds, within the bounds of the parameters; a single seed has none
 
     `value`, `low`, `high` (parameter); `load`: the loads that were fitted. NeuroMPCError for fewer than five.
     """
@@ -76,13 +77,14 @@ def onset(
     rng = np.random.default_rng(seed)
     count = table.shape[1]
     samples = [fit(table[:, rng.integers(0, count, count)]) for _ in range(draws)]
-    low, high = percentiles(np.array(samples), level)
+    low, high = np.clip(widened(np.array(best), *percentiles(np.array(samples), level), count, level), *fit.reach)
     arrays = {"value": best, "low": low, "high": high}
     found = xr.Dataset(
         {name: ("parameter", np.asarray(each)) for name, each in arrays.items()},
         coords={"parameter": list(PARAMETERS), dim: loads},
     )
-    return found.assign_attrs(below=below, draws=draws, level=level, seed=seed, runs=count)
+    made = {"interval": "bootstrap, widened", "level": level, "runs": count}
+    return found.assign_attrs(below=below, draws=draws, seed=seed, **made)
 
 
 def _table(values: xr.DataArray, dim: str) -> tuple[np.ndarray, np.ndarray]:
@@ -107,6 +109,8 @@ class _Fit:
             loads,
             ((0.0, loads[-2]), EXPONENTS),
         )  # two loads or more lie above the onset
+        (first, last), (least, most) = self.bounds
+        self.reach = np.array([(-np.inf, 0, first, least), (np.inf, np.inf, last, most)])  # ends of `PARAMETERS`
         onsets = np.unique([*np.linspace(*self.bounds[0], GRID), *loads[:-1]])
         pairs = np.meshgrid(onsets, np.geomspace(*EXPONENTS, GRID), indexing="ij")
         self.pairs = np.stack(pairs, -1).reshape(-1, 2)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED, percentiles, resampled_means
+from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.determinism import CERTAINTY, EACH, WIDTH, determinism
 from neuro_mpc.analysis.entropy import entropy
+from neuro_mpc.analysis.intervals import difference, ends
 from neuro_mpc.analysis.units import unit_variability
 from neuro_mpc.analysis.weights import projections, weights
 
@@ -56,16 +57,16 @@ def _of_snapshot(found: xr.Dataset, certainty: float, width: float) -> xr.Datase
 def compare_projections(
     run: xr.DataTree, snapshot: int = -1, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED
 ) -> xr.Dataset:
-    """Is one projection more variable than another? Means over receiving units, with bootstrap intervals.
+    """Is one projection more variable than another? Means over receiving units, with intervals (`interval`).
 
-        variability, low, high                                  (projection)
+        variability, low, high, number (of units)               (projection)
         difference, difference_low, difference_high             (projection, other)
 
     Each receiving unit has one value, its `unit_variability`; units are drawn with replacement, all the
-    synapses of a unit together, because they learned together. A difference is that of a projection minus the
-    other, the two drawn apart; where its interval leaves out zero, one is more variable at this level.
-    The intervals are about the units of one trained circuit, not about circuits trained anew; with a single
-    receiving unit their ends are missing.
+    synapses of a unit together, because they learned together; below 30 units the intervals are those of Student's t,
+    and Welch's for differences. A difference is that of a projection minus the other, the two drawn apart; where its
+    interval leaves out zero, one is more variable at this level. The intervals are about the units of one trained
+    circuit, not about circuits trained again; with a single receiving unit their ends are missing.
 
     Raises RunFileError where no snapshot was recorded.
     """
@@ -80,20 +81,29 @@ def compare_projections(
 def compared(values: Mapping[str, np.ndarray], draws: int, level: float, seed: int) -> xr.Dataset:
     """`compare_projections` for the values (unit,) of each projection."""
     # Every projection has a stream of its own: equal numbers would make their draws go together.
-    samples = np.array([resampled_means(each, draws, [seed, k]) for k, each in enumerate(values.values())])
+    seeds = {name: [seed, k] for k, name in enumerate(values)}
     means = np.array([np.mean(each) for each in values.values()])
-    samples[[len(each) < 2 for each in values.values()]] = np.nan  # one unit says nothing of others
-    between = samples[:, None] - samples[None]
-    low, high = percentiles(samples, level, axis=-1)
-    difference_low, difference_high = percentiles(between, level, axis=-1)
+    low, high = np.array([ends(each, draws, level, seeds[name]) for name, each in values.items()]).T
+    between = [[_apart(values, name, other, draws, level, seeds) for other in values] for name in values]
+    difference_low, difference_high = np.moveaxis(np.array(between), -1, 0)
     one, two = ("projection",), ("projection", "other")
     arrays = {
         "variability": (one, means),
         "low": (one, low),
         "high": (one, high),
+        "number": (one, [len(each) for each in values.values()]),
         "difference": (two, means[:, None] - means),
         "difference_low": (two, difference_low),
         "difference_high": (two, difference_high),
     }
     names = list(values)
     return xr.Dataset(arrays, coords={"projection": names, "other": names})
+
+
+def _apart(
+    values: Mapping[str, np.ndarray], one: str, other: str, draws: int, level: float, seeds: Mapping
+) -> np.ndarray:
+    """The ends of the difference of two projections; a projection does not differ from itself."""
+    if one == other:
+        return np.zeros(2) if len(values[one]) > 1 else np.full(2, np.nan)
+    return difference(values[one], values[other], draws, level, (seeds[one], seeds[other]))

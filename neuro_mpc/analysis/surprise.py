@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.energy import target_loss
+from neuro_mpc.analysis.intervals import widened
 from neuro_mpc.analysis.traces import settled, traces, trajectory_setting
 from neuro_mpc.runfile import access
 
@@ -52,7 +53,8 @@ def error_by_surprise(
     `surprise`, `error` (step, trial)   −ln p of the target; √(Σ_units e²), as inference left it
     `mean_surprise`, `mean_error` (bin) means in `bins` of about as many observations each, fewer where
                                         there are less than five in each
-    `low`, `high` (bin)                 interval of mean_error, trials being drawn with replacement
+    `low`, `high` (bin)                 interval of mean_error: trials are drawn with replacement, and it is widened as
+                                        far as Student's t reaches for the `trials` (bin) in it
 
     The attribute `rank_correlation` is Spearman's, missing where either is constant.
 
@@ -86,9 +88,12 @@ def _binned(surprised: np.ndarray, size: np.ndarray, bins: int, draws: int, leve
     with np.errstate(invalid="ignore", divide="ignore"):
         resampled = (drawn @ sums) / (drawn @ count)
         low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        mean, among = sums.sum(0) / count.sum(0), (count > 0).sum(0)
+        low, high = widened(mean, low, high, among, level)
         return {
             "mean_surprise": ("bin", means / count.sum(0)),
-            "mean_error": ("bin", sums.sum(0) / count.sum(0)),
+            "mean_error": ("bin", mean),
+            "trials": ("bin", among),
             "low": ("bin", low),
             "high": ("bin", high),
             "count": ("bin", count.sum(0)),

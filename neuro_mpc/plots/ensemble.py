@@ -7,8 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from scipy.stats import binomtest
 
-from neuro_mpc.analysis.bootstrap import interval
+from neuro_mpc.analysis.bootstrap import LEVEL
 from neuro_mpc.analysis.experiments import ensembles, experiment
 from neuro_mpc.plots import style
 
@@ -19,7 +20,7 @@ MEAN_OUTPUT = {"color": style.OUTPUT, "linestyle": ":", "linewidth": 1.5, "label
 def plot_ensemble(run: xr.DataTree) -> list[Figure]:
     """Performance of the networks beside that of the circuit with noise and with mean weights (a); of the
     most frequent answer and the mean output of more and more networks (b); how often the most frequent answer
-    is right, by the fraction of networks that give it, with 95 % intervals (c; area: number of answers).
+    is right, by the fraction of networks that give it, with 95 % intervals (c, Wilson's; area: number of answers).
 
     Raises RunFileError where there was no ensemble.
     """
@@ -75,9 +76,15 @@ def _reliability(axes: Axes, found: xr.Dataset) -> None:
     bins = [which == k for k in range(BINS) if (which == k).any()]
     at, mean = ([values[chosen].mean() for chosen in bins] for values in (share, right))
     sizes = [4 + 60 * chosen.mean() for chosen in bins]
-    ends = np.array([interval(right[chosen]) for chosen in bins]).T
+    ends = np.array([_fraction(right[chosen]) for chosen in bins]).T
     axes.errorbar(at, mean, np.abs(ends - mean), color=style.AFTER, linewidth=0.8, elinewidth=0.8, zorder=1)
     axes.scatter(at, mean, s=sizes, color=style.AFTER, linewidth=0, zorder=2)
     axes.set(xlabel="networks that give the answer", ylabel=_counted(found), ylim=(0, 1.05))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     style.ticks(axes.xaxis, 4)
+
+
+def _fraction(right: np.ndarray) -> tuple[float, float]:
+    """Wilson's interval of a fraction, which is right for few answers and near 0 and 1, too."""
+    found = binomtest(int(right.sum()), len(right)).proportion_ci(LEVEL, method="wilson")
+    return found.low, found.high

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.analysis.experiments import experiment, lesion_curves
+from neuro_mpc.analysis.intervals import described
 from neuro_mpc.plots import style
 
 QUANTITIES = {
@@ -30,13 +31,16 @@ def plot_lesion(runs: xr.DataTree | Sequence[xr.DataTree]) -> list[Figure]:
     figure = style.new_figure(style.DOUBLE, 66 * style.MILLIMETRE)
     panels = figure.subplots(1, len(names))
     for index, (axes, name) in enumerate(zip(panels, names)):
-        _panel(axes, lesion_curves(runs, name))
+        curves = lesion_curves(runs, name)
+        _panel(axes, curves)
         chance = first.attrs["chance_loss" if name == "loss" else "chance"]
         axes.axhline(chance, color=style.FAINT, linestyle=(0, (1, 2)), zorder=0)
         axes.set_xlabel(f"fraction of {first.attrs['of']} silenced")
         axes.set_ylabel(QUANTITIES[name].format(first.attrs["counted"]))
         axes.set_ylim(bottom=0)
         style.letter(axes, index)
+    over = {"repeat": "random order"}.get(curves.attrs["over"], curves.attrs["over"])
+    style.note(figure, described(curves.attrs["number"], over))
     lines = [line for line in panels[0].get_lines() if not line.get_label().startswith("_")]
     figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
     return [figure]

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.analysis.experiments import contrast, experiment, responses
+from neuro_mpc.analysis.intervals import described
 from neuro_mpc.plots import lettering, style
 
 Runs = xr.DataTree | Sequence[xr.DataTree]
@@ -44,7 +45,8 @@ def _figure(runs: Runs, kind: str) -> list[Figure]:
     names = found["population"].values
     figure = style.new_figure(style.DOUBLE, (14 + 44 * len(names)) * style.MILLIMETRE)
     panels = figure.subplots(len(names), 2, squeeze=False, sharex=True)
-    over = f"{found.attrs['number']} {found.attrs['over']}s"
+    number, over = found.attrs["number"], found.attrs["over"]
+    counted = f"{number} {over}{'s' if number > 1 else ''}"
     for row, name in zip(panels, names):
         for axes, values in zip(row, (found, differences)):
             _panel(axes, values.sel(population=name), first.attrs["onset"])
@@ -52,12 +54,13 @@ def _figure(runs: Runs, kind: str) -> list[Figure]:
         row[0].set_ylabel("size of the error (a.u.)")
         row[1].set_ylabel("difference (a.u.)")
         row[1].axhline(0, color=style.FAINT, linewidth=0.6, zorder=0)
-        style.heading(row[0], f"{lettering.shorten(name, 24)}, {over}")
+        style.heading(row[0], f"{lettering.shorten(name, 24)}, {counted}")
         style.heading(row[1], f"{lettering.shorten(name, 24)}, less standard")
     for axes in panels[-1]:
         style.steps_axis(axes)
     for index, axes in enumerate(panels.flat):
         style.letter(axes, index)
+    style.note(figure, described(number, over))
     lines = panels[0, 0].get_lines()
     figure.legend(lines, list(found["condition"].values), loc="outside lower center", ncols=len(lines))
     return [figure]

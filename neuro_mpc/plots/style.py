@@ -138,6 +138,11 @@ def heading(axes: Axes, text: str) -> None:
     ).set_in_layout(False)
 
 
+def note(figure: Figure, text: str) -> None:
+    """A line above the figure, at the right: what its intervals are."""
+    figure.suptitle(text, x=0.995, ha="right", fontsize="small")
+
+
 def legend_above(axes: Axes, columns: int = 2, side: str = "left") -> None:
     """A legend over the panel, where no curve can run into it, flush with its left or right end."""
     corner = (0 if side == "left" else 1, 1.0)

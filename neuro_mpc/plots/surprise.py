@@ -32,6 +32,7 @@ def plot_surprise(run: xr.DataTree, sample: int = -1) -> list[Figure]:
         colour = style.OUTPUT if name == target else style.ERROR
         _panel(axes, error_by_surprise(run, name, sample), name, colour)
         style.letter(axes, index)
+    style.note(figure, "means with 95 % intervals over the trials of one run (bootstrap, widened as Student's t)")
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     return [figure]

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.analysis import compare_projections, summary, unit_variability, weights
+from neuro_mpc.analysis import compare_projections, intervals, summary, unit_variability, weights
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
 
@@ -41,6 +41,7 @@ def plot_variability(run: xr.DataTree) -> list[Figure]:
     _units(panels[1, 2], run, names)
     for index, axes in enumerate(axes for axes in panels.flat if axes.axison):
         style.letter(axes, index)
+    style.note(figure, f"d, e: 95 % intervals over the units of one run, {_kinds(compared)}")
     lines = panels[0, 0].get_lines()
     figure.legend(lines, [lettering.shorten(name, 36) for name in names], loc="outside lower center", ncols=NAMES)
     return [figure]
@@ -56,6 +57,11 @@ def _over_learning(axes: Axes, found: xr.Dataset, curve: str) -> None:
     if curve != "entropy":
         axes.set_ylim(0, 1)
     style.presentations_axis(axes)
+
+
+def _kinds(compared: xr.Dataset) -> str:
+    """Which interval: that of Student's t where there are few units."""
+    return " and ".join(sorted({intervals.kind(int(number)) for number in compared["number"].values}))
 
 
 def _means(axes: Axes, compared: xr.Dataset) -> None:

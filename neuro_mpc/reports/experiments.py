@@ -7,6 +7,7 @@ from math import isnan
 import xarray as xr
 
 from neuro_mpc.analysis import by_window, ensembles, experiment, lesion_curves
+from neuro_mpc.analysis.intervals import described
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.runfile import access
 
@@ -42,6 +43,7 @@ def tables(run: xr.DataTree) -> list[Table]:
 
 def _responses(run: xr.DataTree) -> list[Table]:
     found = by_window(run)
+    made = described(found.attrs["number"], found.attrs["over"])
     windows = [str(each) for each in found["window"].values]
     rows = [
         [
@@ -51,9 +53,7 @@ def _responses(run: xr.DataTree) -> list[Table]:
         for condition in found["condition"].values
         for population in found["population"].values
     ]
-    return [
-        ("Size of the error less that of the standard, by steps (95 % intervals over trials)", ["", *windows], rows)
-    ]
+    return [(f"Size of the error less that of the standard, by steps ({made})", ["", *windows], rows)]
 
 
 def _lesions(run: xr.DataTree) -> list[Table]:
@@ -80,4 +80,6 @@ TABLES = {"oddball": _responses, "omission": _responses, "lesion": _lesions, "en
 
 def _interval(values: xr.Dataset) -> str:
     mean, low, high = (float(values[name]) for name in ("mean", "low", "high"))
-    return "—" if isnan(mean) else f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+    if isnan(mean):
+        return "—"
+    return f"{mean:+.3f}" if isnan(low) else f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
