@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from neuro_mpc.spelling import spelled
+from neuro_mpc.spelling import fields_of_python, spelled
 
 SHOWN_IN_FULL = 3
 LONGEST_VALUE = 100
@@ -54,7 +54,8 @@ class DescriptionError(NeuroMPCError):
 
     def details(self) -> str:
         """The error without its source."""
-        lines = [": ".join(part for part in (self.key, self.problem) if part)]
+        key = self.key if self.source else fields_of_python(self.key)  # without a source, it was made in Python
+        lines = [": ".join(part for part in (key, self.problem) if part)]
         if self.found is not None:
             lines.append(f"found: {_shortened(self.found)}")
         lines += [f"expected: {self.expected}"] * bool(self.expected) + [f"try: {self.hint}"] * bool(self.hint)

@@ -23,6 +23,7 @@ OPTION = re.compile(
     rf"|(?P<given>backend|threads|workers|scheduler|out|from) (?P<value>{VALUE})"
     rf"|(?P<named>set|over|seeds|seed|out|from|backend|threads|workers|scheduler))(?![\w-])"
 )
+PROJECTION_END = re.compile(r"(?:\w+\.)*projection\.[^.]+\.(from|to)")
 ARGUMENTS = {"from": "start", "set": "overrides"}
 
 
@@ -39,6 +40,15 @@ def command_line() -> Iterator[None]:
 def spelled(message: str) -> str:
     """A message as who reads it would type what it names."""
     return message if _on_command_line.get() else in_python(message)
+
+
+def fields_of_python(key: str) -> str:
+    """The dotted path of a description with the names that its fields have in Python, where those of TOML are words of
+    the language: ``from`` is `source`, ``to`` is `target`."""
+    found = PROJECTION_END.fullmatch(key)
+    if found is None or _on_command_line.get():
+        return key
+    return f"{key} (in Python {'source' if found[1] == 'from' else 'target'})"
 
 
 def in_python(message: str) -> str:

@@ -249,3 +249,11 @@ def test_messages_name_arguments_in_python_and_options_on_the_command_line(messa
     assert str(error) == told
     with spelling.command_line():
         assert str(error) == message
+
+
+def test_ends_of_a_projection_have_the_names_of_python(tmp_path):
+    tables = nm.load_circuit("mpl").tables()
+    tables["projection"]["input"]["to"] = "hiden"
+    assert "projection.input.to (in Python target): unknown population" in refused(lambda: nm.Circuit(**tables))
+    (tmp_path / "own.toml").write_text(nm.load_circuit("mpl").to_toml().replace('to = "hidden"', 'to = "hiden"'))
+    assert "projection.input.to: unknown population" in refused(lambda: nm.load_circuit(tmp_path / "own.toml"))

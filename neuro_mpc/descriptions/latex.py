@@ -1,4 +1,4 @@
-"""LaTeX of a symbol: letters, accents and fonts. It is printed into documents, which must neither fail nor be led away."""
+"""LaTeX of a symbol: letters, accents and fonts. Printed into a document, it neither breaks it nor leads it away."""
 
 from __future__ import annotations
 
