@@ -279,7 +279,7 @@ def test_wider_types_are_the_same_numbers(folder, data, code, kind):
     for change in (encoded, lambda array: encoded(array)[:2] + bytes([code]) + encoded(array)[3 : 4 + 4 * array.ndim]
                    + array.astype(kind).tobytes()):  # fmt: skip
         for name in (NAMES[0], NAMES[2]):
-            damaged(folder, name, lambda content, array=low[name]: change(array))
+            damaged(folder, name, lambda content, array=low[name], change=change: change(array))
         shown.append(stimuli(folder, brightest=127).batch("test", np.arange(3))[0])
     assert shown[1].dtype == np.float32
     np.testing.assert_array_equal(*shown)
