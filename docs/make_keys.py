@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from neuro_mpc.descriptions import circuit, learning, protocol
+from neuro_mpc.descriptions import circuit, circuit_tables, learning, protocol
 from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.descriptions.inference import Inference
 from neuro_mpc.descriptions.learning import Learning
@@ -72,10 +72,10 @@ def page() -> str:
 
 CIRCUIT: list[tuple[str, type[Table]]] = [
     ("", circuit.Circuit),
-    ("population.NAME", circuit.Population),
-    ("projection.NAME", circuit.Projection),
-    ("synapse.NAME", circuit.SynapseType),
-    ("synapse.NAME.parameter.NAME", circuit.Parameter),
+    ("population.NAME", circuit_tables.Population),
+    ("projection.NAME", circuit_tables.Projection),
+    ("synapse.NAME", circuit_tables.SynapseType),
+    ("synapse.NAME.parameter.NAME", circuit_tables.Parameter),
 ]
 PROTOCOL: list[tuple[str, type[Table]]] = [
     ("", protocol.Protocol),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import neuro_mpc as nm
+from neuro_mpc.quantities import duration
 from neuro_mpc.runs.progress import console_of_output, measured, progress_on
 from neuro_mpc.spelling import command_line
 
@@ -263,21 +264,14 @@ def summary(out: Path, finished: "DataTree", seconds: float) -> str:
     """
     if "experiment" in finished.children:
         kind, start = finished["experiment"].attrs["kind"], finished.attrs["start_run"]
-        return f"{out}: {kind} on {start} in {_duration(seconds)}"
+        return f"{out}: {kind} on {start} in {duration(seconds)}"
     from neuro_mpc.runfile.access import final_measure
 
     presentations = finished["learning"].sizes["presentation"]
-    learned = f"{out}: {presentations} presentations in {_duration(seconds)}"
+    learned = f"{out}: {presentations} presentations in {duration(seconds)}"
     measure = final_measure(finished)
     line = f"{learned}, {measured(measure)}" if measure else learned
     return "\nwarning: ".join([line, *finished.attrs.get("warning", "").splitlines()])
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _described(

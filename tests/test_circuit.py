@@ -4,9 +4,13 @@ import copy
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import neuro_mpc as nm
-from neuro_mpc.descriptions.circuit import Circuit, Population, Projection
+from neuro_mpc.descriptions import graph
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit_tables import Population, Projection
 from neuro_mpc.errors import DescriptionError
 
 TWO_LAYERS = {
@@ -52,6 +56,36 @@ def refused(tables):
 @pytest.fixture
 def circuit():
     return Circuit(**TWO_LAYERS)
+
+
+def depth_first(senders):
+    """The order of a depth-first walk over the senders of each in turn."""
+    order = []
+
+    def visit(name):
+        if name not in order:
+            for sender in senders[name]:
+                visit(sender)
+            order.append(name)
+
+    for name in senders:
+        visit(name)
+    return order
+
+
+@given(st.integers(1, 12), st.randoms(use_true_random=False))
+def test_any_graph_is_evaluated_depth_first_over_the_senders(size, random):
+    ranks = {f"p{k}": random.random() for k in range(size)}
+    earlier = {name: [other for other in ranks if ranks[other] < ranks[name]] for name in ranks}
+    senders = {name: random.sample(others, random.randint(0, len(others))) for name, others in earlier.items()}
+    assert graph.loop(senders) == []
+    assert graph.order(senders) == depth_first(senders)
+
+
+def test_a_loop_is_told_from_its_first_population_on():
+    senders = {"a": ["c"], "b": ["d"], "c": ["b"], "d": ["c"], "e": []}
+    assert graph.loop(senders) == ["b", "c", "d", "b"]
+    assert graph.reached(senders, "a") == {"b", "c", "d"}
 
 
 def test_roles_and_order_of_evaluation(circuit):

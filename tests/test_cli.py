@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
+from neuro_mpc.quantities import duration
 from neuro_mpc.runs import task
 
 RUN = ["run", "mpl", "toy-language"]
@@ -207,7 +208,7 @@ def test_summary_prefers_the_evaluation(tmp_path):
     ],
 )
 def test_duration(seconds, told):
-    assert cli._duration(seconds) == told
+    assert duration(seconds) == told
 
 
 def test_list_names_what_is_shipped():

@@ -7,7 +7,7 @@ import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.network import launch
-from neuro_mpc.runs.run import plan_of
+from neuro_mpc.runs.preparation import plan_of
 from neuro_mpc.simulation import initial, measures
 from neuro_mpc.simulation.evaluation import evaluate
 from neuro_mpc.simulation.presentation import Presenter

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neuro_mpc.descriptions.circuit import SynapseType
+from neuro_mpc.descriptions.circuit_tables import SynapseType
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.descriptions.shipped import files, synapse_type
 from neuro_mpc.errors import DescriptionError

@@ -2,109 +2,17 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import ValidationInfo, model_validator
 
-from neuro_mpc.descriptions import shipped
-from neuro_mpc.descriptions.tables import Formula, Table, problem
+from neuro_mpc.descriptions import graph, shipped
+from neuro_mpc.descriptions.circuit_checks import problems_of
+from neuro_mpc.descriptions.circuit_tables import Population, Projection, SynapseType
+from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.errors import DescriptionError
-
-LARGEST = 1_000_000
-Size = Annotated[int, Field(ge=1, le=LARGEST)]
-
-
-class Population(Table):
-    """Units of one role: clamped to the stimulus, free (belief, prediction, error), or clamped to the target.
-
-    role        what the units are given: the "stimulus", nothing ("free"), or the "target"
-    size        that of clamped populations comes from the protocol
-    activation  f, an expression in the belief ``r``; free populations only, the identity ``r`` by default
-    readout     "softmax" (cross-entropy, the default) or "gaussian" (linear, squared error); target only
-    """
-
-    role: Literal["stimulus", "free", "target"] = "free"
-    size: Size | None = None
-    activation: str | None = None
-    readout: Literal["softmax", "gaussian"] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_of_the_role(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        by_role = {"free": ("activation", "r"), "target": ("readout", "softmax")}
-        name, default = by_role.get(str(data.get("role", "free")), ("size", None))
-        return {**data, name: default} if data.get(name) is None and default else data
-
-    @model_validator(mode="after")
-    def _fits_the_role(self) -> Self:
-        if self.role == "free" and self.size is None:
-            raise problem("a free population needs a size", expected="size = number of units")
-        if self.role != "free" and self.activation is not None:
-            raise problem(f"a {self.role} population has no activation", hint="remove activation")
-        if self.role != "target" and self.readout is not None:
-            raise problem(f"a {self.role} population has no readout", hint='role = "target", or remove readout')
-        return self
-
-
-class Parameter(Table):
-    """One parameter of every synapse of a type.
-
-    initial      number, or expression in n, n_pre, n_post, normal(mean, std), uniform(low, high), identity()
-    low, high    bounds that learning keeps to; without them, unbounded
-    rate_factor  factor on the learning rate; 0 holds the parameter still
-    symbol       LaTeX of its name
-    """
-
-    initial: Formula
-    low: float | None = None
-    high: float | None = None
-    rate_factor: Annotated[float, Field(ge=0)] = 1.0
-    symbol: str | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low is not None and self.high is not None and not self.low < self.high:
-            raise problem(f"low = {self.low} is not below high = {self.high}", expected="low < high")
-        return self
-
-
-class SynapseType(Table):
-    """A weight's distribution, as expressions in the parameters and the fan-in ``n``.
-
-    description  one line, for `neuro-mpc list`
-    parameter  a table for each parameter, by its name
-    mean      μ
-    variance  v
-    spike     probability that the weight is zero; otherwise, and without a spike, it is normal
-    """
-
-    description: str = ""
-    mean: str
-    variance: str = "0"
-    spike: str = "0"
-    parameter: dict[str, Parameter]
-
-
-class Projection(Table):
-    """All-to-all synapses of one type from a population to another, `delay` sequence steps late.
-
-    from, to  population that sends, population that receives
-    delay    steps by which the input is late; 0: of the same step
-    synapse  name of a synapse type, of this file or shipped
-    initial  parameter → initial value, in place of that of the synapse type
-    """
-
-    source: str = Field(alias="from")
-    target: str = Field(alias="to")
-    delay: Annotated[int, Field(ge=0, le=LARGEST)] = 0
-    synapse: str
-    initial: dict[str, Formula] = {}
 
 
 class Circuit(Table):
@@ -132,9 +40,6 @@ class Circuit(Table):
 
     @model_validator(mode="after")
     def _whole(self, info: ValidationInfo) -> Self:
-        # Imported here: the checks read circuits, and a circuit checks itself.
-        from neuro_mpc.descriptions.circuit_checks import problems_of
-
         source = (info.context or {}).get("source", "")
         if problems := problems_of(self):
             raise DescriptionError.collect(problems, source)
@@ -153,12 +58,12 @@ class Circuit(Table):
     @property
     def free(self) -> tuple[str, ...]:
         """Names of the free populations in the order of evaluation: senders without delay come first."""
-        return tuple(name for name in evaluation_order(self)[0] if self.population[name].role == "free")
+        return tuple(name for name in graph.order(self.senders()) if self.population[name].role == "free")
 
     @property
     def components(self) -> tuple[tuple[str, ...], ...]:
         """The free populations in the order of evaluation, those that hear of each other (at any delay) together."""
-        reached = {name: self._reached(name) for name in self.free}
+        reached = {name: graph.reached(self.receivers(), name) for name in self.free}
         found: dict[str, tuple[str, ...]] = {}
         for name in self.free:
             together = tuple(
@@ -172,14 +77,15 @@ class Circuit(Table):
         """Whether a component's steps depend on each other."""
         return len(component) > 1 or any(each.source in component for each in self.incoming(component[0]).values())
 
-    def _reached(self, start: str) -> set[str]:
-        """Populations that hear of `start`, by any number of projections."""
-        found, waiting = set(), [start]
-        while waiting:
-            new = {each.target for each in self.outgoing(waiting.pop()).values()} - found
-            found |= new
-            waiting += new
-        return found
+    def senders(self) -> dict[str, list[str]]:
+        """population → those that it has to wait for: its senders without delay."""
+        return {
+            name: [each.source for each in self.incoming(name).values() if each.delay == 0] for name in self.population
+        }
+
+    def receivers(self) -> dict[str, list[str]]:
+        """population → those that hear of it, at any delay."""
+        return {name: [each.target for each in self.outgoing(name).values()] for name in self.population}
 
     def _of_role(self, role: str) -> list[str]:
         return [name for name, population in self.population.items() if population.role == role]
@@ -242,34 +148,3 @@ def with_shipped_synapses(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 def _synapse_name(projection: object) -> object:
     return projection.get("synapse") if isinstance(projection, Mapping) else getattr(projection, "synapse", None)
-
-
-def evaluation_order(circuit: Circuit) -> tuple[list[str], list[str]]:
-    """The populations in topological order by projections without delay, and a loop if there is one."""
-    order, state = [], dict.fromkeys(circuit.population, "new")
-    for start in circuit.population:
-        if loop := _visit(circuit, start, state, order, []):
-            return order, loop
-    return order, []
-
-
-def _visit(circuit: Circuit, name: str, state: dict[str, str], order: list[str], path: list[str]) -> list[str]:
-    """Depth first over the senders of `name`; returns a loop in the direction of the projections."""
-    if state.get(name) != "new":
-        return [name, *reversed(path[path.index(name) :])] if state.get(name) == "open" else []
-    state[name] = "open"
-    for each in circuit.incoming(name).values():
-        if each.delay == 0 and (loop := _visit(circuit, each.source, state, order, [*path, name])):
-            return loop
-    state[name] = "done"
-    order.append(name)
-    return []
-
-
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
-PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-
-
-def is_parameter_name(name: str) -> bool:
-    """Whether a name can stand in an expression."""
-    return bool(PARAMETER_NAME.fullmatch(name)) and not keyword.iskeyword(name)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from neuro_mpc.descriptions import latex, shipped
-from neuro_mpc.descriptions.circuit import (
-    NAME,
-    Circuit,
-    Parameter,
-    Projection,
-    SynapseType,
-    evaluation_order,
-    is_parameter_name,
-)
+from neuro_mpc.descriptions import graph, latex, shipped
+from neuro_mpc.descriptions.circuit_tables import NAME, Parameter, Projection, SynapseType, is_parameter_name
 from neuro_mpc.descriptions.expressions import SIZES, derivative, parse
 from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
 from neuro_mpc.errors import DescriptionError, did_you_mean
+
+if TYPE_CHECKING:
+    from neuro_mpc.descriptions.circuit import Circuit
 
 RESERVED = {"r", *SIZES, *FUNCTIONS, *RANDOM_FUNCTIONS}
 MOST_POPULATIONS = 500
@@ -201,15 +197,15 @@ def bounds_text(parameter: Parameter) -> str:
 
 
 def _graph(circuit: Circuit) -> Iterator[DescriptionError]:
-    _, loop = evaluation_order(circuit)
-    if loop:
+    if loop := graph.loop(circuit.senders()):
         yield DescriptionError(
             f"a loop without delay: {' → '.join(loop)}",
             key="projection",
             expected="every loop has a delay",
             hint="delay = 1 in one of its projections",
         )
-    led = _leading_to(circuit, circuit.target)
+    sources = {name: [each.source for each in circuit.incoming(name).values()] for name in circuit.population}
+    led = {circuit.target} | graph.reached(sources, circuit.target)
     for name, population in circuit.population.items():
         if population.role != "stimulus" and not circuit.incoming(name):
             yield DescriptionError(
@@ -223,12 +219,3 @@ def _graph(circuit: Circuit) -> Iterator[DescriptionError]:
                 key=f"population.{name}",
                 expected=f'a projection with from = "{name}"',
             )
-
-
-def _leading_to(circuit: Circuit, target: str) -> set[str]:
-    led, waiting = {target}, [target]
-    while waiting:
-        senders = {each.source for each in circuit.incoming(waiting.pop()).values()} - led
-        led |= senders
-        waiting += senders
-    return led

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+import tomli_w
+
 from neuro_mpc.errors import DescriptionError
 
 LARGEST_FILE, DEEPEST = 1_000_000, 12
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def read_toml(path: Path, source: str = "") -> dict[str, object]:
@@ -62,28 +61,9 @@ def _is_shallow(tables: object) -> bool:
 
 def to_toml(table: Mapping[str, object]) -> str:
     """The TOML text of nested tables: values first, then one section for each table that is not empty."""
-    return "\n".join(_sections(table, ())) + "\n"
+    return tomli_w.dumps(_without_empty(table))
 
 
-def _sections(table: Mapping[str, object], path: tuple[str, ...]) -> list[str]:
-    values = [f"{_key(name)} = {_value(value)}" for name, value in table.items() if not isinstance(value, Mapping)]
-    header = ["", f"[{'.'.join(map(_key, path))}]"] if path and values else []
-    tables = {name: value for name, value in table.items() if isinstance(value, Mapping)}
-    return header + values + [line for name, inner in tables.items() for line in _sections(inner, (*path, name))]
-
-
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _text(name)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_value, value))}]"
-    return _text(value) if isinstance(value, str) else repr(value)
-
-
-def _text(text: str) -> str:
-    # A JSON string is a TOML string but for DEL, which TOML wants escaped.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _without_empty(table: Mapping[str, object]) -> dict[str, object]:
+    pruned = {name: _without_empty(each) if isinstance(each, Mapping) else each for name, each in table.items()}
+    return {name: each for name, each in pruned.items() if each != {}}

@@ -6,8 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 
-from neuro_mpc.descriptions.circuit import Circuit, Projection
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_checks import bounds_text
+from neuro_mpc.descriptions.circuit_tables import Projection
 from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, brian_name, derive, text
 from neuro_mpc.rules.notation import Notation

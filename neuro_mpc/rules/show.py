@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 
-from neuro_mpc.descriptions.circuit import Circuit, Projection
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit_tables import Projection
 from neuro_mpc.rules.equations import Code, Section, sections
 from neuro_mpc.rules.notation import Latex, Unicode, escaped
 

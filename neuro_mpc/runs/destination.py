@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuro_mpc import files
-from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
@@ -18,13 +16,14 @@ from neuro_mpc.runfile.lock import refuse_locked
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, refuse_links, saved_path
 from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.runs.preparation import Preparation
 from neuro_mpc.runs.provenance import DESCRIBED_ANYWAY, differences, shown
 
 Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Keeping:
+class Destination:
     """A run file and what is to be done with what is there; the names are those of `neuro_mpc.simulate`.
 
     Raises RunError where the folder cannot be written, or something is there and neither is asked for.
@@ -91,34 +90,26 @@ class Keeping:
                 "--accept-changes to go on all the same",
             )
 
-    def record(
-        self,
-        saved: Checkpoint | None,
-        started: Mapping[str, str],
-        circuit: Circuit,
-        protocol: Protocol,
-        seed: int,
-        backend: str,
-        threads: int,
-    ) -> RunFile:
+    def record(self, run: Preparation, saved: Checkpoint | None) -> RunFile:
         """The run file to write to: a new one, or as it was at a checkpoint."""
         for path in (partial_path(self.path), self._saved):
             files.discard_leftovers(path)
+        started = run.provenance
         if saved is None:
             checkpoint.discard(self.path)
             more = {name: text for name, text in started.items() if name not in DESCRIBED_ANYWAY}
             return RunFile(
                 self.path,
-                circuit=circuit,
-                protocol=protocol,
-                seed=seed,
-                backend=backend,
-                threads=threads,
+                circuit=run.circuit,
+                protocol=run.protocol,
+                seed=run.seed,
+                backend=run.backend,
+                threads=run.plan.threads,
                 overwrite=self.overwrite or self.resume,
                 extra_attributes=more,
             )
         saved.write_records(partial_path(self.path))
-        record = RunFile.reopened(self.path, protocol=protocol)
+        record = RunFile.reopened(self.path, protocol=run.protocol)
         if changes := differences(saved.origin, started):
             record.changed(saved.presentation, changes, started)
         return record

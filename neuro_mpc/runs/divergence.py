@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -149,11 +150,28 @@ class Retreat:
 
 
 class _Waiting:
-    """A run file that is written to later."""
+    """What a training writes to its run file, later."""
 
     def __init__(self, record: RunFile, calls: list[Callable[[], None]]):
         self._record, self._calls = record, calls
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        method = getattr(self._record, name)
-        return lambda *args, **options: self._calls.append(lambda: method(*args, **options))
+    def symbols(self, names: Sequence[str]) -> None:
+        self._calls.append(partial(self._record.symbols, names))
+
+    def snapshot(self, presentation: int, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        self._calls.append(partial(self._record.snapshot, presentation, parameters))
+
+    def learning(self, presentation: int, **values: float) -> None:
+        self._calls.append(partial(self._record.learning, presentation, **values))
+
+    def sample(self, presentation: int, *arrays: object) -> None:
+        self._calls.append(partial(self._record.sample, presentation, *arrays))
+
+    def test(self, presentation: int, values: Mapping[str, float]) -> None:
+        self._calls.append(partial(self._record.test, presentation, values))
+
+    def generated(self, presentation: int, sequences: np.ndarray, **names: object) -> None:
+        self._calls.append(partial(self._record.generated, presentation, sequences, **names))
+
+    def evaluation(self, values: Mapping[str, float | np.ndarray]) -> None:
+        self._calls.append(partial(self._record.evaluation, values))

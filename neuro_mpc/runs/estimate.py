@@ -14,6 +14,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.layout import neural_groups, stored_bytes, synaptic_groups
 from neuro_mpc.network.plan import Plan
+from neuro_mpc.quantities import in_bytes, rough_duration
 from neuro_mpc.runfile.paths import free_disk
 from neuro_mpc.runs import cautions
 from neuro_mpc.simulation.schedule import Course
@@ -124,27 +125,10 @@ def as_text(found: Estimate) -> str:
             f"memory   about {in_bytes(found.memory)}{of}",
             f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
             "while the run lasts",
-            f"time     about {duration(found.seconds)} for {found.presentations:,} presentations{compiling}",
+            f"time     about {rough_duration(found.seconds)} for {found.presentations:,} presentations{compiling}",
             *(f"warning  {text}" for text in found.warnings),
         ]
     )
-
-
-def duration(seconds: float) -> str:
-    """Such as `3 minutes`."""
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds" if seconds >= 1.5 else "a second"
-
-
-def in_bytes(number: float) -> str:
-    """Such as `1.2 GB`."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:,.3g} TB" if number < 1000 else f"{number:,.0f} TB"
 
 
 def _synapses(plan: Plan, projection: str) -> int:

@@ -24,14 +24,14 @@ SHOWN = 8
 TRIALS_COMPARED = 256
 
 
-def origin(
-    circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int, data: Stimuli
+def described(
+    *, circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int, data: Stimuli
 ) -> dict[str, str]:
     """name → text: circuit and protocol (TOML), seed, backend, threads, data, versions, and the machine.
 
     All of it is found among the attributes of the run file.
     """
-    described = {
+    texts = {
         "circuit": circuit.to_toml(),
         "protocol": protocol.to_toml(),
         "seed": str(seed),
@@ -43,7 +43,7 @@ def origin(
         "numpy_version": np.__version__,
         "processor": f"{platform.machine()} {_digest(launch.processor().encode())}",
     }
-    return described if backend == "numpy" else {**described, "compiler": compiler_version()}
+    return texts if backend == "numpy" else {**texts, "compiler": compiler_version()}
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

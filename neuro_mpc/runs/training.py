@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from neuro_mpc import stimuli
-from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs import cautions
 from neuro_mpc.runs.divergence import Diverged, Retreat, Watch
 from neuro_mpc.runs.interruption import held_back
+from neuro_mpc.runs.preparation import Preparation
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.simulation import evaluation, initial, measures
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.simulation.selection import Selection, is_selected
 
 
@@ -23,15 +22,14 @@ class Training:
     def __init__(
         self,
         presenter: Presenter,
-        protocol: Protocol,
-        course: Course,
-        data: stimuli.Stimuli,
+        run: Preparation,
         record: RunFile,
         progress: SilentProgress,
         checkpoints: Checkpoints,
     ):
+        protocol, course = run.protocol, run.course
         self.presenter, self.protocol, self.course = presenter, protocol, course
-        self.data, self.progress, self.checkpoints = data, progress, checkpoints
+        self.data, self.progress, self.checkpoints = run.data, progress, checkpoints
         self.selection = Selection(protocol)
         self.watch = Watch(presenter, protocol.learning.backoff > 0)
         self.retreat = Retreat(protocol.learning.backoff, record)
@@ -67,10 +65,12 @@ class Training:
             self.progress.stage("learning")
         self.progress.start(self.course.total)
         with held_back() as interrupted:
-            while done <= self.course.total:
+            while True:
                 try:
                     self._save_when_due(done, interrupted())
                     self._before(done)
+                    if done == self.course.total:
+                        break
                     self._present(done)
                     done += 1
                 except Diverged as problem:
@@ -150,8 +150,6 @@ class Training:
         return every > 0 and presentation % every == 0
 
     def _present(self, presentation: int) -> None:
-        if presentation == self.course.total:
-            return
         trials = self.course.batch_of(presentation)
         batch = self.data.batch("train", trials)
         rate = self.course.rate(presentation, self.selection.factor) * self.retreat.factor

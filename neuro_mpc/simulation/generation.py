@@ -66,7 +66,13 @@ class Reader:
         self._count, self._stack = 0, ExitStack()
 
     def __enter__(self) -> Reader:
-        plan = Plan(self.trained.circuit, self.texts, 1, precision=self.trained.protocol.precision, symbolic=True)
+        plan = Plan(
+            circuit=self.trained.circuit,
+            trials=self.texts,
+            steps=1,
+            precision=self.trained.protocol.precision,
+            symbolic=True,
+        )
         with ExitStack() as stack:
             workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
             program = stack.enter_context(launch.start(plan, launch.available(self.backend), workspace))

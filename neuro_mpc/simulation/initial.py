@@ -8,8 +8,9 @@ import numpy as np
 import sympy
 
 from neuro_mpc.descriptions import shipped
-from neuro_mpc.descriptions.circuit import Circuit, Parameter
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_checks import bounds_text
+from neuro_mpc.descriptions.circuit_tables import Parameter
 from neuro_mpc.descriptions.expressions import SIZES, evaluate, parse
 from neuro_mpc.descriptions.functions import RandomCall, identity, normal
 from neuro_mpc.descriptions.protocol import Protocol

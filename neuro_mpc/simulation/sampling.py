@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neuro_mpc.descriptions.circuit import Circuit, SynapseType
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit_tables import SynapseType
 from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.randomness import generator
 from neuro_mpc.rules.slab import contradicted

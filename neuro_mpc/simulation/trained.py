@@ -13,8 +13,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from neuro_mpc.descriptions.circuit import Circuit, Parameter
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_checks import bounds_text
+from neuro_mpc.descriptions.circuit_tables import Parameter
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, RunFileError, did_you_mean
 from neuro_mpc.runfile import access

@@ -14,7 +14,8 @@ from typing import Annotated, Literal, Self, cast
 import numpy as np
 from pydantic import Field, model_validator
 
-from neuro_mpc.descriptions.circuit import LARGEST, Circuit
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit_tables import LARGEST
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
 from neuro_mpc.descriptions.tables import Count, problem

@@ -18,11 +18,11 @@ from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileE
 from neuro_mpc.runfile.access import final_measure
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.reading import attributes
-from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
+from neuro_mpc.runs.estimate import Estimate
+from neuro_mpc.runs.preparation import prepare
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.provenance import differences, shown
-from neuro_mpc.runs.run import prepare, simulate
-from neuro_mpc.simulation import initial
+from neuro_mpc.runs.run import simulate
 from neuro_mpc.sweeps.grid import Grid, Member, settings_of
 
 Tell = Callable[[str, float], None]
@@ -69,6 +69,7 @@ def checked(
     circuit: Circuit,
     protocol: Protocol,
     folder: Path,
+    *,
     backend: str,
     threads: int,
     overwrite: bool,
@@ -91,11 +92,18 @@ def checked(
         raise _cannot_run(problems, len(grid) // len(grid.seeds))
     for member in grid.members():
         described, expected = found[member.index[:-1]]
-        path = str(folder / f"{member.name}.nc")
-        yield (
-            Job(member.name, path, *described, member.seed, backend, threads, overwrite, accept_changes),
-            expected,
+        job = Job(
+            name=member.name,
+            path=str(folder / f"{member.name}.nc"),
+            circuit=described[0],
+            protocol=described[1],
+            seed=member.seed,
+            backend=backend,
+            threads=threads,
+            overwrite=overwrite,
+            accept_changes=accept_changes,
         )
+        yield job, expected
 
 
 def _check(
@@ -104,11 +112,8 @@ def _check(
     """Circuit and protocol as the run file will have them, and what the run will take."""
     for_circuit, for_protocol = settings_of(member)
     circuit, protocol = changed(circuit, for_circuit), changed(protocol, for_protocol)
-    plan, course, data = prepare(circuit, protocol, member.seed, backend, threads)
-    expected = estimate(plan, protocol, course, data, backend)
-    refuse_too_large(expected)
-    initial.draw(plan.circuit, protocol, member.seed)
-    return (plan.circuit.to_toml(), protocol.to_toml()), expected
+    run = prepare(circuit, protocol, seed=member.seed, backend=backend, threads=threads)
+    return (run.circuit.to_toml(), run.protocol.to_toml()), run.estimate
 
 
 def _cannot_run(problems: dict[str, NeuroMPCError], points: int) -> DescriptionError:

@@ -15,7 +15,8 @@ from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.network import launch
-from neuro_mpc.runs.estimate import Estimate, duration
+from neuro_mpc.quantities import duration, rough_duration
+from neuro_mpc.runs.estimate import Estimate
 from neuro_mpc.runs.progress import measured
 from neuro_mpc.sweeps import combined, workers
 from neuro_mpc.sweeps.grid import grid
@@ -70,7 +71,8 @@ def sweep(
     with sweep_progress_of(progress) as told:
         told.say(str(points))
         backend = launch.available(backend, told.say)
-        pairs = list(checked(points, circuit, protocol, folder, backend, threads, overwrite, accept_changes))
+        chosen = {"backend": backend, "threads": threads, "overwrite": overwrite, "accept_changes": accept_changes}
+        pairs = list(checked(points, circuit, protocol, folder, **chosen))
         jobs = [job for job, _ in pairs]
         errors = {} if overwrite else compared(jobs)
         waiting = [pair for pair in pairs if overwrite or pair[0].state != "complete"]
@@ -139,7 +141,7 @@ def _intended(
     where = f"on the workers of {scheduler}" if scheduler else f"{at_once} at a time"
     seconds = sum(expected.seconds for _, expected in waiting) / max(1, at_once)
     compiling = ", and compiling" if any(expected.compiles for _, expected in waiting) else ""
-    about = "" if scheduler else f", about {duration(seconds)}{compiling}"
+    about = "" if scheduler else f", about {rough_duration(seconds)}{compiling}"
     return ", ".join(parts) + (f"; {where}{about}" if waiting else "")
 
 
@@ -155,7 +157,7 @@ def _line(outcome: Outcome) -> str:
     if outcome.error:
         return f"{outcome.name}: failed: {_first_lines(outcome.error)}"
     values = measured(outcome.measured)
-    return f"{outcome.name}: {outcome.seconds:.1f} s" + (f", {values}" if values else "")
+    return f"{outcome.name}: {duration(outcome.seconds)}" + (f", {values}" if values else "")
 
 
 def _first_lines(error: str) -> str:

@@ -1,0 +1,203 @@
+"""Everything that a run is made from, checked before anything is compiled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from neuro_mpc import arguments, stimuli
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.inference import SCHEMES
+from neuro_mpc.descriptions.learning import OPTIMIZERS
+from neuro_mpc.descriptions.loading import as_circuit, as_protocol
+from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+from neuro_mpc.errors import DescriptionError, RunError
+from neuro_mpc.experiments import refuse_unsuitable
+from neuro_mpc.network import launch
+from neuro_mpc.network.plan import Plan, options_of
+from neuro_mpc.runs import provenance
+from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
+from neuro_mpc.simulation import initial
+from neuro_mpc.simulation.schedule import Course
+from neuro_mpc.simulation.trained import Source, Trained, load_trained, on_task_of
+
+EXPERIMENT_HINT = "the run file to start from: --from run.nc"
+Named = str | os.PathLike[str]  # the name of a shipped description, or the path of a TOML file
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A run that can start.
+
+    plan        what the generated code depends on, with the sized circuit
+    protocol    of the whole run; an experiment's, on the task of the trained run
+    seed        feeds every random number
+    backend     "cpp", "cython" or "numpy": one that this machine has
+    data        the trials
+    course      their order, and the learning rates
+    estimate    what the run will take
+    parameters  projection → parameter → values that learning begins with
+    trained     the trained circuit that the run starts from, if from any
+    """
+
+    plan: Plan
+    protocol: Protocol
+    seed: int
+    backend: str
+    data: stimuli.Stimuli
+    course: Course
+    estimate: Estimate
+    parameters: initial.Parameters
+    trained: Trained | None
+
+    @property
+    def circuit(self) -> Circuit:
+        """With all its sizes."""
+        return self.plan.circuit
+
+    @cached_property
+    def provenance(self) -> dict[str, str]:
+        """name → text of all that the numbers of the run depend on, to tell one run from another."""
+        described = provenance.described(
+            circuit=self.circuit,
+            protocol=self.protocol,
+            seed=self.seed,
+            backend=self.backend,
+            threads=self.plan.threads,
+            data=self.data,
+        )
+        return described | (self.trained.attributes() if self.trained else {})
+
+
+def prepare(
+    circuit: Circuit | Named | None,
+    protocol: Protocol | ExperimentProtocol | Named,
+    *,
+    start: Source | None = None,
+    seed: int | None = None,
+    backend: str,
+    threads: int,
+    say: Callable[[str], None] = lambda text: None,
+) -> Preparation:
+    """The run of a protocol on a circuit, or on a trained one: the arguments are those of `simulate`.
+
+    Raises DescriptionError where they do not fit together, RunError for a run that this machine cannot hold, and
+    RunFileError where `start` cannot be read; `say` is told of a backend that stands in for another.
+    """
+    circuit, protocol = None if circuit is None else as_circuit(circuit), as_protocol(protocol)
+    seed, threads = None if seed is None else arguments.seed(seed), arguments.threads(threads)
+    trained = None if start is None else load_trained(start)
+    circuit, protocol, seed = _whole(circuit, protocol, trained, seed)
+    backend = launch.available(backend, say)
+    data = stimuli.load(protocol, circuit, seed)
+    circuit = circuit.sized(data.width, data.classes)
+    course = Course(protocol.learning, data.size("train"), seed, data.streams > 0, data.carries)
+    _refuse_unfit(circuit, protocol, course, data)
+    if protocol.experiment is not None:
+        refuse_unsuitable(protocol.experiment, circuit, data, protocol.name)
+    plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
+    expected = estimate(plan, protocol, course, data, backend)
+    refuse_too_large(expected)
+    parameters = trained.parameters_for(circuit) if trained else initial.draw(circuit, protocol, seed)
+    return Preparation(
+        plan=plan,
+        protocol=protocol,
+        seed=seed,
+        backend=backend,
+        data=data,
+        course=course,
+        estimate=expected,
+        parameters=parameters,
+        trained=trained,
+    )
+
+
+def _whole(
+    circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, trained: Trained | None, seed: int | None
+) -> tuple[Circuit, Protocol, int]:
+    """Circuit, protocol and seed; what is not given is that of the trained circuit."""
+    if trained is not None:
+        return (
+            circuit or trained.unsized(),
+            on_task_of(protocol, trained),
+            trained.seed if seed is None else seed,
+        )
+    if isinstance(protocol, ExperimentProtocol) or protocol.experiment is not None:
+        raise RunError(f"{protocol.name} is an experiment on a trained circuit", hint=EXPERIMENT_HINT)
+    if circuit is None:
+        raise RunError("there is no circuit", hint="a circuit, or the run to start from")
+    return circuit, protocol, seed or 0
+
+
+def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Stimuli, threads: int = 1) -> Plan:
+    """What the generated code depends on."""
+    learning, inference = protocol.learning, protocol.inference
+    return Plan(
+        circuit=circuit,
+        trials=trials,
+        steps=data.steps,
+        read=data.read,
+        scheme=inference.scheme,
+        scheme_options=options_of(SCHEMES.get(inference.scheme), inference),
+        variance_feedback=inference.variance_feedback,
+        settles=inference.settles,
+        limited=inference.energy_limit > 0,
+        optimizer=learning.optimizer,
+        optimizer_options=options_of(OPTIMIZERS.get(learning.optimizer), learning),
+        decay=learning.decay,
+        clip=learning.clip,
+        clip_parameters=learning.clip_parameters,
+        precision=protocol.precision,
+        threads=threads,
+        clip_norm=learning.clip_norm,
+        rate_factors=tuple(learning.rate_factor.items()),
+        symbolic=data.symbolic,
+        output_feedback=inference.output_feedback,
+    )
+
+
+def _refuse_trajectory(protocol: Protocol) -> None:
+    """DescriptionError where every iteration is to be recorded and inference cannot be stopped after each."""
+    inference = protocol.inference
+    stoppable = SCHEMES.get(inference.scheme).keeps_trajectory and not (inference.settles or inference.redraw_noise)
+    if protocol.recording.trajectory and not stoppable:
+        schemes = [f'"{name}"' for name in SCHEMES.names() if SCHEMES.get(name).keeps_trajectory]
+        raise DescriptionError(
+            f"no trajectory is kept of this inference by {inference.scheme}",
+            source=protocol.name,
+            key="recording.trajectory",
+            found=True,
+            hint=f"inference.scheme = {' or '.join(schemes)}, without tolerance, energy_limit and redraw_noise",
+        )
+
+
+def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Stimuli) -> None:
+    recorded = {*circuit.free, circuit.target}
+    for name in protocol.recording.populations:
+        if name not in recorded:
+            raise DescriptionError(
+                "there is nothing to record",
+                source=protocol.name,
+                key="recording.populations",
+                found=name,
+                expected=", ".join(sorted(recorded)),
+            )
+    _refuse_trajectory(protocol)
+    if protocol.test.measure != "correct-letter-ratio" and not data.size(protocol.test.split):
+        raise DescriptionError(
+            f"there are no trials to test on in the split {protocol.test.split!r}",
+            source=protocol.name,
+            key="test.split",
+            found=protocol.test.split,
+        )
+    for sample in protocol.recording.samples:
+        if not -course.total <= sample < course.total and course.total:
+            raise DescriptionError(
+                "there is no such presentation",
+                source=protocol.name,
+                key="recording.samples",
+                found=sample,
+                expected=f"at least {-course.total}, below {course.total}",
+            )
