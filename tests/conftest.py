@@ -173,3 +173,11 @@ def example(tmp_path):
     yield make
     for run in opened:
         run.close()
+
+
+def pytest_collection_modifyitems(items):
+    """A test with a compiled backend among its parameters needs a compiler."""
+    for item in items:
+        values = getattr(getattr(item, "callspec", None), "params", {}).values()
+        if any(value in ("cpp", "cython") for value in values if isinstance(value, str)):
+            item.add_marker("compiler")

@@ -23,6 +23,8 @@ from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.network.program import Program
 from neuro_mpc.rules.derivation import brian_name
 
+pytestmark = pytest.mark.compiler
+
 TRIALS, STEPS, SYMBOLS = 5, 4, 3
 PRESENTATION = ("predicting", "inferring", "learning")
 FLAGS = (*PRESENTATION, "refreshing", "redrawing", "generating", "carrying")

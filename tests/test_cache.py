@@ -17,6 +17,8 @@ import neuro_mpc as nm
 from neuro_mpc.errors import RunError
 from neuro_mpc.network import launch
 
+pytestmark = pytest.mark.compiler
+
 SETTINGS = [
     "circuit.population.hidden.size=6",
     "protocol.stimulus.letters=5",

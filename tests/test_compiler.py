@@ -10,6 +10,8 @@ from neuro_mpc.network import compiler as module
 from neuro_mpc.network.build import FLAGS, SINGLE_PRECISION
 from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
 
+pytestmark = pytest.mark.compiler
+
 needs_compiler = pytest.mark.skipif(not shutil.which("c++") or not shutil.which("make"), reason="needs a C++ compiler")
 
 

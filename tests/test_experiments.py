@@ -19,6 +19,8 @@ from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 
+pytestmark = pytest.mark.slow
+
 LANGUAGE = {
     "stimulus.letters": 8,
     "stimulus.transitions": [1, 3],

@@ -19,6 +19,8 @@ from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.selection import Selection
 from neuro_mpc.stimuli import one_hot
 
+pytestmark = pytest.mark.slow
+
 RECIPES = Path(__file__).parents[1] / "analysis"
 SYMBOLS, STEPS, TRIALS = 7, 6, 4
 SMALL = {"population.hidden.size": 5, "population.embedding.size": 3}

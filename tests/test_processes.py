@@ -14,6 +14,8 @@ import neuro_mpc as nm
 from neuro_mpc import processes
 from neuro_mpc.network import launch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(nm.__file__).parents[1]
 SMALL = {
     "learning.presentations": 2,

@@ -8,6 +8,8 @@ from neuro_mpc.errors import RunError
 from neuro_mpc.network import phase_runner
 from neuro_mpc.network.compiler import accepted_flags, compiler
 
+pytestmark = pytest.mark.compiler
+
 PROGRAM = """
 #include "cpp/panels.h"
 #include <cmath>

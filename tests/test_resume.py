@@ -22,7 +22,10 @@ from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.training import Training
 from neuro_mpc.simulation.presentation import Presenter
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked and killed")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked and killed"),
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture(scope="module")

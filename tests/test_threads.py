@@ -13,6 +13,8 @@ import neuro_mpc as nm
 from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.sweeps import combined
 
+pytestmark = pytest.mark.slow
+
 THREADS = 8
 SMALL = {"presentations": 20, "units": 5, "width": 6, "classes": 6, "steps": 4, "snapshots": 2, "measure": None}
 

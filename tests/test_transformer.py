@@ -10,6 +10,8 @@ import pytest
 import neuro_mpc as nm
 from neuro_mpc import stimuli
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 FOLDER = Path(__file__).parents[1] / "analysis"
 TEXT = {"train": "a b c d\nb c d a\n" * 12, "valid": "a b c d\nb x a\n" * 3, "test": "b c d a\n" * 5}
