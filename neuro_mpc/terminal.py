@@ -27,8 +27,8 @@ class ByProduct(io.TextIOBase):
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
-        with suppress(OSError, ValueError, AttributeError):
-            return self._stream.isatty()
+        with suppress(OSError, ValueError):
+            return self._stream is not None and self._stream.isatty()
         return False
 
     def fileno(self) -> int:
@@ -58,7 +58,7 @@ class ByProduct(io.TextIOBase):
     def _silence(self, problem: Exception) -> None:
         """Nothing more is written, not even when Python flushes at its end what could not be written before."""
         stream, self._stream = self._stream, None
-        if isinstance(problem, OSError):
+        if stream is not None and isinstance(problem, OSError):
             with suppress(OSError, ValueError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, stream.fileno())
