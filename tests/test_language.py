@@ -3,6 +3,7 @@
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from interrupted import Here
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
+from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.errors import RunError, RunFileError
+from neuro_mpc.experiments import responses
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
-from neuro_mpc.simulation import initial
+from neuro_mpc.simulation import initial, measures
 from neuro_mpc.simulation.generation import Reader
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.selection import Selection
@@ -76,10 +79,10 @@ def learned(folder):
 # --- symbols ----------------------------------------------------------------------------------------------------------
 
 
-def presenter(symbolic, steps=STEPS, carries=False, **changes):
+def presenter(symbolic, steps=STEPS, carries=False, precision="float64", **changes):
     circuit = language(**changes).sized(SYMBOLS, SYMBOLS)
     described = protocol()
-    plan = Plan(circuit, TRIALS, steps, optimizer="sgd", precision="float64", symbolic=symbolic)
+    plan = Plan(circuit, TRIALS, steps, optimizer="sgd", precision=precision, symbolic=symbolic)
     shown = Presenter(Here(plan), plan, described, 3, carries=carries)
     shown.load(initial.draw(circuit, described, 1))
     return shown
@@ -167,6 +170,52 @@ def test_generated_symbols_are_the_most_probable_ones(steps, changes):
         sequences = shown.generate(np.arange(TRIALS), STEPS, "")
         output = whole.predict(sequences[:, :-1].T, sequences[:, 1:].T, "", 0)[0]
     np.testing.assert_array_equal(output.argmax(axis=2), sequences[:, 1:].T)
+
+
+# --- surprise ---------------------------------------------------------------------------------------------------------
+
+
+def test_surprise_does_not_end_where_single_precision_does():
+    """The output is zero by rounding for what is less probable than exp(−103)."""
+    shown, (symbols, targets) = presenter(True, precision="float32"), batch()
+    parameters = shown.parameters()
+    for name in shown.plan.circuit.incoming(shown.plan.circuit.target):
+        parameters[name] = {each: 300 * value if each == "m" else value for each, value in parameters[name].items()}
+    shown.load(parameters)
+    with shown.noiseless():
+        expected, log_expected, traces = shown.respond(symbols, targets, "", 0)
+    prediction = traces[shown.plan.circuit.target]["prediction"].astype(float)
+    assert (expected == 0).any()
+    assert log_expected.min() < -150
+    np.testing.assert_allclose(np.exp(log_expected), expected, rtol=1e-4, atol=1e-37)
+    given = one_hot(targets, SYMBOLS).astype(float)
+    surprise = responses._judged(expected, log_expected, given)[0]
+    odds = np.exp(prediction[..., None, :] - prediction[..., None]).sum(-1)  # 1 / probability of each symbol
+    np.testing.assert_allclose(surprise, np.where(targets < 0, np.nan, (given * np.log(odds)).sum(-1)), rtol=1e-6)
+    assert np.nanmax(surprise) > 150
+
+
+def test_networks_that_are_surprised_have_a_perplexity_together():
+    """Of a target that all of them find too improbable for single precision: ln of their mean probability."""
+    data = SimpleNamespace(
+        steps=1,
+        read="every",
+        size=lambda split: 2,
+        labels=lambda split, trials: np.array([[0, -1]])[:, trials],
+        batch=lambda split, trials: (None, None),
+        carries=False,
+    )
+    test = Test(measure="perplexity")
+    votes = measures.no_votes(data, test, "test")
+    for surprise in (200.0, 203.0):
+        network = SimpleNamespace(
+            plan=SimpleNamespace(trials=2),
+            predict=lambda *_, **__: (np.array([[[0.0, 1.0]] * 2]), np.zeros(2)),
+            log_output=lambda surprise=surprise: np.array([[[-surprise, 0.0]] * 2]),
+        )
+        measures.perplexity(network, data, "test", 0, votes)
+    found = np.log(measures.of_votes(data, test, "test", votes, 2)["perplexity"])
+    assert found == pytest.approx(200 - np.log((1 + np.exp(-3)) / 2), rel=1e-12)
 
 
 # --- perplexity -------------------------------------------------------------------------------------------------------

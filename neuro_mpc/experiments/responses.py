@@ -53,9 +53,9 @@ def _condition(presenter: Presenter, data: Stimuli, stimulus: np.ndarray, target
     """Errors (population, step, trial), surprise and right (step, trial) of all trials, batch by batch."""
     parts = []
     for count, (trials, new) in enumerate(batches(stimulus.shape[1], presenter.plan.trials)):
-        expected, traces = presenter.respond(stimulus[:, trials], target[:, trials], PURPOSE, count)
+        *expected, traces = presenter.respond(stimulus[:, trials], target[:, trials], PURPOSE, count)
         sizes = [_padded(_size(each["error"]), data.steps) for each in traces.values()]
-        surprise, right = (_padded(each, data.steps) for each in _judged(expected, target[:, trials]))
+        surprise, right = (_padded(each, data.steps) for each in _judged(*expected, target[:, trials]))
         parts.append([np.stack(sizes)[..., :new], surprise[..., :new], right[..., :new]])
     return tuple(np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
 
@@ -70,12 +70,12 @@ def _size(error: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(np.square(error, dtype=float), axis=-1))
 
 
-def _judged(expected: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _judged(expected: np.ndarray, log_expected: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Surprise and right, float (step, trial); missing where there is no target."""
     there = target.sum(axis=-1) > 0
-    given = np.maximum((expected * target).sum(axis=-1), np.finfo(expected.dtype).tiny)
+    surprise = -(log_expected * target).sum(axis=-1)
     right = expected.argmax(axis=-1) == target.argmax(axis=-1)
-    return np.where(there, -np.log(given), np.nan), np.where(there, right, np.nan)
+    return np.where(there, surprise, np.nan), np.where(there, right, np.nan)
 
 
 def _padded(values: np.ndarray, steps: int) -> np.ndarray:

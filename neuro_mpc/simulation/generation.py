@@ -125,9 +125,8 @@ class Reader:
 
     def _read(self, symbols: np.ndarray) -> np.ndarray:
         nothing = np.full((1, self.texts), NO_SYMBOL)
-        return self._presenter.predict(
-            np.asarray(symbols)[None], nothing, "reading", self._count, carrying=self._count > 0
-        )[0][0].astype(float)
+        self._presenter.predict(np.asarray(symbols)[None], nothing, "reading", self._count, carrying=self._count > 0)
+        return np.exp(self._presenter.log_output()[0])
 
     def _read_with(self, number: int, symbols: np.ndarray) -> np.ndarray:
         """Read with one of the networks, which goes on from its own state."""

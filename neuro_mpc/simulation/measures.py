@@ -36,11 +36,11 @@ def measure(
 
 
 def no_votes(stimuli: Stimuli, test: Test, split: str) -> np.ndarray | None:
-    """Zeros of the shape of the votes of a measure; None where networks cannot vote."""
+    """The votes of a measure before any network has voted; None where networks cannot vote."""
     steps = _read(stimuli)
     return {
         "accuracy": lambda: np.zeros((steps, stimuli.size(split), stimuli.classes), np.float32),
-        "perplexity": lambda: np.zeros((steps, stimuli.size(split)), np.float32),
+        "perplexity": lambda: np.full((steps, stimuli.size(split)), -np.inf),
     }.get(test.measure, lambda: None)()
 
 
@@ -49,9 +49,8 @@ def of_votes(stimuli: Stimuli, test: Test, split: str, votes: np.ndarray, networ
     labels = stimuli.labels(split, np.arange(votes.shape[1]))
     if test.measure == "accuracy":
         return {"accuracy": float(_hits(votes, labels).mean())}
-    # An output that rounding made zero is at least as probable as the smallest number.
-    probable = np.maximum(votes[labels >= 0] / networks, np.finfo(np.float32).tiny)
-    return {"perplexity": float(np.exp(-np.log(probable, dtype=np.float64).mean()))}
+    with np.errstate(over="ignore"):
+        return {"perplexity": float(np.exp(np.log(networks) - votes[labels >= 0].mean()))}
 
 
 def accuracy(
@@ -76,7 +75,7 @@ def perplexity(
 ) -> TestResult:
     """exp of the mean cross-entropy of all targets of a split, each counted once; loss and accuracy besides.
 
-    votes   (step, trial), to which the probabilities of the targets are added
+    votes   (step, trial) ln of a sum, to which the probabilities of the targets are added
     """
     losses, hits = [], []
     for trials, output, loss in _predictions(presenter, stimuli, split, presentation):
@@ -84,7 +83,9 @@ def perplexity(
         losses.append(loss)
         hits.append(_hits(output, labels))
         if votes is not None:
-            votes[:, trials] += np.take_along_axis(output, np.maximum(labels, 0)[..., None], axis=2)[..., 0]
+            given = presenter.log_output()[:, : len(trials)]
+            of_targets = np.take_along_axis(given, np.maximum(labels, 0)[..., None], axis=2)[..., 0]
+            votes[:, trials] = np.logaddexp(votes[:, trials], of_targets)
     losses, hits = np.concatenate(losses), np.concatenate(hits)
     with np.errstate(over="ignore"):
         value = float(np.exp(losses.sum(dtype=np.float64) / len(hits)))

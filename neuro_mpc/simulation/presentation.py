@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
+from scipy.special import log_softmax
 
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
@@ -241,18 +242,20 @@ class Presenter:
         (loss,) = self.program.get("loss_start")
         return self.output(), loss
 
-    def respond(self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int) -> tuple[np.ndarray, Traces]:
-        """Output (step, trial, class) of the ancestral pass, and the neural state to which inference brings the
-        circuit when it is shown the target; nothing is learned.
+    def respond(
+        self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int
+    ) -> tuple[np.ndarray, np.ndarray, Traces]:
+        """Output (step, trial, class) of the ancestral pass, its `log_output`, and the neural state to which inference
+        brings the circuit when it is shown the target; nothing is learned.
 
         The same purpose and count give the same noise.
         """
         self._show(stimulus, target, count, purpose)
         self.program.set(iterations=self.protocol.inference.iterations_at(LATE))
         self._phases(predicting=True)
-        expected = self.output()
+        expected, log_expected = self.output(), self.log_output()
         self._phases(inferring=True)
-        return expected, self.traces()
+        return expected, log_expected, self.traces()
 
     def generate(self, first: np.ndarray, length: int, purpose: str) -> np.ndarray:
         """Sequences (trial, 1 + length) of symbols: each output's most probable symbol is the next stimulus.
@@ -277,6 +280,10 @@ class Presenter:
     def output(self) -> np.ndarray:
         """What the output population says: (step, trial, class)."""
         return self.program.get_rows(self._target, self.plan.group_name(self._target, "prediction") + "_y")
+
+    def log_output(self) -> np.ndarray:
+        """ln of the probabilities of a softmax read-out, (step, trial, class), also where rounding made them zero."""
+        return log_softmax(self._rows(self._target, "prediction", "h").astype(float), axis=-1)
 
     def traces(self) -> Traces:
         """The neural state: population → variable → (step, trial, unit)."""
