@@ -97,5 +97,8 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def _shortened(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python prints no integers of thousands of digits
+        text = f"{type(value).__name__} with thousands of digits"
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

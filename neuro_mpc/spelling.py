@@ -83,6 +83,6 @@ def _python_value(text: str) -> str:
     text = text.strip("'")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
     return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -11,7 +11,9 @@ from pydantic import ValidationInfo, model_validator
 from neuro_mpc.descriptions import graph, shipped
 from neuro_mpc.descriptions.circuit_checks import problems_of
 from neuro_mpc.descriptions.circuit_tables import Population, Projection, SynapseType
+from neuro_mpc.descriptions.latex import problem_of
 from neuro_mpc.descriptions.tables import Table
+from neuro_mpc.descriptions.toml_text import parse_toml
 from neuro_mpc.errors import DescriptionError
 
 
@@ -148,3 +150,15 @@ def with_shipped_synapses(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 def _synapse_name(projection: object) -> object:
     return projection.get("synapse") if isinstance(projection, Mapping) else getattr(projection, "synapse", None)
+
+
+def circuit_of_run(text: str, source: str = "") -> Circuit:
+    """The circuit in a run file, which may be of a stranger, or older: symbols that are refused now are left out."""
+    tables: dict[str, Any] = parse_toml(text, source)
+    synapses = tables.get("synapse")
+    for synapse in synapses.values() if isinstance(synapses, dict) else ():
+        parameters = synapse.get("parameter") if isinstance(synapse, dict) else None
+        for parameter in parameters.values() if isinstance(parameters, dict) else ():
+            if isinstance(parameter, dict) and problem_of(str(parameter.get("symbol", ""))):
+                parameter.pop("symbol", None)
+    return Circuit.from_tables(tables, source)

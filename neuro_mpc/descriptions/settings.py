@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, get_args, get_origin
 
 from neuro_mpc.descriptions.tables import Table, fields, is_open
+from neuro_mpc.descriptions.toml_text import is_long_integer
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 NO_VALUES = (datetime.date, datetime.time)  # no field holds one: what looks like a date is a text
@@ -18,11 +19,12 @@ def written_value(text: str) -> object:
     """The value of a text: one of TOML, a number as Python writes it (``.5``), else the text."""
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: no TOML, or an integer of thousands of digits
         return float(text) if NUMBER.fullmatch(text) else text
     # More than one key: the text had a line break, so it was no value.
-    is_value = set(parsed) == {"value"} and not isinstance(parsed["value"], NO_VALUES)
-    return parsed["value"] if is_value else text
+    if set(parsed) != {"value"} or isinstance(parsed["value"], NO_VALUES) or is_long_integer(parsed["value"]):
+        return text
+    return parsed["value"]
 
 
 def takes_text(model: type[Table], path: Sequence[str]) -> bool:

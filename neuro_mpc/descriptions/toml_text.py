@@ -10,7 +10,8 @@ import tomli_w
 
 from neuro_mpc.errors import DescriptionError
 
-LARGEST_FILE, DEEPEST = 1_000_000, 12
+LARGEST_FILE, DEEPEST, LARGEST_BITS = 1_000_000, 12, 4096
+LONG_INTEGER = "an integer with more digits than any number here can have"
 
 
 def read_toml(path: Path, source: str = "") -> dict[str, object]:
@@ -34,11 +35,11 @@ def parse_toml(text: str, source: str = "") -> dict[str, object]:
     """The tables of a TOML text; DescriptionError with line and column where it is malformed."""
     try:
         tables = tomllib.loads(text.replace("\r\n", "\n"))
-        if not _is_shallow(tables):
-            raise RecursionError
+        _refuse_unwieldy(tables)
         return tables
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        problem = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "nested too deeply"
+    except (ValueError, RecursionError) as error:  # ValueError: Python reads no integers of thousands of digits
+        problem = str(error) if isinstance(error, (tomllib.TOMLDecodeError, _UnwieldyError)) else ""
+        problem = problem or (LONG_INTEGER if isinstance(error, ValueError) else "nested too deeply")
         raise DescriptionError(
             f"not valid TOML: {problem}",
             source=source,
@@ -46,17 +47,29 @@ def parse_toml(text: str, source: str = "") -> dict[str, object]:
         ) from None
 
 
-def _is_shallow(tables: object) -> bool:
-    """Whether tables and lists are nested no more than a description needs; looked at level by level."""
+class _UnwieldyError(ValueError):
+    """Tables of TOML that no description needs, and Python stumbles over."""
+
+
+def is_long_integer(value: object) -> bool:
+    """Whether a value is an integer that no float is as large as; Python does not even print the longest ones."""
+    return isinstance(value, int) and value.bit_length() > LARGEST_BITS
+
+
+def _refuse_unwieldy(tables: object) -> None:
+    """Tables and lists are nested no more than a description needs, and integers are numbers; looked at by levels."""
     level = [tables]
     for _ in range(DEEPEST):
+        if any(is_long_integer(each) for each in level):
+            raise _UnwieldyError(LONG_INTEGER)
         level = [
             inner
             for each in level
             if isinstance(each, (dict, list))
             for inner in (each.values() if isinstance(each, dict) else each)
         ]
-    return not level
+    if level:
+        raise _UnwieldyError("nested too deeply")
 
 
 def to_toml(table: Mapping[str, object]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit import circuit_of_run
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.rules.equations import Section, sections
 from neuro_mpc.rules.notation import Unicode
@@ -29,7 +29,7 @@ class Written:
 def written(circuit: str) -> Written:
     """The equations derived from the TOML text of a circuit."""
     try:
-        found = sections(Circuit.from_toml(circuit), Unicode())
+        found = sections(circuit_of_run(circuit), Unicode())
     except NeuroMPCError as problem:
         return Written(Markup(""), [], str(problem))
     legend = marked(" ".join(LEGEND.split()).replace("[name]:", "A raised name:"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.errors import RunFileError
+from neuro_mpc.runfile.mathtext import is_drawn
 
+WHOLE = re.compile(r"[+-]?\d{1,20}")
 MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "test_loss")  # the first one found is told
 
 
@@ -33,6 +36,14 @@ def describe(run: xr.DataTree, name: str) -> dict[str, Any]:
     return tomllib.loads(run.attrs[name])
 
 
+def number(run: xr.DataTree, name: str, default: int = 0) -> int:
+    """A root attribute that is a whole number, or the text of one; RunFileError where it is anything else."""
+    found = run.attrs.get(name, default)
+    if isinstance(found, (int, np.integer)) or (isinstance(found, str) and WHOLE.fullmatch(found)):
+        return int(found)
+    raise RunFileError(f"{source(run)}: the attribute {name} is {str(found)[:80]!r}, not a whole number")
+
+
 def population(run: xr.DataTree, name: str) -> dict[str, Any]:
     return describe(run, "circuit").get("population", {}).get(name, {})
 
@@ -49,7 +60,7 @@ def symbol(run: xr.DataTree, projection: str, parameter: str) -> str:
     synapse = circuit.get("projection", {}).get(projection, {}).get("synapse", "")
     table = circuit.get("synapse", {}).get(synapse, {}).get("parameter", {}).get(parameter, {})
     written = table.get("symbol") or (parameter if len(parameter) == 1 else "")
-    return f"${written}$" if written else parameter
+    return f"${written}$" if is_drawn(written) else parameter
 
 
 def symbols(run: xr.DataTree) -> list[str]:
@@ -79,7 +90,7 @@ def snapshot_name(run: xr.DataTree, presentations: np.ndarray, index: int = 0) -
     if index and number < presentations[index - 1]:
         return f"kept, of {number:,} presentations"
     if not number and "start_presentation" in run.attrs:
-        return f"as begun with, after {int(run.attrs['start_presentation']):,} presentations"
+        return f"as begun with, after {number(run, 'start_presentation'):,} presentations"
     return f"after {number:,} presentations" if number else "before training"
 
 

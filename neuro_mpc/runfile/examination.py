@@ -119,9 +119,7 @@ class _Examination:
         number = h5a.get_num_attrs(described)
         self._attributes += number
         if number > MOST_ATTRIBUTES or self._attributes > MOST_ATTRIBUTES_TOGETHER:
-            raise ValueError(
-                f"{path} has {number:,} attributes, its file {self._attributes:,}: too many for a run file"
-            )
+            raise ValueError(f"{path} has {number:,} of {self._attributes:,} attributes, more than any run file")
         for index in range(number):
             attribute = h5a.open(described, index=index)
             name = f"the attribute {attribute.name.decode(errors='replace')[:100]} of {path}"
@@ -147,9 +145,15 @@ class _Examination:
         found = np.empty(attribute.shape, kind.dtype)
         attribute.read(found)
         for references in found.ravel():
-            addresses = [h5o.get_info(h5r.dereference(each, self._file)).addr for each in references if each]
-            if len(addresses) != 1 or addresses[0] not in self._seen:
+            if len(references) != 1 or self._address(references[0]) not in self._seen:
                 raise ValueError(f"{name} leads to what is not in the file's groups")
+
+    def _address(self, reference) -> int | None:
+        """Where the object is that a reference leads to; None where there is none."""
+        try:
+            return h5o.get_info(h5r.dereference(reference, self._file)).addr if reference else None
+        except (KeyError, RuntimeError, ValueError):
+            return None
 
 
 def _is_plain(kind: h5t.TypeID, length: int) -> bool:

@@ -38,6 +38,7 @@ def described(
         "backend": backend,
         "threads": str(threads),
         "data": _fingerprint(data),
+        "data_sha256": _data_digest(data),
         "neuro_mpc_version": __version__,
         "brian2_version": version("brian2"),
         "numpy_version": np.__version__,
@@ -69,7 +70,7 @@ def _differences(name: str, before: str, now: str) -> Iterator[str]:
         return
     try:
         old, new = (dict(_flat(name, tomllib.loads(text))) for text in (before, now))
-    except (tomllib.TOMLDecodeError, RecursionError):  # from a file that is damaged, or a stranger's
+    except (ValueError, RecursionError):  # from a file that is damaged, or a stranger's
         yield f"{name} cannot be read"
         return
     for key in dict.fromkeys([*old, *new]):
@@ -92,6 +93,16 @@ def _fingerprint(data: Stimuli) -> str:
     stimulus, target = data.batch("train", shown_trials)
     content = _digest(np.ascontiguousarray(stimulus), np.ascontiguousarray(target))
     return f"{' + '.join(map(str, sizes))} trials {content}"
+
+
+def _data_digest(data: Stimuli) -> str:
+    """Of all trials of all splits, and of the names of the symbols; runs of 0.1 have only the fingerprint."""
+    found = hashlib.sha256("\n".join(data.symbols).encode())
+    for split in SPLITS:
+        for part in data.content(split):
+            found.update(f"{split} {part.dtype.str} {part.shape}".encode())
+            found.update(np.ascontiguousarray(part).data)
+    return found.hexdigest()
 
 
 def _digest(*parts: bytes | np.ndarray) -> str:

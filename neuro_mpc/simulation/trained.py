@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit import Circuit, circuit_of_run
 from neuro_mpc.descriptions.circuit_checks import bounds_text
 from neuro_mpc.descriptions.circuit_tables import Parameter
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
@@ -183,7 +183,7 @@ def on_task_of(protocol: Protocol | ExperimentProtocol, trained: Trained) -> Pro
 
 
 def _read(run: xr.DataTree, source: Source, name: str, presentation: int | None) -> Trained:
-    circuit = Circuit.from_toml(str(run.attrs["circuit"]), f"the circuit of {name}")
+    circuit = circuit_of_run(str(run.attrs["circuit"]), f"the circuit of {name}")
     protocol = Protocol.from_toml(str(run.attrs["protocol"]), f"the protocol of {name}")
     found = access.group(run, "synapses")
     if found is None or set(found.children) != set(circuit.projection):
@@ -192,7 +192,7 @@ def _read(run: xr.DataTree, source: Source, name: str, presentation: int | None)
     learned = _chosen(run, there, presentation)
     parameters = {each: _parameters(run, circuit, each, learned, name) for each in circuit.projection}
     initial.refuse_impossible(circuit, parameters)
-    return Trained(source, name, circuit, protocol, int(run.attrs.get("seed", 0)), learned, there, parameters)
+    return Trained(source, name, circuit, protocol, access.number(run, "seed"), learned, there, parameters)
 
 
 def _snapshots(run: xr.DataTree) -> tuple[int, ...]:

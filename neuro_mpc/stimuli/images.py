@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -35,6 +35,10 @@ class ImageStimuli(Stimuli):
 
     def size(self, split: Split) -> int:
         return len(self._labels[split])
+
+    def content(self, split: Split) -> Iterator[np.ndarray]:
+        yield self._images[split]
+        yield self._labels[split]
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
         shown = self._images[split][trials].astype(np.float32, copy=False) * self._scale

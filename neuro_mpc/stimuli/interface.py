@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "validation", "test"]
 UNKNOWN, END = "<unk>", "<eos>"
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+TRIALS_AT_ONCE = 256
 
 
 class Stimuli(ABC):
@@ -93,6 +94,11 @@ class Stimuli(ABC):
     def joined(cls, table: StimulusTable, prompt: str, symbols: Sequence[str]) -> str:
         """The text that a trained circuit goes on with after a prompt."""
         return prompt + "".join("\n" if each == END else each for each in symbols)
+
+    def content(self, split: Split) -> Iterator[np.ndarray]:
+        """All that the trials of a split are made of, to tell data apart; their batches, where it is not stored."""
+        for start in range(0, self.size(split), TRIALS_AT_ONCE):
+            yield from self.batch(split, np.arange(start, min(start + TRIALS_AT_ONCE, self.size(split))))
 
     @property
     def counted(self) -> str:

@@ -8,7 +8,7 @@ streams, so that each trial goes on where the one before it ended.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Literal, Self, cast
 
 import numpy as np
@@ -138,6 +138,9 @@ class TextStimuli(Stimuli):
 
     def size(self, split: Split) -> int:
         return self._columns[split].shape[1] // self.steps * self.streams
+
+    def content(self, split: Split) -> Iterator[np.ndarray]:
+        yield self._tokens[split]
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
         return self._shown(0, split, trials)

@@ -6,6 +6,7 @@ Li, Qiu & Huang, Phys. Rev. E 109, 044309 (2024): 26 letters, transitions +2 and
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from string import ascii_lowercase
 from typing import Annotated, Literal, Self, cast
 
@@ -84,6 +85,9 @@ class ToyLanguageStimuli(Stimuli):
 
     def strings(self, split: Split) -> np.ndarray:
         return self._strings[split]
+
+    def content(self, split: Split) -> Iterator[np.ndarray]:
+        yield self._strings[split]
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
         return self.shown(self._strings[split][trials])[0]

@@ -170,7 +170,7 @@ def _is_whole(text: str) -> bool:
     try:
         tomllib.loads(f"value = {text}")
         return True
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return (
             text.count("[") == text.count("]")
             and text.count("{") == text.count("}")

@@ -1,0 +1,166 @@
+"""Run files that reach outside, or ask for more than their size holds, are refused before netCDF opens them."""
+
+import hashlib
+import os
+import random
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+from hostile import REFUSED, SECRET, changed, external_storage, many_groups, nested_groups, outside_files
+from interrupted import simulate
+
+import neuro_mpc as nm
+from neuro_mpc.runfile import checkpoint, netcdf
+from neuro_mpc.runfile.careful import blocks, trouble_elsewhere
+from neuro_mpc.runfile.paths import lock_path, partial_path, saved_path
+from neuro_mpc.runfile.reading import attributes
+from neuro_mpc.runs.training import Training
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A complete run file."""
+    path = tmp_path_factory.mktemp("whole") / "run.nc"
+    simulate(path)
+    return path
+
+
+@pytest.fixture
+def outside(tmp_path):
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    path = outside_files(folder)
+    for each in folder.iterdir():
+        os.utime(each, (1e9, 1e9))
+    return path
+
+
+COUNTED = ("many_chunks", "large_declaration")  # by netCDF, which does not read by opening
+
+
+@pytest.mark.parametrize("change", REFUSED, ids=lambda change: change.__name__)
+def test_what_reaches_outside_or_asks_for_too_much_is_refused_by_name(whole, tmp_path, outside, change, monkeypatch):
+    path = changed(whole, tmp_path / "run.nc", change, random.Random(1), outside)
+    with pytest.raises(nm.RunFileError, match=REFUSED[change]):
+        nm.open_run(path)
+    if change.__name__ not in COUNTED:
+        monkeypatch.setattr(netCDF4, "Dataset", None)  # it is not even opened by netCDF
+        with pytest.raises(nm.RunFileError, match=REFUSED[change]):
+            attributes(path)
+    assert outside.read_bytes() == SECRET
+
+
+def test_a_sound_file_is_examined_and_read(whole):
+    assert trouble_elsewhere(whole) == ""
+    with nm.open_run(whole) as run:
+        assert run["learning"].sizes["presentation"] == 20
+
+
+def test_blocks_cover_an_array_once_in_whole_chunks():
+    covered = np.zeros((7, 10, 6), int)
+    for block in blocks(covered.shape, (1, 4, 6), 30):
+        covered[block] += 1
+        assert covered[block].size <= 30
+        assert block[1].start % 4 == 0
+    assert (covered == 1).all()
+    assert list(blocks((), (), 10)) == [()]
+
+
+@pytest.fixture
+def halfway(tmp_path, monkeypatch):
+    """A run that ended with an error after some presentations, and its checkpoint."""
+    path = tmp_path / "run.nc"
+
+    def fail(*_):
+        raise nm.RunError("ended")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Training, "_evaluate", fail)
+        with pytest.raises(nm.RunError, match="ended"):
+            simulate(path)
+    assert saved_path(path).is_file()
+    return path
+
+
+def forge(saved: Path, change, outside: Path) -> None:
+    """Changes the run file in a checkpoint, and puts the parts together with new sizes and sha256."""
+    content = saved.read_bytes()
+    records, arrays, header, _, mark = checkpoint.FOOTER.unpack(content[-checkpoint.FOOTER.size :])
+    inner = saved.with_suffix(".inner")
+    inner.write_bytes(content[:records])
+    with h5py.File(inner, "r+") as file:
+        change(file, random.Random(0), outside)
+    forged = inner.read_bytes() + content[records : records + arrays + header]
+    size = inner.stat().st_size
+    inner.unlink()
+    footer = checkpoint.FOOTER.pack(size, arrays, header, hashlib.sha256(forged).digest(), mark)
+    saved.write_bytes(forged + footer)
+
+
+def ratio_elsewhere(file, chance, outside):
+    file.require_group("evaluation").create_dataset(
+        "correct_letter_ratio", shape=(1,), dtype="f4", external=[(str(outside), 0, 4)]
+    )
+
+
+def test_a_forged_checkpoint_writes_nowhere_else(halfway, outside):
+    forge(saved_path(halfway), ratio_elsewhere, outside)
+    partial_path(halfway).unlink()
+    with pytest.raises(nm.RunFileError, match="evaluation/correct_letter_ratio has its data in another file"):
+        simulate(halfway, resume=True)
+    assert outside.read_bytes() == SECRET
+    assert not partial_path(halfway).exists()
+    assert not halfway.exists()
+
+
+@pytest.mark.parametrize("name", [partial_path, saved_path, lock_path], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=lambda each: each.__name__)
+def test_links_at_the_names_that_a_run_writes_to_lead_nowhere(tmp_path, outside, name, link):
+    out = tmp_path / "run.nc"
+    link(outside, name(out))
+    for options in ({"resume": True}, {"overwrite": True}):
+        with pytest.raises(nm.RunError, match=f"{name(out).name} is a link to another file"):
+            simulate(out, **options)
+    assert outside.read_bytes() == SECRET
+
+
+@pytest.mark.parametrize("content", [b"", b"CDF\x01" + bytes(100), None], ids=["empty", "netCDF-3", "cut short"])
+def test_a_damaged_file_is_not_told_to_be_complete(whole, tmp_path, content):
+    path = tmp_path / "run.nc"
+    path.write_bytes(whole.read_bytes()[:12_000] if content is None else content)
+    with pytest.raises(nm.RunFileError, match="run.nc cannot be read as a run file"):
+        simulate(path, resume=True)
+
+
+def test_a_file_of_an_unfinished_run_is_not_told_to_be_complete(halfway):
+    saved_path(halfway).unlink()
+    partial_path(halfway).rename(halfway)
+    with pytest.raises(nm.RunError, match="is not the file of a complete run"):
+        simulate(halfway, resume=True)
+
+
+@pytest.mark.parametrize(
+    "seed", [np.array([1, 2, 3]), "-1e400", 1.5, "9" * 5000], ids=["array", "text", "float", "long"]
+)
+def test_a_seed_that_is_no_number_is_told_by_name(whole, tmp_path, seed):
+    def reseed(file, *_):
+        file.attrs["seed"] = seed
+
+    path = changed(whole, tmp_path / "run.nc", reseed, random.Random(0), tmp_path)
+    with nm.open_run(path) as run, pytest.raises(nm.RunFileError, match="the attribute seed is .*, not a whole number"):
+        nm.load_trained(run)
+
+
+def test_the_careful_reader_has_limits(whole, tmp_path, outside):
+    for change in (many_groups, nested_groups, external_storage):
+        path = changed(whole, tmp_path / "run.nc", change, random.Random(1), outside)
+        assert REFUSED[change] in trouble_elsewhere(path)
+
+
+def test_every_file_is_opened_by_way_of_its_examination():
+    package = Path(netcdf.__file__).parents[1]
+    opening = [path.name for path in package.rglob("*.py") if "netCDF4.Dataset(" in path.read_text(encoding="utf-8")]
+    assert sorted(opening) == ["netcdf.py", "record.py"]  # record.py makes a new one
