@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import neuro_mpc as nm
 from neuro_mpc.descriptions.loading import (
     load_circuit,
     load_protocol,
@@ -14,6 +15,7 @@ from neuro_mpc.descriptions.loading import (
     save_protocol,
     shipped,
 )
+from neuro_mpc.descriptions.settings import written_value
 from neuro_mpc.errors import DescriptionError
 
 
@@ -275,3 +277,11 @@ def test_a_folder_of_data_is_relative_to_the_file_that_names_it(tmp_path, monkey
     assert load_protocol("here/own.toml", {"data_dir": "other"}).data_dir == "other"
     (tmp_path / "here" / "data").rename(tmp_path / "data")  # as relative to the current folder as it was in 0.1
     assert load_protocol("here/own.toml").data_dir == "data"
+
+
+@pytest.mark.parametrize("written", ["9" * 5000, "0x" + "f" * 5000])
+def test_a_setting_of_thousands_of_digits_is_refused(written):
+    with pytest.raises(nm.DescriptionError):
+        nm.load_circuit("mpl", {"population.hidden.size": written_value(written)})
+    with pytest.raises(nm.DescriptionError, match="thousands of digits"):
+        nm.load_circuit("mpl", {"population.hidden.size": 10**6000})

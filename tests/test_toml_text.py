@@ -57,3 +57,9 @@ def test_line_breaks_of_windows_are_accepted():
 def test_malformed_text_is_told_with_its_line():
     with pytest.raises(DescriptionError, match=r"(?s)a.toml: not valid TOML: .*line 2"):
         parse_toml("a = 1\nb = relu(r)", "a.toml")
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 4299, "0x" + "f" * 9000])
+def test_an_integer_of_thousands_of_digits_is_refused(number):
+    with pytest.raises(DescriptionError, match="an integer with more digits than any number here can have"):
+        parse_toml(f"size = [{number}]")

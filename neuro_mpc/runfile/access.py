@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.runfile.mathtext import is_drawn
 
 WHOLE = re.compile(r"[+-]?\d{1,20}")
 MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "test_loss")  # the first one found is told
@@ -60,7 +59,7 @@ def symbol(run: xr.DataTree, projection: str, parameter: str) -> str:
     synapse = circuit.get("projection", {}).get(projection, {}).get("synapse", "")
     table = circuit.get("synapse", {}).get(synapse, {}).get("parameter", {}).get(parameter, {})
     written = table.get("symbol") or (parameter if len(parameter) == 1 else "")
-    return f"${written}$" if is_drawn(written) else parameter
+    return f"${written}$" if written else parameter
 
 
 def symbols(run: xr.DataTree) -> list[str]:

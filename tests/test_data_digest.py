@@ -1,0 +1,47 @@
+"""A run is resumed on its own data alone: every trial of every split counts."""
+
+import numpy as np
+import pytest
+
+import neuro_mpc as nm
+from neuro_mpc import stimuli
+from neuro_mpc.runs.provenance import origin
+
+SIZES = {"population.hidden.size": 8}
+TOY = {"stimulus.letters": 5, "stimulus.length": 4, "stimulus.load": 4.0}
+
+
+def loaded(protocol, settings=None):
+    circuit, protocol = nm.load_circuit("mpl", SIZES), nm.load_protocol(protocol, settings)
+    data = stimuli.load(protocol, circuit, 0)
+    return circuit, protocol, data
+
+
+def told(circuit, protocol, data):
+    return origin(circuit, protocol, 0, "numpy", 1, data)
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("held", ["_images", "_labels"])
+def test_one_pixel_or_label_of_any_split_is_other_data(split, held):
+    circuit, protocol, data = loaded("digits-rows")
+    before = told(circuit, protocol, data)
+    changed = getattr(data, held)[split] = getattr(data, held)[split].copy()
+    changed[7 if changed.ndim == 1 else (7, 3)] += 1
+    after = told(circuit, protocol, data)
+    assert before["data_sha256"] != after["data_sha256"]
+    assert before["data"] == after["data"]  # what 0.1 compared, a few trials
+
+
+def test_the_same_data_have_the_same_digest():
+    first, second = (told(*loaded("toy-language", TOY)) for _ in range(2))
+    assert first == second
+    assert len(first["data_sha256"]) == 64
+
+
+def test_a_source_that_keeps_no_arrays_is_told_apart_by_its_batches():
+    _, _, data = loaded("toy-language", TOY)
+    parts = list(stimuli.Stimuli.content(data, "train"))
+    stimulus, target = data.batch("train", np.arange(data.size("train")))
+    assert np.array_equal(np.concatenate(parts[::2], axis=1), stimulus)
+    assert np.array_equal(np.concatenate(parts[1::2], axis=1), target)
