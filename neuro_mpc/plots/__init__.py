@@ -12,44 +12,12 @@ from matplotlib.figure import Figure
 from neuro_mpc import files
 from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.plots import style
-from neuro_mpc.plots.asymmetry import plot_asymmetry
-from neuro_mpc.plots.ensemble import plot_ensemble
-from neuro_mpc.plots.generation import plot_generation
-from neuro_mpc.plots.inference import plot_inference
-from neuro_mpc.plots.learning import plot_learning
-from neuro_mpc.plots.lesion import plot_lesion
-from neuro_mpc.plots.populations import plot_populations
-from neuro_mpc.plots.profiles import plot_profiles
-from neuro_mpc.plots.responses import plot_oddball, plot_omission
-from neuro_mpc.plots.selectivity import plot_selectivity
-from neuro_mpc.plots.sequences import plot_sequences
-from neuro_mpc.plots.surprise import plot_surprise
-from neuro_mpc.plots.synapses import plot_synapses
-from neuro_mpc.plots.traces import plot_traces
-from neuro_mpc.plots.variability import plot_variability
+from neuro_mpc.plots.figures import FIGURES, OF_SEVERAL, discover
 from neuro_mpc.runfile import access
 
 __all__ = ["FIGURES", "SUFFIXES", "plot_run"]
 
-FIGURES: dict[str, Callable[[xr.DataTree], list[Figure]]] = {
-    "learning": plot_learning,
-    "synapses": plot_synapses,
-    "traces": plot_traces,
-    "sequences": plot_sequences,
-    "variability": plot_variability,
-    "asymmetry": plot_asymmetry,
-    "profiles": plot_profiles,
-    "inference": plot_inference,
-    "populations": plot_populations,
-    "selectivity": plot_selectivity,
-    "surprise": plot_surprise,
-    "oddball": plot_oddball,
-    "omission": plot_omission,
-    "lesion": plot_lesion,
-    "ensemble": plot_ensemble,
-    "generation": plot_generation,
-}
-OF_SEVERAL = ("oddball", "omission", "lesion")
+discover(__name__, __path__)
 SUFFIXES = (".png", ".pdf", ".svg")
 
 

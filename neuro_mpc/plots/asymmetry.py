@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from neuro_mpc.analysis import asymmetry, pairs, projections, weights
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
 
 ROWS = 4  # of panels on a page
@@ -17,6 +18,7 @@ QUANTITIES = {"mean": "mean of the weight", "variance": "variance of the weight"
 DRAWN = 20_000  # pairs of which all are drawn; of more, an even choice
 
 
+@figure("asymmetry", place=60)
 def plot_asymmetry(run: xr.DataTree) -> list[Figure]:
     """For each projection that returns to the units it comes from: means and variances of both directions of
     every pair of units, and how asymmetric they are over learning: 0 symmetric, 1 antisymmetric

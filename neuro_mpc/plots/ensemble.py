@@ -12,11 +12,13 @@ from scipy.stats import binomtest
 from neuro_mpc.analysis.bootstrap import LEVEL
 from neuro_mpc.analysis.experiments import ensembles, experiment
 from neuro_mpc.plots import style
+from neuro_mpc.plots.figures import figure
 
 BINS = 4
 MEAN_OUTPUT = {"color": style.OUTPUT, "linestyle": ":", "linewidth": 1.5, "label": "mean output"}
 
 
+@figure("ensemble", place=150)
 def plot_ensemble(run: xr.DataTree) -> list[Figure]:
     """Performance of the networks beside that of the circuit with noise and with mean weights (a); of the
     most frequent answer and the mean output of more and more networks (b); how often the most frequent answer

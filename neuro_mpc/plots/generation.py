@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.analysis.experiments import experiment
 from neuro_mpc.plots import style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.plots.sequences import ALLOWED, FORBIDDEN, GIVEN, cells, legend
 
 ROWS, POSITIONS = 26, 18  # of a panel; longer output is cut
 COLOURS = (style.BEFORE, style.AFTER)
 
 
+@figure("generation", place=160)
 def plot_generation(run: xr.DataTree) -> list[Figure]:
     """The first strings generated at the first and at the last of the moments (a, b), and how often each step
     on the ring of letters was taken at both (c); allowed steps are marked below the axis.

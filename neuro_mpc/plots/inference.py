@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import inference_energy
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
 
 COLUMNS = 3  # panels beside each other
 LINES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 
+@figure("inference", place=80)
 def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """The energy along inference, less that before it: summed over steps, then of each population by step. The
     total is drawn where every population was recorded.

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.plots import style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
 
 LABELS = {
@@ -26,6 +27,7 @@ LONG = 200
 BAND = (10, 90)  # percentiles
 
 
+@figure("learning", place=10)
 def plot_learning(run: xr.DataTree) -> list[Figure]:
     """Free energy, its two parts and the test loss (a), and what the task measures (b), by presentation.
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from neuro_mpc.analysis.experiments import experiment, lesion_curves
 from neuro_mpc.analysis.intervals import described
 from neuro_mpc.plots import style
+from neuro_mpc.plots.figures import figure
 
 QUANTITIES = {
     "performance": "fraction of {}",
@@ -19,6 +20,7 @@ QUANTITIES = {
 }
 
 
+@figure("lesion", place=140, of_several=True)
 def plot_lesion(runs: xr.DataTree | Sequence[xr.DataTree]) -> list[Figure]:
     """Answers that are right (in a language: allowed), the correct letter ratio of generated strings where
     there is a language, and the loss, each by the fraction that is silenced, in every order; means with 95 %

@@ -12,6 +12,7 @@ from matplotlib.transforms import Affine2D
 from neuro_mpc.analysis import labels, principal_components, settled, traces
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
 
 ROWS = 4  # populations on a page
@@ -30,6 +31,7 @@ def free_populations(run: xr.DataTree) -> list[str]:
     return names
 
 
+@figure("populations", place=90)
 def plot_populations(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """The beliefs of each free population, as inference left them, in principal components: all states and
     their mean for each symbol, trajectories from step to step, and the variance that components hold.

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import profile, settled, traces
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.plots.populations import free_populations
 
 ROWS = 4  # populations on a page
@@ -22,6 +23,7 @@ LABELS = {
 }
 
 
+@figure("profiles", place=70)
 def plot_profiles(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """Root mean squares over everything but the step, the unit, the trial, and, where the trajectory of
     inference was kept, the iteration: a row for each free population.

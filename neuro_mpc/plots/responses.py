@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from neuro_mpc.analysis.experiments import contrast, experiment, responses
 from neuro_mpc.analysis.intervals import described
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 
 Runs = xr.DataTree | Sequence[xr.DataTree]
 
 
+@figure("oddball", place=120, of_several=True)
 def plot_oddball(runs: Runs) -> list[Figure]:
     """Size of the error of each population (rows) by step: to the standard, to another letter that is allowed
     and to a forbidden one (left), and the differences from the standard (right), means with 95 % intervals.
@@ -27,6 +29,7 @@ def plot_oddball(runs: Runs) -> list[Figure]:
     return _figure(runs, "oddball")
 
 
+@figure("omission", place=130, of_several=True)
 def plot_omission(runs: Runs) -> list[Figure]:
     """Size of the error of each population (rows) by step: with the expected stimulus and without it (left), and the
     difference (right), means with 95 % intervals.

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import selectivity
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.plots.populations import free_populations
 
 ROWS = 4  # populations on a page
@@ -17,6 +18,7 @@ NAMED = 13  # symbols below an axis
 UPRIGHT = 2  # characters; longer names stand on end
 
 
+@figure("selectivity", place=100)
 def plot_selectivity(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """Mean rate and mean error of every unit for each symbol of the target, and the share of the units'
     variance that the symbol explains, in falling order: a row for each free population.

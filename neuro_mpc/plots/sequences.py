@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
 
 ROWS, POSITIONS = 30, 24  # of a panel; longer output is cut
@@ -20,6 +21,7 @@ FILLS = to_rgba_array([style.BEFORE, "#FFFFFF", style.ERROR])
 LETTERS = np.array([style.INK, style.INK, "#FFFFFF"])
 
 
+@figure("sequences", place=40)
 def plot_sequences(run: xr.DataTree) -> list[Figure]:
     """The sequences generated from each starting symbol by the first and by the last test.
 

@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import error_by_surprise
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.plots.populations import free_populations
 from neuro_mpc.runfile import access
 
 COLUMNS = 3  # panels beside each other
 
 
+@figure("surprise", place=110)
 def plot_surprise(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """The size of the error at every step and trial against −ln of the probability that the prediction gave
     to the target (less a constant, for a Gaussian read-out), a panel for each population; means of bins of equal

@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
 
 BINS = 50
@@ -17,6 +18,7 @@ ROWS = 7  # projections on a page
 COLUMNS, NAMES = 4, 3  # panels of means, and names in their legend, beside each other
 
 
+@figure("synapses", place=20)
 def plot_synapses(run: xr.DataTree) -> list[Figure]:
     """Histograms of the parameters of each projection; with three snapshots or more, their means between.
 

@@ -10,6 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
 
 ROWS = 4  # rows of panels on a page
@@ -17,6 +18,7 @@ DENSE = 40  # steps beyond which markers would touch
 RECORDED = ("belief", "prediction", "error")
 
 
+@figure("traces", place=30)
 def plot_traces(run: xr.DataTree, sample: int = -1, trial: int = 0) -> list[Figure]:
     """Stimulus and output of one trial, then a row of panels for each population that was recorded.
 

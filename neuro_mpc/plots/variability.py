@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import compare_projections, intervals, summary, unit_variability, weights
 from neuro_mpc.plots import lettering, style
+from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
 
 CURVES = {
@@ -21,6 +22,7 @@ NAMES = 3  # in a line of the legend
 NAME = 18  # characters of a projection beside a panel
 
 
+@figure("variability", place=50)
 def plot_variability(run: xr.DataTree) -> list[Figure]:
     """Variability (a), deterministic synapses (b) and entropy (c) of every projection over learning; at its
     end the mean over receiving units with a 95 % interval (d), the projection to the target less the others

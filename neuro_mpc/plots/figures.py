@@ -1,0 +1,42 @@
+"""The figures by name. Each stands in one module of this package, which registers it."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterable
+from importlib import import_module
+
+from matplotlib.figure import Figure
+
+Draw = Callable[..., list[Figure]]
+FIGURES: dict[str, Draw] = {}
+OF_SEVERAL: list[str] = []
+_PLACES: dict[str, int] = {}
+LAST = 1000
+
+
+def figure(name: str, *, place: int = LAST, of_several: bool = False) -> Callable[[Draw], Draw]:
+    """A decorator that registers the function which draws a figure, from a run to pages.
+
+    place       figures of a run are drawn in this order, then in that of their names
+    of_several  the function takes a list of runs, too, such as those of several seeds
+    """
+
+    def registered(draw: Draw) -> Draw:
+        FIGURES[name], _PLACES[name] = draw, place
+        if of_several:
+            OF_SEVERAL.append(name)
+        return draw
+
+    return registered
+
+
+def discover(package: str, folders: Iterable[str]) -> None:
+    """Imports every module of a package, and puts the figures in their order."""
+    for module in pkgutil.iter_modules(folders):
+        import_module(f"{package}.{module.name}")
+    in_order = sorted(FIGURES, key=lambda name: (_PLACES[name], name))
+    figures = {name: FIGURES[name] for name in in_order}
+    FIGURES.clear()
+    FIGURES.update(figures)
+    OF_SEVERAL.sort(key=in_order.index)
