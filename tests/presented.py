@@ -123,12 +123,12 @@ class Presentation:
 
     def __init__(self, net: InProcess, seed: int = 0, rate: float = RATE):
         self.net, self.plan, self.circuit = net, net.plan, net.plan.circuit
-        self.reference = Reference(self.circuit, STEPS, self.plan.read)
+        self.reference = Reference(self.circuit, self.plan.steps, self.plan.read)
         rng = np.random.default_rng(seed)
         stimulus, target = (self.plan.rows[each] for each in (self.circuit.stimulus, self.circuit.target))
         self.show(
-            rng.normal(size=(STEPS, TRIALS, stimulus.units)),
-            np.eye(target.units)[rng.integers(0, target.units, (target.steps, TRIALS))],
+            rng.normal(size=(self.plan.steps, self.plan.trials, stimulus.units)),
+            np.eye(target.units)[rng.integers(0, target.units, (target.steps, self.plan.trials))],
         )
         self.load({name: self._drawn(rng, name) for name in self.circuit.projection})
         net.set(

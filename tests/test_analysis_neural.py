@@ -133,6 +133,15 @@ def test_a_one_hot_unit_is_selective_and_a_constant_one_is_not():
     np.testing.assert_array_equal(found["count"], [5, 5, 5, 5])
 
 
+def test_a_unit_with_a_missing_value_has_no_explained_share_and_no_preference():
+    values = np.array([[1.0, 1.0], [np.nan, 1.0], [2.0, 2.0], [2.0, 2.0]])
+    found = analysis.tuning(observed(values), symbols(np.array([0, 0, 1, 1]), "a\nb"))
+    assert np.isnan(found["explained"][0])
+    assert found["explained"][1] == 1
+    assert np.isnan(found["sparseness"][0])
+    assert found["preferred"].values.tolist() == [-1, 1]
+
+
 def test_the_explained_share_is_that_of_signal_and_noise_and_none_for_noise_alone():
     rng = np.random.default_rng(0)
     numbers = np.arange(60_000) % 3

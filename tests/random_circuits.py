@@ -1,0 +1,171 @@
+"""Random circuits, protocols and data for tests by property, each shown and compared with the reference.
+
+A circuit has one to four free populations and at least one path from the stimulus to the target; its projections have
+delays of 0 to 3 steps and synapses of any type, its read-out is softmax or Gaussian, at every step or the last one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+import numpy as np
+from hypothesis import strategies as st
+from presented import INFERENCE_RATE, OWN, Presentation
+from reference import STEP, Reference
+
+import neuro_mpc as nm
+from neuro_mpc.descriptions.shipped import files
+from neuro_mpc.network.plan import Plan
+from neuro_mpc.network.program import Program
+from neuro_mpc.simulation.sampling import drawn
+
+SYNAPSES = (*files("synapse"), "own")
+ACTIVATIONS = ("r", "tanh(r)", "softplus(r)", "sigmoid(r)", "sin(r)/3 + r/2", "relu(r) + r/10")
+SCHEMES = ("relaxation", "fixed-prediction", "sweeps")
+LONGEST_DELAY, LARGEST = 3, 4
+NETWORKS = 2000
+TOLERANCE, ROUNDING = 1e-10, 1e-14
+RATE = 1e-6  # no step reaches a bound
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sized circuit, how it is shown, and the seed of its parameters, data and noise."""
+
+    circuit: nm.Circuit
+    scheme: str
+    read: str
+    steps: int
+    trials: int
+    seed: int
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.circuit, self.steps, self.read)
+
+
+@st.composite
+def cases(draw) -> Case:
+    """Any case."""
+    return Case(
+        draw(circuits()),
+        draw(st.sampled_from(SCHEMES)),
+        draw(st.sampled_from(["every", "last"])),
+        draw(st.integers(1, 4)),
+        draw(st.integers(1, 3)),
+        draw(st.integers(0, 2**16)),
+    )
+
+
+@st.composite
+def circuits(draw) -> nm.Circuit:
+    """A chain from the stimulus through all free populations to the target, and any other projections."""
+    free = [f"p{index}" for index in range(draw(st.integers(1, 4)))]
+    chain = ["input", *free, "output"]
+    arrows = [(source, target, 0) for source, target in pairwise(chain)]
+    skipping = [pair for pair in combinations(chain, 2) if pair not in {each[:2] for each in arrows}]
+    back = [(source, target) for source in free for target in free]
+    some = st.sets(st.sampled_from([*skipping, *back]), max_size=4)
+    for source, target in sorted(draw(some)):
+        earliest = 1 if (source, target) in back and free.index(source) >= free.index(target) else 0
+        arrows.append((source, target, draw(st.integers(earliest, LONGEST_DELAY))))
+    synapses = draw(st.lists(st.sampled_from(SYNAPSES), min_size=len(arrows), max_size=len(arrows)))
+    units, activation = st.integers(1, LARGEST), st.sampled_from(ACTIVATIONS)
+    return nm.Circuit(
+        name="random",
+        population={
+            "input": {"role": "stimulus"},
+            "output": {"role": "target", "readout": draw(st.sampled_from(["softmax", "gaussian"]))},
+            **{name: {"size": draw(units), "activation": draw(activation)} for name in free},
+        },
+        projection={
+            f"{source}-{target}": {"from": source, "to": target, "delay": delay, "synapse": synapse}
+            for (source, target, delay), synapse in zip(arrows, synapses, strict=True)
+        },
+        synapse={"own": OWN["own"]} if "own" in synapses else {},
+    ).sized(draw(units), draw(st.integers(2, LARGEST)))
+
+
+def plan(case: Case) -> Plan:
+    """In double precision, with two tiles of different widths where there are trials enough."""
+    threads = min(2, case.trials)
+    return Plan(
+        case.circuit,
+        case.trials,
+        case.steps,
+        case.read,
+        case.scheme,
+        optimizer="sgd",
+        precision="float64",
+        threads=threads,
+    )
+
+
+def assert_agrees(case: Case, net: Program) -> None:
+    """Prediction, energies, inference, learning and drawn weights are those of the reference."""
+    shown = Presentation(net, case.seed, RATE)
+    _assert_predicts(shown)
+    shown.infer()
+    if case.scheme == "relaxation":
+        _assert_relaxes(shown)
+    _assert_learns(shown, np.random.default_rng(case.seed))
+    _assert_draws(case, shown.parameters)
+
+
+def _assert_predicts(shown: Presentation) -> None:
+    shown.net.step("refreshing", "predicting")
+    beliefs = shown.reference.ancestral(shown.parameters, shown.noise, shown.stimulus)
+    for name, expected in beliefs.items():
+        np.testing.assert_allclose(shown.beliefs[name], expected, rtol=TOLERANCE, atol=TOLERANCE)
+    losses = shown.reference.losses(shown.parameters, beliefs, shown.noise, shown.stimulus, shown.target)
+    np.testing.assert_allclose(shown.net.get("loss_start")[0], losses, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def _assert_relaxes(shown: Presentation) -> None:
+    """Energies are those of the beliefs, which an iteration moves down the gradient."""
+    now = shown.parameters, shown.beliefs, shown.noise, shown.stimulus
+    energies = shown.reference.losses(*now, shown.target) + shown.reference.hidden_energies(*now)
+    np.testing.assert_allclose(shown.energies(), energies, rtol=TOLERANCE)
+    before, slopes = shown.beliefs, shown.belief_gradients()
+    shown.net.set(iterations=1)
+    shown.net.step("inferring")
+    for name, after in shown.beliefs.items():
+        _assert_close(after - before[name], -INFERENCE_RATE * slopes[name])
+
+
+def _assert_learns(shown: Presentation, rng: np.random.Generator) -> None:
+    """Every array of parameters moves down its gradient, looked at along a random direction."""
+    fixed = shown.plan.scheme == "fixed-prediction"
+    rest = (
+        (shown.noise, shown.stimulus, shown.target)
+        if fixed
+        else (shown.beliefs, shown.noise, shown.stimulus, shown.target)
+    )
+    function = shown.reference.loss if fixed else shown.reference.free_energy
+    before, changes = shown.parameters, shown.learn()
+    for projection, values in before.items():
+        for name, value in values.items():
+            along = rng.normal(size=value.shape)
+            moved = {**before, projection: {**values, name: value + 1j * STEP * along}}
+            slope = function(moved, *rest).imag / STEP
+            rate = RATE * shown.synapse(projection).parameter[name].rate_factor / shown.plan.trials
+            _assert_close((changes[projection][name] * along).sum(), -rate * slope)
+
+
+def _assert_draws(case: Case, parameters: dict) -> None:
+    """Weights that are drawn have the mean and the variance of the formulas, within five standard errors."""
+    rng = np.random.default_rng(case.seed)
+    for name, (mean, variance) in case.reference.moments(parameters).items():
+        synapse, (post, pre) = case.circuit.synapse[case.circuit.projection[name].synapse], case.circuit.shape(name)
+        side_by_side = {each: np.tile(values, (NETWORKS, 1)) for each, values in parameters[name].items()}
+        weights = drawn(synapse, side_by_side, (NETWORKS * post, pre), rng).reshape(NETWORKS, post, pre)
+        deviation = np.sqrt(variance)
+        assert (np.abs(weights.mean(0) - mean) <= 5 * deviation / np.sqrt(NETWORKS) + TOLERANCE).all()
+        fourth = ((weights - mean) ** 4).mean(0) - variance**2
+        error = np.sqrt(np.maximum(fourth, 0) / NETWORKS)
+        assert (np.abs(((weights - mean) ** 2).mean(0) - variance) <= 6 * error + TOLERANCE).all()
+
+
+def _assert_close(found: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8 * np.abs(expected).max() + ROUNDING)
