@@ -1,17 +1,35 @@
 """The command `neuro-mpc`, and `python -m neuro_mpc`."""
 
-from neuro_mpc import processes, terminal
+import os
+import sys
 
 
 def main() -> None:
     """The command line, without modules of the current folder and without the figures of a notebook."""
-    processes.leave_current_folder()
+    leave_current_folder()
+    from neuro_mpc import processes, terminal
+
     processes.be_a_command()
     processes.heed_termination()
     terminal.take_all_letters()
     from neuro_mpc.cli import app
 
     app(prog_name="neuro-mpc")
+
+
+def leave_current_folder() -> None:
+    """Takes the current folder from the path of modules, where `python -m` and an empty entry of PYTHONPATH put it.
+
+    To be called before anything is imported that Python has not imported for itself.
+    """
+    sys.path[:] = [folder for folder in sys.path if os.path.isabs(folder) and not _is_current(folder)]
+
+
+def _is_current(folder: str) -> bool:
+    try:
+        return os.path.samefile(folder, os.curdir)
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

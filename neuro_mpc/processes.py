@@ -78,14 +78,6 @@ def program_path() -> str:
     return without_current_folder(os.environ.get("PATH") or os.defpath)
 
 
-def leave_current_folder() -> None:
-    """Takes the current folder from the path of modules of this process: for commands, before they import more.
-
-    `python -m` puts it there, and so does an empty entry of PYTHONPATH.
-    """
-    sys.path[:] = [folder for folder in sys.path if not _is_current(folder)]
-
-
 def be_a_command() -> None:
     """Settings of libraries for a process that is a command of the package: before they are imported."""
     os.environ.update(OF_OURS)

@@ -12,6 +12,7 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc import processes
+from neuro_mpc.__main__ import leave_current_folder
 from neuro_mpc.network import launch
 
 pytestmark = pytest.mark.slow
@@ -66,8 +67,15 @@ def test_nothing_of_the_current_folder_runs_when_a_run_is_made_and_read(strange_
 
 @pytest.mark.parametrize("command", [["list"], ["check", "mpl", "toy-language", "--backend", "numpy"]])
 def test_nothing_of_the_current_folder_runs_in_a_command(strange_folder, command):
+    (strange_folder / "sitecustomize.py").unlink()  # Python itself imports it, by an empty entry of PYTHONPATH
+    (strange_folder / "usercustomize.py").unlink()
     start = ["-P", "-c", "from neuro_mpc.__main__ import main; main()"]
-    here = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "MPLBACKEND": "module://x"}
+    here = {
+        "PYTHONPATH": os.pathsep.join(["", str(ROOT)]),
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ["HOME"],
+        "MPLBACKEND": "module://x",
+    }
     done = subprocess.run([sys.executable, *start, *command], env=here, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert executed(strange_folder) == []
@@ -75,7 +83,7 @@ def test_nothing_of_the_current_folder_runs_in_a_command(strange_folder, command
 
 def test_the_command_leaves_the_folder_that_python_put_first(strange_folder, monkeypatch):
     monkeypatch.setattr(sys, "path", ["", str(strange_folder), os.curdir, str(ROOT)])
-    processes.leave_current_folder()
+    leave_current_folder()
     assert sys.path == [str(ROOT)]
 
 
