@@ -232,7 +232,8 @@ def outside_files(folder: Path) -> Path:
 
 def changed(whole: Path, path: Path, change: Change, chance: random.Random, outside: Path) -> Path:
     """A copy of a run file with a change to its objects."""
-    shutil.copy(whole, path)
+    if whole != path:
+        shutil.copy(whole, path)
     with h5py.File(path, "r+") as file:
         change(file, chance, outside)
     return path
