@@ -122,7 +122,7 @@ def test_a_run_from_a_snapshot_repeats_the_learning_of_its_run(path):
 
 
 def test_what_a_file_lacks_is_named(path):
-    problem = r"after 3 presentations \(there are: 0, 2, 4\)[\s\S]*synapses_every=3"
+    problem = r"after 3 presentations \(there are: 0, 2, 4\)[\s\S]*synapses_every\": 3"
     with pytest.raises(nm.RunFileError, match=problem):
         nm.load_trained(path, 3)
 
