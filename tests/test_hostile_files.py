@@ -164,3 +164,21 @@ def test_every_file_is_opened_by_way_of_its_examination():
     package = Path(netcdf.__file__).parents[1]
     opening = [path.name for path in package.rglob("*.py") if "netCDF4.Dataset(" in path.read_text(encoding="utf-8")]
     assert sorted(opening) == ["netcdf.py", "record.py"]  # record.py makes a new one
+
+
+def test_a_symbol_that_is_refused_now_does_not_keep_a_run_from_being_read(whole, tmp_path):
+    def resymbol(file, *_):
+        text = file.attrs["circuit"]
+        assert "\\\\Xi" in text or "\\Xi" in text
+        file.attrs["circuit"] = text.replace("\\\\Xi", "\\\\input{/etc/passwd}").replace(
+            "'\\Xi'", "'\\input{/etc/passwd}'"
+        )
+
+    path = changed(whole, tmp_path / "run.nc", resymbol, random.Random(0), tmp_path)
+    with nm.open_run(path) as run:
+        assert "input{/etc" in run.attrs["circuit"]
+        trained = nm.load_trained(run)
+        assert trained.circuit.synapse["spike-and-slab"].parameter["Xi"].symbol is None
+        assert trained.circuit.synapse["spike-and-slab"].parameter["pi"].symbol == "\\pi"
+        with pytest.raises(nm.DescriptionError, match="symbol"):
+            nm.Circuit.from_toml(run.attrs["circuit"])

@@ -209,6 +209,23 @@ def test_what_is_complete_is_not_run_again_unless_asked(simulated, tmp_path):
     assert len(simulated) == 12
 
 
+@pytest.mark.parametrize("size", [0, 2000], ids=["empty", "cut short"])
+def test_a_member_whose_file_is_damaged_is_told_and_the_others_run(simulated, tmp_path, size):
+    swept(tmp_path, seeds=(0,))
+    damaged = tmp_path / "load=2,seed=0.nc"
+    content = damaged.read_bytes()[:size]
+    damaged.write_bytes(content)
+    simulated.clear()
+    with pytest.warns(UserWarning, match="load=2,seed=0.nc: .* cannot be read as a run file"):
+        found = swept(tmp_path)
+    assert simulated == [(1.0, 1), (2.0, 1), (4.0, 1)]
+    assert found["complete"].values.tolist() == [[1, 1], [0, 1], [1, 1]]
+    assert "cannot be read as a run file" in str(found["error"].sel(load=2.0, seed=0).values)
+    assert damaged.read_bytes() == content
+    damaged.unlink()
+    assert swept(tmp_path)["complete"].values.all()
+
+
 def interrupt_at_load_2(monkeypatch):
     real = members.simulate
 

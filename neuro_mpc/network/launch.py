@@ -18,7 +18,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from neuro_mpc import locks, processes
+from neuro_mpc import files, locks, processes
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network import blas, sources
 from neuro_mpc.network.cache_folder import cache_directory, fallback
@@ -240,12 +240,14 @@ def _install(scratch: Path, program: Path) -> None:
     for path in scratch.glob("*.o"):
         path.unlink()
     (scratch / CHECKED).write_text(_check_sums(scratch))
+    files.flush_tree(scratch)
     try:
         os.rename(scratch, program)
     except OSError:
         if not _is_whole(program):  # damaged: the build takes its place
             program.unlink() if program.is_file() else shutil.rmtree(program, ignore_errors=True)
             os.rename(scratch, program)
+    files.flush_folder(program.parent)
 
 
 def _key(plan: Plan) -> str:
