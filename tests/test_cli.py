@@ -241,7 +241,7 @@ def test_plot_prints_where_the_figures_are(pretend, tmp_path):
     pretend("plot_run", plot_run)
     result = command("plot", "run.nc", "--figure", "learning", "--out", tmp_path / "learning.png")
     assert result.stdout == f"{tmp_path / 'learning.png'}\n"
-    assert drawn == [(run, "learning", tmp_path / "learning.png")]
+    assert drawn == [(run, "learning", tmp_path / "learning.png", None)]
 
 
 def test_plot_hands_several_runs_on_together(pretend, tmp_path):
@@ -249,7 +249,7 @@ def test_plot_hands_several_runs_on_together(pretend, tmp_path):
     pretend("open_run", lambda path, careful: opened[str(path)])
     pretend("plot_run", lambda *given: drawn.append(given) or [tmp_path / "oddball.png"])
     assert command("plot", "a.nc", "b.nc", "--figure", "oddball").exit_code == 0
-    assert drawn == [(list(opened.values()), "oddball", None)]
+    assert drawn == [(list(opened.values()), "oddball", None, None)]
 
 
 def test_plot_of_a_missing_file(tmp_path):
