@@ -27,8 +27,8 @@ import neuro_mpc as nm
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.network import launch
 from neuro_mpc.runfile import checkpoint
-from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.careful import trouble
+from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.training import Training
