@@ -202,10 +202,9 @@ def names_of_another_kind(file, chance, outside):
 
 
 def symbol_that_reads_a_file(file, chance, outside):
-    text = file.attrs["circuit"]
-    text = text if isinstance(text, str) else text.decode()
-    file.attrs["circuit"] = text.replace('symbol = "\\\\Xi"', f"symbol = '\\input{{{outside}}}'").replace(
-        "symbol = '\\Xi'", f"symbol = '\\input{{{outside}}}'"
+    text = str(np.ravel(file.attrs["circuit"])[0])
+    file.attrs["circuit"] = text.replace('"\\\\Xi"', f'"\\\\input{{{outside}}}"').replace(
+        "'\\Xi'", f"'\\input{{{outside}}}'"
     )
 
 

@@ -9,7 +9,16 @@ import h5py
 import netCDF4
 import numpy as np
 import pytest
-from hostile import REFUSED, SECRET, changed, external_storage, many_groups, nested_groups, outside_files
+from hostile import (
+    REFUSED,
+    SECRET,
+    changed,
+    external_storage,
+    many_groups,
+    nested_groups,
+    outside_files,
+    symbol_that_reads_a_file,
+)
 from interrupted import simulate
 
 import neuro_mpc as nm
@@ -167,14 +176,7 @@ def test_every_file_is_opened_by_way_of_its_examination():
 
 
 def test_a_symbol_that_is_refused_now_does_not_keep_a_run_from_being_read(whole, tmp_path):
-    def resymbol(file, *_):
-        text = file.attrs["circuit"]
-        assert "\\\\Xi" in text or "\\Xi" in text
-        file.attrs["circuit"] = text.replace("\\\\Xi", "\\\\input{/etc/passwd}").replace(
-            "'\\Xi'", "'\\input{/etc/passwd}'"
-        )
-
-    path = changed(whole, tmp_path / "run.nc", resymbol, random.Random(0), tmp_path)
+    path = changed(whole, tmp_path / "run.nc", symbol_that_reads_a_file, random.Random(0), Path("/etc/passwd"))
     with nm.open_run(path) as run:
         assert "input{/etc" in run.attrs["circuit"]
         trained = nm.load_trained(run)
