@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from conftest import circuit_text, description
+from drawn import texts
 from test_plots import _assert_clear
 
 import neuro_mpc as nm
@@ -235,9 +236,9 @@ class TestErrors:
     def test_figures_of_several_runs(self, kept, tmp_path):
         with pytest.raises(nm.RunFileError, match="no figure 'ensemble' of several runs"):
             plot_run([kept(ensemble())] * 2, "ensemble", tmp_path)
-        paths = plot_run([kept(lesion()), kept(lesion(1))], "lesion", tmp_path / "a.png")
-        assert paths == [tmp_path / "a.png"]
-        assert paths[0].stat().st_size > 10_000
+        paths = plot_run([kept(lesion()), kept(lesion(1))], "lesion", tmp_path / "a.svg")
+        assert paths == [tmp_path / "a.svg"]
+        assert any(text.startswith("fraction of ") and text.endswith(" silenced") for text in texts(paths[0]))
 
 
 @pytest.mark.filterwarnings("error")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import texts
 
 import neuro_mpc as nm
 from neuro_mpc.runfile.record import RunFile
@@ -69,13 +70,14 @@ def compare(monkeypatch, *arguments):
 def test_the_rules_are_compared_over_seeds(tmp_path, monkeypatch, capsys):
     exact = [run_of(tmp_path / f"e{seed}.nc", "exact", seed, 0.25) for seed in (0, 1)]
     released = [run_of(tmp_path / f"r{seed}.nc", "as-released", seed, 0.0) for seed in (0, 1)]
-    compare(monkeypatch, *exact, *released, "--out", tmp_path / "figure.png")
+    compare(monkeypatch, *exact, *released, "--out", tmp_path / "figure.svg")
     lines = capsys.readouterr().out.splitlines()
     # A spike of 1/4 leaves v / (μ² + v) = π; without spike and width, the weight is certain.
     assert any(re.match(r"\| exact rule \| output \| 0 .*\| 0 \(0 to 0\) \| 0.25 ", line) for line in lines)
     assert any(re.match(r"\| released rule \| output \| 0 .*\| 1.00 .*\| 0 \(0 to 0\) ", line) for line in lines)
     assert sum("output less recurrent" in line for line in lines) == 2
-    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    shown = texts(tmp_path / "figure.svg")
+    assert {"exact rule", "released rule"} <= {text.partition(",")[0] for text in shown}
 
 
 def test_runs_of_other_settings_are_not_compared(tmp_path, monkeypatch, capsys):

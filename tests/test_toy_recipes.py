@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import texts
 
 import neuro_mpc as nm
 from neuro_mpc.runfile.record import RunFile
@@ -49,13 +50,14 @@ def learned(path, seed, generate, ratio, presentations=3 * EPOCHS, measure="corr
 def test_energies_and_ratios_stand_beside_the_paper(tmp_path, monkeypatch, capsys):
     runs = [learned(tmp_path / f"{seed}.nc", seed, 10, 0.98 + 0.02 * seed) for seed in (0, 1)]
     runs += [learned(tmp_path / "long.nc", 0, 1000, 0.995, presentations=0)]
-    run_recipe(monkeypatch, "full_load", *runs, "--out", tmp_path / "figure.png")
+    run_recipe(monkeypatch, "full_load", *runs, "--out", tmp_path / "figure.svg")
     lines = capsys.readouterr().out.splitlines()
     assert "| 10 | 0.9900 (2 runs) | 1.0000 |" in lines
     assert "| 1,000 | 0.9950 (1 runs) | 0.9998 |" in lines
     assert "| 1 | 1.0 | 7.1 ± 0.5 |" in lines  # the median of an epoch, in which one batch is far off
     assert "| 5 | -3.0 | 2.7 ± 0.1 |" in lines
-    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    shown = texts(tmp_path / "figure.svg")
+    assert {"epoch", "energy of a batch (nats)", "letters generated from each letter", "paper"} <= shown
 
 
 def test_runs_of_another_measure_are_refused(tmp_path, monkeypatch):
@@ -82,11 +84,12 @@ def trained(tmp_path_factory):
 
 
 def test_the_next_letter_by_load(trained, tmp_path, monkeypatch, capsys):
-    run_recipe(monkeypatch, "next_letter", trained, "--letters", "yz", "--out", tmp_path / "figure.png")
+    run_recipe(monkeypatch, "next_letter", trained, "--letters", "yz", "--out", tmp_path / "figure.svg")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| load | on allowed letters after y | on allowed letters after z |"
     assert lines[2].startswith("| 2 | 0.")
-    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    shown = texts(tmp_path / "figure.svg")
+    assert {"next letter", "probability", "after y, load 2", "after z, load 2"} <= shown
 
 
 def test_expectations_are_probabilities_and_the_ring_closes(trained, monkeypatch):
