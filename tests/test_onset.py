@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from drawn import texts
 
 import neuro_mpc as nm
 from neuro_mpc.analysis import by_load, onset, power_law
@@ -141,14 +142,14 @@ def test_the_recipe_prints_and_draws_sweeps(tmp_path, monkeypatch, capsys):
         "--draws",
         20,
         "--out",
-        tmp_path / "figure.png",
+        tmp_path / "figure.svg",
     )
     printed = capsys.readouterr().out
     lines = [line for line in printed.splitlines() if line.startswith("| toy-language, exact rule, ")]
     assert ["100 epochs" in lines[0], "200 updates" in lines[1]] == [True, True]
     assert all(line.split("|")[4].strip().startswith("0.1") for line in lines)  # the onset
     assert "| paper | 0.0689 | 2.1 | 0.02 | 1.149 |" in printed
-    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    assert {"data load: strings per hidden unit", "correct letter ratio", "chance"} <= texts(tmp_path / "figure.svg")
 
 
 def test_the_recipe_refuses_what_is_no_sweep_over_load(tmp_path, monkeypatch, capsys):
