@@ -123,7 +123,7 @@ def tables(values: Values, target: str) -> str:
         for name in found["projection"].values
     ]
     compared = [
-        [rule, f"{target} less {name}", *_differences(found, target, name)]
+        [rule, f"{target} − {name}", *_differences(found, target, name)]
         for rule, found in values.items()
         for name in found["projection"].values
         if name != target

@@ -13,7 +13,7 @@ from neuro_mpc.analysis import by_window
 
 def numbers(runs):
     error, surprise = by_window(runs), by_window(runs, "surprise").expand_dims(population=["surprise"])
-    yield f"less standard, mean and 95 % interval over {error.attrs['number']} {error.attrs['over']}s"
+    yield f"minus standard, mean and 95 % interval over {error.attrs['number']} {error.attrs['over']}s"
     yield "                         before             at the deviant     after"
     for found in (error, surprise):
         for condition in found["condition"].values:

@@ -21,7 +21,7 @@ def numbers(run):
     for other in compared["other"].values[:-1]:
         one = compared.sel(projection=last, other=other)
         yield (
-            f"{last} less {other}: {one['difference']:+.3f} "
+            f"{last} − {other}: {one['difference']:+.3f} "
             f"({one['difference_low']:+.3f} to {one['difference_high']:+.3f})"
         )
 

@@ -75,7 +75,7 @@ def test_the_rules_are_compared_over_seeds(tmp_path, monkeypatch, capsys):
     # A spike of 1/4 leaves v / (μ² + v) = π; without spike and width, the weight is certain.
     assert any(re.match(r"\| exact rule \| output \| 0 .*\| 0 \(0 to 0\) \| 0.25 ", line) for line in lines)
     assert any(re.match(r"\| released rule \| output \| 0 .*\| 1.00 .*\| 0 \(0 to 0\) ", line) for line in lines)
-    assert sum("output less recurrent" in line for line in lines) == 2
+    assert sum("output − recurrent" in line for line in lines) == 2
     shown = texts(tmp_path / "figure.svg")
     assert {"exact rule", "released rule"} <= {text.partition(",")[0] for text in shown}
 
