@@ -20,7 +20,7 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
 
     It is that of the prediction *before* inference, when the target was not known. Under fixed prediction the
     recorded output is this prediction; of a relaxation it is the first iteration of the trajectory. For a
-    Gaussian read-out it is ½ Σ (target − output)², the surprise less a constant.
+    Gaussian read-out it is ½ Σ (target − output)², the surprise minus a constant.
 
     after_inference  take the output that inference left instead, which has come nearer to the target
 
@@ -34,7 +34,7 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
     elif scheme != "fixed-prediction" and not after_inference:
         raise access.lacking(run, "output before inference", trajectory_setting(run))
     gaussian = access.population(run, target).get("readout", "softmax") == "gaussian"
-    label = "surprise at the target, less a constant" if gaussian else "surprise at the target, −ln of its probability"
+    label = "surprise at the target, minus a constant" if gaussian else "surprise at the target, −ln of its probability"
     loss = target_loss(run, found, sample).rename("surprise")
     return loss.transpose("step", "trial").assign_attrs(long_name=label, units="nat")
 
@@ -52,7 +52,7 @@ def error_by_surprise(
 
     `surprise`, `error` (step, trial)   −ln p of the target; √(Σ_units e²), as inference left it
     `mean_surprise`, `mean_error` (bin) means in `bins` of about as many observations each, fewer where
-                                        there are less than five in each
+                                        there are fewer than five in each
     `low`, `high` (bin)                 interval of mean_error: trials are drawn with replacement, and it is widened as
                                         far as Student's t reaches for the `trials` (bin) in it
 

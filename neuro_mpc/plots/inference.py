@@ -18,7 +18,7 @@ LINES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 @figure("inference", place=80)
 def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
-    """The energy along inference, less that before it: summed over steps, then of each population by step. The
+    """The change in energy along inference: summed over steps, then of each population by step. The
     total is drawn where every population was recorded.
 
     Raises RunFileError where the trajectory of inference was not kept.
@@ -52,7 +52,7 @@ def _totals(axes: Axes, change: xr.DataArray, target: str, whole: bool) -> None:
             free += 1
         axes.plot(iteration, summed.sel(population=name), label=lettering.shorten(str(name), 12), **look)
     axes.axhline(0, color=style.FAINT, linewidth=0.5, zorder=0)
-    axes.set_ylabel("energy less that at the\nstart (nats per trial)")
+    axes.set_ylabel("change in energy since\nthe start (nats per trial)")
     axes.set_xlabel("iteration of inference")
     style.ticks(axes.xaxis, 4, integer=True)
     legend = axes.legend(loc="best", handlelength=2.2)

@@ -58,7 +58,7 @@ def _figure(runs: Runs, kind: str) -> list[Figure]:
         row[1].set_ylabel("difference (a.u.)")
         row[1].axhline(0, color=style.FAINT, linewidth=0.6, zorder=0)
         style.heading(row[0], f"{lettering.shorten(name, 24)}, {counted}")
-        style.heading(row[1], f"{lettering.shorten(name, 24)}, less standard")
+        style.heading(row[1], f"{lettering.shorten(name, 24)}, minus standard")
     for axes in panels[-1]:
         style.steps_axis(axes)
     for index, axes in enumerate(panels.flat):

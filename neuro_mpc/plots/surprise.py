@@ -19,7 +19,7 @@ COLUMNS = 3  # panels beside each other
 @figure("surprise", place=110)
 def plot_surprise(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """The size of the error at every step and trial against −ln of the probability that the prediction gave
-    to the target (less a constant, for a Gaussian read-out), a panel for each population; means of bins of equal
+    to the target (minus a constant, for a Gaussian read-out), a panel for each population; means of bins of equal
     count with 95 % intervals.
 
     Raises RunFileError where the traces, or the output before inference, were not recorded.

@@ -25,7 +25,7 @@ NAME = 18  # characters of a projection beside a panel
 @figure("variability", place=50)
 def plot_variability(run: xr.DataTree) -> list[Figure]:
     """Variability (a), deterministic synapses (b) and entropy (c) of every projection over learning; at its
-    end the mean over receiving units with a 95 % interval (d), the projection to the target less the others
+    end the mean over receiving units with a 95 % interval (d), the projection to the target minus the others
     (e), and the variability of what each unit receives, in falling order (f).
 
     Raises RunFileError where no snapshot of the synapses was recorded.
@@ -80,7 +80,7 @@ def _differences(axes: Axes, compared: xr.Dataset, target: str) -> None:
     row = compared.sel(projection=target, other=others)
     _intervals(axes, others, row["difference"], row["difference_low"], row["difference_high"])
     axes.axvline(0, color=style.FAINT, linestyle=(0, (1, 2)), zorder=0)
-    axes.set_xlabel(f"{lettering.shorten(target, NAME)} less the other")
+    axes.set_xlabel(f"{lettering.shorten(target, NAME)} − other")
 
 
 def _intervals(axes: Axes, names, middle: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> None:

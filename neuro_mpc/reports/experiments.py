@@ -53,7 +53,7 @@ def _responses(run: xr.DataTree) -> list[Table]:
         for condition in found["condition"].values
         for population in found["population"].values
     ]
-    return [(f"Size of the error less that of the standard, by steps ({made})", ["", *windows], rows)]
+    return [(f"Size of the error minus that of the standard, by steps ({made})", ["", *windows], rows)]
 
 
 def _lesions(run: xr.DataTree) -> list[Table]:
