@@ -7,7 +7,8 @@
 #include <cstring>
 #include <vector>
 
-static const double HIGHEST = 1e300, LENGTHENING = 1.2, LONGEST = 1;
+// Compiled for single precision, a literal without a suffix is single: the highest energy would be infinite.
+static const double HIGHEST = 1e300L, LENGTHENING = 1.2, LONGEST = 1;
 
 // Whether an energy is a number (the compiler is told to expect nothing else) and not above the last one.
 static inline bool has_not_risen(double energy, double last, double rounding)

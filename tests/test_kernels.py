@@ -1,0 +1,131 @@
+"""Kernels of C++, compiled as for a run in single precision, give what those of NumPy give."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+
+import numpy as np
+import pytest
+
+from neuro_mpc.network import kernels, phase_runner
+from neuro_mpc.network.compiler import accepted_flags, compiler
+from neuro_mpc.network.launch import available
+
+pytestmark = pytest.mark.compiler
+
+ITERATIONS, TRIALS = 40, 3
+DT, TAU, TOLERANCE = 0.1, 1.0, 1e-3
+ROUNDING = 16 * float(np.finfo(np.float32).eps)
+LIBRARY = """
+#include "cpp/kernels.h"
+
+extern "C" void start(double* last, double* length, int32_t* used, int width)
+{
+    start_lengths((float)0.1, 1.0, last, length, used, width);
+}
+
+extern "C" void next(int iteration, double tolerance, double rounding, const double* loss, const double* hidden,
+                     double* last, double* length, int32_t* used, double* gains, int width)
+{
+    next_gains(iteration, tolerance, rounding, loss, hidden, last, length, used, gains, width);
+}
+
+extern "C" void settle(int iteration, double tolerance, double limit, const double* loss, const double* hidden,
+                       const double* limited, double* last, int32_t* used, double* moves, int width)
+{
+    settle_trials(iteration, tolerance, limit, loss, hidden, limited, last, used, moves, width);
+}
+
+extern "C" void clip(float* matrix, int post, int pre, double limit)
+{
+    clip_spectral_norm(matrix, post, pre, limit);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """The kernels as a library."""
+    if available("cpp") != "cpp":
+        pytest.skip("needs a C++ compiler")
+    folder = tmp_path_factory.mktemp("kernels")
+    source, library = folder / "kernels.cpp", folder / "kernels.so"
+    source.write_text(LIBRARY)
+    flags = [*accepted_flags("float32"), "-fPIC", "-shared", f"-I{phase_runner.TEMPLATES}"]
+    subprocess.run([*compiler(), *flags, str(source), "-o", str(library)], check=True, capture_output=True)
+    return ctypes.CDLL(str(library))
+
+
+def arguments(*values) -> list:
+    """As C takes them: arrays by their addresses, floats in double precision."""
+    return [
+        value.ctypes.data_as(ctypes.c_void_p)
+        if isinstance(value, np.ndarray)
+        else ctypes.c_double(value)
+        if isinstance(value, float)
+        else ctypes.c_int(value)
+        for value in values
+    ]
+
+
+def energies() -> np.ndarray:
+    """Of trials that fall to their rest fast, slowly, and with rises in between: (iteration, trial)."""
+    k = np.arange(ITERATIONS)
+    return np.stack([10 * np.exp(-k), 10 * np.exp(-k / 6) + 1, 5 * np.exp(-k / 4) + 2 + 0.3 * (k % 5 == 3)], axis=1)
+
+
+def course(start, step, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gains (iteration, trial) for `energies`, and the iterations that each trial used."""
+    last, length, zeros = np.zeros(TRIALS), np.zeros(TRIALS), np.zeros(TRIALS)
+    start(last, length, used)
+    gains = np.zeros((ITERATIONS, TRIALS))
+    for iteration, energy in enumerate(energies()):
+        step(iteration, energy.copy(), zeros, last, length, used, gains[iteration])
+    return gains, used
+
+
+def test_steps_of_sweeps_are_as_long_and_end_as_soon_as_in_numpy(compiled):
+    def start(*state):
+        compiled.start(*arguments(*state, TRIALS))
+
+    def step(iteration, loss, hidden, *state):
+        compiled.next(*arguments(iteration, TOLERANCE, ROUNDING, loss, hidden, *state, TRIALS))
+
+    def expected_start(*state):
+        kernels.start_lengths(DT, TAU, *state, TRIALS)
+
+    def expected_step(iteration, loss, hidden, *state):
+        kernels.next_gains(iteration, TOLERANCE, ROUNDING, loss, hidden, *state, TRIALS)
+
+    gains, used = course(start, step, np.zeros(TRIALS, np.int32))
+    expected, expected_used = course(expected_start, expected_step, np.zeros(TRIALS, np.int32))
+    np.testing.assert_array_equal(used, expected_used)
+    assert 1 < used.min() < ITERATIONS
+    np.testing.assert_allclose(gains, expected, rtol=1e-5)
+
+
+def test_trials_settle_as_soon_as_in_numpy(compiled):
+    def of_cpp(*values):
+        compiled.settle(*arguments(*values))
+
+    found = {}
+    for name, settle in {"cpp": of_cpp, "numpy": kernels.settle_trials}.items():
+        used, last, moves = np.zeros(TRIALS, np.int32), np.zeros(TRIALS), np.zeros((ITERATIONS, TRIALS))
+        for iteration, energy in enumerate(energies()):
+            zeros = np.zeros(TRIALS)
+            settle(
+                iteration, TOLERANCE, 1e300, energy.copy(), zeros, energy.copy(), last, used, moves[iteration], TRIALS
+            )
+        found[name] = moves
+        assert 1 < used.min() < ITERATIONS
+    np.testing.assert_array_equal(found["cpp"], found["numpy"])
+
+
+def test_spectral_norms_are_limited_as_in_numpy(compiled):
+    matrix = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+    expected = matrix.copy()
+    compiled.clip(*arguments(matrix, 7, 5, 1.5))
+    kernels.clip_spectral_norm(expected, 7, 5, 1.5)
+    np.testing.assert_allclose(matrix, expected, rtol=1e-5)
+    assert np.linalg.norm(matrix, 2) == pytest.approx(1.5, rel=1e-5)
