@@ -9,7 +9,7 @@ from interrupted import content, in_child, interrupted, simulate
 import neuro_mpc as nm
 from neuro_mpc import cli
 from neuro_mpc.runs import divergence
-from neuro_mpc.runs.divergence import PATIENCE, Diverged, Retreat, Watch
+from neuro_mpc.runs.divergence import PATIENCE, Backoff, Diverged, DivergenceMonitor
 from neuro_mpc.simulation.presentation import Energies, Presenter
 
 BURSTING = {
@@ -32,34 +32,34 @@ def energies(hidden, loss=1.0):
 
 
 def test_energies_that_are_not_finite_name_the_population():
-    watch = Watch(Errors(hidden=np.nan, output=3.0))
-    watch.energies(0, energies(5.0))
+    monitor = DivergenceMonitor(Errors(hidden=np.nan, output=3.0))
+    monitor.energies(0, energies(5.0))
     with pytest.raises(Diverged, match="became nan in presentation 7: the errors of hidden are not finite"):
-        watch.energies(7, energies(np.nan))
+        monitor.energies(7, energies(np.nan))
     with pytest.raises(Diverged, match="became inf in presentation 8"):
-        watch.energies(8, energies(np.inf))
+        monitor.energies(8, energies(np.inf))
 
 
 def test_energies_that_stay_out_of_all_proportion_are_noticed_while_they_are_finite():
-    watch = Watch(Errors(hidden=4e5, output=1.0))
-    watch.energies(0, energies(1000.0))
+    monitor = DivergenceMonitor(Errors(hidden=4e5, output=1.0))
+    monitor.energies(0, energies(1000.0))
     for number in range(1, PATIENCE):
-        watch.energies(number, energies(1e12))
+        monitor.energies(number, energies(1e12))
     with pytest.raises(Diverged, match="became 1e[+]12 in presentation 10: the largest error is 4e[+]05, in hidden"):
-        watch.energies(PATIENCE, energies(1e12))
+        monitor.energies(PATIENCE, energies(1e12))
 
 
 def test_a_single_batch_may_have_any_energy():
-    watch = Watch(Errors(hidden=4e5, output=1.0))
+    monitor = DivergenceMonitor(Errors(hidden=4e5, output=1.0))
     for number in range(100):
-        watch.energies(number, energies(1e30 if number % PATIENCE == 3 else 10.0))
+        monitor.energies(number, energies(1e30 if number % PATIENCE == 3 else 10.0))
 
 
 def test_parameters_that_are_not_finite_are_named():
-    watch = Watch(Errors())
-    watch.parameters(3, {"m of input": np.ones(3)})
+    monitor = DivergenceMonitor(Errors())
+    monitor.parameters(3, {"m of input": np.ones(3)})
     with pytest.raises(Diverged, match="after 4 presentations, .* in m of input"):
-        watch.parameters(4, {"m of input": np.array([1, np.inf]), "pi of input": np.ones(2)})
+        monitor.parameters(4, {"m of input": np.array([1, np.inf]), "pi of input": np.ones(2)})
 
 
 def test_a_diverging_run_ends_with_its_records(tmp_path):
@@ -94,14 +94,23 @@ def test_without_a_good_state_or_after_many_halvings_the_run_ends(monkeypatch):
 
     problem = Diverged("nan")
     with pytest.raises(Diverged):
-        Retreat(0, Record()).go_back(problem)
+        Backoff(0, Record()).go_back(problem)
     monkeypatch.setattr(divergence, "LEAST_FACTOR", 0.25)
-    retreat = Retreat(2, Record())
-    retreat.remember(2, {})
-    assert [retreat.go_back(problem)[0] for _ in range(2)] == [2, 2]
-    assert retreat.factor == 0.25
+    backoff = Backoff(2, Record())
+    backoff.remember(2, {})
+    assert [backoff.go_back(problem)[0] for _ in range(2)] == [2, 2]
+    assert backoff.factor == 0.25
     with pytest.raises(Diverged):
-        retreat.go_back(problem)
+        backoff.go_back(problem)
+
+
+def test_a_warning_is_deferred_like_what_else_is_recorded():
+    warnings = []
+    backoff = Backoff(2, SimpleNamespace(warned=warnings.append))
+    backoff.record.warned("caution")
+    assert not warnings
+    backoff.confirm()
+    assert warnings == ["caution"]
 
 
 TINY = {
@@ -140,9 +149,9 @@ def test_energies_that_rise_and_stay_finite_are_told(before, after, told):
 
 
 def test_a_run_that_blew_up_says_so_at_the_end_and_in_its_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(divergence, "BLOWN_UP", 0.0)
+    monkeypatch.setattr(divergence, "LARGEST_FINAL_GROWTH", 0.0)
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 4})
-    with pytest.warns(UserWarning, match="the learning diverged, though it stayed finite"):
+    with pytest.warns(UserWarning, match="the training diverged, though it stayed finite"):
         run = nm.simulate(circuit, nm.load_protocol("toy-language", TINY), backend="numpy")
     assert run.attrs["complete"] == 1
     assert "smaller learning.rate" in run.attrs["warning"]

@@ -106,7 +106,7 @@ def test_ctrl_c_leaves_a_checkpoint_however_rare_they_are(out, uninterrupted, nu
     assert_resumes_to(out, uninterrupted)
 
 
-def test_a_run_that_was_never_saved_begins_anew(out, uninterrupted):
+def test_a_run_that_was_never_saved_starts_from_the_beginning(out, uninterrupted):
     never = lambda: simulate(out, checkpoint_every=np.inf)  # noqa: E731
     assert interrupted(never, Presenter, "learn", 8) == -signal.SIGKILL
     assert not saved_path(out).exists()

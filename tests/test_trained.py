@@ -158,7 +158,7 @@ def test_another_task_and_another_circuit_are_refused(path):
     circuit = nm.load_circuit("pc", {"population.hidden.size": 12})
     with pytest.raises(nm.RunFileError, match="holds Xi, m, pi of the projection 'input', .* needs m"):
         nm.check(circuit, protocol(), start=path, backend="numpy")
-    with pytest.raises(nm.RunError, match="there is no circuit"):
+    with pytest.raises(nm.RunError, match="a circuit is missing"):
         nm.simulate(None, protocol())
 
 

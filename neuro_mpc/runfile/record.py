@@ -149,7 +149,7 @@ class RunFile:
         free_energy_hidden: float,
         loss: float,
         free_energy_start: float,
-        iterations: int,
+        iterations: float,
     ) -> None:
         """Keeps the energies of one presentation: means per trial, summed over steps and units."""
         row = (presentation, free_energy, free_energy_hidden, loss, free_energy_start, iterations)

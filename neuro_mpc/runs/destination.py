@@ -1,4 +1,4 @@
-"""Where a run is kept: beginning, going on, or nothing left to do."""
+"""Where a run is written: from the start, from a checkpoint, or not at all because it is complete."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing,
 from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.preparation import Preparation
-from neuro_mpc.runs.provenance import DESCRIBED_ANYWAY, differences, shown
+from neuro_mpc.runs.provenance import OWN_ATTRIBUTES, as_lines, differences
 
 Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Destination:
-    """A run file and what is to be done with what is there; the names are those of `neuro_mpc.simulate`.
+    """A run file, and what happens to an earlier one; the names are those of `neuro_mpc.simulate`.
 
-    Raises RunError where the folder cannot be written, or something is there and neither is asked for.
+    Raises RunError where the folder cannot be written, or a file exists that is neither to be replaced nor resumed.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class Destination:
     def __post_init__(self) -> None:
         check_folder(self.path)
         if self.overwrite and self.resume:
-            raise RunError("a run cannot both begin anew and go on", hint="either overwrite or resume")
+            raise RunError("a run cannot both start again and resume", hint="either overwrite or resume")
         if not self.every >= 0:
             raise RunError(f"checkpoints cannot be {self.every} seconds apart", hint="0 or more")
         refuse_links(self.path)
@@ -50,8 +50,8 @@ class Destination:
     def _saved(self) -> Path:
         return saved_path(self.path)
 
-    def is_complete(self, started: Mapping[str, str], stage: Stage) -> bool:
-        """Whether this very run is over already; RunError where another run has the name."""
+    def is_complete(self, provenance: Mapping[str, str], stage: Stage) -> bool:
+        """Whether this very run is complete already; RunError where the file is of another run."""
         unfinished = self._saved.exists() or partial_path(self.path).exists()
         if not self.resume or unfinished or not self.path.exists():
             return False
@@ -61,43 +61,43 @@ class Destination:
                 f"{self.path} is not the file of a complete run, and there is no checkpoint to resume from",
                 hint="--overwrite to run it again, or another path",
             )
-        self._compare(before, started, f"{self.path} is complete, and of another run")
-        stage(f"{self.path} is complete: there is nothing to go on with")
+        self._compare(before, provenance, f"{self.path} is complete, and of another run")
+        stage(f"{self.path} is complete: there is nothing to resume")
         return True
 
-    def latest(self, started: Mapping[str, str], stage: Stage) -> Checkpoint | None:
-        """The checkpoint to go on from, if that is asked for and there is one; RunError where it is of another run."""
+    def latest(self, provenance: Mapping[str, str], stage: Stage) -> Checkpoint | None:
+        """The checkpoint to resume from, if that is asked for and one exists; RunError where it is of another run."""
         if not self.resume:
             return None
         if self._saved.exists():
-            found = checkpoint.read(self._saved)
-            self._compare(found.origin, started, f"{self._saved} is of another run")
-            stage(f"going on after {found.presentation} presentations")
-            return found
+            saved = checkpoint.read(self._saved)
+            self._compare(saved.origin, provenance, f"{self._saved} is of another run")
+            stage(f"resuming after {saved.presentation} presentations")
+            return saved
         if (partial := partial_path(self.path)).exists():
             with suppress(RunFileError):  # half written, and about to be replaced
-                self._compare(attributes(partial), started, f"{partial} is of another run")
-        stage("no checkpoint: beginning anew")
+                self._compare(attributes(partial), provenance, f"{partial} is of another run")
+        stage("no checkpoint: starting from the beginning")
         return None
 
     def _compare(self, before: Mapping[str, str], now: Mapping[str, str], problem: str) -> None:
-        both = [name for name in now if name in before]
-        found = differences({name: before[name] for name in both}, {name: now[name] for name in both})
-        if found and not self.accept_changes:
+        common = [name for name in now if name in before]
+        changes = differences({name: before[name] for name in common}, {name: now[name] for name in common})
+        if changes and not self.accept_changes:
             raise RunError(
-                problem + shown(found),
-                hint="the settings it was started with, another path, --overwrite to begin anew, or "
-                "--accept-changes to go on all the same",
+                problem + as_lines(changes),
+                hint="the settings it was started with, another path, --overwrite to start again, or "
+                "--accept-changes to resume all the same",
             )
 
     def record(self, run: Preparation, saved: Checkpoint | None) -> RunFile:
-        """The run file to write to: a new one, or as it was at a checkpoint."""
+        """The run file to write to: a new one, or the one of a checkpoint, as it was then."""
         for path in (partial_path(self.path), self._saved):
             files.discard_leftovers(path)
-        started = run.provenance
+        provenance = run.provenance
         if saved is None:
             checkpoint.discard(self.path)
-            more = {name: text for name, text in started.items() if name not in DESCRIBED_ANYWAY}
+            attributes_besides = {name: text for name, text in provenance.items() if name not in OWN_ATTRIBUTES}
             return RunFile(
                 self.path,
                 circuit=run.circuit,
@@ -106,17 +106,17 @@ class Destination:
                 backend=run.backend,
                 threads=run.plan.threads,
                 overwrite=self.overwrite or self.resume,
-                extra_attributes=more,
+                extra_attributes=attributes_besides,
             )
         saved.write_records(partial_path(self.path))
         record = RunFile.reopened(self.path, protocol=run.protocol)
-        if changes := differences(saved.origin, started):
-            record.changed(saved.presentation, changes, started)
+        if changes := differences(saved.origin, provenance):
+            record.changed(saved.presentation, changes, provenance)
         return record
 
-    def checkpoints(self, started: Mapping[str, str]) -> Checkpoints:
-        """Where the run is to be saved."""
-        return Checkpoints(self.path, partial_path(self.path), started, self.every)
+    def checkpoints(self, provenance: Mapping[str, str]) -> Checkpoints:
+        """The checkpoints of the run."""
+        return Checkpoints(self.path, partial_path(self.path), provenance, self.every)
 
     def discard(self) -> None:
         """Removes the checkpoint of a run that is complete."""

@@ -1,10 +1,10 @@
-"""What a run will take: memory, disk and time, from its description alone."""
+"""The memory, disk space and time that a run will take, from its description alone."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +26,9 @@ LEARNING_COLUMNS, TRACES = 6, 5
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run takes besides its matrix products, in multiplications of such products that take as long.
+    """The costs of a run, in multiplications of matrix products that take as long.
 
-    products      one of a matrix product, in that backend
+    products      a multiplication of a matrix product, in that backend
     unit          a unit in a row of a presentation: noise, activations, errors
     parameter     a parameter of a synapse in a presentation: gradients, clipping, the optimiser
     presentation  a presentation, however small
@@ -50,11 +50,11 @@ COSTS = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes of memory, bytes on the disk (with the checkpoint), seconds of learning; numbers of what it is made of.
+    """Bytes of memory, bytes on the disk (with the checkpoint), seconds of learning, and the sizes behind them.
 
-    compiles  a program is compiled first, or taken from the cache
-    shown     what the run shows, in a few lines
-    warnings  what its results will have to be read with caution for
+    compiles  whether a program is compiled first, or taken from the cache
+    task      what the run presents, in a few lines
+    warnings  reasons to read its results with caution
     """
 
     memory: float
@@ -64,7 +64,7 @@ class Estimate:
     parameters: int
     presentations: int
     compiles: bool = False
-    shown: str = ""
+    task: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -75,10 +75,10 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, back
     parameters = sum(_synapses(plan, name) * len(rules.parameters) for name, rules in plan.rules.synapses.items())
     arrays = sum(stored_bytes(plan, group) for group in synaptic_groups(plan))
     sample = _sample_elements(plan, protocol) * item
-    # Drawn in float64 with some copies; read for a checkpoint; a batch on its way; a sample on its way.
-    passing = 3 * 8 * parameters + arrays + 3 * 4 * _batch_elements(plan) + 2 * sample
+    # Initial values in float64 with some copies; arrays read for a checkpoint; a batch and a sample in transit.
+    transient = 3 * 8 * parameters + arrays + 3 * 4 * _batch_elements(plan) + 2 * sample
     neural = sum(stored_bytes(plan, group) for group in neural_groups(plan))
-    memory = BASE_BYTES[backend] + arrays + neural + passing
+    memory = BASE_BYTES[backend] + arrays + neural + transient
     records = (
         course.total * LEARNING_COLUMNS * 8
         + _snapshots(protocol, course) * parameters * item
@@ -87,46 +87,55 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, back
     )
     work = _work(plan, protocol, course, data, COSTS[backend], parameters)
     seconds = work / machine.products_per_second(plan.precision) / plan.threads
-    found = Estimate(memory, 2 * records + arrays, seconds, synapses, parameters, course.total, backend != "numpy")
-    return replace(found, warnings=tuple(cautions.of_selection(protocol, course.total)))
+    return Estimate(
+        memory=memory,
+        disk=2 * records + arrays,
+        seconds=seconds,
+        synapses=synapses,
+        parameters=parameters,
+        presentations=course.total,
+        compiles=backend != "numpy",
+        warnings=tuple(cautions.of_selection(protocol, course.total)),
+    )
 
 
-def refuse_too_large(found: Estimate) -> None:
+def refuse_too_large(estimated: Estimate) -> None:
     """Raises RunError for a run that this machine's memory cannot hold."""
     free = machine.free_memory()
-    if free is not None and found.memory > free:
+    if free is not None and estimated.memory > free:
         raise RunError(
-            f"the run needs about {in_bytes(found.memory)} of memory and {in_bytes(free)} are free: "
-            f"{found.synapses:,} synapses with {found.parameters:,} parameters",
+            f"the run needs about {in_bytes(estimated.memory)} of memory and {in_bytes(free)} are free: "
+            f"{estimated.synapses:,} synapses with {estimated.parameters:,} parameters",
             hint="smaller populations, a smaller learning.batch, fewer recording.trials, or a larger machine",
         )
 
 
-def warn_of_little_room(found: Estimate, path: Path, stage: Callable[[str], None]) -> None:
-    """Tells where a run file may become larger than its disk; compressed, it may still fit."""
+def warn_of_little_room(estimated: Estimate, path: Path, stage: Callable[[str], None]) -> None:
+    """Warns where a run file may become larger than its disk; compressed, it may still fit."""
     free = free_disk(path)
-    if found.disk > free:
+    if estimated.disk > free:
         stage(
-            f"the run may write up to {in_bytes(found.disk)}, and {in_bytes(free)} are free beside {path}; "
-            "if the disk fills up, the run ends in order, and --resume goes on"
+            f"the run may write up to {in_bytes(estimated.disk)}, and {in_bytes(free)} are free beside {path}; "
+            "if the disk fills up, the run stops cleanly, and --resume continues it"
         )
 
 
-def as_text(found: Estimate) -> str:
+def as_text(estimated: Estimate) -> str:
     """The estimate in a few lines."""
     free = machine.free_memory()
-    of = f" of {in_bytes(free)} that are free" if free is not None else ""
+    available = f" of {in_bytes(free)} that are free" if free is not None else ""
     disk = in_bytes(free_disk(Path("run.nc")))
-    compiling = ", and compiling once" if found.compiles else ""
+    time = rough_duration(estimated.seconds)
+    compiling = ", and compiling once" if estimated.compiles else ""
     return "\n".join(
         [
-            *([found.shown] if found.shown else []),
-            f"the descriptions hold: {found.synapses:,} synapses with {found.parameters:,} parameters",
-            f"memory   about {in_bytes(found.memory)}{of}",
-            f"disk     at most {in_bytes(found.disk)} of {disk} that are free here, half of it for the checkpoint "
+            *([estimated.task] if estimated.task else []),
+            f"the descriptions hold: {estimated.synapses:,} synapses with {estimated.parameters:,} parameters",
+            f"memory   about {in_bytes(estimated.memory)}{available}",
+            f"disk     at most {in_bytes(estimated.disk)} of {disk} that are free here, half of it for the checkpoint "
             "while the run lasts",
-            f"time     about {rough_duration(found.seconds)} for {found.presentations:,} presentations{compiling}",
-            *(f"warning  {text}" for text in found.warnings),
+            f"time     about {time} for {estimated.presentations:,} presentations{compiling}",
+            *(f"warning  {text}" for text in estimated.warnings),
         ]
     )
 
@@ -158,7 +167,7 @@ def _snapshots(protocol: Protocol, course: Course) -> int:
 
 
 def _work(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, cost: Cost, parameters: int) -> float:
-    """All that a run computes, in multiplications of matrix products."""
+    """The work of a run, in multiplications of matrix products."""
     batches = _test_batches(plan, protocol, course, data)
     units = plan.trials * sum(
         rows.steps * rows.units for name, rows in plan.rows.items() if name != plan.circuit.stimulus
@@ -171,21 +180,21 @@ def _work(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, cost: C
 
 
 def _test_batches(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> int:
-    """Batches that are shown in tests and in the evaluation after learning."""
+    """Batches that are presented in tests and in the evaluation after learning."""
     test = protocol.test
-    between = course.presentations(test.every, test.every_epochs)
-    tests = 2 + (course.total // between if between else 0)
+    interval = course.presentations(test.every, test.every_epochs)
+    tests = 2 + (course.total // interval if interval else 0)
     return -(-data.size(test.split) // plan.trials) * (tests + 2 + test.ensemble)
 
 
 def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int) -> float:
     """Multiplications of the matrix products of all presentations and tests."""
-    each = sum(
+    synapses = sum(
         _synapses(plan, name) * (2 if rules.varies else 1)
         for name, rules in plan.rules.synapses.items()
         if not (plan.symbolic and plan.circuit.projection[name].source == plan.circuit.stimulus)
     )
-    one_pass = float(each * plan.trials * plan.steps)
+    one_pass = float(synapses * plan.trials * plan.steps)
     inference = protocol.inference
     starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]
     bounds = [*(min(start, course.total) for start in starts), course.total]

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at a moment when a run can be saved."""
+"""Ctrl-C and SIGTERM are deferred to a moment when a run can be saved."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def held_back() -> Iterator[Callable[[], bool]]:
-    """Within, the first signal only makes the returned function say yes; a second one interrupts at once.
+def deferred_interruption() -> Iterator[Callable[[], bool]]:
+    """Within, the first signal only makes the returned function answer True; a second one interrupts at once.
 
     Signals reach the main thread alone: in any other, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    received = []
+    received: list[int] = []
 
     def note(number, frame) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)
 
-    # Ignored signals (nohup) stay ignored; None is a handler that Python did not set and cannot bring back.
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    held = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
-    for number in held:
+    # Ignored signals (nohup) stay ignored; None is a handler that Python did not set and cannot restore.
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    deferred = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+    for number in deferred:
         signal.signal(number, note)
     try:
         yield lambda: bool(received)
     finally:
-        for number, handler in held.items():
+        for number, handler in deferred.items():
             signal.signal(number, handler)

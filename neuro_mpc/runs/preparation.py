@@ -1,4 +1,4 @@
-"""Everything that a run is made from, checked before anything is compiled."""
+"""Everything that a run starts from, checked before anything is compiled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.simulation.trained import Source, Trained, load_trained, on_task_of
 
 EXPERIMENT_HINT = "the run file to start from: --from run.nc"
-Named = str | os.PathLike[str]  # the name of a shipped description, or the path of a TOML file
+NameOrPath = str | os.PathLike[str]  # the name of a shipped description, or the path of a TOML file
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Preparation:
     protocol    of the whole run; an experiment's, on the task of the trained run
     seed        feeds every random number
     backend     "cpp", "cython" or "numpy": one that this machine has
-    data        the trials
+    data        the stimuli and targets of all trials
     course      their order, and the learning rates
     estimate    what the run will take
     parameters  projection → parameter → values that learning begins with
-    trained     the trained circuit that the run starts from, if from any
+    trained     the trained circuit that the run starts from, if any
     """
 
     plan: Plan
@@ -59,8 +59,8 @@ class Preparation:
 
     @cached_property
     def provenance(self) -> dict[str, str]:
-        """name → text of all that the numbers of the run depend on, to tell one run from another."""
-        described = provenance.described(
+        """name → text of everything that the numbers of the run depend on, to distinguish runs."""
+        texts = provenance.provenance_of(
             circuit=self.circuit,
             protocol=self.protocol,
             seed=self.seed,
@@ -68,12 +68,12 @@ class Preparation:
             threads=self.plan.threads,
             data=self.data,
         )
-        return described | (self.trained.attributes() if self.trained else {})
+        return texts | (self.trained.attributes() if self.trained else {})
 
 
 def prepare(
-    circuit: Circuit | Named | None,
-    protocol: Protocol | ExperimentProtocol | Named,
+    circuit: Circuit | NameOrPath | None,
+    protocol: Protocol | ExperimentProtocol | NameOrPath,
     *,
     start: Source | None = None,
     seed: int | None = None,
@@ -84,12 +84,12 @@ def prepare(
     """The run of a protocol on a circuit, or on a trained one: the arguments are those of `simulate`.
 
     Raises DescriptionError where they do not fit together, RunError for a run that this machine cannot hold, and
-    RunFileError where `start` cannot be read; `say` is told of a backend that stands in for another.
+    RunFileError where `start` cannot be read; `say` is called with a text where a backend stands in for another.
     """
     circuit, protocol = None if circuit is None else as_circuit(circuit), as_protocol(protocol)
     seed, threads = None if seed is None else arguments.seed(seed), arguments.threads(threads)
     trained = None if start is None else load_trained(start)
-    circuit, protocol, seed = _whole(circuit, protocol, trained, seed)
+    circuit, protocol, seed = _completed(circuit, protocol, trained, seed)
     backend = launch.available(backend, say)
     data = stimuli.load(protocol, circuit, seed)
     circuit = circuit.sized(data.width, data.classes)
@@ -98,8 +98,8 @@ def prepare(
     if protocol.experiment is not None:
         refuse_unsuitable(protocol.experiment, circuit, data, protocol.name)
     plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
-    expected = estimate(plan, protocol, course, data, backend)
-    refuse_too_large(expected)
+    estimated = estimate(plan, protocol, course, data, backend)
+    refuse_too_large(estimated)
     parameters = trained.parameters_for(circuit) if trained else initial.draw(circuit, protocol, seed)
     return Preparation(
         plan=plan,
@@ -108,16 +108,16 @@ def prepare(
         backend=backend,
         data=data,
         course=course,
-        estimate=expected,
+        estimate=estimated,
         parameters=parameters,
         trained=trained,
     )
 
 
-def _whole(
+def _completed(
     circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, trained: Trained | None, seed: int | None
 ) -> tuple[Circuit, Protocol, int]:
-    """Circuit, protocol and seed; what is not given is that of the trained circuit."""
+    """Circuit, protocol and seed; each of them by default that of the trained circuit."""
     if trained is not None:
         return (
             circuit or trained.unsized(),
@@ -127,7 +127,7 @@ def _whole(
     if isinstance(protocol, ExperimentProtocol) or protocol.experiment is not None:
         raise RunError(f"{protocol.name} is an experiment on a trained circuit", hint=EXPERIMENT_HINT)
     if circuit is None:
-        raise RunError("there is no circuit", hint="a circuit, or the run to start from")
+        raise RunError("a circuit is missing", hint="a circuit, or the run to start from")
     return circuit, protocol, seed or 0
 
 
@@ -165,7 +165,7 @@ def _refuse_trajectory(protocol: Protocol) -> None:
     if protocol.recording.trajectory and not stoppable:
         schemes = [f'"{name}"' for name in SCHEMES.names() if SCHEMES.get(name).keeps_trajectory]
         raise DescriptionError(
-            f"no trajectory is kept of this inference by {inference.scheme}",
+            f"this inference by {inference.scheme} records no trajectory",
             source=protocol.name,
             key="recording.trajectory",
             found=True,
@@ -174,15 +174,15 @@ def _refuse_trajectory(protocol: Protocol) -> None:
 
 
 def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Stimuli) -> None:
-    recorded = {*circuit.free, circuit.target}
+    recordable = {*circuit.free, circuit.target}
     for name in protocol.recording.populations:
-        if name not in recorded:
+        if name not in recordable:
             raise DescriptionError(
-                "there is nothing to record",
+                "is not a population that can be recorded",
                 source=protocol.name,
                 key="recording.populations",
                 found=name,
-                expected=", ".join(sorted(recorded)),
+                expected=", ".join(sorted(recordable)),
             )
     _refuse_trajectory(protocol)
     if protocol.test.measure != "correct-letter-ratio" and not data.size(protocol.test.split):
@@ -195,7 +195,7 @@ def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: st
     for sample in protocol.recording.samples:
         if not -course.total <= sample < course.total and course.total:
             raise DescriptionError(
-                "there is no such presentation",
+                "is not a presentation of this run",
                 source=protocol.name,
                 key="recording.samples",
                 found=sample,

@@ -1,4 +1,4 @@
-"""What a run tells while it works: a bar on a terminal, a few plain lines elsewhere, nothing from Python."""
+"""The progress of a run: a bar on a terminal, a few plain lines elsewhere, nothing from Python."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_at_once(text: str) -> None:
-    """Print a line that whoever follows a log sees at once."""
+    """Print a line and flush it, for whoever follows a log."""
     print(text, file=ByProduct(sys.stdout), flush=True)
 
 
@@ -21,11 +21,12 @@ def console_of_output() -> "Console":
     """Standard output, for a bar."""
     from rich.console import Console
 
-    return Console(file=ByProduct(sys.stdout))
+    # Rich asks for a file, and uses of it what a text stream has.
+    return Console(file=ByProduct(sys.stdout))  # pyright: ignore[reportArgumentType]
 
 
 def spinner_for(console: "Console | None") -> str:
-    """The name of a spinner of letters that the terminal has."""
+    """The name of a spinner whose characters the terminal can show."""
     return "dots" if console is None or console.encoding.lower().startswith("utf") else "line"
 
 
@@ -39,16 +40,16 @@ class SilentProgress:
         """The run now does what `text` says, for example "compiling"."""
 
     def warning(self, text: str) -> None:
-        """What the results will have to be read with caution for; the run file keeps it, and it is told at the end."""
+        """A reason to read the results with caution; the run file holds it, and it is repeated at the end."""
 
     def start(self, total: int) -> None:
         """Presentations begin; at the end, `total` of them will have been learned."""
 
     def update(self, presentation: int, free_energy: float) -> None:
-        """So many presentations are learned; the last one had this free energy, a mean per trial."""
+        """`presentation` presentations are learned; the last one had this free energy, a mean per trial."""
 
     def tested(self, presentation: int, values: Mapping[str, float]) -> None:
-        """A test after so many presentations gave these values, by name of the measure."""
+        """A test after `presentation` presentations gave these values, by name of the measure."""
 
     def finish(self, summary: str) -> None:
         """The run is over; `summary` is its one line."""
@@ -113,7 +114,7 @@ class ProgressBar(SilentProgress):
         from rich.table import Column
 
         console = console or Console()
-        cut = Column(no_wrap=True, ratio=1)  # in a narrow terminal the test is cut, never the count
+        cut = Column(no_wrap=True, ratio=1)  # a narrow terminal cuts the test, never the count
         bar = [progress.BarColumn(bar_width=20)] if console.width >= WIDE else []  # the score takes its place
         self._bar = progress.Progress(
             progress.SpinnerColumn(spinner_for(console)),
@@ -162,18 +163,18 @@ def progress_on(console: "Console") -> SilentProgress:
 
 
 def shows_bars(console: "Console") -> bool:
-    """Whether lines of `console` can be drawn again: not in a file, a pipe, or a terminal that calls itself dumb."""
+    """Whether lines of `console` can be drawn again: not in a file, a pipe, or a dumb terminal."""
     return console.is_terminal and not console.is_dumb_terminal
 
 
 @contextmanager
-def progress_of(told: SilentProgress | bool | None) -> Iterator[SilentProgress]:
-    """What a caller of Python asked for: True shows what the command line shows; False and None show nothing."""
-    if told is True:
-        with progress_on(console_of_output()) as shown:
-            yield shown
+def progress_of(progress: SilentProgress | bool | None) -> Iterator[SilentProgress]:
+    """The progress for an argument of `simulate`: True is that of the command line; False and None show nothing."""
+    if progress is True:
+        with progress_on(console_of_output()) as shown_progress:
+            yield shown_progress
     else:
-        yield told or SilentProgress()
+        yield progress or SilentProgress()
 
 
 def measured(values: Mapping[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""What a run was started from: all that its numbers depend on, as text, to tell one run from another."""
+"""The provenance of a run: everything that its numbers depend on, as text, to distinguish runs."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from neuro_mpc.network.compiler import compiler_version
 from neuro_mpc.stimuli import Stimuli
 from neuro_mpc.stimuli.interface import SPLITS
 
-# The run file has these among its own attributes.
-DESCRIBED_ANYWAY = {"circuit", "protocol", "seed", "backend", "threads", "neuro_mpc_version", "brian2_version"}
-SHOWN = 8
+# Attributes that every run file has by itself.
+OWN_ATTRIBUTES = {"circuit", "protocol", "seed", "backend", "threads", "neuro_mpc_version", "brian2_version"}
+SHOWN_LINES = 8
 TRIALS_COMPARED = 256
 
 
-def described(
+def provenance_of(
     *, circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int, data: Stimuli
 ) -> dict[str, str]:
     """name → text: circuit and protocol (TOML), seed, backend, threads, data, versions, and the machine.
 
-    All of it is found among the attributes of the run file.
+    The run file has all of it among its attributes.
     """
     texts = {
         "circuit": circuit.to_toml(),
@@ -56,10 +56,12 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     ]
 
 
-def shown(lines: list[str]) -> str:
+def as_lines(lines: list[str]) -> str:
     """The first of the differences, indented, for an error."""
-    more = [f"and {len(lines) - SHOWN} more"] * (len(lines) > SHOWN)
-    return "".join(f"\n    {line}" for line in [*lines[:SHOWN], *more])
+    selected = lines[:SHOWN_LINES]
+    if len(lines) > SHOWN_LINES:
+        selected.append(f"and {len(lines) - SHOWN_LINES} more")
+    return "".join(f"\n    {line}" for line in selected)
 
 
 def _differences(name: str, before: str, now: str) -> Iterator[str]:
@@ -75,7 +77,7 @@ def _differences(name: str, before: str, now: str) -> Iterator[str]:
         return
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key):
-            yield f"{key} was {old.get(key, 'not there')!r}, is {new.get(key, 'not there')!r}"
+            yield f"{key} was {old.get(key, 'missing')!r}, is {new.get(key, 'missing')!r}"
 
 
 def _flat(path: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
@@ -87,22 +89,22 @@ def _flat(path: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]
 
 
 def _fingerprint(data: Stimuli) -> str:
-    """Tells data sets apart by their sizes and some of their trials."""
+    """The sizes of a data set, and a digest of some of its trials."""
     sizes = [data.size(split) for split in SPLITS]
-    shown_trials = np.arange(0, sizes[0], max(1, sizes[0] // TRIALS_COMPARED))
-    stimulus, target = data.batch("train", shown_trials)
+    trials = np.arange(0, sizes[0], max(1, sizes[0] // TRIALS_COMPARED))
+    stimulus, target = data.batch("train", trials)
     content = _digest(np.ascontiguousarray(stimulus), np.ascontiguousarray(target))
     return f"{' + '.join(map(str, sizes))} trials {content}"
 
 
 def _data_digest(data: Stimuli) -> str:
-    """Of all trials of all splits, and of the names of the symbols; runs of 0.1 have only the fingerprint."""
-    found = hashlib.sha256("\n".join(data.symbols).encode())
+    """A digest of all trials of all splits and of the names of the symbols; runs of 0.1 have only the fingerprint."""
+    digest = hashlib.sha256("\n".join(data.symbols).encode())
     for split in SPLITS:
         for part in data.content(split):
-            found.update(f"{split} {part.dtype.str} {part.shape}".encode())
-            found.update(np.ascontiguousarray(part).data)
-    return found.hexdigest()
+            digest.update(f"{split} {part.dtype.str} {part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
 
 
 def _digest(*parts: bytes | np.ndarray) -> str:

@@ -20,7 +20,7 @@ from neuro_mpc.runfile.record import open_run
 from neuro_mpc.runs import task
 from neuro_mpc.runs.destination import Destination
 from neuro_mpc.runs.estimate import Estimate, warn_of_little_room
-from neuro_mpc.runs.preparation import Named, Preparation, prepare
+from neuro_mpc.runs.preparation import NameOrPath, Preparation, prepare
 from neuro_mpc.runs.progress import SilentProgress, progress_of
 from neuro_mpc.runs.training import Training
 from neuro_mpc.simulation.presentation import Presenter
@@ -28,8 +28,8 @@ from neuro_mpc.simulation.trained import Source
 
 
 def simulate(
-    circuit: Circuit | Named | None,
-    protocol: Protocol | ExperimentProtocol | Named,
+    circuit: Circuit | NameOrPath | None,
+    protocol: Protocol | ExperimentProtocol | NameOrPath,
     *,
     start: Source | None = None,
     seed: int | None = None,
@@ -45,36 +45,36 @@ def simulate(
     """Run `protocol` on `circuit` and return the run, an `xarray.DataTree` (see the README for its groups).
 
     circuit, protocol    descriptions, or their names or the paths of their TOML files
-    start       a run to go out from, as `load_trained` takes or gives it: its learned parameters, with a fresh
-                optimiser, in place of initial ones. Without presentations to learn they are evaluated only
+    start       the run to start from, as `load_trained` takes or returns it: its learned parameters, with a fresh
+                optimiser, in place of initial ones. Without presentations to learn they are only evaluated
     circuit     None: that of `start`
     seed        feeds every random number: same seed, backend and threads, same content of the file;
                 None: that of `start`, which chose the trials it learned, else 0
     backend     "cpp" (C++ standalone, compiled once per circuit and kept), "cython" or "numpy"; without a C++
-                compiler "cpp" becomes "numpy", which is said through `progress`
+                compiler "cpp" becomes "numpy", which `progress` reports
     threads     processor cores to use ("cpp" only)
-    out         path of the run file, written while the run goes on; None: the run is returned in memory
-    overwrite   replace a file that is there
-    resume      go on with an interrupted run of `out`: its file becomes the one of a run that was not interrupted.
-                Where there is nothing to go on with, the run begins; one that is complete is only returned
-    accept_changes    go on though circuit, protocol, seed, versions or machine are not those of the interrupted run
-    checkpoint_every  seconds between the checkpoints from which a run can go on; infinity: none
-    progress    True: shown, as on the command line; or told about stages, energies and tests, see
+    out         path of the run file, written during the run; None: the run is returned in memory
+    overwrite   replace an existing file
+    resume      continue an interrupted run of `out`: its file becomes that of an uninterrupted run. Without a
+                checkpoint the run starts from the beginning; a complete one is only returned
+    accept_changes    resume though circuit, protocol, seed, versions or machine are not those of the interrupted run
+    checkpoint_every  seconds between the checkpoints from which a run can be resumed; infinity: none
+    progress    True: shown, as on the command line; or an object that is given stages, energies and tests, see
                 `neuro_mpc.runs.progress`
 
     Raises DescriptionError for a circuit and a protocol that do not fit, before anything is compiled; RunError when
     the run cannot start or diverges: its file then stays readable as ``<out>.partial``.
     Ctrl-C and SIGTERM leave a checkpoint and raise KeyboardInterrupt.
     """
-    chosen = {"start": start, "seed": seed, "backend": backend, "threads": threads}
+    options = {"start": start, "seed": seed, "backend": backend, "threads": threads}
     with ExitStack() as stack:
         if out is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-"))
             destination = Destination(Path(folder) / "run.nc")
         else:
             destination = Destination(Path(out), overwrite, resume, accept_changes, checkpoint_every)
-        with progress_of(progress) as told:
-            _write(prepare(circuit, protocol, **chosen, say=told.stage), destination, told)
+        with progress_of(progress) as reported:
+            _write(prepare(circuit, protocol, **options, say=reported.stage), destination, reported)
         if out is not None:
             return _warned(open_run(out), progress)
         with open_run(destination.path) as run:
@@ -82,7 +82,7 @@ def simulate(
 
 
 def _warned(run: xr.DataTree, progress: SilentProgress | bool | None) -> xr.DataTree:
-    """The run, with the warnings that its file holds, unless they are told by who follows it."""
+    """The run, after Python's warnings of what its file warns of, unless a caller's progress reports them."""
     if not isinstance(progress, SilentProgress):
         for text in str(run.attrs.get("warning", "")).splitlines():
             warnings.warn(text, stacklevel=3)
@@ -90,27 +90,27 @@ def _warned(run: xr.DataTree, progress: SilentProgress | bool | None) -> xr.Data
 
 
 def check(
-    circuit: Circuit | Named | None,
-    protocol: Protocol | ExperimentProtocol | Named,
+    circuit: Circuit | NameOrPath | None,
+    protocol: Protocol | ExperimentProtocol | NameOrPath,
     *,
     start: Source | None = None,
     seed: int | None = None,
     backend: str = "cpp",
     threads: int = 1,
 ) -> Estimate:
-    """All that `simulate` checks before it compiles, what the run shows, and an estimate of what it will take.
+    """All that `simulate` checks before it compiles, the task, and an estimate of memory, disk space and time.
 
     Raises the same errors.
     """
     run = prepare(circuit, protocol, start=start, seed=seed, backend=backend, threads=threads)
     launch.require_usable(run.backend)
-    return dataclasses.replace(run.estimate, shown=task.as_text(run.data))
+    return dataclasses.replace(run.estimate, task=task.as_text(run.data))
 
 
 def _in_memory(run: xr.DataTree) -> xr.DataTree:
     """A copy that needs no file, and names none; `DataTree.load` leaves inherited coordinates lazy."""
-    copied = {node.path: node.to_dataset(inherit=False).load().drop_encoding() for node in run.subtree}
-    return xr.DataTree.from_dict(copied)
+    datasets = {node.path: node.to_dataset(inherit=False).load().drop_encoding() for node in run.subtree}
+    return xr.DataTree.from_dict(datasets)
 
 
 def _write(run: Preparation, destination: Destination, progress: SilentProgress) -> None:
@@ -132,6 +132,6 @@ def _write(run: Preparation, destination: Destination, progress: SilentProgress)
             training.run(run.parameters) if saved is None else training.resume(saved)
             if (experiment := run.protocol.experiment) is not None and run.trained is not None:
                 progress.stage(experiment.kind)
-                found = experiment_of(experiment).results(presenter, run.data, run.trained)
-                record.experiment(found.assign_attrs(kind=experiment.kind, **found.attrs))
+                results = experiment_of(experiment).results(presenter, run.data, run.trained)
+                record.experiment(results.assign_attrs(kind=experiment.kind, **results.attrs))
         destination.discard()

@@ -1,4 +1,4 @@
-"""What a run shows, in a few lines: the shape of its trials, how many of them, and how often each class comes."""
+"""The task of a run, in a few lines: the shape of its trials, their number, and the frequency of each class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def as_text(data: Stimuli) -> str:
         f"shown    {_counted(data.steps, 'step')} × {units}, {sizes} trials ({' + '.join(SPLITS)}), "
         f"{data.classes:,} classes"
     ]
-    counted = [split for split in SPLITS if data.size(split) and not data.predicts_next]
+    counted: list[Split] = [split for split in SPLITS if data.size(split) and not data.predicts_next]
     return "\n".join([*lines, *(_classes(data, split) for split in counted)])
 
 
@@ -30,8 +30,9 @@ def _classes(data: Stimuli, split: Split) -> str:
         return start + ", ".join(f"{name}: {count:,}" for name, count in zip(data.symbols, counts, strict=True))
     least, most = int(counts.argmin()), int(counts.argmax())
     absent = int((counts == 0).sum())
-    told = f"from {counts[least]:,} ({data.symbols[least]}) to {counts[most]:,} ({data.symbols[most]}) trials a class"
-    return start + told + (f", {_counted(absent, 'class', 'classes')} without any" if absent else "")
+    lowest, highest = (f"{counts[index]:,} ({data.symbols[index]})" for index in (least, most))
+    extremes = f"from {lowest} to {highest} trials a class"
+    return start + extremes + (f", {_counted(absent, 'class', 'classes')} without any" if absent else "")
 
 
 def _counted(number: int, one: str, several: str = "") -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from neuro_mpc import stimuli
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs import cautions
-from neuro_mpc.runs.divergence import Diverged, Retreat, Watch
-from neuro_mpc.runs.interruption import held_back
+from neuro_mpc.runs.divergence import Backoff, Diverged, DivergenceMonitor
+from neuro_mpc.runs.interruption import deferred_interruption
 from neuro_mpc.runs.preparation import Preparation
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.simulation import evaluation, initial, measures
-from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.simulation.presentation import Presenter, Traces
 from neuro_mpc.simulation.selection import Selection, is_selected
 
 
@@ -31,22 +33,23 @@ class Training:
         self.presenter, self.protocol, self.course = presenter, protocol, course
         self.data, self.progress, self.checkpoints = run.data, progress, checkpoints
         self.selection = Selection(protocol)
-        self.watch = Watch(presenter, protocol.learning.backoff > 0)
-        self.retreat = Retreat(protocol.learning.backoff, record)
-        self.record = self.retreat.record
-        self.tested = protocol.experiment is None  # an experiment measures for itself
-        self.tested_every = course.presentations(protocol.test.every, protocol.test.every_epochs)
-        self.observed = {sample % course.total for sample in protocol.recording.samples} if course.total else set()
+        self.monitor = DivergenceMonitor(presenter, protocol.learning.backoff > 0)
+        self.backoff = Backoff(protocol.learning.backoff, record)
+        self.record = self.backoff.record
+        self.runs_tests = protocol.experiment is None  # an experiment measures for itself
+        self.test_interval = course.presentations(protocol.test.every, protocol.test.every_epochs)
+        samples = protocol.recording.samples if course.total else ()
+        self.sampled_presentations = {sample % course.total for sample in samples}
 
     def run(self, parameters: initial.Parameters) -> None:
         """The whole training, from these initial parameters."""
         self.presenter.load(parameters)
         if self.data.symbolic:
             self.record.symbols(self.data.symbols)
-        self._go_on(0)
+        self._train_from(0)
 
     def resume(self, saved: Checkpoint) -> None:
-        """The rest of a training that was saved. Raises RunError where that one went on for longer."""
+        """The rest of a training that was saved. Raises RunError where it is beyond the end of this one."""
         if saved.presentation > self.course.total:
             raise RunError(
                 f"{saved.presentation} presentations are learned already, and the protocol ends after "
@@ -56,15 +59,15 @@ class Training:
         selected = {name: array for name, array in saved.arrays.items() if is_selected(name)}
         self.presenter.restore({name: array for name, array in saved.arrays.items() if name not in selected})
         self.selection.restore(saved.progress, selected, self.presenter.plan.circuit.shape)
-        self.watch.largest, self.watch.high = saved.progress["largest"], int(saved.progress["high"])
-        self.retreat.factor = saved.progress["factor"]
-        self._go_on(saved.presentation)
+        self.monitor.largest, self.monitor.high = saved.progress["largest"], int(saved.progress["high"])
+        self.backoff.factor = saved.progress["factor"]
+        self._train_from(saved.presentation)
 
-    def _go_on(self, done: int) -> None:
+    def _train_from(self, done: int) -> None:
         if self.course.total:
             self.progress.stage("learning")
         self.progress.start(self.course.total)
-        with held_back() as interrupted:
+        with deferred_interruption() as interrupted:
             while True:
                 try:
                     self._save_when_due(done, interrupted())
@@ -77,57 +80,59 @@ class Training:
                     done = self._go_back(problem)
         self._keep_best()
         self._warn()
-        if self.tested:
+        if self.runs_tests:
             self._evaluate()
-        self.retreat.confirm()
-        self.retreat.warn()
+        self.backoff.confirm()
+        self.backoff.warn()
 
     def _save_when_due(self, presentation: int, interrupted: bool) -> None:
-        """Keeps what is learned and recorded *before* `presentation`: its tests and snapshots are made again."""
+        """Saves what is learned and recorded *before* `presentation`: a resumed run repeats its tests and snapshots."""
         due = self.checkpoints.due or (interrupted and self.checkpoints.wanted)
-        good = self.retreat.good
-        if (self.retreat.is_time(presentation) and not self.watch.high) or (due and good is None):
-            good = presentation, self.presenter.state()
-            self.watch.parameters(*good)
-            self.retreat.remember(*good)
-        if due:
-            self.retreat.flush()
-            high = 0 if self.retreat.good else self.watch.high
-            progress = {
-                "largest": self.watch.largest,
-                "high": high,
-                "factor": self.retreat.factor,
-                **self.selection.progress(),
-            }
-            self.checkpoints.save(good[0], {**good[1], **self.selection.arrays()}, progress)
+        state = self.backoff.state
+        if (self.backoff.is_time(presentation) and not self.monitor.high) or (due and state is None):
+            state = presentation, self.presenter.state()
+            self.monitor.parameters(*state)
+            self.backoff.remember(*state)
+        if due and state is not None:
+            self._save(*state)
         if interrupted:
-            self.retreat.confirm()
+            self.backoff.confirm()
             raise KeyboardInterrupt
+
+    def _save(self, presentation: int, arrays: dict[str, np.ndarray]) -> None:
+        self.backoff.flush()
+        progress = {
+            "largest": self.monitor.largest,
+            "high": 0 if self.backoff.state else self.monitor.high,
+            "factor": self.backoff.factor,
+            **self.selection.progress(),
+        }
+        self.checkpoints.save(presentation, {**arrays, **self.selection.arrays()}, progress)
 
     def _go_back(self, problem: Diverged) -> int:
         """To the last good state, with half the rate; the number of presentations learned there."""
-        presentation, state = self.retreat.go_back(problem)
+        presentation, state = self.backoff.go_back(problem)
         self.presenter.restore(state)
         self.progress.stage(f"{problem.problem}: back to presentation {presentation} with half the rate")
         return presentation
 
     def _before(self, presentation: int) -> None:
-        """Tests and snapshots that are due after so many presentations."""
+        """Tests and snapshots that are due before `presentation`."""
         ends = presentation in (0, self.course.total)
         if (
             ends
             or self._due(presentation, self.protocol.recording.synapses_every)
-            or presentation in self.observed
-            or presentation - 1 in self.observed
+            or presentation in self.sampled_presentations
+            or presentation - 1 in self.sampled_presentations
         ):
             self._snapshot(presentation)
-        if self.tested and (ends or self._due(presentation, self.tested_every)):
+        if self.runs_tests and (ends or self._due(presentation, self.test_interval)):
             self._test(presentation)
 
     def _snapshot(self, presentation: int) -> None:
         parameters = self.presenter.parameters()
         for projection, values in parameters.items():
-            self.watch.parameters(presentation, {f"{name} of {projection}": each for name, each in values.items()})
+            self.monitor.parameters(presentation, {f"{name} of {projection}": array for name, array in values.items()})
         self.record.snapshot(presentation, parameters)
 
     def _keep_best(self) -> None:
@@ -138,7 +143,7 @@ class Training:
             self.progress.stage(f"keeping what was learned in {self.selection.presentation} presentations")
 
     def _warn(self) -> None:
-        """Keeps what the results are to be read with caution for; it is told at the end of the run."""
+        """Records reasons to read the results with caution; they are repeated at the end of the run."""
         for text in (
             *cautions.of_selection(self.protocol, self.course.total),
             *cautions.of_spikes(self.presenter.plan.circuit, self.presenter.parameters()),
@@ -152,14 +157,14 @@ class Training:
     def _present(self, presentation: int) -> None:
         trials = self.course.batch_of(presentation)
         batch = self.data.batch("train", trials)
-        rate = self.course.rate(presentation, self.selection.factor) * self.retreat.factor
-        goes_on = self.course.goes_on(presentation)
-        if presentation in self.observed:
-            energies, traces = self.presenter.learn_observed(presentation, *batch, rate, goes_on)
+        rate = self.course.rate(presentation, self.selection.factor) * self.backoff.factor
+        continues = self.course.goes_on(presentation)
+        if presentation in self.sampled_presentations:
+            energies, traces = self.presenter.learn_observed(presentation, *batch, rate, continues)
             self._sample(presentation, trials, *batch, traces)
         else:
-            energies = self.presenter.learn(presentation, *batch, rate, goes_on)
-        self.watch.energies(presentation, energies)
+            energies = self.presenter.learn(presentation, *batch, rate, continues)
+        self.monitor.energies(presentation, energies)
         self.record.learning(
             presentation,
             free_energy=energies.total,
@@ -170,16 +175,19 @@ class Training:
         )
         self.progress.update(presentation + 1, energies.total)
 
-    def _sample(self, presentation, trials, stimulus, target, traces) -> None:
-        kept = slice(self.protocol.recording.trials or None)
+    def _sample(
+        self, presentation: int, trials: np.ndarray, stimulus: np.ndarray, target: np.ndarray, traces: Traces
+    ) -> None:
+        recorded = slice(self.protocol.recording.trials or None)
         traces = {
-            population: {name: values[..., kept, :] for name, values in variables.items()}
+            population: {name: values[..., recorded, :] for name, values in variables.items()}
             for population, variables in traces.items()
         }
-        shown, wanted = stimulus[:, kept], target[:, kept]
+        stimulus, target = stimulus[:, recorded], target[:, recorded]
         if self.data.symbolic:
-            shown, wanted = stimuli.one_hot(shown, self.data.width), stimuli.one_hot(wanted, self.data.classes)
-        self.record.sample(presentation, shown, wanted, traces, trials[kept])
+            stimulus = stimuli.one_hot(stimulus, self.data.width)
+            target = stimuli.one_hot(target, self.data.classes)
+        self.record.sample(presentation, stimulus, target, traces, trials[recorded])
 
     def _test(self, presentation: int) -> None:
         test = self.protocol.test

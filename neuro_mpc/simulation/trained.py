@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -25,7 +26,7 @@ from neuro_mpc.simulation.initial import Parameters
 
 # A bound such as 0.99 is a little above itself in single precision.
 ROUNDING = 1e-6
-Source = "str | os.PathLike[str] | xr.DataTree | Trained"
+Source: TypeAlias = "str | os.PathLike[str] | xr.DataTree | Trained"
 
 
 @dataclass(frozen=True)

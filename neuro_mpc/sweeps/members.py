@@ -21,7 +21,7 @@ from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runs.estimate import Estimate
 from neuro_mpc.runs.preparation import prepare
 from neuro_mpc.runs.progress import SilentProgress
-from neuro_mpc.runs.provenance import differences, shown
+from neuro_mpc.runs.provenance import as_lines, differences
 from neuro_mpc.runs.run import simulate
 from neuro_mpc.sweeps.grid import Grid, Member, settings_of
 
@@ -141,7 +141,7 @@ def _refuse_other(job: Job, before: dict[str, str]) -> None:
     now = {"circuit": job.circuit, "protocol": job.protocol, "seed": str(job.seed)}
     if found := differences({name: before.get(name, "") for name in now}, now):
         raise RunError(
-            f"{job.path} is of another run{shown(found)}",
+            f"{job.path} is of another run{as_lines(found)}",
             hint="another folder for this sweep, or --overwrite to run all of it again",
         )
 
