@@ -106,6 +106,13 @@ def test_derivatives_are_limits_of_differences(name, inner):
     assert slope == pytest.approx(difference, rel=1e-7, abs=1e-9)
 
 
+def test_the_slope_of_sigmoid_keeps_its_digits_in_saturation():
+    """1/(4 cosh² r/2), down to the smallest numbers of single precision."""
+    r = np.linspace(-86, 86, 345, dtype=np.float32)
+    found = evaluate(derivative(parse("sigmoid(r)", NAMES), "r"), {"r": r})
+    np.testing.assert_allclose(found, 0.25 / np.cosh(r.astype(np.float64) / 2) ** 2, rtol=2e-6)
+
+
 def test_derivatives_of_spike_and_slab_are_those_of_the_paper():
     m, pi, n = (POINT[name] for name in ("m", "pi", "n"))
     variance = parse("m**2*pi/(n**2*(1 - pi)) + r/n", NAMES)

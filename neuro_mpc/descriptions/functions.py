@@ -42,12 +42,15 @@ class relu(sympy.Function):
 
 
 class sigmoid(sympy.Function):
-    """Logistic function 1 / (1 + exp(-x)); its derivative is sigmoid (1 - sigmoid)."""
+    """Logistic function 1 / (1 + exp(-x)); its derivative is sigmoid(x) sigmoid(-x).
+
+    sigmoid (1 - sigmoid) would lose the digits of 1 - sigmoid for large x.
+    """
 
     nargs = 1
 
     def fdiff(self, argindex=1):
-        return self * (1 - self)
+        return self * sigmoid(-self.args[0])
 
     def _eval_is_positive(self):
         return True
