@@ -8,6 +8,7 @@ Types, limits and defaults are those of the fields; meanings are in the docstrin
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import types
 from collections.abc import Iterable, Iterator
@@ -28,12 +29,13 @@ HEAD = """# Every key
 
 All keys of a circuit and of a protocol. On the command line, `--set circuit.population.hidden.size=50` and
 `--set protocol.learning.epochs=3` set one; `neuro-mpc list` shows the files to start from. Unknown keys are refused
-with the nearest known one. Expressions are described in [README.md](../README.md#your-own-synapse-type). Where no
-default stands, a key has to be given, unless its meaning says what holds without it.
+with the nearest known one. Expressions are described in [README.md](../README.md#your-own-synapse-type). A key without
+a default is required, unless its meaning says what holds without it.
 
 This page is written by `python docs/make_keys.py`.
 """
 NAMES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+HEADING = ["| key | type | default | unit | meaning |", "|---|---|---|---|---|"]
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 UNITS = {
     "size": "units",
@@ -93,13 +95,13 @@ PROTOCOL: list[tuple[str, type[Table]]] = [
 def _sections(tables: list[tuple[str, type[Table]]]) -> Iterator[str]:
     for key, table in tables:
         yield f"### {f'`[{key}]`' if key else 'The file itself'}\n"
+        yield f"{_summary(table)}\n\n{_rows(table)}".rstrip("\n") + "\n"
         if issubclass(table, OpenTable):
-            yield f"{_summary(table)}\n"
+            shared = set(_lines(table))
             for form in table.forms():
                 name = form.model_fields[table.tag].default
-                yield f'#### `{table.tag} = "{name}"`\n\n{_summary(form)}\n\n{_rows(form)}'
-        else:
-            yield f"{_summary(table)}\n\n{_rows(table)}"
+                own = [line for line in _lines(form) if line not in shared]
+                yield f'#### `{table.tag} = "{name}"`\n\n{_summary(form)}\n\n{_in_table(own)}'.rstrip("\n") + "\n"
 
 
 def _summary(table: type[Table]) -> str:
@@ -108,17 +110,25 @@ def _summary(table: type[Table]) -> str:
 
 
 def _rows(table: type[Table]) -> str:
+    return _in_table(list(_lines(table)))
+
+
+def _in_table(lines: list[str]) -> str:
+    """Rows below their heading; nothing where there are none."""
+    return "\n".join([*HEADING, *lines]) + "\n" if lines else ""
+
+
+def _lines(table: type[Table]) -> Iterator[str]:
+    """A row for each key of a table, its tag aside."""
     meanings = meanings_of(table)
     tags = {each.tag for each in table.__mro__ if issubclass(each, OpenTable) and hasattr(each, "tag")}
-    lines = ["| key | type | default | unit | meaning |", "|---|---|---|---|---|"]
     for name, field in table.model_fields.items():
         if name in tags:
             continue
         key = field.alias or name
         unit = SPECIAL.get((table.__name__, name), UNITS.get(name, ""))
         cells = (f"`{key}`", _type(field), _default(field), unit, meanings.get(key, "").replace("``", "`"))
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def meanings_of(table: type[Table]) -> dict[str, str]:
@@ -176,10 +186,19 @@ def _named(kind: Any) -> str:
     if get_origin(kind) in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_named(each) for each in get_args(kind) if each is not type(None)))
     if get_origin(kind) is tuple:
-        return f"list of {_named(get_args(kind)[0])}s" if get_args(kind)[0] in NAMES else "list of pairs"
+        return f"list of {_plural(get_args(kind)[0])}"
     if get_origin(kind) is dict or kind is dict or (isinstance(kind, type) and issubclass(kind, Table)):
         return "table"
     return NAMES.get(kind, getattr(kind, "__name__", str(kind)))
+
+
+def _plural(kind: Any) -> str:
+    if get_origin(kind) is Annotated:
+        inner, *metadata = get_args(kind)
+        return _limited(_plural(inner), _constraints(metadata))
+    if get_origin(kind) is tuple:
+        return "pairs"
+    return f"{NAMES[kind]}s" if kind in NAMES else _named(kind)
 
 
 def _default(field: FieldInfo) -> str:
@@ -193,7 +212,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, str):
         return f'`"{value}"`'
     if isinstance(value, tuple):
-        return f"`{list(value)}`"
+        return f"`{json.dumps(value)}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 

@@ -20,11 +20,11 @@ from neuro_mpc.errors import DescriptionError
 class Circuit(Table):
     """A graph of populations and projections, with all the synapse types it uses.
 
-    name         of the circuit, in run files and messages
+    name         name of the circuit, in run files and messages
     description  one line, for `neuro-mpc list`
     population   a table for each population, by its name
     projection   a table for each projection, by its name
-    synapse      a table for each synapse type, by its name; those that are shipped need none
+    synapse      a table for each synapse type, by its name; shipped types need none
 
     Shipped synapse types are filled in by name. Raises DescriptionError for a circuit that cannot be run.
     """

@@ -18,9 +18,9 @@ Size = Annotated[int, Field(ge=1, le=LARGEST)]
 class Population(Table):
     """Units of one role: clamped to the stimulus, free (belief, prediction, error), or clamped to the target.
 
-    role        what the units are given: the "stimulus", nothing ("free"), or the "target"
-    size        that of clamped populations comes from the protocol
-    activation  f, an expression in the belief ``r``; free populations only, the identity ``r`` by default
+    role        what clamps the units: the "stimulus", nothing ("free"), or the "target"
+    size        number of units; for clamped populations it comes from the protocol
+    activation  f, an expression in the belief ``r``; free populations only, by default the identity ``r``
     readout     "softmax" (cross-entropy, the default) or "gaussian" (linear, squared error); target only
     """
 
@@ -52,10 +52,10 @@ class Population(Table):
 class Parameter(Table):
     """One parameter of every synapse of a type.
 
-    initial      number, or expression in n, n_pre, n_post, normal(mean, std), uniform(low, high), identity()
-    low, high    bounds that learning keeps to; without them, unbounded
-    rate_factor  factor on the learning rate; 0 holds the parameter still
-    symbol       LaTeX of its name
+    initial      a number, or an expression in n, n_pre, n_post, normal(mean, std), uniform(low, high), identity()
+    low, high    bounds within which learning keeps the parameter; unbounded by default
+    rate_factor  factor on the learning rate; 0 keeps the parameter constant
+    symbol       its symbol in LaTeX
     """
 
     initial: Formula
@@ -76,9 +76,9 @@ class SynapseType(Table):
 
     description  one line, for `neuro-mpc list`
     parameter  a table for each parameter, by its name
-    mean      μ
-    variance  v
-    spike     probability that the weight is zero; otherwise, and without a spike, it is normal
+    mean      mean μ of the weight
+    variance  variance v of the weight
+    spike     probability that the weight is zero; otherwise, it is normal
     """
 
     description: str = ""
@@ -89,12 +89,13 @@ class SynapseType(Table):
 
 
 class Projection(Table):
-    """All-to-all synapses of one type from a population to another, `delay` sequence steps late.
+    """All-to-all synapses of one type from one population to another, with a delay in sequence steps.
 
-    from, to  population that sends, population that receives
-    delay    steps by which the input is late; 0: of the same step
-    synapse  name of a synapse type, of this file or shipped
-    initial  parameter → initial value, in place of that of the synapse type
+    from     population that sends
+    to       population that receives
+    delay    steps by which the input is late; 0: the same step
+    synapse  name of a synapse type, in this file or shipped
+    initial  parameter → initial value, which overrides that of the synapse type
     """
 
     source: str = Field(alias="from")

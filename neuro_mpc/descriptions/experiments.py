@@ -11,7 +11,9 @@ EXPERIMENTS: Registry = Registry("experiment", "neuro_mpc.experiments", "neuro_m
 
 
 class ExperimentTable(OpenTable):
-    """The table ``[experiment]`` of a protocol; that of each is a subclass with its name as a literal `kind`."""
+    """An experiment on a trained circuit; `kind` chooses it, and decides which other keys exist.
+
+    The table of an experiment is a subclass with its name as a literal `kind`."""
 
     registry = EXPERIMENTS
     tag = "kind"
@@ -23,7 +25,7 @@ class OnTrials(ExperimentTable):
     """What all experiments that show stimuli share.
 
     split   whose trials are shown
-    trials  the first so many of them; 0: all
+    trials  number of these trials, from the first on; 0: all
     """
 
     split: Literal["test", "validation", "train"] = "test"

@@ -32,18 +32,20 @@ def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:
 
 
 class Inference(OpenTable):
-    """How beliefs follow the energy; the form of a scheme is a subclass with its name as a literal `scheme`.
+    """How beliefs are inferred; `scheme` chooses the inference scheme, which may have keys of its own.
+
+    The form of a scheme is a subclass with its name as a literal `scheme`.
 
     scheme             name of the scheme
     rate               dt/τ of one Euler step
-    momentum           velocity that a belief keeps from one iteration to the next, where a scheme gives it one
-    iterations         steps, or pairs of the presentation (counted from 0) and the steps from there on
-    tolerance          inference of a trial ends when its energy changes by less than this part of itself; 0: never
-    energy_limit       inference of a batch ends when the energy of its free populations' errors, summed over its
-                       trials, passes this: it diverges (the released code stops at 10,000); 0: no limit
-    redraw_noise       draw noise again between inference and learning, as the released code does
+    momentum           share of its velocity that a belief keeps from one iteration to the next, if the scheme has one
+    iterations         iterations per presentation, or pairs [presentation, counted from 0; iterations from there on]
+    tolerance          inference of a trial ends when the relative change of its energy falls below this; 0: never
+    energy_limit       inference of a batch stops when the energy of its free populations' errors, summed over its
+                       trials, exceeds this: it diverges (the released code stops at 10,000); 0: no limit
+    redraw_noise       redraw the noise between inference and learning, as the released code does
     variance_feedback  q = e ε / sqrt(D) ("exact"), or q = e ε as in the code released with the paper
-    output_feedback    beliefs hear of the output's error at "every" step that is read, or at the "last" one only, as in
+    output_feedback    the output's error reaches the beliefs at "every" step that is read, or only at the "last", as in
                        the released code of the toy language (synapses to the output learn from all of them)
     """
 

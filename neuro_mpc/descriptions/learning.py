@@ -33,10 +33,11 @@ OPTIMIZERS: Registry = Registry("optimiser", "neuro_mpc.optimizers", "neuro_mpc.
 class Schedule(Table):
     """Course of the learning rate.
 
-    kind     "plateau": the rate is multiplied by `factor` whenever a test is no better than the best before it
-    factor   "step": the rate is multiplied by it after each stretch of training
+    kind     "constant"; "step": multiplied by `factor` after each stretch of training; "plateau": multiplied by it
+             after each test that is no better than the best before it; "cosine": falls to `floor` along a cosine
+    factor   factor of "step" and "plateau"
     every, every_presentations  "step": length of a stretch, in epochs or in presentations
-    first    "step": length of the first stretch, in the same unit, where it differs
+    first    "step": length of the first stretch, in the same unit, if it differs
     floor    lowest rate of "step", "plateau" and "cosine"
     warmup   presentations over which the rate rises linearly from 0
     """
@@ -89,23 +90,25 @@ def _initial_value(value: object) -> str | float:
 
 
 class Learning(OpenTable):
-    """How parameters follow the energy; the form of an optimiser is a subclass with its name as a literal `optimizer`.
+    """How parameters learn; `optimizer` chooses the optimiser, which may have keys of its own.
+
+    The form of an optimiser is a subclass with its name as a literal `optimizer`.
 
     optimizer  name of the optimiser
-    rate       of the optimiser
+    rate       learning rate
     batch      trials per presentation
-    epochs, presentations  how long to learn, in passes through the training trials or in presentations: one of both
-    beta1, beta2  what running means of gradients, and of their squares, keep of themselves, where an optimiser has any
-    epsilon    keeps an optimiser from dividing by nothing
-    decay      a parameter θ moves by −rate·decay·θ besides (decoupled weight decay)
-    clip       largest norm of a gradient matrix; 0: none
-    clip_norm  "spectral" (largest singular value, as in the paper) or "frobenius" (far less to compute)
+    epochs, presentations  how long to learn, in passes through the training trials or in presentations: give one
+    beta1, beta2  decay factors of the running means of gradients and of their squares, for optimisers that have them
+    epsilon    added to denominators, to avoid division by zero
+    decay      a parameter θ also moves by −rate·decay·θ (decoupled weight decay)
+    clip       largest norm of a gradient matrix; 0: no limit
+    clip_norm  "spectral" (largest singular value, as in the paper) or "frobenius" (much cheaper)
     clip_parameters  names of the parameters that are clipped; empty: all
-    backoff    where the energy diverges (or stays above 100 times that of the beginning), go back to the last
-               multiple of so many presentations and go on with half the rate; 0: stop where it diverges
-    rate_factor  PARAMETER → factor on the rate, besides that of its synapse type
+    backoff    N > 0: if the energy diverges (or stays above 100 times its initial value), return to the last
+               multiple of N presentations and continue at half the rate; 0: stop if it diverges
+    rate_factor  PARAMETER → factor on the rate, in addition to that of its synapse type
     schedule   table, see below
-    initial    PARAMETER, or PROJECTION.PARAMETER → initial value, in place of those of the circuit
+    initial    PARAMETER, or PROJECTION.PARAMETER → initial value, which overrides that of the circuit
     """
 
     registry = OPTIMIZERS

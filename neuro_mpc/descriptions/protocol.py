@@ -14,7 +14,7 @@ from neuro_mpc.descriptions.tables import AtLeastOne, Count, Table, listed, prob
 
 
 class Target(Table):
-    """What the output is compared with the target at.
+    """When the output is compared with the target.
 
     read  the output is read, and corrected, at "every" step or at the "last" one
     """
@@ -25,13 +25,13 @@ class Target(Table):
 class Test(Table):
     """What is tested, and how often.
 
-    measure   of trials ("accuracy"), of generated strings ("correct-letter-ratio") or of every symbol ("perplexity")
-    every     presentations between tests; 0: before and after learning only
+    measure   "accuracy" of trials, "correct-letter-ratio" of generated strings, or "perplexity" per symbol
+    every     presentations between tests; 0: only before and after learning
     every_epochs  epochs between tests, in place of presentations
-    split     whose trials are tested while learning goes on; the evaluation after it uses "test"
+    split     whose trials are tested during learning; the final evaluation uses "test"
     ensemble  networks that the evaluation draws from the learned distributions; 0: none
     generate  letters to generate from each letter ("correct-letter-ratio" only)
-    keep      what learning ends with: the parameters of the "best" of the tests, or the "last" ones
+    keep      parameters that learning ends with: those of the "best" test, or the "last"
     """
 
     __test__ = False  # not a case for pytest
@@ -60,10 +60,10 @@ def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:
 class Recording(Table):
     """What is kept in the run file.
 
-    synapses_every  presentations between snapshots of the synapses; 0: first and last
+    synapses_every  presentations between snapshots of the synapses; 0: only first and last
     samples         presentations whose neural traces are kept; -1 is the last one
-    populations     whose traces; empty: all
-    trials          first trials of the batch; 0: all
+    populations     populations whose traces are kept; empty: all
+    trials          number of trials kept, from the first of the batch on; 0: all
     trajectory      keep every iteration of inference
     """
 
@@ -75,12 +75,12 @@ class Recording(Table):
 
 
 class Protocol(Table):
-    """A stimulus protocol; with an experiment, one on a trained circuit that learns no more.
+    """What a circuit is shown, and how it infers, learns and is tested; or an experiment on a trained circuit.
 
-    name         of the protocol, in run files and messages
+    name         name of the protocol, in run files and messages
     description  one line, for `neuro-mpc list`
-    precision    of all floating-point numbers
-    data_dir     folder of the data files; without one, $NEURO_MPC_DATA and the cache are searched
+    precision    precision of all floating-point numbers
+    data_dir     folder of the data files; by default, $NEURO_MPC_DATA and the cache are searched
     stimulus, target, inference, learning, test, recording  tables, see below
     experiment   table, see below; without one, the circuit learns
 

@@ -9,7 +9,9 @@ SOURCES: Registry = Registry("stimulus source", "neuro_mpc.stimuli", "neuro_mpc.
 
 
 class StimulusTable(OpenTable):
-    """The table ``[stimulus]`` of a protocol; that of a source is a subclass with its name as a literal `source`."""
+    """Where the trials come from; `source` chooses the source, and decides which other keys exist.
+
+    The table of a source is a subclass with its name as a literal `source`."""
 
     registry = SOURCES
     tag = "source"

@@ -29,7 +29,7 @@ NAMES = {
 class Ensemble(OnTrials):
     """Networks whose weights are drawn, once each, from the learned distributions.
 
-    networks  how many
+    networks  number of networks
     """
 
     kind: Literal["ensemble"] = "ensemble"

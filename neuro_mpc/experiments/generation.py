@@ -24,11 +24,11 @@ DIMENSIONS = ("presentation", "repeat", "trial", "position")
 
 
 class Generation(ExperimentTable):
-    """Strings that the circuit goes on with by itself from each letter, before and after learning.
+    """Strings that the circuit generates by itself from each letter, before and after learning.
 
     length         letters to generate
     repeats        strings from each letter, with other noise
-    presentations  snapshots of the trained run; left out: its first and the one to start from
+    presentations  snapshots of the trained run; by default its first and the one to start from
     """
 
     kind: Literal["generation"] = "generation"

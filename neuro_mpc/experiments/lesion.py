@@ -39,14 +39,14 @@ def _list_of(kind: object) -> object:
 
 
 class Lesion(OnTrials):
-    """Units or synapses are silenced, more and more of them.
+    """A growing share of the units or synapses is silenced.
 
-    of         a unit loses all its synapses, in both directions
-    fractions  of the units or synapses that are silenced
-    orders     which ones go first. Variable: by v / (μ² + v), the share of variance in the squared weight;
-               strong: by μ² + v. Those of a unit are sums over its synapses, in both directions
-    repeats    random orders to draw
-    where      populations (units) or projections (synapses) in which to silence; left out: everywhere
+    of         what is silenced; a silenced unit loses all its synapses, in both directions
+    fractions  shares of the units or synapses to silence
+    orders     which go first. Variability is v / (μ² + v), the share of the variance in the squared weight, strength
+               is μ² + v; those of a unit are sums over its synapses, in both directions
+    repeats    number of random orders to draw
+    where      populations (units) or projections (synapses) in which to silence; by default all
     """
 
     kind: Literal["lesion"] = "lesion"

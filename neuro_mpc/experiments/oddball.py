@@ -26,11 +26,11 @@ class Oddball(OnTrials):
     Every string is shown with the same noise as it is (standard), with another letter that is allowed there
     (control, where the language has one) and with a forbidden one (deviant).
 
-    position    of the deviant in the string, counted from 0
+    position    position of the deviant in the string, counted from 0
     offset      steps on the ring from the standard letter to the deviant, 0 shows the standard again;
-                left out: any forbidden letter, at random
-    afterwards  "resume": the string goes on as it was; "follow": it goes on from the deviant by the same
-                transitions, so that the one into the deviant is the only forbidden one
+                by default, any forbidden letter at random
+    afterwards  "resume": the string continues as before; "follow": it continues from the deviant by the same
+                transitions, so that the transition to the deviant is the only forbidden one
     """
 
     kind: Literal["oddball"] = "oddball"

@@ -1,4 +1,4 @@
-"""Omission: an expected stimulus stays away."""
+"""Omission: an expected stimulus is missing."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from neuro_mpc.stimuli import Stimuli
 
 
 class Omission(OnTrials):
-    """An expected stimulus stays away: zero input, and, where the next stimulus is the target, no target.
+    """An expected stimulus is missing: zero input, and, where the next stimulus is the target, no target.
 
     position  first step without a stimulus, counted from 0
-    duration  number of these steps
+    duration  number of steps without a stimulus
     """
 
     kind: Literal["omission"] = "omission"
@@ -34,7 +34,7 @@ class Omission(OnTrials):
 
 @EXPERIMENTS.register("omission")
 class OmissionExperiment(Experiment):
-    """An expected stimulus stays away."""
+    """An expected stimulus is missing."""
 
     table = Omission
     described: Omission
@@ -42,8 +42,8 @@ class OmissionExperiment(Experiment):
     def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
         """What `responses` says of the trials as they are (standard), without stimulus at some steps (omitted).
 
-        Where the next stimulus is the target, one that stays away is missing as target, too: the output errors
-        are then what was expected, with a minus. The attribute `onset` is the first step the absence touches.
+        Where the next stimulus is the target, an omitted one is missing as target, too: the output errors
+        are then the negative of what was expected. The attribute `onset` is the first step the absence touches.
         """
         table = self.described
         trials = np.arange(data.size(table.split))[: table.trials or None]

@@ -18,9 +18,9 @@ TEST, VALIDATION, BRIGHTEST = 300, 200, 16
 
 
 class Digits(StimulusTable):
-    """The 8 × 8 digits that come with scikit-learn, `pixels_per_step` of the 64 pixels at a step.
+    """The 8 × 8 digits of scikit-learn, `pixels_per_step` of their 64 pixels at a time.
 
-    pixels_per_step  1, 2, 4, 8, 16, 32 or 64
+    pixels_per_step  pixels shown together: 1, 2, 4, 8, 16, 32 or 64
     """
 
     source: Literal["digits"] = "digits"

@@ -35,17 +35,17 @@ OWN = (
 
 
 class Idx(StimulusTable):
-    """Labelled images in the IDX format of MNIST, `pixels_per_step` of their pixels at a step.
+    """Labelled images in the IDX format of MNIST, `pixels_per_step` of their pixels at a time.
 
     train_images, train_labels, test_images, test_labels  names of the files, plain or gzipped
-    pixels_per_step  pixels shown together, in the order of the file; divides those of an image
+    pixels_per_step  pixels shown together, in the order of the file; a divisor of the number of pixels of an image
     validation  trials taken from the end of the training set
     permute     show the pixels in a fixed random order
-    subset      learn the first so many of the remaining training trials; 0: all
-    classes     labels are first_label … first_label + classes − 1
-    first_label  0 where it is not given; 1 for the letters of EMNIST
-    brightest   value of a white pixel, which is shown as 1; 255 where it is not given
-    transpose   rows of the files are columns of the images, as in EMNIST
+    subset      number of the remaining training trials to learn, from the first on; 0: all
+    classes     number of classes: labels are first_label … first_label + classes − 1
+    first_label  smallest label, 0 by default; 1 for the letters of EMNIST
+    brightest   value of a white pixel, which is shown as 1; 255 by default
+    transpose   whether rows in the files are columns of the images, as in EMNIST
     checksums   file name → sha256 of its uncompressed content
     """
 

@@ -29,16 +29,16 @@ HELD_OUT = 20  # one part in so many lines, or tokens of fewer lines, for each s
 
 
 class Text(StimulusTable):
-    """Text, one sentence per line, read token by token: as many streams as a presentation has trials, side by side.
+    """A text, one sentence per line, read token by token: the trials of a presentation are parallel streams.
 
     train, validation, test  files, plain or gzipped; without validation or test, the last twentieths of the lines
-                             of the training file (of its tokens, where these are fewer than twenty) are held out
-    level       a token is a "word" (between blanks) or a "character"
-    vocabulary  most tokens that are told apart, the most frequent of the training text; 0: all
-    steps       tokens of a presentation
-    lines       learn from the first so many lines; 0: all
+                             of the training file (of its tokens, if it has fewer than twenty lines) are held out
+    level       what a token is: a "word" (between blanks) or a "character"
+    vocabulary  largest number of distinct tokens, the most frequent of the training text; 0: all
+    steps       tokens per presentation
+    lines       number of lines to learn from, from the first on; 0: all
     checksums   file name → sha256 of its uncompressed content
-    carry       each presentation begins with the state in which the one before it ended, not with silence
+    carry       whether each presentation starts from the final state of the one before it, rather than from silence
     """
 
     source: Literal["text"] = "text"

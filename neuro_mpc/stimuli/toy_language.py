@@ -25,11 +25,11 @@ MOST_STRINGS, MOST_LEARNED, MOST_HELD_OUT = 2**62, 10**7, 1000
 
 
 class ToyLanguage(StimulusTable):
-    """Strings of letters on a ring, where each letter is a transition ahead of the one before.
+    """Strings of letters on a ring, each letter an allowed transition ahead of the one before.
 
-    letters      on the ring
+    letters      number of letters on the ring
     transitions  steps on the ring that the language allows
-    length       of a string; all but its last letter are shown, all but its first are targets
+    length       length of a string; all but its last letter are shown, all but its first are targets
     load  M / N: strings learned per free unit
     """
 

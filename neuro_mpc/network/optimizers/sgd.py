@@ -10,7 +10,7 @@ from neuro_mpc.network.optimizers.interface import Optimizer
 
 
 class SGDLearning(Learning):
-    """Learning by plain gradient descent: beta1, beta2 and epsilon change nothing."""
+    """Learning by plain gradient descent: beta1, beta2 and epsilon have no effect."""
 
     optimizer: Literal["sgd"] = "sgd"
 

@@ -18,7 +18,7 @@ from neuro_mpc.rules.notation import Notation
 
 
 class FixedPredictionInference(Inference):
-    """Inference that needs no iterations: rate, iterations, tolerance and energy_limit change nothing."""
+    """Inference without iterations: rate, iterations, tolerance and energy_limit have no effect."""
 
     scheme: Literal["fixed-prediction"] = "fixed-prediction"
 

@@ -30,7 +30,7 @@ STEP = "err = err + gain*change"
 
 
 class SweepsInference(Inference):
-    """Inference by sweeps; `rate` is that of the first one, from which each trial's step adapts."""
+    """Inference by sweeps; `rate` is that of the first sweep, after which the step of each trial adapts."""
 
     scheme: Literal["sweeps"] = "sweeps"
 
