@@ -141,17 +141,25 @@ def meanings_of(table: type[Table]) -> dict[str, str]:
 
 
 def _entries(text: str) -> dict[str, str]:
+    """key → meaning, of lines `key  meaning` and of numpydoc's `key : type` with the meaning below."""
     found: dict[str, str] = {}
     names: list[str] = []
+    sentences: list[str] = []
     for line in text.splitlines():
-        if entry := re.match(r"([a-z_0-9]+(?:, [a-z_0-9]+)*) {2,}(\S.*)", line):
+        if entry := re.match(r"([a-z_0-9]+(?:, [a-z_0-9]+)*)(?: {2,}(\S.*)| : .+)", line):
             names = entry[1].split(", ")
-            found |= dict.fromkeys(names, entry[2])
+            found |= dict.fromkeys(names, entry[2] or "")
+            sentences += [] if entry[2] else names
         elif names and line.startswith("  "):
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+            found |= {name: f"{found[name]} {line.strip()}".lstrip() for name in names}
         else:
             names = []
-    return found
+    return found | {name: _phrase(found[name]) for name in sentences}
+
+
+def _phrase(meaning: str) -> str:
+    """A cell of the page: a sentence without its capital and its period."""
+    return (meaning[:1].lower() + meaning[1:]).removesuffix(".")
 
 
 def _type(field: FieldInfo) -> str:

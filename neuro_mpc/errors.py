@@ -12,18 +12,45 @@ LONGEST_VALUE = 100
 
 
 class NeuroMPCError(Exception):
-    """Base of all errors that a user can mend; the command line prints them without a traceback."""
+    """Base of all errors that a user can mend; the command line prints them without a traceback.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> try:
+    ...     nm.open_run("lost.nc")
+    ... except nm.NeuroMPCError as error:
+    ...     print(type(error).__name__)
+    RunFileError
+    """
 
 
 class DescriptionError(NeuroMPCError):
-    """A circuit, a protocol or the data it names is not as it has to be.
+    """An error of a circuit, a protocol or the data that it names.
 
-    problem   what is wrong, one line
-    source    file (or other origin) of the description
-    key       dotted path of the offending entry, e.g. ``projection.recurrent.to``
-    found     the offending value; None: not shown
-    expected  what would be accepted
-    hint      what to try
+    Parameters
+    ----------
+    problem : str
+        What is wrong, in one line.
+    source : str, optional
+        File, or other origin, of the description.
+    key : str, optional
+        Dotted path of the offending entry, such as ``projection.recurrent.to``.
+    found : object, optional
+        The offending value; None: not shown.
+    expected : str, optional
+        What would be accepted.
+    hint : str, optional
+        What to try.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> try:
+    ...     nm.load_circuit("mpl", {"population.hidden.sise": 50})
+    ... except nm.DescriptionError as error:
+    ...     print(error.hint)
+    did you mean 'size'?
     """
 
     def __init__(
@@ -43,7 +70,20 @@ class DescriptionError(NeuroMPCError):
 
     @classmethod
     def collect(cls, problems: Sequence[DescriptionError], source: str = "") -> DescriptionError:
-        """One error for all `problems` of a file: the first ones in full, the others by a line each."""
+        """One error for all problems of a file.
+
+        Parameters
+        ----------
+        problems : sequence of DescriptionError
+            One or more.
+        source : str, optional
+            The file, for those that name none.
+
+        Returns
+        -------
+        DescriptionError
+            Shows the first problems in full, the others in a line each; a single problem is returned itself.
+        """
         for problem in problems:
             problem.source = problem.source or source
         if len(problems) == 1:
@@ -53,7 +93,13 @@ class DescriptionError(NeuroMPCError):
         return error
 
     def details(self) -> str:
-        """The error without its source."""
+        """The error without its source.
+
+        Returns
+        -------
+        str
+            Key, problem, what was found, what was expected and what to try, a line each.
+        """
         key = self.key if self.source else fields_of_python(self.key)  # without a source, it was made in Python
         lines = [": ".join(part for part in (key, self.problem) if part)]
         if self.found is not None:
@@ -82,11 +128,45 @@ class _AdvisedError(NeuroMPCError):
 
 
 class RunError(_AdvisedError):
-    """A run cannot start or go on: it diverged, its file exists, a directory cannot be written."""
+    """A run cannot start or continue: it diverged, its file exists, a directory cannot be written.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, in one line.
+    hint : str, optional
+        What to try.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> try:
+    ...     nm.generate("run.nc", length=0)
+    ... except nm.RunError as error:
+    ...     print(error.hint)
+    1 or more, 0 or more
+    """
 
 
 class RunFileError(_AdvisedError):
-    """A run file is missing, unreadable, or lacks what is asked of it."""
+    """A run file is missing, unreadable, or lacks what is asked of it.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, in one line.
+    hint : str, optional
+        What to try.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> try:
+    ...     nm.analysis.weights(nm.open_run("run.nc"), "recurent")
+    ... except nm.RunFileError as error:
+    ...     print(error.hint)
+    did you mean 'recurrent'?
+    """
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

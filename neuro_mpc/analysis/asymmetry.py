@@ -11,16 +11,37 @@ from neuro_mpc.errors import RunFileError
 
 @of_mean_weights
 def pairs(values: xr.DataArray, back: xr.DataArray | None = None) -> xr.Dataset:
-    """Both directions of every pair of units: `forward` and `backward` (snapshot, pair).
+    """Both directions of every pair of units.
 
-    values  (snapshot, post, pre) of a projection from a population to itself: pairs i < j
-    back    (snapshot, post, pre) of the projection that returns, where `values` is from one population to
-            another: all pairs, `i` counting the units of the sender of `values` and `j` those of its receiver
+    Parameters
+    ----------
+    values : xarray.DataArray
+        (snapshot, post, pre) of a projection from a population to itself, for the pairs i < j. A run and the name of a
+        projection take its place, for the mean weights.
+    back : xarray.DataArray, optional
+        (snapshot, post, pre) of the projection that returns, where `values` is from one population to another: all
+        pairs, `i` counting the units of the sender of `values` and `j` those of its receiver.
 
-    forward is the synapse i → j, backward j → i, i and j being coordinates of the pairs
-    (compare Li, Qiu & Huang 2024, Fig. 4).
+    Returns
+    -------
+    xarray.Dataset
+        `forward` (snapshot, pair), the synapse i → j, and `backward`, j → i; coordinates `i` and `j` (pair).
 
-    Raises RunFileError where the synapses do not connect the same units in both directions.
+    Raises
+    ------
+    RunFileError
+        The synapses do not connect the same units in both directions.
+
+    References
+    ----------
+    Compare Li, Qiu & Huang 2024, Phys. Rev. E 109, 044309, Fig. 4.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> run = nm.open_run("run.nc")
+    >>> nm.analysis.pairs(run, "recurrent").sizes["pair"]  # of 10 units
+    45
     """
     there = values.transpose("snapshot", "post", "pre").values
     if back is None:
@@ -42,12 +63,32 @@ def pairs(values: xr.DataArray, back: xr.DataArray | None = None) -> xr.Dataset:
 
 
 def asymmetry(pairs: xr.Dataset) -> xr.DataArray:
-    """How unlike the two directions are, (snapshot), between 0 and 1.
+    """Asymmetry of the two directions of pairs of units, between 0 and 1.
 
-        A = Σ (w_ij − w_ji)² / (2 Σ (w_ij² + w_ji²))     over pairs
+    Parameters
+    ----------
+    pairs : xarray.Dataset
+        `forward` and `backward` (snapshot, pair), as `neuro_mpc.analysis.pairs` gives them. A run and the name of a
+        projection take its place.
 
-    the share of the antisymmetric part in the squared weights: 0 for a symmetric matrix, 1 for an
-    antisymmetric one, ½ on average for independent weights of mean zero, missing where all weights are zero.
+    Returns
+    -------
+    xarray.DataArray
+        (snapshot): 0 for a symmetric matrix, 1 for an antisymmetric one, ½ on average for independent weights of mean
+        zero, missing where all weights are zero.
+
+    Notes
+    -----
+    The share of the antisymmetric part in the squared weights, the sums being over pairs::
+
+        A = Σ (w_ij − w_ji)² / (2 Σ (w_ij² + w_ji²))
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> run = nm.open_run("run.nc")
+    >>> float(nm.analysis.asymmetry(nm.analysis.pairs(run, "recurrent"))[0])  # a multiple of the identity
+    nan
     """
     forward, backward = pairs["forward"], pairs["backward"]
     power = (forward**2 + backward**2).sum("pair")

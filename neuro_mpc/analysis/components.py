@@ -12,13 +12,37 @@ from neuro_mpc.analysis.traces import of_rates
 def principal_components(values: xr.DataArray, count: int = 3) -> xr.Dataset:
     """The directions in which a population varies most, and its states along them.
 
-        x − ⟨x⟩ = Σ_c score_c · loading_c,    loading_c orthonormal, of falling variance
+    Parameters
+    ----------
+    values : xarray.DataArray
+        (…, unit), such as ``traces(run, "hidden")["belief"]``; states with missing values are left out. A run and the
+        name of a population take its place, for the rates.
+    count : int, optional
+        Components; there are at most as many as units and as states.
 
-    values  (…, unit), such as `traces(run, "hidden")["belief"]`; what is missing leaves its state out
+    Returns
+    -------
+    xarray.Dataset
+        `score` (component, …), `loading` (component, unit), `mean` (unit), and `explained` (component), the fraction of
+        the variance over all states. The largest entry of each loading is positive.
 
-    `score` (component, …), `loading` (component, unit), `explained` (component): the fraction of the variance
-    over all states, `mean` (unit). The largest entry of each loading is positive. There are at most as many
-    components as units and as states.
+    Raises
+    ------
+    RunFileError
+        The population was not recorded.
+
+    Notes
+    -----
+    The loadings are orthonormal, of falling variance::
+
+        x − ⟨x⟩ = Σ_c score_c · loading_c
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> run = nm.open_run("run.nc")
+    >>> dict(nm.analysis.principal_components(run, "hidden", count=2)["loading"].sizes)
+    {'component': 2, 'unit': 10}
     """
     others = [name for name in values.dims if name != "unit"]
     states = values.transpose(*others, "unit")

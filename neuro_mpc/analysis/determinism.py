@@ -13,7 +13,32 @@ EACH = ("post", "pre")
 
 @of_weights
 def determinism(weights: xr.Dataset, certainty: float = CERTAINTY, width: float = WIDTH) -> xr.Dataset:
-    """Fractions of the synapses of a projection, (snapshot).
+    """Measure the fractions of the synapses of a projection that are deterministic: their weight has one value only.
+
+    Parameters
+    ----------
+    weights : xarray.Dataset
+        (snapshot, post, pre), as `neuro_mpc.analysis.weights` gives them. A run and the name of a projection take its
+        place.
+    certainty : float, optional
+        Distance of the probability p of the spike from 0 or 1 that counts as none.
+    width : float, optional
+        Standard deviation of the slab, relative to w̄, that counts as none.
+
+    Returns
+    -------
+    xarray.Dataset
+        `absent`, `unspiked`, `narrow`, `fixed` and `deterministic` (snapshot), between 0 and 1; the thresholds are
+        attributes.
+
+    Raises
+    ------
+    RunFileError
+        The synapses of the projection were not recorded.
+
+    Notes
+    -----
+    ::
 
         absent         p ≥ 1 − certainty: the weight is zero
         unspiked       p ≤ certainty: the weight comes from the slab
@@ -21,11 +46,16 @@ def determinism(weights: xr.Dataset, certainty: float = CERTAINTY, width: float 
         fixed          unspiked and narrow: the weight is the mean of the slab
         deterministic  absent or fixed
 
-    p is the probability of the spike and b the variance of the slab; w̄ = √⟨μ² + v⟩ is the root mean square of
-    the weights of the projection at that snapshot, so that a weight that is small among its own kind needs no
-    smaller width. A slab without width alone leaves the synapse random, unless p is 0 or 1.
+    b is the variance of the slab, and w̄ = √⟨μ² + v⟩ the root mean square of the weights of the projection at that
+    snapshot, so that the width is relative to the scale of the projection. A slab without width alone leaves the
+    synapse random, unless p is 0 or 1.
 
-    certainty, width  thresholds, kept as attributes
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> run = nm.open_run("run.nc")
+    >>> float(nm.analysis.determinism(run, "recurrent")["deterministic"][0])
+    0.0
     """
     size = np.sqrt((weights["mean"] ** 2 + weights["variance"]).mean(EACH))
     absent, unspiked = weights["spike"] >= 1 - certainty, weights["spike"] <= certainty

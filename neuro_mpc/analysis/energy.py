@@ -10,18 +10,48 @@ from neuro_mpc.runfile import access
 
 
 def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
-    """The energy along inference, mean over the recorded trials, in nats: (population, iteration, step).
+    """Energy along inference, by population, iteration and step.
+
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with the trajectory of inference.
+    sample : int, optional
+        Index of the recorded presentation, in the order of recording.
+
+    Returns
+    -------
+    xarray.DataArray
+        (population, iteration, step), mean over the recorded trials, in nats. Iteration 0 is the state before
+        inference. Steps that are not read out are missing in the target population. The attribute `unrecorded` names
+        the populations that were not recorded.
+
+    Raises
+    ------
+    RunFileError
+        The trajectory of inference was not recorded.
+
+    Notes
+    -----
+    u is the prediction of the target population::
 
         free populations    ½ Σ_units e²
         target, softmax     −Σ_units target · ln softmax(u)
         target, Gaussian    ½ Σ_units (target − output)²
 
-    u is the prediction of the target population. The sum over populations and steps is the free energy of the
-    model, which falls along inference, where all populations were recorded: the attribute `unrecorded` names the
-    others. Steps that are not read out are missing in the target population. Iteration 0 is the state before
-    inference.
+    The sum over populations and steps is the free energy of the model, which falls along inference, where all
+    populations were recorded.
 
-    Raises RunFileError where the trajectory of inference was not kept.
+    References
+    ----------
+    Li, Qiu & Huang 2024, Phys. Rev. E 109, 044309, Eq. 11.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> energy = nm.analysis.inference_energy(nm.open_run("run.nc"))
+    >>> energy["population"].values.tolist(), energy.sizes["iteration"]
+    (['hidden', 'output'], 6)
     """
     neural = access.group(run, "neural")
     names = [] if neural is None else [n for n, node in neural.children.items() if "iteration" in node.sizes]

@@ -11,20 +11,48 @@ from neuro_mpc.analysis.weights import of_weights
 
 @of_weights
 def entropy(weights: xr.Dataset, smallest_width: float = 0.0) -> xr.Dataset:
-    """The entropy of every weight in nats, of the dimensions of `weights`.
+    """Entropy of every weight: zero with some probability and otherwise normal.
+
+    Parameters
+    ----------
+    weights : xarray.Dataset
+        As `neuro_mpc.analysis.weights` gives them. A run and the name of a projection take its place.
+    smallest_width : float, optional
+        Standard deviation that narrower slabs are taken to have.
+
+    Returns
+    -------
+    xarray.Dataset
+        `entropy`, `discrete` and `differential` in nats, of the dimensions of `weights`.
+
+    Raises
+    ------
+    RunFileError
+        The synapses of the projection were not recorded.
+
+    Notes
+    -----
+    p is the probability of the spike, b the variance of the slab::
 
         entropy       h = discrete + (1 − p) · differential
         discrete      −p ln p − (1 − p) ln(1 − p)      zero or not?
         differential  ½ ln(2π e b)                     which value, where it is not zero?
 
-    p is the probability of the spike, b the variance of the slab. h is the entropy of the mixture with
-    respect to the measure δ₀ + dw, a point mass at zero beside the line (Nair, Prabhakar & Shah 2006, "On
-    entropy for mixtures of discrete and continuous variables", arXiv cs/0607075). With p = 0 it is that of a
-    normal weight. As any differential entropy it depends on the weight's unit, grows by (1 − p) ln c when
-    weights are multiplied by c, and is −∞ for a slab without width, as for a point weight. A weight that is
-    always zero (p = 1) has the entropy 0.
+    h is the entropy of the mixture with respect to the measure δ₀ + dw, a point mass at zero beside the line. With
+    p = 0 it is that of a normal weight. As any differential entropy it depends on the weight's unit, grows by
+    (1 − p) ln c when weights are multiplied by c, and is −∞ for a slab without width, as for a point weight. A weight
+    that is always zero (p = 1) has the entropy 0.
 
-    smallest_width  standard deviation that narrower slabs are taken to have
+    References
+    ----------
+    Nair, Prabhakar & Shah 2006, "On entropy for mixtures of discrete and continuous variables", arXiv cs/0607075.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> run = nm.open_run("run.nc")
+    >>> nm.analysis.entropy(run, "recurrent")["entropy"].dims
+    ('snapshot', 'post', 'pre')
     """
     spike = weights["spike"]
     width = np.maximum(weights["slab_variance"], smallest_width**2)

@@ -18,7 +18,31 @@ WINDOWS = ("before", "at", "after")
 
 
 def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
-    """The results of the experiment of a run; RunFileError where it made none, or none of these kinds."""
+    """The results of the experiment of a run.
+
+    Parameters
+    ----------
+    run : xarray.DataTree
+        The run of an experiment.
+    *kinds : str
+        Kinds that are accepted, such as "oddball"; none: all.
+
+    Returns
+    -------
+    xarray.Dataset
+        The group ``experiment`` of the run file, with coordinates of names as text; `kind` is an attribute.
+
+    Raises
+    ------
+    RunFileError
+        The run holds no experiment, or one of another kind.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.experiment(nm.open_run("oddball.nc"), "oddball", "omission").attrs["kind"]
+    'oddball'
+    """
     found = access.group(run, "experiment")
     if found is None or (kinds and found.attrs["kind"] not in kinds):
         kind = kinds[0] if kinds else "oddball"
@@ -41,11 +65,39 @@ def _names(numbers: xr.DataArray) -> tuple[str, np.ndarray]:
 def mean_interval(
     values: xr.DataArray, over: str, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED
 ) -> xr.Dataset:
-    """`mean`, and `low` and `high` of its interval, over one dimension; all others stay.
+    """Mean over one dimension, with its interval; all other dimensions stay.
 
+    Parameters
+    ----------
+    values : xarray.DataArray
+        Of any dimensions.
+    over : str
+        The dimension whose entries are independent, such as "run" or "trial".
+    draws : int, optional
+        Bootstrap samples.
+    level : float, optional
+        Level of the interval.
+    seed : int, optional
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    xarray.Dataset
+        `mean`, `low` and `high`; the ends are missing where there is one entry only. The attributes say how it was
+        made: `number` of entries, `over`, `interval` ("t" or "bootstrap") and `level`.
+
+    Notes
+    -----
     Below 30 entries of `over` the interval is that of Student's t. From 30 on whole entries are drawn with replacement,
-    the same ones for all other dimensions (bootstrap). The ends are missing where there is one entry only. The
-    attributes say how it was made: `number` of entries, `over`, `interval` ("t" or "bootstrap") and `level`.
+    the same ones for all other dimensions (bootstrap); see `interval`.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> import xarray as xr
+    >>> result = nm.analysis.mean_interval(xr.DataArray([1.0, 2.0, 3.0], dims="run"), "run")
+    >>> float(result["mean"]), round(float(result["high"]), 2)
+    (2.0, 4.48)
     """
     first = values.transpose(over, ...).astype(float)
     mean = first.mean(over, skipna=False)
@@ -57,13 +109,34 @@ def mean_interval(
 
 
 def responses(runs: Runs, quantity: str = "error", draws: int = DRAWS, seed: int = SEED) -> xr.Dataset:
-    """Mean responses (condition, population, step) of an oddball or an omission, with 95 % intervals.
+    """Mean responses of an oddball or an omission, with 95 % intervals.
 
-    Of one run the intervals are over its trials, of several over the runs (seeds), whose trials are averaged.
+    Parameters
+    ----------
+    runs : xarray.DataTree or sequence of xarray.DataTree
+        Of one run the intervals are over its trials, of several over the runs (seeds), whose trials are averaged.
+    quantity : str, optional
+        "error"; "surprise" or "right", which are of the target and have no population.
+    draws : int, optional
+        Bootstrap samples.
+    seed : int, optional
+        Seed of the bootstrap.
 
-    quantity  "error"; "surprise" or "right", which are of the target and have no population
+    Returns
+    -------
+    xarray.Dataset
+        `mean`, `low` and `high` (condition, population, step).
 
-    Raises RunFileError where a run holds no such experiment, or the runs differ in it.
+    Raises
+    ------
+    RunFileError
+        A run holds no such experiment, or the runs differ in it.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.responses(nm.open_run("oddball.nc"))["condition"].values.tolist()
+    ['standard', 'control', 'deviant']
     """
     return _over(_stacked(runs, quantity), draws, seed)
 
@@ -71,7 +144,37 @@ def responses(runs: Runs, quantity: str = "error", draws: int = DRAWS, seed: int
 def contrast(
     runs: Runs, quantity: str = "error", against: str = "standard", draws: int = DRAWS, seed: int = SEED
 ) -> xr.Dataset:
-    """Differences of the responses from those of the condition `against`, trial by trial; as `responses`."""
+    """Contrast of the responses with those of a condition, trial by trial.
+
+    Parameters
+    ----------
+    runs : xarray.DataTree or sequence of xarray.DataTree
+        As for `responses`.
+    quantity : str, optional
+        As for `responses`.
+    against : str, optional
+        The condition that is subtracted.
+    draws : int, optional
+        Bootstrap samples.
+    seed : int, optional
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    xarray.Dataset
+        `mean`, `low` and `high` (condition, population, step) of the other conditions.
+
+    Raises
+    ------
+    RunFileError
+        A run holds no such experiment, or the runs differ in it.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.contrast(nm.open_run("oddball.nc"))["condition"].values.tolist()
+    ['control', 'deviant']
+    """
     values = _stacked(runs, quantity)
     differences = values - values.sel(condition=against)
     others = [name for name in values["condition"].values if name != against]
@@ -81,8 +184,38 @@ def contrast(
 def by_window(
     runs: Runs, quantity: str = "error", against: str = "standard", draws: int = DRAWS, seed: int = SEED
 ) -> xr.Dataset:
-    """The differences of `contrast` (condition, population, window): means over the steps before, at and
-    after the first step that the deviant or the absence touches."""
+    """The `contrast`, averaged over the steps before, at and after the onset.
+
+    Parameters
+    ----------
+    runs : xarray.DataTree or sequence of xarray.DataTree
+        As for `responses`.
+    quantity : str, optional
+        As for `responses`.
+    against : str, optional
+        The condition that is subtracted.
+    draws : int, optional
+        Bootstrap samples.
+    seed : int, optional
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    xarray.Dataset
+        `mean`, `low` and `high` (condition, population, window); the onset is the first step that the deviant or the
+        absence touches.
+
+    Raises
+    ------
+    RunFileError
+        A run holds no such experiment, or the runs differ in it.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.by_window(nm.open_run("oddball.nc"))["window"].values.tolist()
+    ['before', 'at', 'after']
+    """
     values = _stacked(runs, quantity)
     onset = values.attrs["onset"]
     step = values["step"]
@@ -94,11 +227,34 @@ def by_window(
 
 
 def lesion_curves(runs: Runs, quantity: str = "performance", draws: int = DRAWS, seed: int = SEED) -> xr.Dataset:
-    """Mean of a quantity (order, fraction) while more is silenced, with 95 % intervals.
+    """Mean of a quantity against the fraction that is silenced, with 95 % intervals.
 
-    Of one run the intervals are over its random orders, of several over the runs (seeds).
+    Parameters
+    ----------
+    runs : xarray.DataTree or sequence of xarray.DataTree
+        Of one run the intervals are over its random orders, of several over the runs (seeds).
+    quantity : str, optional
+        "performance", "loss" or, of a language, "correct_letter_ratio".
+    draws : int, optional
+        Bootstrap samples.
+    seed : int, optional
+        Seed of the bootstrap.
 
-    quantity  "performance", "loss" or, of a language, "correct_letter_ratio"
+    Returns
+    -------
+    xarray.Dataset
+        `mean`, `low` and `high` (order, fraction); an order without repetitions has no interval.
+
+    Raises
+    ------
+    RunFileError
+        A run holds no lesion, or the runs differ in it.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.lesion_curves(nm.open_run("lesion.nc"))["mean"].dims
+    ('order', 'fraction')
     """
     found = [experiment(run, "lesion") for run in _listed(runs)]
     _refuse_different(found, quantity)
@@ -112,12 +268,31 @@ def lesion_curves(runs: Runs, quantity: str = "performance", draws: int = DRAWS,
 
 
 def ensembles(runs: Runs) -> xr.Dataset:
-    """What networks drawn from learned distributions have in common, (run,).
+    """Summary of networks that were drawn from learned distributions.
 
-    single, spread, worst, best    mean, standard deviation and range of the networks' performance
-    agreement                      mean over pairs of networks of the fraction of equal answers
-    vote, mean_output              performance of the most frequent answer, and of the mean output, of all
-    noise, mean_weights            performance of the circuit with noise, and with every weight at its mean
+    Parameters
+    ----------
+    runs : xarray.DataTree or sequence of xarray.DataTree
+        Runs of the experiment "ensemble".
+
+    Returns
+    -------
+    xarray.Dataset
+        (run), all performances being fractions: `single`, `spread`, `worst` and `best`, mean, standard deviation and
+        range of the networks' performance; `agreement`, mean over pairs of networks of the fraction of equal answers;
+        `vote` and `mean_output`, performance of the most frequent answer, and of the mean output, of all networks;
+        `noise` and `mean_weights`, performance of the circuit with noise, and with every weight at its mean.
+
+    Raises
+    ------
+    RunFileError
+        A run holds no ensemble.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.ensembles([nm.open_run("ensemble.nc")])["vote"].dims
+    ('run',)
     """
     found = [experiment(run, "ensemble") for run in _listed(runs)]
     return xr.concat([_ensemble(each) for each in found], dim="run")

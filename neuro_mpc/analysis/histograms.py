@@ -12,12 +12,33 @@ from neuro_mpc.analysis.weights import of_mean_weights
 
 @of_mean_weights
 def histogram(values: xr.DataArray, bins: int | Sequence[float] = 50) -> xr.Dataset:
-    """Fractions of the synapses in each bin, `fraction` (snapshot, bin), and `outside` (snapshot) of them.
+    """Count the synapses of a projection in the same bins at every snapshot.
 
-    values  (snapshot, post, pre), such as `weights(run, projection)["mean"]`
-    bins    their number, between the smallest and the largest finite value of all snapshots, or their edges
+    Parameters
+    ----------
+    values : xarray.DataArray
+        (snapshot, post, pre), such as ``weights(run, projection)["mean"]``. A run and the name of a projection take its
+        place, for the mean weights.
+    bins : int or sequence of float, optional
+        Number of bins, between the smallest and the largest finite value of all snapshots, or their edges.
 
-    `left` and `right` (bin) are the edges; the last bin holds its right one. What is not finite is outside.
+    Returns
+    -------
+    xarray.Dataset
+        `fraction` (snapshot, bin) of the synapses in each bin, and `outside` (snapshot); values that are not finite are
+        outside. Coordinates `left` and `right` (bin) are the edges; the last bin holds its right one.
+
+    Raises
+    ------
+    RunFileError
+        The synapses of the projection were not recorded.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> run = nm.open_run("run.nc")
+    >>> nm.analysis.histogram(run, "input", bins=20).sizes["bin"]
+    20
     """
     rows = values.transpose("snapshot", ...).values.reshape(values.sizes["snapshot"], -1)
     finite = rows[np.isfinite(rows)]

@@ -15,11 +15,39 @@ FEW = 30  # fewer values get the interval of Student's t
 
 
 def interval(values: np.ndarray, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED) -> tuple[float, float]:
-    """The interval that holds the mean of `values` (n,) at this level; NaN for a single value.
+    """The interval that holds a mean at a level.
 
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Independent values (n,).
+    draws : int, optional
+        Bootstrap samples.
+    level : float, optional
+        Level of the interval.
+    seed : int, optional
+        Seed of the bootstrap: the same seed gives the same interval.
+
+    Returns
+    -------
+    tuple of float
+        Both ends; NaN for a single value.
+
+    Notes
+    -----
     Below 30 values mean ± t s/√n, t the quantile of Student's distribution with n − 1 degrees of freedom, which is
-    exact for normal values. From 30 on percentiles of `draws` resampled means: the same seed gives the same interval,
-    and it tends to mean ± z s/√n, with z = 1.96 at the level 0.95 (Efron & Tibshirani 1993, ch. 13).
+    exact for normal values. From 30 on percentiles of `draws` resampled means, which tend to mean ± z s/√n, with z =
+    1.96 at the level 0.95.
+
+    References
+    ----------
+    Efron & Tibshirani 1993, An Introduction to the Bootstrap, ch. 13.
+
+    Examples
+    --------
+    >>> from neuro_mpc.analysis import interval
+    >>> [round(end, 2) for end in interval([1.0, 2.0, 3.0])]
+    [-0.48, 4.48]
     """
     low, high = ends(np.asarray(values, dtype=float), draws, level, seed)
     return float(low), float(high)

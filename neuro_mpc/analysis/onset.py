@@ -19,13 +19,62 @@ BELOW = 0.5
 
 
 def power_law(load: np.ndarray, offset: float, amplitude: float, onset: float, exponent: float) -> np.ndarray:
-    """c₀ + A (α − α_c)^β above the onset, c₀ below it, of the shape of `load`."""
+    """A power law above an onset, and a constant below it.
+
+    Parameters
+    ----------
+    load : numpy.ndarray
+        Data load α, of any shape.
+    offset : float
+        Value c₀ below the onset.
+    amplitude : float
+        Amplitude A.
+    onset : float
+        Load α_c at which the power law sets in.
+    exponent : float
+        Exponent β.
+
+    Returns
+    -------
+    numpy.ndarray
+        The value c₀ + A (α − α_c)^β above the onset, c₀ below it, of the shape of `load`.
+
+    Examples
+    --------
+    >>> from neuro_mpc.analysis import power_law
+    >>> power_law([0.0, 1.0, 3.0], offset=0.1, amplitude=0.2, onset=1.0, exponent=1.0)
+    array([0.1, 0.1, 0.5])
+    """
     return offset + amplitude * _above(np.asarray(load, float), onset, exponent)
 
 
 def by_load(values: xr.DataArray, dim: str = "load", level: float = LEVEL, seed: int = SEED) -> xr.Dataset:
-    """The values (load, seed) of a sweep by load: `mean`, `deviation`, `runs`, and `low` and `high` of a
-    95 % interval of the mean over seeds (`interval`). Loads are in rising order, runs that are missing left out."""
+    """Mean over the seeds of a sweep at each load, with intervals.
+
+    Parameters
+    ----------
+    values : xarray.DataArray
+        (load, seed) of a sweep, in any order of dimensions; missing runs are left out.
+    dim : str, optional
+        The dimension of the loads.
+    level : float, optional
+        Level of the intervals.
+    seed : int, optional
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    xarray.Dataset
+        `mean`, `deviation`, `runs`, and the ends `low` and `high` of the `interval` of the mean, by rising load.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from neuro_mpc.analysis import by_load
+    >>> accuracy = xr.DataArray([[0.5, 0.7], [0.1, 0.1]], dims=("load", "seed"), coords={"load": [2.0, 1.0]})
+    >>> by_load(accuracy)["mean"].values
+    array([0.1, 0.6])
+    """
     table, loads = _table(values, dim)
     rows = [row[np.isfinite(row)] for row in table]
     low, high = np.array([ends(row, level=level, seed=[seed, k]) for k, row in enumerate(rows)]).T
@@ -48,21 +97,60 @@ def onset(
     level: float = LEVEL,
     seed: int = SEED,
 ) -> xr.Dataset:
-    """The onset and the exponent of a measure that sets in at some load, with bootstrap intervals.
+    """The onset and the exponent of a measure that rises from some load on, with bootstrap intervals.
+
+    Parameters
+    ----------
+    values : xarray.DataArray
+        (load, seed) of a sweep, in any order of dimensions; missing runs are left out.
+    dim : str, optional
+        The dimension of the loads.
+    below : float, optional
+        A power law holds near the onset only: loads from the first on whose mean passes this are left out.
+    draws : int, optional
+        Bootstrap samples: seeds are drawn with replacement, each with its runs of all loads, because they share their
+        random numbers.
+    level : float, optional
+        Level of the intervals.
+    seed : int, optional
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    xarray.Dataset
+        `value`, `low` and `high` (parameter), in the order offset, amplitude, onset, exponent; the coordinate `load`
+        has the loads that were fitted.
+
+    Raises
+    ------
+    NeuroMPCError
+        There are fewer than five loads to fit.
+
+    Notes
+    -----
+    ::
 
         c(α) = c₀ + A (α − α_c)^β  for α > α_c,   c₀ otherwise
 
-    c₀ offset, what chance gives; A amplitude; α_c onset; β exponent (Li, Qiu & Huang 2024 draw such a
-    curve). Least squares over all runs, within 0 ≤ α_c and 0.1 ≤ β ≤ 5: for given α_c and β the
-    other two follow from a linear fit with A ≥ 0; the best pair of a grid is then refined.
+    c₀ offset, the value by chance; A amplitude; α_c onset; β exponent. Least squares over all runs, within 0 ≤ α_c and
+    0.1 ≤ β ≤ 5: for given α_c and β the other two follow from a linear fit with A ≥ 0; the best pair of a grid is then
+    refined. The interval of the bootstrap is widened as far as Student's t reaches for this number of seeds, within the
+    bounds of the parameters; a single seed has none.
 
-    values  (load, seed) of a sweep, in any order of dimensions; runs that are missing are left out
-    below   a power law holds near the onset only: loads from the first on whose mean passes this are left out
-    draws   bootstrap samples: seeds are drawn with replacement, each with its runs of all loads, because they
-            share their random numbers. The interval around the value is then widened as far as Student's t
-            reaches for so many seeds, within the bounds of the parameters; a single seed has none
+    References
+    ----------
+    Li, Qiu & Huang 2024, Phys. Rev. E 109, 044309, draw such a curve.
 
-    `value`, `low`, `high` (parameter); `load`: the loads that were fitted. NeuroMPCError for fewer than five.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> from neuro_mpc.analysis import onset, power_law
+    >>> load = np.arange(1.0, 9.0)
+    >>> ratio = power_law(load, offset=0.1, amplitude=0.05, onset=2.5, exponent=1.0)
+    >>> measured = xr.DataArray(ratio[:, None], dims=("load", "seed"), coords={"load": load})
+    >>> round(float(onset(measured, draws=2)["value"].sel(parameter="onset")), 1)
+    2.5
     """
     table, loads = _table(values, dim)
     used = _near(table, loads, below)

@@ -16,18 +16,34 @@ from neuro_mpc.analysis.weights import projections, weights
 
 
 def summary(run: xr.DataTree, certainty: float = CERTAINTY, width: float = WIDTH) -> xr.Dataset:
-    """What the synapses of every projection are like over learning, (projection, snapshot).
+    """Summary of the synapses of every projection over learning.
 
-        size                      root mean square of the weights, w̄ = √⟨μ² + v⟩
-        variability               ⟨v⟩ / ⟨μ² + v⟩
-        coefficient_of_variation  median over synapses
-        entropy                   mean over synapses of the entropy of w / w̄, in nats; it is the same in every
-                                  unit of the weights, and slabs narrower than `width` count as so wide
-        absent, unspiked, narrow, fixed, deterministic    fractions, see `determinism`
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with snapshots of its synapses.
+    certainty : float, optional
+        Threshold of `determinism`.
+    width : float, optional
+        Threshold of `determinism`, and the least standard deviation for the entropy, relative to w̄.
 
-    certainty, width  thresholds of `determinism`
+    Returns
+    -------
+    xarray.Dataset
+        (projection, snapshot): `size`, the root mean square w̄ = √⟨μ² + v⟩ of the weights; `variability`,
+        ⟨v⟩ / ⟨μ² + v⟩; `coefficient_of_variation`, median over synapses; `entropy`, mean over synapses of the entropy
+        of w / w̄ in nats, which is the same in every unit of the weights; and the fractions of `determinism`.
 
-    Raises RunFileError where no snapshot was recorded.
+    Raises
+    ------
+    RunFileError
+        No snapshot was recorded.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.summary(nm.open_run("run.nc"))["variability"].dims
+    ('projection', 'snapshot')
     """
     rows = {name: _over_learning(run, name, certainty, width) for name in projections(run)}
     found = xr.concat(rows.values(), dim="projection", coords="minimal", compat="override", join="outer")
@@ -57,18 +73,46 @@ def _of_snapshot(found: xr.Dataset, certainty: float, width: float) -> xr.Datase
 def compare_projections(
     run: xr.DataTree, snapshot: int = -1, draws: int = DRAWS, level: float = LEVEL, seed: int = SEED
 ) -> xr.Dataset:
-    """Is one projection more variable than another? Means over receiving units, with intervals (`interval`).
+    """Variability of the projections, and differences between them, with intervals.
 
-        variability, low, high, number (of units)               (projection)
-        difference, difference_low, difference_high             (projection, other)
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with snapshots of its synapses.
+    snapshot : int, optional
+        Index of the snapshot.
+    draws : int, optional
+        Bootstrap samples.
+    level : float, optional
+        Level of the intervals.
+    seed : int, optional
+        Seed of the bootstrap.
 
-    Each receiving unit has one value, its `unit_variability`; units are drawn with replacement, all the
-    synapses of a unit together, because they learned together; below 30 units the intervals are those of Student's t,
-    and Welch's for differences. A difference is that of a projection minus the other, the two drawn apart; where its
-    interval leaves out zero, one is more variable at this level. The intervals are about the units of one trained
-    circuit, not about circuits trained again; with a single receiving unit their ends are missing.
+    Returns
+    -------
+    xarray.Dataset
+        `variability`, `low`, `high` and the `number` of units (projection); `difference`, `difference_low` and
+        `difference_high` (projection, other), that of a projection minus the other.
 
-    Raises RunFileError where no snapshot was recorded.
+    Raises
+    ------
+    RunFileError
+        No snapshot was recorded.
+
+    Notes
+    -----
+    Each receiving unit has one value, its `unit_variability`. Units are drawn with replacement, all the synapses of a
+    unit together, because they learned together; below 30 units the intervals are those of Student's t, and Welch's for
+    differences. The two projections of a difference are drawn apart; where its interval leaves out zero, one is more
+    variable at this level. The intervals are about the units of one trained circuit, not about circuits trained again;
+    with a single receiving unit their ends are missing.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> result = nm.analysis.compare_projections(nm.open_run("run.nc"))
+    >>> int(result["number"].sel(projection="recurrent"))
+    10
     """
     values = {
         name: unit_variability(weights(run, name, snapshots=[snapshot]))["incoming"].values[0]

@@ -20,10 +20,36 @@ def selectivity(
 ) -> xr.Dataset:
     """The `tuning` of a population's units to the symbols of a presentation, as inference left them.
 
-    quantity  "rate", "error", "belief", …;  of  symbols asked for ("target") or shown ("stimulus")
-    steps     steps of the sequence to look at; None: all that were recorded
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with recorded samples.
+    population : str
+        Name of the population.
+    quantity : str, optional
+        "rate", "error", "belief", ….
+    of : {"target", "stimulus"}, optional
+        The symbols of the target, or those of the stimulus.
+    sample : int, optional
+        Index of the recorded presentation, in the order of recording.
+    steps : sequence of int, optional
+        Steps of the sequence to look at; None: all that were recorded.
 
-    Raises RunFileError where no traces were recorded, and for symbols of a stimulus that has none.
+    Returns
+    -------
+    xarray.Dataset
+        As of `tuning`.
+
+    Raises
+    ------
+    RunFileError
+        No traces were recorded, or the stimulus has no symbols.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.selectivity(nm.open_run("run.nc"), "hidden", quantity="error").sizes["unit"]
+    10
     """
     values = settled(traces(run, population, sample))[quantity]
     symbols = labels(run, of, sample).sel(step=values["step"])
@@ -33,23 +59,55 @@ def selectivity(
 
 
 def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> xr.Dataset:
-    """How the units answer to symbols: values (…, unit) where symbols (…) are numbers from 0.
+    """Tuning of units to symbols.
 
-    Of a run and the name of a population, the `selectivity` of its rates.
+    Parameters
+    ----------
+    values : xarray.DataArray
+        (…, unit), a value for each observation. A run and the name of a population take the place of both arguments:
+        that is the `selectivity` of its rates.
+    symbols : xarray.DataArray
+        (…), the number of the symbol of each observation, from 0; the attribute `symbols` has their names, a line each.
 
-    `response` (unit, symbol)  mean over the observations of the symbol; symbols that never come are left out
-    `explained` (unit)         share of the unit's variance that the symbol explains, without bias:
-                               ε² = 1 − (SS_within / (N − C)) / (SS_total / (N − 1)) for N observations of
-                               C symbols: 1 where the symbol says all, about 0 where it says nothing, missing
-                               where N = C
-    `sparseness` (unit)        (1 − ⟨|response|⟩² / ⟨response²⟩) / (1 − 1/C): 1 for an answer to one symbol
-                               only, 0 for the same to all (Vinje & Gallant 2000, Science 287:1273)
-    `preferred` (unit)         the symbol of the largest |response|
-    `count` (symbol)           observations
+    Returns
+    -------
+    xarray.Dataset
+        `response` (unit, symbol), mean over the observations of the symbol; `explained` (unit), share ε² of the unit's
+        variance that the symbol explains; `sparseness` (unit); `preferred` (unit), the symbol of the largest
+        |response|; `count` (symbol), observations. The coordinate `name` (symbol) has the names; symbols that never
+        occur are left out.
 
-    A unit that does not vary has the explained share 0, one that is silent no sparseness; one with a value that is
-    missing or infinite has none of them, and no preferred symbol (−1).
-    The coordinate `name` (symbol) has the names of the symbols.
+    Raises
+    ------
+    RunFileError
+        The population of the run was not recorded.
+
+    Notes
+    -----
+    For N observations of C symbols::
+
+        ε² = 1 − (SS_within / (N − C)) / (SS_total / (N − 1))
+
+    without bias: 1 where the symbol determines the value, about 0 where it has no influence, missing where N = C.
+    Sparseness is 1 for a response to one symbol only, 0 for the same to all::
+
+        (1 − ⟨|response|⟩² / ⟨response²⟩) / (1 − 1/C)
+
+    A unit that does not vary has the explained share 0, a silent one no sparseness; one with a value that is missing or
+    infinite has neither, and no preferred symbol (−1).
+
+    References
+    ----------
+    Vinje & Gallant 2000, Science 287:1273.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from neuro_mpc.analysis import tuning
+    >>> values = xr.DataArray([[0.0, 1.0], [2.0, 1.0], [0.0, 1.0], [2.0, 1.0]], dims=("trial", "unit"))
+    >>> result = tuning(values, xr.DataArray([0, 1, 0, 1], dims="trial"))
+    >>> result["explained"].values
+    array([1., 0.])
     """
     if isinstance(values, xr.DataTree) or isinstance(symbols, str):
         return selectivity(values, symbols)

@@ -16,15 +16,38 @@ FEWEST = 5  # observations in a bin
 
 
 def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) -> xr.DataArray:
-    """−ln of the probability that the circuit gave to the target, in nats: (step, trial) where it is read.
+    """Surprise at the target: −ln of the probability that the circuit gave to it.
 
-    It is that of the prediction *before* inference, when the target was not known. Under fixed prediction the
-    recorded output is this prediction; of a relaxation it is the first iteration of the trajectory. For a
-    Gaussian read-out it is ½ Σ (target − output)², the surprise minus a constant.
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with recorded samples.
+    sample : int, optional
+        Index of the recorded presentation, in the order of recording.
+    after_inference : bool, optional
+        Take the output that inference left instead, which has come nearer to the target.
 
-    after_inference  take the output that inference left instead, which has come nearer to the target
+    Returns
+    -------
+    xarray.DataArray
+        (step, trial) where the target is read, in nats.
 
-    Raises RunFileError where the output was not recorded, or not before inference.
+    Raises
+    ------
+    RunFileError
+        The output was not recorded, or not before inference.
+
+    Notes
+    -----
+    It is that of the prediction *before* inference, when the target was not known. Under fixed prediction the recorded
+    output is this prediction; of a relaxation it is the first iteration of the trajectory. For a Gaussian read-out it
+    is ½ Σ (target − output)², which is the surprise up to a constant.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.surprise(nm.open_run("run.nc")).attrs["units"]
+    'nat'
     """
     target = access.target_population(run)
     found = traces(run, target, sample)
@@ -48,17 +71,43 @@ def error_by_surprise(
     level: float = LEVEL,
     seed: int = SEED,
 ) -> xr.Dataset:
-    """The size of a population's error against the surprise of the same step and trial.
+    """Size of a population's error against the surprise of the same step and trial.
 
-    `surprise`, `error` (step, trial)   −ln p of the target; √(Σ_units e²), as inference left it
-    `mean_surprise`, `mean_error` (bin) means in `bins` of about as many observations each, fewer where
-                                        there are fewer than five in each
-    `low`, `high` (bin)                 interval of mean_error: trials are drawn with replacement, and it is widened as
-                                        far as Student's t reaches for the `trials` (bin) in it
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with recorded samples.
+    population : str
+        Name of the population.
+    sample : int, optional
+        Index of the recorded presentation, in the order of recording.
+    bins : int, optional
+        Bins of about as many observations each; fewer where there are fewer than five in each.
+    draws : int, optional
+        Bootstrap samples.
+    level : float, optional
+        Level of the intervals.
+    seed : int, optional
+        Seed of the bootstrap.
 
-    The attribute `rank_correlation` is Spearman's, missing where either is constant.
+    Returns
+    -------
+    xarray.Dataset
+        `surprise`, −ln p of the target, and `error`, √(Σ_units e²) as inference left it (step, trial); their means
+        `mean_surprise` and `mean_error` (bin), and the interval `low`, `high` of the latter: trials are drawn with
+        replacement, and it is widened as far as Student's t reaches for the number of `trials` (bin). The attribute
+        `rank_correlation` is Spearman's, missing where either is constant.
 
-    Raises RunFileError where the traces, or the output before inference, were not recorded.
+    Raises
+    ------
+    RunFileError
+        The traces, or the output before inference, were not recorded.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.error_by_surprise(nm.open_run("run.nc"), "hidden")["error"].dims
+    ('step', 'trial')
     """
     error = settled(traces(run, population, sample))["error"].astype(float)
     size = np.sqrt((error**2).sum("unit")).transpose("step", "trial").rename("error")

@@ -26,15 +26,34 @@ def trajectory_setting(run: xr.DataTree) -> str:
 
 
 def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
-    """Everything recorded of a population in one presentation, (step, trial, unit).
+    """Everything recorded of a population in one presentation.
 
-    Free populations have `belief`, `prediction`, `error`, `rate`, that of the target `prediction`, `output`,
-    `error`; both have `noise` where their synapses have a variance. With the trajectory of inference
-    `iteration` comes first, 0 being the state before inference.
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with recorded samples.
+    population : str
+        Name of the population.
+    sample : int, optional
+        Index of the recorded presentation, in the order of recording.
 
-    sample  index of the recorded presentation, in the order of recording
+    Returns
+    -------
+    xarray.Dataset
+        (step, trial, unit): `belief`, `prediction`, `error` and `rate` of a free population, `prediction`, `output` and
+        `error` of the target; both have `noise` where their synapses have a variance. With the trajectory of inference
+        `iteration` comes first, 0 being the state before inference.
 
-    Raises RunFileError where the population was not recorded.
+    Raises
+    ------
+    RunFileError
+        The population was not recorded.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.traces(nm.open_run("run.nc"), "hidden")["belief"].dims
+    ('iteration', 'step', 'trial', 'unit')
     """
     recorded = recorded_populations(run)
     if population not in recorded:
@@ -60,7 +79,24 @@ of_traces = of_run(recorded_populations, traces)  # what takes (run, "hidden") f
 
 @of_traces
 def settled(traces: xr.Dataset) -> xr.Dataset:
-    """The traces as inference left them: the last iteration of a trajectory."""
+    """The traces as inference left them.
+
+    Parameters
+    ----------
+    traces : xarray.Dataset
+        As `neuro_mpc.analysis.traces` gives them. A run and the name of a population take its place.
+
+    Returns
+    -------
+    xarray.Dataset
+        (step, trial, unit): the last iteration of a trajectory.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.settled(nm.open_run("run.nc"), "hidden")["belief"].dims
+    ('step', 'trial', 'unit')
+    """
     return traces.isel(iteration=-1, drop=True) if "iteration" in traces.sizes else traces
 
 
@@ -71,11 +107,32 @@ of_rates = of_run(recorded_populations, lambda run, name: settled(traces(run, na
 def profile(
     traces: xr.Dataset, by: str | tuple[str, ...] = "step", statistic: Literal["rms", "mean"] = "rms"
 ) -> xr.Dataset:
-    """Every trace by the dimensions `by` alone, over all others its root mean square √⟨x²⟩ or its mean ⟨x⟩.
+    """Every trace by some of its dimensions, averaged over all others.
 
-    by  any of iteration, step, trial, unit; traces without one of them are left out
+    Parameters
+    ----------
+    traces : xarray.Dataset
+        As `neuro_mpc.analysis.traces` gives them. A run and the name of a population take its place.
+    by : str or tuple of str, optional
+        Any of iteration, step, trial, unit; traces without one of them are left out.
+    statistic : {"rms", "mean"}, optional
+        The root mean square √⟨x²⟩, or the mean ⟨x⟩.
 
-    Raises RunFileError for "iteration" where the trajectory was not kept.
+    Returns
+    -------
+    xarray.Dataset
+        Every trace (`by`).
+
+    Raises
+    ------
+    RunFileError
+        `by` is "iteration", and the trajectory was not recorded.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.profile(nm.open_run("run.nc"), "hidden", by="unit")["error"].dims
+    ('unit',)
     """
     kept = {by} if isinstance(by, str) else set(by)
     if "iteration" in kept and "iteration" not in traces.sizes:
@@ -90,12 +147,33 @@ def profile(
 
 
 def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataArray:
-    """The number of the symbol that each trial shows ("stimulus") or asks for ("target"), (step, trial).
+    r"""The symbols of the stimulus or of the target, by their numbers.
 
-    A target that is asked for at the last step only, as the class of an image, holds at every step. The
-    attribute `symbols` has their names, one in a line.
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with recorded samples.
+    of : {"target", "stimulus"}, optional
+        Whose symbols.
+    sample : int, optional
+        Index of the recorded presentation, in the order of recording.
 
-    Raises RunFileError where no sample was recorded, and for a stimulus that is not one unit at a time.
+    Returns
+    -------
+    xarray.DataArray
+        (step, trial), integers from 0. A target of the last step only, as the class of an image, holds at every step.
+        The attribute `symbols` has the names, a line each.
+
+    Raises
+    ------
+    RunFileError
+        No sample was recorded, or the stimulus is not one unit at a time.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.labels(nm.open_run("run.nc"), of="stimulus").attrs["symbols"][:3]
+    'a\nb'
     """
     shown = _shown(run, sample)
     if of == "stimulus":

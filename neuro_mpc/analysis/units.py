@@ -12,11 +12,36 @@ from neuro_mpc.analysis.weights import of_weights
 
 @of_weights
 def unit_variability(weights: xr.Dataset) -> xr.Dataset:
-    """How variable the synapses of each unit are: `incoming` (snapshot, post) and `outgoing` (snapshot, pre).
+    """Variability of the synapses of each unit.
 
-        Σ v / Σ (μ² + v)     over the synapses that the unit receives (incoming) or sends (outgoing)
+    Parameters
+    ----------
+    weights : xarray.Dataset
+        (snapshot, post, pre), as `neuro_mpc.analysis.weights` gives them. A run and the name of a projection take its
+        place.
 
-    the share of the variance in the squared weights of the unit: 0 where there is no variance, at most 1.
+    Returns
+    -------
+    xarray.Dataset
+        `incoming` (snapshot, post) and `outgoing` (snapshot, pre), between 0 and 1: the share of the variance in the
+        squared weights that the unit receives or sends.
+
+    Raises
+    ------
+    RunFileError
+        The synapses of the projection were not recorded.
+
+    Notes
+    -----
+    Over the synapses of a unit, μ being the mean and v the variance of a weight::
+
+        Σ v / Σ (μ² + v)
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.unit_variability(nm.open_run("run.nc"), "input")["outgoing"].dims
+    ('snapshot', 'pre')
     """
     variance, power = weights["variance"], weights["mean"] ** 2 + weights["variance"]
     found = xr.Dataset({"incoming": _share(variance, power, "pre"), "outgoing": _share(variance, power, "post")})
@@ -33,7 +58,36 @@ def most_variable_units(
     number: int = 10,
     snapshot: int = -1,
 ) -> xr.DataArray:
-    """The units of the largest `unit_variability` at a snapshot: (rank), with the coordinate `unit`."""
+    """The units of the largest `unit_variability` at a snapshot.
+
+    Parameters
+    ----------
+    weights : xarray.Dataset
+        (snapshot, post, pre), as `neuro_mpc.analysis.weights` gives them. A run and the name of a projection take its
+        place.
+    side : {"incoming", "outgoing"}, optional
+        The synapses that units receive, or those that they send.
+    number : int, optional
+        Units to list.
+    snapshot : int, optional
+        Index of the snapshot.
+
+    Returns
+    -------
+    xarray.DataArray
+        (rank), from the largest down, with the coordinate `unit`.
+
+    Raises
+    ------
+    RunFileError
+        The synapses of the projection were not recorded.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.most_variable_units(nm.open_run("run.nc"), "recurrent", number=3)["unit"].sizes["rank"]
+    3
+    """
     values = unit_variability(weights)[side].isel(snapshot=snapshot)
     order = np.argsort(-values.values, kind="stable")[:number]
     return xr.DataArray(

@@ -32,7 +32,29 @@ LABELS = {
 
 
 def projections(run: xr.DataTree) -> list[str]:
-    """The names of the projections whose synapses were recorded; RunFileError where there are none."""
+    """The names of the projections whose synapses were recorded.
+
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with snapshots of its synapses.
+
+    Returns
+    -------
+    list of str
+        In the order of the circuit.
+
+    Raises
+    ------
+    RunFileError
+        No snapshot was recorded.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> sorted(nm.analysis.projections(nm.open_run("run.nc")))
+    ['input', 'output', 'recurrent']
+    """
     found = access.group(run, "synapses")
     names = [] if found is None else [name for name, node in found.children.items() if node.sizes["snapshot"]]
     if not names:
@@ -43,23 +65,54 @@ def projections(run: xr.DataTree) -> list[str]:
 def weights(
     run: xr.DataTree, projection: str, *, snapshots: Sequence[int] | None = None, spike: str | None = None
 ) -> xr.Dataset:
-    """The distribution of each weight of a projection, float64 (snapshot, post, pre), by its synapse type.
+    """The distribution of each weight of a projection, by its synapse type.
 
-        mean μ, variance v      the expressions of the synapse type in the run's circuit
-        coefficient_of_variation    √v / |μ|;  0 where v = 0, infinite where only μ = 0
-        variability             v / (μ² + v), the same between 0 and 1;  0 where v = 0
-        spike p                 probability of a weight of zero
-        slab_mean a             μ / (1 − p)
-        slab_variance b         (v + μ²) / (1 − p) − a²
+    Parameters
+    ----------
+    run : xarray.DataTree
+        A run with snapshots of its synapses.
+    projection : str
+        Name of the projection.
+    snapshots : sequence of int, optional
+        Indices of the snapshots to take; None: all.
+    spike : str, optional
+        Expression of p in the parameters; None: that of the synapse type, 0 where it states none.
 
-    With probability p the weight is zero, else normal with mean a and variance b; a and b follow from the two
-    moments (Li, Qiu & Huang 2024, Eqs. 3 and 4). Without a spike, p = 0, a = μ, b = v. Where v is less than the spike
-    alone makes, μ² p / (1 − p), no slab has these moments: b is NaN there, with a warning.
+    Returns
+    -------
+    xarray.Dataset
+        Values (snapshot, post, pre), float64: `mean` μ and `variance` v, by the expressions of the synapse type in the
+        run's circuit; `coefficient_of_variation` √v / |μ|, infinite where only μ = 0; `variability` v / (μ² + v), the
+        same between 0 and 1; `spike` p, `slab_mean` a and `slab_variance` b. The two ratios are 0 where v = 0.
 
-    snapshots  indices of the snapshots to take; None: all
-    spike      expression of p in the parameters; None: that of the synapse type, 0 where it states none
+    Raises
+    ------
+    RunFileError
+        The run has no such projection, or no snapshot of it.
 
-    Raises RunFileError for a projection without snapshots, and for one that is not there.
+    Warns
+    -----
+    UserWarning
+        v is less than the spike alone makes, μ² p / (1 − p): no slab has these moments, and b is NaN there.
+
+    Notes
+    -----
+    With probability p the weight is zero, else normal with mean a and variance b, which follow from the two moments::
+
+        a = μ / (1 − p),    b = (v + μ²) / (1 − p) − a²
+
+    Without a spike, p = 0, a = μ, b = v.
+
+    References
+    ----------
+    Li, Qiu & Huang 2024, Phys. Rev. E 109, 044309, Eqs. 3 and 4.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> run = nm.open_run("run.nc")
+    >>> dict(nm.analysis.weights(run, "recurrent", snapshots=[-1]).sizes)
+    {'snapshot': 1, 'post': 10, 'pre': 10}
     """
     known = projections(run)
     if projection not in known:

@@ -18,15 +18,41 @@ from neuro_mpc.errors import DescriptionError
 
 
 class Circuit(Table):
-    """A graph of populations and projections, with all the synapse types it uses.
+    """A graph of populations and projections, with all the synapse types that it uses.
 
-    name         name of the circuit, in run files and messages
-    description  one line, for `neuro-mpc list`
-    population   a table for each population, by its name
-    projection   a table for each projection, by its name
-    synapse      a table for each synapse type, by its name; shipped types need none
+    Parameters
+    ----------
+    name : str
+        Name of the circuit, in run files and messages.
+    description : str, optional
+        One line, for ``neuro-mpc list``.
+    population : dict of str to Population
+        A table for each population, by its name.
+    projection : dict of str to Projection
+        A table for each projection, by its name.
+    synapse : dict of str to SynapseType, optional
+        A table for each synapse type, by its name; shipped types need none.
 
-    Shipped synapse types are filled in by name. Raises DescriptionError for a circuit that cannot be run.
+    Raises
+    ------
+    DescriptionError
+        The tables do not make a circuit that can be run; all problems are listed.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> circuit = nm.Circuit(
+    ...     name="chain",
+    ...     population={"input": {"role": "stimulus"}, "hidden": {"size": 5}, "output": {"role": "target"}},
+    ...     projection={
+    ...         "input": {"from": "input", "to": "hidden", "synapse": "point"},
+    ...         "output": {"from": "hidden", "to": "output", "synapse": "point"},
+    ...     },
+    ... )
+    >>> circuit.free
+    ('hidden',)
+    >>> circuit.sized(26, 10).shape("output")
+    (10, 5)
     """
 
     name: str
@@ -49,22 +75,22 @@ class Circuit(Table):
 
     @property
     def stimulus(self) -> str:
-        """Name of the population that is clamped to the stimulus."""
+        """The name of the population that is clamped to the stimulus."""
         return self._of_role("stimulus")[0]
 
     @property
     def target(self) -> str:
-        """Name of the population that is clamped to the target."""
+        """The name of the population that is clamped to the target."""
         return self._of_role("target")[0]
 
     @property
     def free(self) -> tuple[str, ...]:
-        """Names of the free populations in the order of evaluation: senders without delay come first."""
+        """The names of the free populations in the order of evaluation: senders without delay come first."""
         return tuple(name for name in graph.order(self.senders()) if self.population[name].role == "free")
 
     @property
     def components(self) -> tuple[tuple[str, ...], ...]:
-        """The free populations in the order of evaluation, those that hear of each other (at any delay) together."""
+        """The free populations in the order of evaluation, those that influence each other (at any delay) together."""
         reached = {name: graph.reached(self.receivers(), name) for name in self.free}
         found: dict[str, tuple[str, ...]] = {}
         for name in self.free:
@@ -76,32 +102,101 @@ class Circuit(Table):
         return tuple(found[first] for first in TopologicalSorter(senders).static_order())
 
     def is_recurrent(self, component: tuple[str, ...]) -> bool:
-        """Whether a component's steps depend on each other."""
+        """Whether the steps of a component depend on each other.
+
+        Parameters
+        ----------
+        component : tuple of str
+            One of `components`.
+
+        Returns
+        -------
+        bool
+            True where any projection leads from the component back to it.
+        """
         return len(component) > 1 or any(each.source in component for each in self.incoming(component[0]).values())
 
     def senders(self) -> dict[str, list[str]]:
-        """population → those that it has to wait for: its senders without delay."""
+        """Each population with those that it has to wait for: its senders without delay.
+
+        Returns
+        -------
+        dict of str to list of str
+            Population → its senders.
+        """
         return {
             name: [each.source for each in self.incoming(name).values() if each.delay == 0] for name in self.population
         }
 
     def receivers(self) -> dict[str, list[str]]:
-        """population → those that hear of it, at any delay."""
+        """Each population with those that it projects to, at any delay.
+
+        Returns
+        -------
+        dict of str to list of str
+            Population → its receivers.
+        """
         return {name: [each.target for each in self.outgoing(name).values()] for name in self.population}
 
     def _of_role(self, role: str) -> list[str]:
         return [name for name, population in self.population.items() if population.role == role]
 
     def incoming(self, population: str) -> dict[str, Projection]:
-        """name → projection of those that end in `population`."""
+        """The projections that end in a population.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        dict of str to Projection
+            Name → projection.
+        """
         return {name: each for name, each in self.projection.items() if each.target == population}
 
     def outgoing(self, population: str) -> dict[str, Projection]:
-        """name → projection of those that start in `population`."""
+        """The projections that start in a population.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        dict of str to Projection
+            Name → projection.
+        """
         return {name: each for name, each in self.projection.items() if each.source == population}
 
     def sized(self, stimulus_width: int, target_width: int) -> Circuit:
-        """The circuit with all its sizes; DescriptionError where the clamped ones contradict its own."""
+        """The circuit with the sizes of its clamped populations.
+
+        Parameters
+        ----------
+        stimulus_width : int
+            Units of the stimulus.
+        target_width : int
+            Units of the target.
+
+        Returns
+        -------
+        Circuit
+            A copy in which every population has a size.
+
+        Raises
+        ------
+        DescriptionError
+            The circuit states another size for a clamped population.
+
+        Examples
+        --------
+        >>> import neuro_mpc as nm
+        >>> nm.load_circuit("mpl").sized(26, 26).fan_in("input")
+        26
+        """
         tables = self.tables()
         for name, width in ((self.stimulus, stimulus_width), (self.target, target_width)):
             size = self.population[name].size
@@ -118,12 +213,44 @@ class Circuit(Table):
         return Circuit.from_tables(tables, self.name)
 
     def shape(self, projection: str) -> tuple[int, int]:
-        """(n_post, n_pre) of a projection; the circuit has to be sized."""
+        """The shape of the weights of a projection.
+
+        Parameters
+        ----------
+        projection : str
+            Name of the projection; the circuit has to be `sized`.
+
+        Returns
+        -------
+        tuple of int
+            (n_post, n_pre).
+
+        Raises
+        ------
+        DescriptionError
+            A size is not known yet.
+        """
         each = self.projection[projection]
         return self._size(each.target), self._size(each.source)
 
     def fan_in(self, projection: str) -> int:
-        """n, the number of presynaptic units of a projection; the circuit has to be sized."""
+        """The number n of presynaptic units of a projection.
+
+        Parameters
+        ----------
+        projection : str
+            Name of the projection; the circuit has to be `sized`.
+
+        Returns
+        -------
+        int
+            The fan-in n of each postsynaptic unit.
+
+        Raises
+        ------
+        DescriptionError
+            The size is not known yet.
+        """
         return self._size(self.projection[projection].source)
 
     def _size(self, population: str) -> int:

@@ -36,9 +36,28 @@ ALTERNATIVES = [
 def load_circuit(name_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Circuit:
     """The circuit of a shipped name or a TOML file.
 
-    overrides   dotted path → value, such as ``{"population.hidden.size": 50}``; the path may begin with ``circuit.``
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name that ``neuro-mpc list`` shows, or the path of a TOML file.
+    overrides : mapping of str to object, optional
+        Dotted path → value, such as ``{"population.hidden.size": 50}``; the path may begin with ``circuit.``.
 
-    Raises DescriptionError that names file, key, what was found and what was expected.
+    Returns
+    -------
+    Circuit
+        The checked circuit.
+
+    Raises
+    ------
+    DescriptionError
+        The file is missing or no circuit; names file, key, what was found and what was expected.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.load_circuit("mpl", {"population.hidden.size": 50}).population["hidden"].size
+    50
     """
     tables, source = _read("circuit", name_or_path)
     # Filled in before the settings, so that these can change parameters of shipped types.
@@ -48,9 +67,31 @@ def load_circuit(name_or_path: str | Path, overrides: Mapping[str, object] | Non
 def load_protocol(
     name_or_path: str | Path, overrides: Mapping[str, object] | None = None
 ) -> Protocol | ExperimentProtocol:
-    """The protocol of a shipped name or a TOML file; `overrides` and errors as for `load_circuit`.
+    """The protocol of a shipped name or a TOML file.
 
-    One with an experiment and without a stimulus is an `ExperimentProtocol`: it needs a run to start from.
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name that ``neuro-mpc list`` shows, or the path of a TOML file.
+    overrides : mapping of str to object, optional
+        Dotted path → value, such as ``{"learning.batch": 50}``; the path may begin with ``protocol.``.
+
+    Returns
+    -------
+    Protocol or ExperimentProtocol
+        The checked protocol. One with an experiment and without a stimulus is an `ExperimentProtocol`: it needs a run
+        to start from.
+
+    Raises
+    ------
+    DescriptionError
+        The file is missing or no protocol; names file, key, what was found and what was expected.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.load_protocol("toy-language", {"learning.batch": 50}).learning.batch
+    50
     """
     tables, source = _read("protocol", name_or_path)
     model = ExperimentProtocol if "experiment" in tables and "stimulus" not in tables else Protocol
@@ -113,12 +154,54 @@ def _described_by(kind: str, given: Any, models: Any, load: Callable[[Any], Any]
 
 
 def save_circuit(circuit: Circuit, path: str | Path) -> None:
-    """Writes the TOML from which `load_circuit` makes an equal circuit."""
+    """Write the TOML from which `load_circuit` makes an equal circuit.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        The circuit to save.
+    path : str or path
+        The file, which is replaced.
+
+    Raises
+    ------
+    DescriptionError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> circuit = nm.load_circuit("mpl", {"population.hidden.size": 50})
+    >>> nm.save_circuit(circuit, "small.toml")
+    >>> nm.load_circuit("small.toml") == circuit
+    True
+    """
     _save(circuit, path)
 
 
 def save_protocol(protocol: Protocol, path: str | Path) -> None:
-    """Writes the TOML from which `load_protocol` makes an equal protocol."""
+    """Write the TOML from which `load_protocol` makes an equal protocol.
+
+    Parameters
+    ----------
+    protocol : Protocol or ExperimentProtocol
+        The protocol to save.
+    path : str or path
+        The file, which is replaced.
+
+    Raises
+    ------
+    DescriptionError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> protocol = nm.load_protocol("toy-language", {"learning.epochs": 1})
+    >>> nm.save_protocol(protocol, "short.toml")
+    >>> nm.load_protocol("short.toml") == protocol
+    True
+    """
     _save(protocol, path)
 
 

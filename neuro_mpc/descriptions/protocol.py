@@ -77,14 +77,47 @@ class Recording(Table):
 class Protocol(Table):
     """What a circuit is shown, and how it infers, learns and is tested; or an experiment on a trained circuit.
 
-    name         name of the protocol, in run files and messages
-    description  one line, for `neuro-mpc list`
-    precision    precision of all floating-point numbers
-    data_dir     folder of the data files; by default, $NEURO_MPC_DATA and the cache are searched
-    stimulus, target, inference, learning, test, recording  tables, see below
-    experiment   table, see below; without one, the circuit learns
+    Parameters
+    ----------
+    name : str
+        Name of the protocol, in run files and messages.
+    description : str, optional
+        One line, for ``neuro-mpc list``.
+    precision : {"float32", "float64"}, optional
+        Precision of all floating-point numbers.
+    data_dir : str, optional
+        Folder of the data files; by default, $NEURO_MPC_DATA and the cache are searched.
+    stimulus : StimulusTable
+        Source of the trials, with its settings.
+    target : Target
+        When the output is read.
+    inference : Inference, optional
+        Scheme by which beliefs are inferred, with its settings.
+    learning : Learning
+        Optimiser, rate and length of learning.
+    test : Test, optional
+        What is tested, and how often.
+    recording : Recording, optional
+        What is kept in the run file.
+    experiment : ExperimentTable, optional
+        Experiment on a trained circuit; without one, the circuit learns.
 
-    Raises DescriptionError for one that cannot be run on any circuit.
+    Raises
+    ------
+    DescriptionError
+        The tables do not make a protocol that can be run on any circuit; all problems are listed.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> protocol = nm.Protocol(
+    ...     name="short",
+    ...     stimulus={"source": "toy-language", "load": 1.0},
+    ...     target={"read": "every"},
+    ...     learning={"rate": 0.5, "batch": 10, "epochs": 1},
+    ... )
+    >>> protocol.inference.scheme
+    'fixed-prediction'
     """
 
     name: str

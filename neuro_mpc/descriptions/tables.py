@@ -110,12 +110,48 @@ class Table(BaseModel, metaclass=_CheckedType):
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, object], source: str = "") -> Self:
-        """The checked description of nested dicts as TOML gives them; DescriptionError tells all problems."""
+        """The checked description of nested dicts, as TOML gives them.
+
+        Parameters
+        ----------
+        tables : mapping of str to object
+            Keys of the TOML file and their values.
+        source : str, optional
+            Where the tables come from, for messages.
+
+        Returns
+        -------
+        Table
+            An instance of the class.
+
+        Raises
+        ------
+        DescriptionError
+            The tables do not fit; all problems are listed.
+        """
         return _told(cls, source, lambda: cls.model_validate(plain(tables), context={"source": source}))
 
     @classmethod
     def from_toml(cls, text: str, source: str = "") -> Self:
-        """The checked description of a TOML text."""
+        """The checked description of a TOML text.
+
+        Parameters
+        ----------
+        text : str
+            The TOML.
+        source : str, optional
+            Where the text comes from, for messages.
+
+        Returns
+        -------
+        Table
+            An instance of the class.
+
+        Raises
+        ------
+        DescriptionError
+            The text is no TOML, or does not fit; all problems are listed.
+        """
         return cls.from_tables(parse_toml(text, source), source)
 
     @model_validator(mode="after")
@@ -131,11 +167,23 @@ class Table(BaseModel, metaclass=_CheckedType):
         refuse_change(type(self).__name__, name)
 
     def tables(self) -> dict[str, object]:
-        """Nested dicts with the names of the TOML file; what is not set is left out."""
+        """The description as nested dicts with the names of the TOML file.
+
+        Returns
+        -------
+        dict of str to object
+            Keys and values; those that are not set are left out.
+        """
         return self.model_dump(by_alias=True, exclude_none=True)
 
     def to_toml(self) -> str:
-        """The TOML text, defaults written out, from which `from_toml` makes an equal description."""
+        """The description as TOML, defaults written out.
+
+        Returns
+        -------
+        str
+            The text from which `from_toml` makes an equal description.
+        """
         return to_toml(self.tables())
 
 

@@ -27,17 +27,42 @@ def plot_run(
     out: str | Path | None = None,
     font: str | None = None,
 ) -> list[Path]:
-    """Draws a figure of a run, or every figure that its recording allows, and returns the files written.
+    """Draw a figure of a run, or every figure that its recording allows.
 
-    run: a list of runs, such as those of several seeds, for the figures in OF_SEVERAL.
-    figure: a name in FIGURES; None: all that can be drawn.
-    out: a file (its suffix is the format), or a folder; None: `<run>-<figure>.png` beside the run file.
-    Several figures into one file name get their name, and several pages their number, before the suffix.
-    font: a family that is asked first; what it lacks is taken from other fonts of the system.
+    Parameters
+    ----------
+    run : xarray.DataTree or sequence of xarray.DataTree
+        A run; several, such as those of several seeds, for the figures in `neuro_mpc.plots.OF_SEVERAL`.
+    figure : str, optional
+        A name in `neuro_mpc.plots.FIGURES`; None: all that can be drawn.
+    out : str or path, optional
+        A file (its suffix is the format), or a folder; None: ``<run>-<figure>.png`` beside the run file. Several
+        figures into one file name get their name, and several pages their number, before the suffix.
+    font : str, optional
+        A family that is tried first; what it lacks is taken from other fonts of the system.
 
-    Raises RunFileError for an unknown figure, format or font, a missing folder, and, where the figure was asked for
-    by name, for a recording that lacks what it shows: the error names the option to set.
-    A figure that fails does not take the others with it: a warning names it and the cause.
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    RunFileError
+        Figure, format or font are unknown, the folder is missing, or, for a figure given by name, the recording lacks
+        what it shows: the error names the option to set.
+
+    Warns
+    -----
+    UserWarning
+        A figure fails; it does not take the others with it.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> [path] = nm.plot_run(nm.open_run("run.nc"), "learning", out="learning.png")
+    >>> path.name
+    'learning.png'
     """
     if figure is not None and figure not in FIGURES:
         hint = did_you_mean(figure, FIGURES) or f"one of {', '.join(FIGURES)}"

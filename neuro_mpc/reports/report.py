@@ -17,14 +17,33 @@ FOLDER = Path(__file__).parent
 
 
 def report(run: xr.DataTree, out: str | os.PathLike | None = None) -> Path:
-    """Writes the report of a run and returns its path.
+    """Write the report of a run as one HTML page.
 
-    Its results, configuration, derived equations and all figures that its recording allows; what it does not
-    allow is named with the option to set. The file is read alone: Brian2 is not needed.
+    It holds results, configuration, derived equations and all figures that the recording allows; what it does not allow
+    is named with the option to set. The run file is enough: Brian2 is not needed.
 
-    out  an .html file, or a folder; None: beside the run file, with its name
+    Parameters
+    ----------
+    run : xarray.DataTree
+        An opened run.
+    out : str or path, optional
+        An .html file, or a folder; None: beside the run file, with its name.
 
-    Raises RunFileError where the file cannot be written, or holds no circuit and protocol that can be read.
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    RunFileError
+        The file cannot be written, or the run holds no circuit and protocol that can be read.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.report(nm.open_run("run.nc"), out="report.html").name  # doctest: +SKIP
+    'report.html'
     """
     path = _target(run, out)
     page = rendered(run)

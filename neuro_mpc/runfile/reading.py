@@ -28,13 +28,34 @@ LOCKED = (
 
 
 def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataTree:
-    """Opens a run file lazily as an `xarray.DataTree`; `.close()` it, or use it in a `with` statement.
+    """Open a run file lazily.
 
-    A `<path>.partial` that a kill left half written is read from its checkpoint, with a warning.
+    Close the run with its method `close`, or use it in a ``with`` statement. A ``<path>.partial`` that a kill left half
+    written is read from its checkpoint, with a warning.
 
-    careful   read all of the file in a process of its own first: a damaged one can crash the netCDF library
+    Parameters
+    ----------
+    path : str or path
+        The run file.
+    careful : bool, optional
+        Read all of the file in a separate process first: a damaged one can crash the netCDF library.
 
-    Raises RunFileError when the file is missing, cannot be read, or is no run file.
+    Returns
+    -------
+    xarray.DataTree
+        The run.
+
+    Raises
+    ------
+    RunFileError
+        The file is missing, cannot be read, or is no run file.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> with nm.open_run("run.nc") as run:
+    ...     print(sorted(run["synapses"].children))
+    ['input', 'output', 'recurrent']
     """
     path = _whole(Path(path), careful)
     try:

@@ -42,29 +42,62 @@ def simulate(
     checkpoint_every: float = 10.0,
     progress: SilentProgress | bool | None = None,
 ) -> xr.DataTree:
-    """Run `protocol` on `circuit` and return the run, an `xarray.DataTree` (see the README for its groups).
+    """Run a protocol on a circuit.
 
-    circuit, protocol    descriptions, or their names or the paths of their TOML files
-    start       the run to start from, as `load_trained` takes or returns it: its learned parameters, with a fresh
-                optimiser, in place of initial ones. Without presentations to learn they are only evaluated
-    circuit     None: that of `start`
-    seed        feeds every random number: same seed, backend and threads, same content of the file;
-                None: that of `start`, which chose the trials it learned, else 0
-    backend     "cpp" (C++ standalone, compiled once per circuit and kept), "cython" or "numpy"; without a C++
-                compiler "cpp" becomes "numpy", which `progress` reports
-    threads     processor cores to use ("cpp" only)
-    out         path of the run file, written during the run; None: the run is returned in memory
-    overwrite   replace an existing file
-    resume      continue an interrupted run of `out`: its file becomes that of an uninterrupted run. Without a
-                checkpoint the run starts from the beginning; a complete one is only returned
-    accept_changes    resume though circuit, protocol, seed, versions or machine are not those of the interrupted run
-    checkpoint_every  seconds between the checkpoints from which a run can be resumed; infinity: none
-    progress    True: shown, as on the command line; or an object that is given stages, energies and tests, see
-                `neuro_mpc.runs.progress`
+    Parameters
+    ----------
+    circuit : Circuit, str or path, or None
+        A circuit, its name, or the path of its TOML file; None: that of `start`.
+    protocol : Protocol, ExperimentProtocol, str or path
+        A protocol, its name, or the path of its TOML file.
+    start : str, path, xarray.DataTree or Trained, optional
+        The run to start from: its learned parameters, with a fresh optimiser, in place of initial ones. Without
+        presentations to learn they are evaluated only.
+    seed : int, optional
+        Seed of every random number: the same seed, backend and threads give the same content of the file. None: that of
+        `start`, which chose the trials it learned, else 0.
+    backend : {"cpp", "cython", "numpy"}, optional
+        C++ standalone, compiled once per circuit and kept, or Brian2's runtime code; without a C++ compiler "cpp"
+        becomes "numpy", which `progress` reports.
+    threads : int, optional
+        Processor cores to use ("cpp" only).
+    out : str or path, optional
+        The run file, written during the run; None: the run is returned in memory.
+    overwrite : bool, optional
+        Replace an existing file.
+    resume : bool, optional
+        Resume an interrupted run of `out`: its file becomes the one of a run that was not interrupted. Without
+        a checkpoint the run starts from the beginning; a complete one is only returned.
+    accept_changes : bool, optional
+        Resume although circuit, protocol, seed, versions or machine are not those of the interrupted run.
+    checkpoint_every : float, optional
+        Seconds between the checkpoints from which a run can be resumed; infinity: none.
+    progress : bool or SilentProgress, optional
+        True: shown, as on the command line; or an object that is given stages, energies and tests, see
+        `neuro_mpc.runs.progress`.
 
-    Raises DescriptionError for a circuit and a protocol that do not fit, before anything is compiled; RunError when
-    the run cannot start or diverges: its file then stays readable as ``<out>.partial``.
-    Ctrl-C and SIGTERM leave a checkpoint and raise KeyboardInterrupt.
+    Returns
+    -------
+    xarray.DataTree
+        The run; README.md describes its groups.
+
+    Raises
+    ------
+    DescriptionError
+        Circuit and protocol do not fit; raised before anything is compiled.
+    RunError
+        The run cannot start, or diverges: its file then stays readable as ``<out>.partial``.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM stopped the run; it left a checkpoint.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> circuit = nm.load_circuit("mpl", {"population.hidden.size": 10})
+    >>> protocol = nm.load_protocol("toy-language", {"stimulus.load": 2, "learning.batch": 10, "learning.epochs": 1})
+    >>> run = nm.simulate(circuit, protocol, backend="numpy")
+    >>> run["learning/free_energy"].sizes["presentation"]
+    2
     """
     options = {"start": start, "seed": seed, "backend": backend, "threads": threads}
     with ExitStack() as stack:
@@ -98,9 +131,41 @@ def check(
     backend: str = "cpp",
     threads: int = 1,
 ) -> Estimate:
-    """All that `simulate` checks before it compiles, the task, and an estimate of memory, disk space and time.
+    """Check a run without running it.
 
-    Raises the same errors.
+    Parameters
+    ----------
+    circuit : Circuit, str or path, or None
+        As for `simulate`.
+    protocol : Protocol, ExperimentProtocol, str or path
+        As for `simulate`.
+    start : str, path, xarray.DataTree or Trained, optional
+        As for `simulate`.
+    seed : int, optional
+        As for `simulate`.
+    backend : {"cpp", "cython", "numpy"}, optional
+        As for `simulate`.
+    threads : int, optional
+        As for `simulate`.
+
+    Returns
+    -------
+    Estimate
+        Memory and disk in bytes, time in seconds, and the task of the run (`task`).
+
+    Raises
+    ------
+    DescriptionError
+        Circuit and protocol do not fit.
+    RunError
+        The run cannot start.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> protocol = nm.load_protocol("toy-language", {"stimulus.load": 2, "learning.batch": 10, "learning.epochs": 1})
+    >>> nm.check("mpl", protocol, backend="numpy").presentations
+    20
     """
     run = prepare(circuit, protocol, start=start, seed=seed, backend=backend, threads=threads)
     launch.require_usable(run.backend)

@@ -142,13 +142,42 @@ class Reader:
 def generate(
     run: Source, prompt: str = "", *, length: int = 20, temperature: float = 1.0, number: int = 1, **reading
 ) -> list[str]:
-    """Texts of `length` symbols that a trained circuit goes on with after a prompt.
+    """Continue a prompt with a trained circuit.
 
-    temperature  each symbol is drawn with a probability ∝ output^(1/temperature); 0: the most probable one
-    number       texts
-    reading      presentation, networks, mean_weights, seed, backend: see `Reader`
+    Parameters
+    ----------
+    run : str, path, xarray.DataTree or Trained
+        The run of a text or of a toy language.
+    prompt : str, optional
+        The text to continue.
+    length : int, optional
+        Symbols of each text.
+    temperature : float, optional
+        Each symbol is drawn with a probability ∝ output^(1/temperature); 0: the most probable one.
+    number : int, optional
+        Texts.
+    **reading : object
+        Options `presentation`, `networks`, `mean_weights`, `seed` and `backend` of
+        `neuro_mpc.simulation.generation.Reader`.
 
-    Raises RunFileError and RunError as `Reader`, RunError for a length or temperature that cannot be.
+    Returns
+    -------
+    list of str
+        The prompt with its continuation, one for each text.
+
+    Raises
+    ------
+    RunFileError
+        The run has no symbols.
+    RunError
+        Length, temperature or a number is out of range, or the circuit does not know a symbol of the prompt.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> [text] = nm.generate("run.nc", "ace", length=5, seed=1)  # doctest: +SKIP
+    >>> text[:3], len(text)  # doctest: +SKIP
+    ('ace', 8)
     """
     if length < 1 or not temperature >= 0:
         raise RunError(f"a length of {length}, a temperature of {temperature}", hint="1 or more, 0 or more")
@@ -166,10 +195,37 @@ def generate(
 
 
 def next_symbols(run: Source, text: str, **reading) -> xr.DataArray:
-    """Probability (position, symbol) of each symbol after the first `position` symbols of the text.
+    """Predict the next symbol at each position of a text.
 
-    The coordinate `symbol` has their names, `text` (position) those that come next in fact, `<eos>` at the end.
-    `reading` as in `generate`.
+    Parameters
+    ----------
+    run : str, path, xarray.DataTree or Trained
+        The run of a text.
+    text : str
+        The text to read.
+    **reading : object
+        Options `presentation`, `networks`, `mean_weights`, `seed` and `backend` of
+        `neuro_mpc.simulation.generation.Reader`.
+
+    Returns
+    -------
+    xarray.DataArray
+        Probability (position, symbol) of each symbol after the first `position` symbols of the text. The coordinate
+        `symbol` has their names, `text` (position) the symbols that follow in the text, ``<eos>`` at the end.
+
+    Raises
+    ------
+    RunFileError
+        The run has no symbols, or no ``<eos>`` to begin with.
+    RunError
+        A number is out of range, or the circuit does not know a symbol of the text.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> probability = nm.next_symbols("text.nc", "a b")  # doctest: +SKIP
+    >>> probability.dims  # doctest: +SKIP
+    ('position', 'symbol')
     """
     with Reader(run, **reading) as reader:
         if reader.end == NO_SYMBOL:

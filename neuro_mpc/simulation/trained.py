@@ -31,17 +31,35 @@ Source: TypeAlias = "str | os.PathLike[str] | xr.DataTree | Trained"
 
 @dataclass(frozen=True)
 class Trained:
-    """The circuit of a run and its parameters at one of its snapshots.
+    """The circuit of a run and its parameters at one of its snapshots, as `load_trained` reads them.
 
-    source        the run file, or the opened run
-    name          of the run file
-    circuit       with all its sizes
-    protocol      of the run
-    seed          of the run: it chose the trials that were learned
-    presentation  presentations learned before the snapshot
-    presentations   of all the snapshots of the run
-    parameters    projection → parameter → values (n_post, n_pre), float64
-    changed       what was changed since, as `with_parameters` was told; "": nothing
+    Parameters
+    ----------
+    source : str, path or xarray.DataTree
+        The run file, or the opened run.
+    name : str
+        Name of the run file.
+    circuit : Circuit
+        The circuit, with all its sizes.
+    protocol : Protocol
+        The protocol of the run.
+    seed : int
+        Seed of the run: it chose the trials that were learned.
+    presentation : int
+        Presentations learned before the snapshot.
+    presentations : tuple of int
+        The same of all snapshots of the run.
+    parameters : dict of str to dict of str to numpy.ndarray
+        Projection → parameter → values, float64 (n_post, n_pre).
+    changed : str, optional
+        What was changed since, as `with_parameters` was told; "": nothing.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> trained = nm.load_trained("run.nc")
+    >>> trained.parameters["recurrent"]["m"].shape == trained.circuit.shape("recurrent")
+    True
     """
 
     source: str | os.PathLike[str] | xr.DataTree
@@ -56,7 +74,7 @@ class Trained:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the circuit's description and the values of all parameters, in the order of their names."""
+        """The SHA-256 of the circuit's description and of all parameters, in the order of their names."""
         found = hashlib.sha256(self.circuit.to_toml().encode())
         for projection, values in sorted(self.parameters.items()):
             for name, each in sorted(values.items()):
@@ -64,7 +82,13 @@ class Trained:
         return found.hexdigest()
 
     def attributes(self) -> dict[str, str]:
-        """How a run file tells what its run started from."""
+        """The attributes by which a run file says what its run started from.
+
+        Returns
+        -------
+        dict of str to str
+            Name → value.
+        """
         found = {
             "start_run": self.name,
             "start_presentation": str(self.presentation),
@@ -77,9 +101,9 @@ class Trained:
 
         Parameters
         ----------
-        parameters
+        parameters : mapping of str to mapping of str to array_like
             Projection → parameter → values (n_post, n_pre), or one number for all. What is not named stays.
-        changed
+        changed : str
             What was changed, in a few words: the attribute ``start_changed`` of run files.
 
         Returns
@@ -90,13 +114,14 @@ class Trained:
         Raises
         ------
         DescriptionError
-            For an unknown projection or parameter, another shape, values out of bounds, and an empty `changed`.
+            A projection or parameter is unknown, has another shape or is out of bounds, or `changed` is empty.
 
         Examples
         --------
-        >>> trained = nm.load_trained("run.nc")  # doctest: +SKIP
-        >>> still = trained.with_parameters({"recurrent": {"Xi": 0}}, "recurrent weights without variance")
-        >>> nm.simulate(None, "oddball", start=still, out="oddball.nc")
+        >>> import neuro_mpc as nm
+        >>> trained = nm.load_trained("run.nc")
+        >>> trained.with_parameters({"recurrent": {"Xi": 0}}, "recurrent weights without variance").changed
+        'recurrent weights without variance'
         """
         if not changed.strip():
             raise DescriptionError("what was changed is not told", key="changed", expected="a few words")
@@ -121,7 +146,23 @@ class Trained:
         return _bounded(np.broadcast_to(given, shape).copy(), described, where)
 
     def at(self, presentation: int) -> Trained:
-        """The same circuit at another snapshot; RunFileError where there is none."""
+        """The same circuit at another snapshot.
+
+        Parameters
+        ----------
+        presentation : int
+            Presentations learned before the snapshot, one of `presentations`.
+
+        Returns
+        -------
+        Trained
+            Read from the same run.
+
+        Raises
+        ------
+        RunFileError
+            The run has no such snapshot, or parameters were changed.
+        """
         if presentation == self.presentation:
             return self
         if self.changed:
@@ -132,14 +173,36 @@ class Trained:
         return load_trained(self.source, presentation)
 
     def unsized(self) -> Circuit:
-        """The circuit for another task: the sizes of its clamped populations come from there."""
+        """The circuit for another task, from which the sizes of its clamped populations come.
+
+        Returns
+        -------
+        Circuit
+            A copy without these sizes.
+        """
         tables = self.circuit.tables()
         for name in (self.circuit.stimulus, self.circuit.target):
             tables["population"][name].pop("size", None)
         return Circuit.from_tables(tables, self.name)
 
     def parameters_for(self, circuit: Circuit) -> Parameters:
-        """The parameters, for the synapses of a sized circuit; RunFileError where it has others."""
+        """The parameters for the synapses of another circuit.
+
+        Parameters
+        ----------
+        circuit : Circuit
+            A sized circuit.
+
+        Returns
+        -------
+        dict of str to dict of str to numpy.ndarray
+            Projection → parameter → values (n_post, n_pre).
+
+        Raises
+        ------
+        RunFileError
+            The circuit has other projections, parameters or sizes.
+        """
         for name in circuit.projection:
             wanted = set(circuit.synapse[circuit.projection[name].synapse].parameter)
             there = self.parameters.get(name, {})
@@ -163,12 +226,32 @@ class Trained:
 
 
 def load_trained(run: Source, presentation: int | None = None) -> Trained:
-    """The circuit and the parameters of a run, a file or an opened tree.
+    """The circuit and the parameters of a run.
 
-    presentation   of the snapshot, presentations learned before; None: the last one
+    Parameters
+    ----------
+    run : str, path, xarray.DataTree or Trained
+        A run file, or an opened run.
+    presentation : int, optional
+        Presentations learned before the snapshot; None: the last snapshot.
 
-    Raises RunFileError where the file cannot be read or holds no such snapshot, DescriptionError where its
-    circuit, protocol or parameters are not as they have to be.
+    Returns
+    -------
+    Trained
+        What any protocol can start from; a `Trained` is returned as it is.
+
+    Raises
+    ------
+    RunFileError
+        The file cannot be read or holds no such snapshot.
+    DescriptionError
+        Circuit, protocol or parameters in it are not valid.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.load_trained("run.nc", 0).presentation
+    0
     """
     if isinstance(run, Trained):
         return run

@@ -42,27 +42,60 @@ def sweep(
     dry_run: bool = False,
     progress: SilentSweep | bool | None = None,
 ) -> xr.Dataset:
-    """Run `protocol` on `circuit` for all combinations of values and seeds; what was measured, by these.
+    """Run a protocol on a circuit for all combinations of values and seeds.
 
-    over        dotted key → values, such as ``{"protocol.stimulus.load": [0.1, 0.5, 1, 2]}``
-    seeds       of the runs
-    out         folder of the run files, one for each member, and of `sweep.nc`, the returned dataset
-    workers     members at a time on this machine; None: as many as its cores and memory take
-    scheduler   address of a dask scheduler, such as "tcp://10.0.0.1:8786": its workers run the members, and
-                reach `out` and the data under the same paths
-    overwrite   run all members anew; else those that are complete stay, and an unfinished one goes on
-    dry_run     check and tell, run nothing
-    backend, threads, accept_changes    as for `neuro_mpc.simulate`
-    progress    True: shown, as on the command line; or told about members, see `neuro_mpc.sweeps.progress`
+    Parameters
+    ----------
+    circuit : Circuit, str or path
+        As for `simulate`.
+    protocol : Protocol, str or path
+        As for `simulate`.
+    over : mapping of str to iterable
+        Dotted key → values, such as ``{"protocol.stimulus.load": [0.1, 0.5, 1, 2]}``.
+    seeds : iterable of int, optional
+        Seeds of the runs at each point.
+    out : str or path
+        Folder of the run files, one for each member, and of ``sweep.nc``, the returned dataset.
+    backend : {"cpp", "cython", "numpy"}, optional
+        As for `simulate`.
+    threads : int, optional
+        As for `simulate`.
+    workers : int, optional
+        Members at a time on this machine; None: as many as its cores and memory take. Several at a time are processes
+        of their own, which know what installed packages register, not what the calling script does.
+    scheduler : str, optional
+        Address of a dask scheduler, such as "tcp://10.0.0.1:8786": its workers run the members, and reach `out` and the
+        data under the same paths.
+    overwrite : bool, optional
+        Run all members again; otherwise complete ones stay, and unfinished ones are resumed.
+    accept_changes : bool, optional
+        As for `simulate`.
+    dry_run : bool, optional
+        Check and report, run nothing.
+    progress : bool or SilentSweep, optional
+        True: shown, as on the command line; or an object that is told about members, see `neuro_mpc.sweeps.progress`.
 
-    A member that fails leaves its place empty and its error in `error`; the same call runs it again. So does one
-    whose file cannot be read, which is left as it is.
-    Several members at a time are processes of their own, which know what installed packages bring, not what the
-    calling script registers.
+    Returns
+    -------
+    xarray.Dataset
+        What was measured, by the values of `over` and by seed. A member that fails leaves its place empty and its error
+        in `error`, and the same call runs it again; so does one whose file cannot be read, which is left as it is.
 
-    Raises DescriptionError, before anything runs, for a point that cannot be run; RunError for files
-    of other runs in the folder, for more workers than memory takes, and without dask and where no scheduler
-    answers.
+    Raises
+    ------
+    DescriptionError
+        A point cannot be run; raised before anything runs.
+    RunError
+        The folder holds files of other runs, memory does not suffice for the workers, dask is missing, or no scheduler
+        answers.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> loads = {"protocol.stimulus.load": [1.0, 2.0]}
+    >>> members = nm.sweep("mpl", "toy-language", loads, seeds=[0, 1], out="sweep", backend="numpy", dry_run=True)
+    >>> dict(members.sizes)
+    {'load': 2, 'seed': 2}
     """
     circuit, protocol = as_circuit(circuit), as_protocol(protocol)
     threads = arguments.threads(threads)
