@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,8 @@ from neuro_mpc.spelling import command_line
 
 if TYPE_CHECKING:
     from xarray import DataTree
+
+    from neuro_mpc.descriptions.protocol import ExperimentProtocol
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
@@ -42,11 +45,11 @@ Start = Annotated[
 ]
 StartAt = Annotated[
     int | None,
-    typer.Option("--from-presentation", metavar="K", min=0, help="Its snapshot after K; else the last one."),
+    typer.Option("--from-presentation", metavar="K", min=0, help="Its snapshot after K; by default the last one."),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(min=0, show_default=False, help="The same seed gives the same run; else 0 or as --from."),
+    typer.Option(min=0, show_default=False, help="The same seed gives the same run; by default 0, or that of --from."),
 ]
 Backend = Annotated[Literal["cpp", "cython", "numpy"], typer.Option(help="cpp and cython need a C++ compiler.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")]
@@ -56,8 +59,8 @@ Settings = Annotated[
 ]
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"neuro-mpc {nm.__version__}")
         raise typer.Exit
 
@@ -65,7 +68,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
@@ -84,7 +87,7 @@ def run(
     threads: Threads = 1,
     settings: Settings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Resume though circuit, protocol or machine changed.")
     ] = False,
@@ -94,23 +97,33 @@ def run(
 ) -> None:
     """Run a protocol on a circuit, or with --from on a trained one, and write the run file."""
     if overwrite and resume:
-        raise typer.BadParameter("--overwrite starts anew, --resume goes on: choose one")
-    with _errors_told(), _interruption_told(out):
-        described, begun = _described(circuit, protocol, start, start_at, seed, settings or [])
-        machine = {"backend": backend, "threads": threads}
-        written = {"out": out, "overwrite": overwrite, "resume": resume}
-        resumed = {"accept_changes": accept_changes, "checkpoint_every": checkpoint_every}
-        clock = time.perf_counter()
+        raise typer.BadParameter("--overwrite starts again, --resume continues: choose one")
+    with _errors_reported(), _interruption_reported(out):
+        setup = _setup(circuit, protocol, settings, start=start, start_at=start_at, seed=seed)
+        begin = time.perf_counter()
         with progress_on(console_of_output()) as progress:
-            finished = nm.simulate(*described, progress=progress, **begun, **machine, **written, **resumed)
-            progress.finish(summary(out, finished, time.perf_counter() - clock))
+            finished = nm.simulate(
+                setup.circuit,
+                setup.protocol,
+                start=setup.start,
+                seed=setup.seed,
+                backend=backend,
+                threads=threads,
+                out=out,
+                overwrite=overwrite,
+                resume=resume,
+                accept_changes=accept_changes,
+                checkpoint_every=checkpoint_every,
+                progress=progress,
+            )
+            progress.finish(summary(out, finished, time.perf_counter() - begin))
 
 
 @app.command()
 def sweep(
     circuit: CircuitName,
     protocol: ProtocolName,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For a run file each, and sweep.nc with all.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the run files, and sweep.nc with all measures.")],
     over: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE,…", help="Such as protocol.stimulus.load=0.1,0.5,1; may be repeated."),
@@ -118,14 +131,14 @@ def sweep(
     seeds: Annotated[str, typer.Option(metavar="SEEDS", help="Such as 3 or 0,2,5 or 0:5 (0 to 4).")] = "0",
     backend: Backend = "cpp",
     threads: Threads = 1,
-    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; as many as fit, if not given.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; by default as many as fit.")] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Of a dask scheduler whose workers run the members.")
     ] = None,
     settings: Settings = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Run all members anew.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Run all members again.")] = False,
     accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Go on with unfinished members though the machine changed.")
+        bool, typer.Option("--accept-changes", help="Resume unfinished members though the machine changed.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the grid, run nothing.")] = False,
 ) -> None:
@@ -133,22 +146,34 @@ def sweep(
 
     The same command again runs what is missing.
     """
-    with _errors_told(), _sweep_interruption_told():
+    with _errors_reported(), _sweep_interruption_reported():
         from neuro_mpc.sweeps.grid import parse_over, parse_seeds
         from neuro_mpc.sweeps.progress import sweep_progress_on
         from neuro_mpc.sweeps.sweep import failures
 
-        grid = parse_over(over or []), parse_seeds(seeds)
-        described, _ = _described(circuit, protocol, None, None, None, settings or [])
-        chosen = {"backend": backend, "threads": threads, "workers": workers, "scheduler": scheduler}
-        again = {"overwrite": overwrite, "accept_changes": accept_changes, "dry_run": dry_run}
+        values, seed_numbers = parse_over(over or []), parse_seeds(seeds)
+        setup = _setup(circuit, protocol, settings)
         with sweep_progress_on(console_of_output()) as progress:
-            found = nm.sweep(*described, *grid, out=out, progress=progress, **chosen, **again)
+            dataset = nm.sweep(
+                setup.circuit,
+                setup.protocol,
+                values,
+                seed_numbers,
+                out=out,
+                backend=backend,
+                threads=threads,
+                workers=workers,
+                scheduler=scheduler,
+                overwrite=overwrite,
+                accept_changes=accept_changes,
+                dry_run=dry_run,
+                progress=progress,
+            )
         if dry_run:
             return
         typer.echo(out / "sweep.nc")
-        if failed := failures(found):
-            typer.echo(f"neuro-mpc: {failed}\nthe same command runs them again", err=True)
+        if text := failures(dataset):
+            typer.echo(f"neuro-mpc: {text}\nthe same command runs them again", err=True)
             raise typer.Exit(FAILED)
 
 
@@ -163,12 +188,15 @@ def check(
     threads: Threads = 1,
     settings: Settings = None,
 ) -> None:
-    """Check everything that `run` would, without running; tell memory, disk and time."""
-    with _errors_told():
+    """Check everything that `run` would, without running; estimate memory, disk space and time."""
+    with _errors_reported():
         from neuro_mpc.runs.estimate import as_text
 
-        described, begun = _described(circuit, protocol, start, start_at, seed, settings or [])
-        typer.echo(as_text(nm.check(*described, **begun, backend=backend, threads=threads)))
+        setup = _setup(circuit, protocol, settings, start=start, start_at=start_at, seed=seed)
+        estimate = nm.check(
+            setup.circuit, setup.protocol, start=setup.start, seed=setup.seed, backend=backend, threads=threads
+        )
+        typer.echo(as_text(estimate))
 
 
 @app.command()
@@ -177,7 +205,7 @@ def show(
     latex: Annotated[bool, typer.Option("--latex", help="Print a complete LaTeX document.")] = False,
 ) -> None:
     """Print the equations derived from a circuit."""
-    with _errors_told():
+    with _errors_reported():
         from neuro_mpc.rules.show import as_latex, as_text
 
         typer.echo((as_latex if latex else as_text)(nm.load_circuit(circuit)))
@@ -186,19 +214,19 @@ def show(
 @app.command(name="list")
 def list_shipped() -> None:
     """List circuits and protocols that come with the package, and the sources of stimuli that are installed."""
-    with _errors_told():
+    with _errors_reported():
         from neuro_mpc.descriptions.loading import shipped
         from neuro_mpc.descriptions.sources import StimulusTable
 
-        listed = {
+        catalogue = {
             "circuits": shipped("circuit"),
             "protocols": shipped("protocol"),
             "stimuli": StimulusTable.described(),
         }
-        for kind, known in listed.items():
-            width = max(map(len, known), default=0)
+        for kind, descriptions in catalogue.items():
+            width = max(map(len, descriptions), default=0)
             typer.echo(kind)
-            for name, description in known.items():
+            for name, description in descriptions.items():
                 typer.echo(f"  {name:{width}}  {description}".rstrip())
 
 
@@ -207,40 +235,50 @@ def plot(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="A run file; several, for one figure of them all.")],
     figure: Annotated[str | None, typer.Option(metavar="NAME", help="Draw this figure only.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file or a folder.")] = None,
-    font: Annotated[str | None, typer.Option(metavar="FAMILY", help="A font that is asked first.")] = None,
+    font: Annotated[str | None, typer.Option(metavar="FAMILY", help="The font to prefer.")] = None,
 ) -> None:
-    """Draw the figures of a run file and print where they are."""
-    with _errors_told(), ExitStack() as stack:
+    """Draw the figures of a run file and print their paths."""
+    with _errors_reported(), ExitStack() as stack:
         from neuro_mpc.runfile.reading import reading
 
-        with _warnings_told():
-            opened = [stack.enter_context(closing(nm.open_run(run, careful=True))) for run in runs]
-        with reading(Path(", ".join(map(str, runs)))), _warnings_told():
-            drawn = nm.plot_run(opened if len(opened) > 1 else opened[0], figure, out, font)
-        for path in drawn:
+        with _warnings_reported():
+            trees = [stack.enter_context(closing(nm.open_run(run, careful=True))) for run in runs]
+        with reading(Path(", ".join(map(str, runs)))), _warnings_reported():
+            paths = nm.plot_run(trees if len(trees) > 1 else trees[0], figure, out, font)
+        for path in paths:
             typer.echo(path)
 
 
 @app.command()
 def generate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file of a text or a toy language.")],
-    prompt: Annotated[str, typer.Option(help="What to go on from.")] = "",
+    prompt: Annotated[str, typer.Option(help="The beginning of the text.")] = "",
     length: Annotated[int, typer.Option(min=1, help="Words, or characters, to generate.")] = 20,
     temperature: Annotated[float, typer.Option(min=0, help="0: always the most probable one.")] = 1.0,
     number: Annotated[int, typer.Option(min=1, help="Texts.")] = 1,
     networks: Annotated[
-        int, typer.Option(min=0, help="Mean output of so many networks drawn from the learned weights.")
+        int, typer.Option(metavar="N", min=0, help="Mean output of N networks drawn from the learned weights.")
     ] = 0,
     mean_weights: Annotated[bool, typer.Option("--mean-weights", help="Every weight at its mean.")] = False,
     start_at: StartAt = None,
     seed: Seed = None,
     backend: Backend = "numpy",
 ) -> None:
-    """Let a trained circuit go on with a text, and print what it says."""
-    with _errors_told(), _warnings_told():
-        chosen = {"networks": networks, "mean_weights": mean_weights, "presentation": start_at, "seed": seed}
-        said = {"length": length, "temperature": temperature, "number": number, "backend": backend}
-        for text in nm.generate(run, prompt, **said, **chosen):
+    """Let a trained circuit continue a text, and print the text."""
+    with _errors_reported(), _warnings_reported():
+        texts = nm.generate(
+            run,
+            prompt,
+            length=length,
+            temperature=temperature,
+            number=number,
+            networks=networks,
+            mean_weights=mean_weights,
+            presentation=start_at,
+            seed=seed,
+            backend=backend,
+        )
+        for text in texts:
             typer.echo(text)
 
 
@@ -249,12 +287,12 @@ def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="An .html file, or a folder.")] = None,
 ) -> None:
-    """Write a report of a run, one HTML page that needs nothing else, and print where it is."""
-    with _errors_told():
+    """Write a report of a run, one self-contained HTML page, and print its path."""
+    with _errors_reported():
         from neuro_mpc.runfile.reading import reading
 
-        with closing(nm.open_run(run, careful=True)) as opened, reading(run):
-            typer.echo(nm.report(opened, out))
+        with closing(nm.open_run(run, careful=True)) as tree, reading(run):
+            typer.echo(nm.report(tree, out))
 
 
 def summary(out: Path, finished: "DataTree", seconds: float) -> str:
@@ -274,36 +312,46 @@ def summary(out: Path, finished: "DataTree", seconds: float) -> str:
     return "\nwarning: ".join([line, *finished.attrs.get("warning", "").splitlines()])
 
 
-def _described(
+@dataclass(frozen=True)
+class _Setup:
+    """The descriptions, the trained circuit to start from, if any, and the seed."""
+
+    circuit: "nm.Circuit"
+    protocol: "nm.Protocol | ExperimentProtocol"
+    seed: int
+    start: "nm.Trained | None" = None
+
+
+def _setup(
     first: str,
     second: str | None,
-    start: Path | None,
-    start_at: int | None,
-    seed: int | None,
-    settings: list[str],
-) -> tuple[tuple["nm.Circuit", "nm.Protocol"], dict[str, object]]:
-    """Circuit and protocol, and how they begin: the run to start from, if any, and the seed."""
+    settings: list[str] | None,
+    *,
+    start: Path | None = None,
+    start_at: int | None = None,
+    seed: int | None = None,
+) -> _Setup:
+    """What the arguments CIRCUIT PROTOCOL, or --from RUN and PROTOCOL, and the settings stand for."""
     from neuro_mpc.descriptions.loading import changed, parse_settings
     from neuro_mpc.simulation.trained import on_task_of
 
-    for_circuit, for_protocol = parse_settings(settings)
+    for_circuit, for_protocol = parse_settings(settings or [])
     if start is None:
         if second is None or start_at is not None:
             missing = "'PROTOCOL'" if second is None else "'--from'"
             raise typer.BadParameter(f"Missing {missing}: CIRCUIT and PROTOCOL, or --from RUN and PROTOCOL")
-        described = nm.load_circuit(first, for_circuit), nm.load_protocol(second, for_protocol)
-        return described, {"seed": seed or 0}
+        return _Setup(nm.load_circuit(first, for_circuit), nm.load_protocol(second, for_protocol), seed or 0)
     if second is not None:
         raise typer.BadParameter(f"--from takes the circuit of {start}: leave {first} out, or use --set")
     trained = nm.load_trained(start, start_at)
     protocol = changed(on_task_of(nm.load_protocol(first), trained), for_protocol)
-    begun = {"start": trained, "seed": trained.seed if seed is None else seed}
-    return (changed(trained.unsized(), for_circuit), protocol), begun
+    circuit = changed(trained.unsized(), for_circuit)
+    return _Setup(circuit, protocol, trained.seed if seed is None else seed, trained)
 
 
 @contextmanager
-def _errors_told() -> Iterator[None]:
-    """What the user can mend is told on stderr without a traceback, with the options of the command line."""
+def _errors_reported() -> Iterator[None]:
+    """Errors that the user can mend are printed on stderr without a traceback, with the options of the command line."""
     with command_line():
         try:
             yield
@@ -313,33 +361,33 @@ def _errors_told() -> Iterator[None]:
 
 
 @contextmanager
-def _warnings_told() -> Iterator[None]:
-    """Warnings are told on stderr without the place in our code that gave them."""
-    with warnings.catch_warnings(record=True) as told:
+def _warnings_reported() -> Iterator[None]:
+    """Warnings are printed on stderr without the place in our code that issued them."""
+    with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always", UserWarning)
         yield
-    for warning in told:
+    for warning in records:
         typer.echo(f"neuro-mpc: {warning.message}", err=True)
 
 
 @contextmanager
-def _interruption_told(out: Path) -> Iterator[None]:
-    """Ctrl-C leaves by way of the run, which closes its file; here we only say where it is."""
+def _interruption_reported(out: Path) -> Iterator[None]:
+    """Ctrl-C is handled by the run, which closes its file; here its path is printed."""
     try:
         yield
     except KeyboardInterrupt:
         from neuro_mpc.runfile.paths import partial_path
 
-        kept = partial_path(out)
-        where = f"{kept} can be read, --resume goes on from it" if kept.exists() else "nothing was recorded"
-        typer.echo(f"neuro-mpc: interrupted: {where}", err=True)
+        partial = partial_path(out)
+        state = f"{partial} can be read, --resume continues it" if partial.exists() else "nothing was recorded"
+        typer.echo(f"neuro-mpc: interrupted: {state}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager
-def _sweep_interruption_told() -> Iterator[None]:
+def _sweep_interruption_reported() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("neuro-mpc: interrupted: the same command goes on", err=True)
+        typer.echo("neuro-mpc: interrupted: the same command resumes it", err=True)
         raise typer.Exit(INTERRUPTED) from None

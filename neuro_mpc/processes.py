@@ -189,6 +189,8 @@ def _end_with_parent() -> None:
 def _add_package(name: str, initial: Path) -> None:
     """Imports the package from its file: what else lies in its folder is not looked at."""
     spec = spec_from_file_location(name, initial, submodule_search_locations=[str(initial.parent)])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{initial} is no module", name=name, path=str(initial))
     sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
 

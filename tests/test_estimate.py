@@ -7,7 +7,7 @@ import pytest
 import neuro_mpc as nm
 from neuro_mpc import machine
 from neuro_mpc.runs import estimate
-from neuro_mpc.runs.run import plan_of
+from neuro_mpc.runs.preparation import plan_of
 from neuro_mpc.simulation.schedule import Course
 
 PRODUCTS_PER_SECOND = 58.5e9  # of one core: 117 GFLOP/s
@@ -53,5 +53,7 @@ def test_numpy_is_slower_and_small_circuits_are_not_free():
 
 @pytest.mark.parametrize("compiles", [True, False])
 def test_compiling_is_told_where_something_is_compiled(compiles):
-    found = estimate.Estimate(1e6, 1e6, 3.0, 10, 30, 5, compiles)
+    found = estimate.Estimate(
+        memory=1e6, disk=1e6, seconds=3.0, synapses=10, parameters=30, presentations=5, compiles=compiles
+    )
     assert ("and compiling once" in estimate.as_text(found)) == compiles

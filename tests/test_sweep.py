@@ -295,9 +295,22 @@ for line in sys.stdin:
     print(json.dumps({"name": name, "fraction": 0.5}), flush=True)
     if name == "seed=1":
         os.kill(os.getpid(), signal.SIGKILL)
-    print(json.dumps({"outcome": {"name": name, "measured": {"pid": os.getpid()}}}), flush=True)
+    print(json.dumps({"outcome": {"name": name, "measures": {"pid": os.getpid()}}}), flush=True)
 """
-JOBS = [Job(f"seed={k}", "", "", "", k, "numpy", 1, False, False) for k in range(6)]
+JOBS = [
+    Job(
+        name=f"seed={k}",
+        path="",
+        circuit="",
+        protocol="",
+        seed=k,
+        backend="numpy",
+        threads=1,
+        overwrite=False,
+        accept_changes=False,
+    )
+    for k in range(6)
+]
 
 
 def test_a_member_whose_process_is_killed_fails_alone(monkeypatch):
@@ -313,7 +326,7 @@ def test_a_member_whose_process_is_killed_fails_alone(monkeypatch):
 def test_an_interrupted_sweep_leaves_no_process(monkeypatch):
     monkeypatch.setattr(local, "COMMAND", [sys.executable, "-c", DYING + "    import time; time.sleep(60)"])
     members = workers.run_all(JOBS[2:], 2, None, lambda *_: None)
-    number = next(members).measured["pid"]
+    number = next(members).measures["pid"]
     members.close()
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
@@ -351,7 +364,7 @@ def test_a_scheduler_without_workers_is_told(monkeypatch):
         nthreads, subscribe_topic = dict, lambda *_: None
 
     monkeypatch.setattr(workers, "_client", lambda scheduler: nullcontext(Client()))
-    monkeypatch.setattr(workers, "_fed", lambda *_: iter(()))
+    monkeypatch.setattr(workers, "_run_on", lambda *_: iter(()))
     told = []
     assert not list(workers.run_all(JOBS, 0, "tcp://10.0.0.1:8786", lambda *_: None, told.append))
     assert "has no workers yet" in told[0]

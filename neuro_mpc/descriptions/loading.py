@@ -18,7 +18,7 @@ from neuro_mpc.descriptions.tables import Table, fields, inner, open_table
 from neuro_mpc.descriptions.toml_text import read_toml
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
-Description = TypeVar("Description", Circuit, Protocol, ExperimentProtocol)
+Description = TypeVar("Description", bound=Circuit | Protocol | ExperimentProtocol)
 AnyProtocol = Protocol | ExperimentProtocol
 SWAPPED = shipped_files.SWAPPED
 # By these tables a file is known that was given in the place of the other kind.

@@ -106,8 +106,8 @@ def simulate(
             destination = Destination(Path(folder) / "run.nc")
         else:
             destination = Destination(Path(out), overwrite, resume, accept_changes, checkpoint_every)
-        with progress_of(progress) as reported:
-            _write(prepare(circuit, protocol, **options, say=reported.stage), destination, reported)
+        with progress_of(progress) as reporter:
+            _write(prepare(circuit, protocol, **options, say=reporter.stage), destination, reporter)
         if out is not None:
             return _warned(open_run(out), progress)
         with open_run(destination.path) as run:

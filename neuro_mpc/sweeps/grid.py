@@ -1,4 +1,4 @@
-"""The grid of a sweep: which values its members have, and what they are called."""
+"""The grid of a sweep: the values of its members, and their names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neuro_mpc.descriptions.loading import parse_settings
 from neuro_mpc.descriptions.values import plain
 from neuro_mpc.errors import DescriptionError
 
-TAKEN = ("seed", "test", "network", "sweep")  # names of other dimensions, and of the combined file
+RESERVED_NAMES = ("seed", "test", "network", "sweep")  # names of other dimensions, and of the combined file
 MOST_MEMBERS = 100_000
 LONGEST_NAME = 120
 SEEDS = "such as 3 or 0,2,5 or 0:5, which is 0, 1, 2, 3, 4"
@@ -31,7 +31,7 @@ class Axis:
     values: tuple[object, ...]
 
     def __str__(self) -> str:
-        return f"{self.name} = {', '.join(map(shown, self.values))}"
+        return f"{self.name} = {', '.join(map(as_text, self.values))}"
 
 
 @dataclass(frozen=True)
@@ -65,35 +65,35 @@ class Grid:
     def members(self) -> Iterator[Member]:
         """All of them, seeds last."""
         for index in itertools.product(*map(range, self.shape)):
-            *places, seed = index
-            values = [axis.values[place] for axis, place in zip(self.axes, places)]
+            *positions, seed = index
+            values = [axis.values[position] for axis, position in zip(self.axes, positions)]
             settings = tuple((axis.key, value) for axis, value in zip(self.axes, values))
-            parts = [f"{axis.name}={shown(value)}" for axis, value in zip(self.axes, values)]
+            parts = [f"{axis.name}={as_text(value)}" for axis, value in zip(self.axes, values)]
             yield Member(index, settings, self.seeds[seed], _file_name([*parts, f"seed={self.seeds[seed]}"]))
 
 
 def grid(over: Mapping[str, Iterable[object]], seeds: Iterable[int]) -> Grid:
-    """The grid of `over` (dotted key → values) and `seeds`; DescriptionError where a value is there twice."""
+    """The grid of `over` (dotted key → values) and `seeds`; DescriptionError where a value occurs twice."""
     lists = {key: _values(key, values) for key, values in over.items()}
     names = _short_names(list(lists))
-    made = Grid(tuple(Axis(key, names[key], values) for key, values in lists.items()), _seeds(seeds))
-    if len(made) > MOST_MEMBERS:
+    points = Grid(tuple(Axis(key, names[key], values) for key, values in lists.items()), _seeds(seeds))
+    if len(points) > MOST_MEMBERS:
         raise DescriptionError(
             "the sweep is too large",
             source="--over",
-            found=f"{len(made):,} members",
+            found=f"{len(points):,} members",
             expected=f"at most {MOST_MEMBERS:,}",
         )
-    return made
+    return points
 
 
 def parse_over(texts: Iterable[str]) -> dict[str, tuple[object, ...]]:
-    """key → values of texts such as ``protocol.stimulus.load=0.1,0.5``; not parted in brackets."""
+    """key → values of texts such as ``protocol.stimulus.load=0.1,0.5``; not split within brackets."""
     over: dict[str, tuple[object, ...]] = {}
     for text in texts:
         key, equals, values = text.partition("=")
-        parts = [f"{key}={value}" for value in _parted(values)]
-        if not equals or not all(part.strip() for part in _parted(values)):
+        parts = [f"{key}={value}" for value in _split(values)]
+        if not equals or not all(part.strip() for part in _split(values)):
             raise DescriptionError(
                 "not a key and its values",
                 source="--over",
@@ -115,10 +115,10 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """Seeds of ``3``, ``0,2,5`` or ``0:5`` (0 … 4)."""
     seeds: list[int] = []
     for part in text.split(","):
-        found = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", part.strip())
-        if not found:
+        match = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", part.strip())
+        if not match:
             raise DescriptionError("not seeds", source="--seeds", found=text, expected=SEEDS)
-        first, end = int(found[1]), int(found[2] or int(found[1]) + 1)
+        first, end = int(match[1]), int(match[2] or int(match[1]) + 1)
         if end - first > MOST_MEMBERS:
             raise DescriptionError(
                 "the sweep is too large",
@@ -131,7 +131,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def settings_of(member: Member) -> tuple[dict[str, object], dict[str, object]]:
-    """What a member changes in the circuit and in the protocol."""
+    """The settings of a member for the circuit and for the protocol."""
     changes: dict[str, dict[str, object]] = {"circuit": {}, "protocol": {}}
     for key, value in member.settings:
         kind, _, rest = key.partition(".")
@@ -139,7 +139,7 @@ def settings_of(member: Member) -> tuple[dict[str, object], dict[str, object]]:
     return changes["circuit"], changes["protocol"]
 
 
-def shown(value: object) -> str:
+def as_text(value: object) -> str:
     """A value as it is written in a grid, in a file name and as a coordinate."""
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
@@ -154,8 +154,8 @@ def _setting(text: str) -> tuple[str, object]:
     return key, value
 
 
-def _parted(text: str) -> list[str]:
-    """The values of a list without brackets, parted where TOML would part them."""
+def _split(text: str) -> list[str]:
+    """The values of a list without brackets, split where TOML would split them."""
     parts = [""]
     for piece in re.split("(,)", text):
         if piece == "," and _is_whole(parts[-1]):
@@ -184,51 +184,50 @@ def _values(key: str, values: Iterable[object]) -> tuple[object, ...]:
         raise DescriptionError(
             "are not values to sweep", source="--over", key=key, found=values, expected="a list of values"
         )
-    found = tuple(plain(each) for each in values)
-    _setting(f"{key}=0")  # refuses what is no key
-    if not found:
+    settings = tuple(plain(value) for value in values)
+    _setting(f"{key}=0")  # refuses an invalid key
+    if not settings:
         raise DescriptionError("has no values to sweep", source="--over", key=key, expected="one value or more")
-    _once(found, key, "--over")
-    return found
+    _refuse_repeated(settings, key, "--over")
+    return settings
 
 
 def _seeds(seeds: Iterable[int] | int) -> tuple[int, ...]:
     """The seeds of a list, or of a number, which is one seed."""
-    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
-        seeds = (seeds,)
+    given = seeds if isinstance(seeds, Iterable) and not isinstance(seeds, str) else (seeds,)
     try:
-        found = tuple(arguments.seed(each) for each in seeds)
+        checked = tuple(arguments.seed(seed) for seed in given)
     except DescriptionError as problem:
         problem.source = "--seeds"
         raise
-    if not found:
-        raise DescriptionError("not seeds", source="--seeds", found=found, expected=SEEDS)
-    _once(found, "seed", "--seeds")
-    return found
+    if not checked:
+        raise DescriptionError("not seeds", source="--seeds", found=checked, expected=SEEDS)
+    _refuse_repeated(checked, "seed", "--seeds")
+    return checked
 
 
-def _once(values: Sequence[object], key: str, source: str) -> None:
-    twice = next((text for text, times in Counter(map(shown, values)).items() if times > 1), None)
-    if twice is not None:
-        raise DescriptionError("has the same value twice", source=source, key=key, found=twice)
+def _refuse_repeated(values: Sequence[object], key: str, source: str) -> None:
+    repeated = next((text for text, times in Counter(map(as_text, values)).items() if times > 1), None)
+    if repeated is not None:
+        raise DescriptionError("has the same value twice", source=source, key=key, found=repeated)
 
 
 def _short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The fewest last parts of each key that tell it from the others, joined by underscores."""
+    """The fewest last parts of each key that distinguish it from the others, joined by underscores."""
     names = {}
     for key in keys:
         parts = key.split(".")
         for count in range(1, len(parts) + 1):
             name = "_".join(parts[-count:])
             others = ["_".join(other.split(".")[-count:]) for other in keys if other != key]
-            if name not in others and name not in TAKEN:
+            if name not in others and name not in RESERVED_NAMES:
                 break
         names[key] = name
     return names
 
 
 def _file_name(parts: Sequence[str]) -> str:
-    """A name that every file system takes; where the values do not fit into one, with a digest of them."""
+    """A name that every file system takes; where the values do not fit into one, it ends in a digest of them."""
     text = ",".join(parts)
     plain = re.sub(r"[^A-Za-z0-9_.,=+-]", "_", text)[:LONGEST_NAME]
     return plain if plain == text else f"{plain},{hashlib.sha256(text.encode()).hexdigest()[:8]}"

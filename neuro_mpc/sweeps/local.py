@@ -1,4 +1,4 @@
-"""Several members of a sweep at a time on this machine: each in a process, with which a thread converses by pipes."""
+"""Several members of a sweep at a time on this machine: each in a process, driven by a thread through pipes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from neuro_mpc.sweeps.members import Job, Outcome, Tell
 
 COMMAND = processes.python("neuro_mpc.sweeps.worker")
 SECONDS_TO_SAVE = 10  # for a checkpoint, when the sweep is interrupted
-KILLED = "its process ended before the member was complete: it was killed, perhaps for want of memory"
+KILLED = "its process ended before the member was complete: it was killed, perhaps for lack of memory"
 
 
-def run_here(jobs: Sequence[Job], at_once: int, tell: Tell) -> Iterator[Outcome]:
-    """Runs the jobs, so many at a time, and yields how each ended, in the order in which they end.
+def run_locally(jobs: Sequence[Job], at_once: int, tell: Tell) -> Iterator[Outcome]:
+    """Runs the jobs, `at_once` at a time, and yields their outcomes in the order in which they end.
 
     A process that dies takes only its own member with it. Interrupted, members leave checkpoints.
     """
@@ -41,12 +41,13 @@ def run_here(jobs: Sequence[Job], at_once: int, tell: Tell) -> Iterator[Outcome]
 
 
 class _Worker(threading.Thread):
-    """Hands waiting jobs to a process, one after another, and to another process where that has died."""
+    """Hands waiting jobs to a process, one after another, and to a new process if that one dies."""
 
     def __init__(self, waiting: SimpleQueue, ended: SimpleQueue, tell: Tell):
         super().__init__(daemon=True)
         self._waiting, self._ended, self._tell = waiting, ended, tell
-        self._stopped, self._process = threading.Event(), None
+        self._stopped = threading.Event()
+        self._process: processes.Child | None = None
 
     def run(self) -> None:
         with suppress(Empty):
@@ -62,7 +63,7 @@ class _Worker(threading.Thread):
             process.terminate()
 
     def end(self) -> None:
-        """Waits until the process has ended, but not for long."""
+        """Waits until the process has ended, for at most SECONDS_TO_SAVE; then kills it."""
         self.join(SECONDS_TO_SAVE)
         if (process := self._process) is not None:
             process.kill()
@@ -70,38 +71,40 @@ class _Worker(threading.Thread):
 
     def _outcome(self, job: Job) -> Outcome:
         try:
-            if self._process is None:
-                self._process = _started()
+            process = self._process = self._process or _new_process()
             if self._stopped.is_set():  # in the meantime
-                self._process.terminate()
-            return self._converse(self._process, job)
+                process.terminate()
+            return self._converse(process, job)
         except Exception as problem:  # a member must not take the sweep with it
             return Outcome(job.name, f"{type(problem).__name__}: {problem}")
 
     def _converse(self, process: processes.Child, job: Job) -> Outcome:
         with suppress(BrokenPipeError):
             print(json.dumps(asdict(job)), file=process.stdin, flush=True)
-            for line in process.stdout:
-                told = json.loads(line)
-                if "outcome" in told:
-                    return Outcome(**told["outcome"])
-                self._tell(told["name"], told["fraction"])
+            for line in process.stdout or ():
+                message = json.loads(line)
+                if "outcome" in message:
+                    return Outcome(**message["outcome"])
+                self._tell(message["name"], message["fraction"])
         self._end()
         return Outcome(job.name, KILLED)
 
     def _end(self) -> None:
-        if self._process is None:
+        process = self._process
+        if process is None:
             return
-        with suppress(OSError):
-            self._process.stdin.close()
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(SECONDS_TO_SAVE)
-        self._process.end()
-        self._process.stdout.close()
+            process.wait(SECONDS_TO_SAVE)
+        process.end()
+        if process.stdout is not None:
+            process.stdout.close()
         self._process = None
 
 
-def _started() -> processes.Child:
+def _new_process() -> processes.Child:
     """A process for members, whose descriptions may name data by paths from the current folder."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     return processes.Child(COMMAND, folder=Path.cwd(), environment=processes.environment(), text=True, **pipes)

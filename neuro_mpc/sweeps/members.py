@@ -1,4 +1,4 @@
-"""The members of a sweep as runs: checked before anything is computed, compared with what is there, run."""
+"""The members of a sweep as runs: checked before anything is computed, compared with existing files, run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import changed
-from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
 from neuro_mpc.runfile.access import final_measure
 from neuro_mpc.runfile.paths import partial_path, saved_path
@@ -26,15 +26,15 @@ from neuro_mpc.runs.run import simulate
 from neuro_mpc.sweeps.grid import Grid, Member, settings_of
 
 Tell = Callable[[str, float], None]
-TOLD_EVERY = 1.0  # seconds
-SHOWN_IN_FULL = 3
-# The memory that was estimated is that of one member, whatever the threads of a worker.
+REPORT_INTERVAL = 1.0  # seconds
+PROBLEMS_IN_FULL = 3
+# The estimated memory is that of one member, however many threads a worker has.
 ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that running a member takes, wherever it runs: descriptions as TOML, its file, how to compute."""
+    """Everything that running a member takes, wherever it runs: descriptions as TOML, its file, backend and threads."""
 
     name: str
     path: str
@@ -48,7 +48,7 @@ class Job:
 
     @property
     def state(self) -> str:
-        """`complete`, `unfinished` (it can go on) or `missing`."""
+        """`complete`, `unfinished` (it can be resumed) or `missing`."""
         path = Path(self.path)
         unfinished = partial_path(path).exists() or saved_path(path).exists()
         return "unfinished" if unfinished else "complete" if path.exists() else "missing"
@@ -56,18 +56,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a member ended; `error` is "" for one that is complete."""
+    """The end of a member; `error` is "" for one that is complete."""
 
     name: str
     error: str = ""
     seconds: float = 0.0
-    measured: dict[str, float] = field(default_factory=dict)
+    measures: dict[str, float] = field(default_factory=dict)
 
 
 def checked(
     grid: Grid,
     circuit: Circuit,
-    protocol: Protocol,
+    protocol: Protocol | ExperimentProtocol,
     folder: Path,
     *,
     backend: str,
@@ -75,41 +75,41 @@ def checked(
     overwrite: bool,
     accept_changes: bool,
 ) -> Iterator[tuple[Job, Estimate]]:
-    """The job and the estimate of every member; DescriptionError that tells of all that cannot be run.
+    """The job and the estimate of every member; DescriptionError that lists all that cannot be run.
 
     Seeds change no description, so that each point of the grid is checked with the first of them.
     """
-    found: dict[tuple[int, ...], tuple] = {}
+    points: dict[tuple[int, ...], tuple[tuple[str, str], Estimate]] = {}
     problems: dict[str, NeuroMPCError] = {}
     for member in grid.members():
         if member.seed != grid.seeds[0]:
             continue
         try:
-            found[member.index[:-1]] = _check(member, circuit, protocol, backend, threads)
+            points[member.index[:-1]] = _check(member, circuit, protocol, backend, threads)
         except NeuroMPCError as error:
             problems[member.name.rpartition(",seed=")[0] or member.name] = error
     if problems:
         raise _cannot_run(problems, len(grid) // len(grid.seeds))
     for member in grid.members():
-        described, expected = found[member.index[:-1]]
+        (circuit_text, protocol_text), estimate = points[member.index[:-1]]
         job = Job(
             name=member.name,
             path=str(folder / f"{member.name}.nc"),
-            circuit=described[0],
-            protocol=described[1],
+            circuit=circuit_text,
+            protocol=protocol_text,
             seed=member.seed,
             backend=backend,
             threads=threads,
             overwrite=overwrite,
             accept_changes=accept_changes,
         )
-        yield job, expected
+        yield job, estimate
 
 
 def _check(
-    member: Member, circuit: Circuit, protocol: Protocol, backend: str, threads: int
+    member: Member, circuit: Circuit, protocol: Protocol | ExperimentProtocol, backend: str, threads: int
 ) -> tuple[tuple[str, str], Estimate]:
-    """Circuit and protocol as the run file will have them, and what the run will take."""
+    """Circuit and protocol as the run file will have them, and the estimate of the run."""
     for_circuit, for_protocol = settings_of(member)
     circuit, protocol = changed(circuit, for_circuit), changed(protocol, for_protocol)
     run = prepare(circuit, protocol, seed=member.seed, backend=backend, threads=threads)
@@ -118,16 +118,17 @@ def _check(
 
 def _cannot_run(problems: dict[str, NeuroMPCError], points: int) -> DescriptionError:
     lines = [f"{len(problems)} of {points} points of the sweep cannot be run"]
-    for name, error in list(problems.items())[:SHOWN_IN_FULL]:
+    for name, error in list(problems.items())[:PROBLEMS_IN_FULL]:
         lines += [f"{name}: {error}".replace("\n", "\n  ")]
-    lines += [f"and {len(problems) - SHOWN_IN_FULL} more"] * (len(problems) > SHOWN_IN_FULL)
+    if len(problems) > PROBLEMS_IN_FULL:
+        lines.append(f"and {len(problems) - PROBLEMS_IN_FULL} more")
     return DescriptionError("\n  ".join(lines))
 
 
-def compared(jobs: list[Job]) -> dict[str, str]:
-    """name → why the file of a member cannot be read; RunError where one in the way of the sweep is of another run."""
+def unreadable(jobs: list[Job]) -> dict[str, str]:
+    """name → why the file of a member cannot be read; RunError where the file of a member is of another run."""
     damaged = {}
-    for job in filter(lambda each: each.state == "complete", jobs):
+    for job in filter(lambda member: member.state == "complete", jobs):
         try:
             _refuse_other(job, attributes(Path(job.path)))
         except RunFileError as problem:
@@ -139,24 +140,24 @@ def _refuse_other(job: Job, before: dict[str, str]) -> None:
     if before.get("complete") != "1":
         raise RunFileError(f"{job.path} is not the file of a complete run", hint="remove it to run this member again")
     now = {"circuit": job.circuit, "protocol": job.protocol, "seed": str(job.seed)}
-    if found := differences({name: before.get(name, "") for name in now}, now):
+    if changes := differences({name: before.get(name, "") for name in now}, now):
         raise RunError(
-            f"{job.path} is of another run{as_lines(found)}",
+            f"{job.path} is of another run{as_lines(changes)}",
             hint="another folder for this sweep, or --overwrite to run all of it again",
         )
 
 
 def learn(job: Job, tell: Tell = lambda name, fraction: None) -> Outcome:
-    """Runs a member, or the rest of it. Its errors are part of the outcome: the others go on."""
+    """Runs a member, or the rest of it. Its errors are part of the outcome: the other members run all the same."""
     start = time.perf_counter()
     try:
         with ONE_AT_A_TIME, _simulated(job, tell) as run:
-            found, error = final_measure(run), ""
+            measures, error = final_measure(run), ""
     except NeuroMPCError as problem:
-        found, error = {}, str(problem)
+        measures, error = {}, str(problem)
     except Exception as problem:  # a member must not take the sweep with it
-        found, error = {}, "".join(traceback.format_exception(problem, limit=-1)).strip()
-    return Outcome(job.name, error, time.perf_counter() - start, found)
+        measures, error = {}, "".join(traceback.format_exception(problem, limit=-1)).strip()
+    return Outcome(job.name, error, time.perf_counter() - start, measures)
 
 
 def _simulated(job: Job, tell: Tell) -> xr.DataTree:
@@ -171,12 +172,12 @@ def _simulated(job: Job, tell: Tell) -> xr.DataTree:
         overwrite=job.overwrite,
         resume=not job.overwrite,
         accept_changes=job.accept_changes,
-        progress=_Telling(job.name, tell),
+        progress=_MemberProgress(job.name, tell),
     )
 
 
-class _Telling(SilentProgress):
-    """Tells from time to time which fraction of its presentations a member has learned."""
+class _MemberProgress(SilentProgress):
+    """Reports from time to time the fraction of its presentations that a member has learned."""
 
     def __init__(self, name: str, tell: Tell):
         self._name, self._tell, self._total, self._last = name, tell, 0, 0.0
@@ -185,6 +186,6 @@ class _Telling(SilentProgress):
         self._total = total
 
     def update(self, presentation: int, free_energy: float) -> None:
-        if time.monotonic() - self._last >= TOLD_EVERY:
+        if time.monotonic() - self._last >= REPORT_INTERVAL:
             self._last = time.monotonic()
             self._tell(self._name, presentation / max(1, self._total))

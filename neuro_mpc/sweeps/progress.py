@@ -1,4 +1,4 @@
-"""What a sweep tells: a bar on a terminal, a line for each member elsewhere, nothing from Python."""
+"""The progress of a sweep: a bar on a terminal, a line for each member elsewhere, nothing from Python."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from neuro_mpc.runs.progress import console_of_output, print_at_once, shows_bars
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import TaskID
 
     from neuro_mpc.sweeps.members import Outcome
 
@@ -23,11 +24,11 @@ class SilentSweep:
         """Something to know before the members run, or after."""
 
     def warning(self, text: str) -> None:
-        """What the results are to be read with caution for; in Python alone, it is a warning of Python."""
+        """A reason to read the results with caution; in Python alone, it is a warning of Python."""
         warnings.warn(text, stacklevel=3)
 
     def start(self, total: int) -> None:
-        """So many members are going to run."""
+        """`total` members are about to run."""
 
     def learned(self, name: str, fraction: float) -> None:
         """A member has learned this fraction of its presentations. Called from any thread."""
@@ -81,7 +82,8 @@ class SweepBar(PlainSweep):
             console=console,
             transient=True,
         )
-        self._task, self._parts = None, {}
+        self._task: TaskID | None = None
+        self._fractions: dict[str, float] = {}
 
     def start(self, total: int) -> None:
         super().start(total)
@@ -89,12 +91,12 @@ class SweepBar(PlainSweep):
         self._bar.start()
 
     def learned(self, name: str, fraction: float) -> None:
-        self._parts[name] = fraction
+        self._fractions[name] = fraction
         self._show()
 
     def ended(self, outcome: Outcome, summary: str) -> None:
         super().ended(outcome, summary)
-        self._parts[outcome.name] = 1.0
+        self._fractions[outcome.name] = 1.0
         self._show()
 
     def close(self) -> None:
@@ -104,7 +106,9 @@ class SweepBar(PlainSweep):
         return f"{self._done} of {self._total} members"
 
     def _show(self) -> None:
-        self._bar.update(self._task, completed=sum(list(self._parts.values())), members=self._members())
+        if self._task is None:
+            return
+        self._bar.update(self._task, completed=sum(list(self._fractions.values())), members=self._members())
 
 
 def sweep_progress_on(console: Console) -> SilentSweep:
@@ -113,10 +117,10 @@ def sweep_progress_on(console: Console) -> SilentSweep:
 
 
 @contextmanager
-def sweep_progress_of(told: SilentSweep | bool | None) -> Iterator[SilentSweep]:
-    """What a caller of Python asked for: True shows what the command line shows; False and None show nothing."""
-    if told is True:
-        with sweep_progress_on(console_of_output()) as shown:
-            yield shown
+def sweep_progress_of(progress: SilentSweep | bool | None) -> Iterator[SilentSweep]:
+    """The progress for an argument of `sweep`: True is that of the command line; False and None show nothing."""
+    if progress is True:
+        with sweep_progress_on(console_of_output()) as shown_progress:
+            yield shown_progress
     else:
-        yield told or SilentSweep()
+        yield progress or SilentSweep()

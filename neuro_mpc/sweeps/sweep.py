@@ -12,23 +12,24 @@ import xarray as xr
 from neuro_mpc import arguments
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import as_circuit, as_protocol
-from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.network import launch
 from neuro_mpc.quantities import duration, rough_duration
 from neuro_mpc.runs.estimate import Estimate
+from neuro_mpc.runs.preparation import NameOrPath
 from neuro_mpc.runs.progress import measured
 from neuro_mpc.sweeps import combined, workers
 from neuro_mpc.sweeps.grid import grid
-from neuro_mpc.sweeps.members import Job, Outcome, checked, compared
+from neuro_mpc.sweeps.members import Job, Outcome, checked, unreadable
 from neuro_mpc.sweeps.progress import SilentSweep, sweep_progress_of
 
-SHOWN_CHARACTERS = 300
+ERROR_CHARACTERS = 300
 
 
 def sweep(
-    circuit: Circuit | str | os.PathLike[str],
-    protocol: Protocol | str | os.PathLike[str],
+    circuit: Circuit | NameOrPath,
+    protocol: Protocol | ExperimentProtocol | NameOrPath,
     over: Mapping[str, Iterable[object]],
     seeds: Iterable[int] = (0,),
     *,
@@ -97,51 +98,63 @@ def sweep(
     >>> dict(members.sizes)
     {'load': 2, 'seed': 2}
     """
-    circuit, protocol = as_circuit(circuit), as_protocol(protocol)
+    base_circuit, base_protocol = as_circuit(circuit), as_protocol(protocol)
     threads = arguments.threads(threads)
     workers = None if workers is None else arguments.workers(workers)
     points, folder = grid(over, seeds), Path(out).expanduser().absolute()
-    with sweep_progress_of(progress) as told:
-        told.say(str(points))
-        backend = launch.available(backend, told.say)
-        chosen = {"backend": backend, "threads": threads, "overwrite": overwrite, "accept_changes": accept_changes}
-        pairs = list(checked(points, circuit, protocol, folder, **chosen))
+    with sweep_progress_of(progress) as reporter:
+        reporter.say(str(points))
+        backend = launch.available(backend, reporter.say)
+        pairs = list(
+            checked(
+                points,
+                base_circuit,
+                base_protocol,
+                folder,
+                backend=backend,
+                threads=threads,
+                overwrite=overwrite,
+                accept_changes=accept_changes,
+            )
+        )
         jobs = [job for job, _ in pairs]
-        errors = {} if overwrite else compared(jobs)
+        errors = {} if overwrite else unreadable(jobs)
         waiting = [pair for pair in pairs if overwrite or pair[0].state != "complete"]
-        at_once = _at_once(workers, scheduler, threads, [expected for _, expected in waiting])
-        told.say(_intended(jobs, waiting, len(errors), at_once, scheduler, overwrite))
-        for text in dict.fromkeys(text for _, expected in pairs for text in expected.warnings):
-            told.warning(text)
+        estimates = [estimate for _, estimate in waiting]
+        at_once = _at_once(workers, scheduler, threads, estimates)
+        summary = ", ".join(_counts(jobs, waiting, len(errors), overwrite))
+        reporter.say(f"{summary}; {_expectation(estimates, at_once, scheduler)}" if waiting else summary)
+        for text in dict.fromkeys(text for _, estimate in pairs for text in estimate.warnings):
+            reporter.warning(text)
         outdated = {job.name for job, _ in waiting} if overwrite else set()  # until they are run again
-        base = {"circuit": circuit.to_toml(), "protocol": protocol.to_toml()}
+        attributes = {"circuit": base_circuit.to_toml(), "protocol": base_protocol.to_toml()}
         if dry_run:
-            return combined.combine(points, jobs, errors, base)
-        _make(folder)
+            return combined.combine(points, jobs, errors, attributes)
+        _create(folder)
         try:
-            for outcome in _run([job for job, _ in waiting], at_once, scheduler, told):
+            for outcome in _run([job for job, _ in waiting], at_once, scheduler, reporter):
                 outdated.discard(outcome.name)
                 if outcome.error:
                     errors[outcome.name] = outcome.error
-        finally:  # what is there is put together, whatever happens
-            found = combined.combine(points, jobs, errors, base, outdated)
-            combined.write(found, folder / combined.FILE)
+        finally:  # complete members are combined, whatever happens
+            dataset = combined.combine(points, jobs, errors, attributes, outdated)
+            combined.write(dataset, folder / combined.FILE)
     if errors and not isinstance(progress, SilentSweep):
-        warnings.warn(failures(found), stacklevel=2)
-    return found
+        warnings.warn(failures(dataset), stacklevel=2)
+    return dataset
 
 
-def failures(found: xr.Dataset) -> str:
+def failures(dataset: xr.Dataset) -> str:
     """The members of a sweep that did not complete, a line each; "" where all did."""
-    left = found["complete"].values.ravel() == 0
-    files, errors = (found[name].values.ravel()[left] for name in ("file", "error"))
+    incomplete = dataset["complete"].values.ravel() == 0
+    files, errors = (dataset[name].values.ravel()[incomplete] for name in ("file", "error"))
     if not len(files):
         return ""
     lines = [f"  {file}: {_first_lines(error) or 'was not run'}" for file, error in zip(files, errors)]
-    return "\n".join([f"{len(files)} of {left.size} members are not complete:", *lines])
+    return "\n".join([f"{len(files)} of {incomplete.size} members are not complete:", *lines])
 
 
-def _make(folder: Path) -> None:
+def _create(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -150,49 +163,48 @@ def _make(folder: Path) -> None:
         raise RunError(f"the folder {folder} is not writable", hint="another path")
 
 
-def _at_once(asked: int | None, scheduler: str | None, threads: int, estimates: Sequence[Estimate]) -> int:
+def _at_once(workers_asked: int | None, scheduler: str | None, threads: int, estimates: Sequence[Estimate]) -> int:
     if scheduler is not None:
         workers.require_dask("a cluster needs")
         return 0
-    return workers.number_of_workers(asked, threads, estimates)
+    return workers.number_of_workers(workers_asked, threads, estimates)
 
 
-def _intended(
-    jobs: Sequence[Job],
-    waiting: Sequence[tuple[Job, Estimate]],
-    damaged: int,
-    at_once: int,
-    scheduler: str | None,
-    overwrite: bool,
-) -> str:
-    """What is going to be done, in a line."""
+def _counts(jobs: Sequence[Job], waiting: Sequence[tuple[Job, Estimate]], damaged: int, overwrite: bool) -> list[str]:
+    """The numbers of members by their state."""
     unfinished = 0 if overwrite else sum(job.state == "unfinished" for job, _ in waiting)
     complete = len(jobs) - len(waiting) - damaged
-    parts = [f"{complete} complete"] * (complete > 0) + [f"{damaged} that cannot be read"] * (damaged > 0)
-    parts += [f"{unfinished} to go on with"] * (unfinished > 0)
-    parts += [f"{len(waiting) - unfinished} to run"]
-    where = f"on the workers of {scheduler}" if scheduler else f"{at_once} at a time"
-    seconds = sum(expected.seconds for _, expected in waiting) / max(1, at_once)
-    compiling = ", and compiling" if any(expected.compiles for _, expected in waiting) else ""
-    about = "" if scheduler else f", about {rough_duration(seconds)}{compiling}"
-    return ", ".join(parts) + (f"; {where}{about}" if waiting else "")
+    counts = {"complete": complete, "that cannot be read": damaged, "to resume": unfinished}
+    parts = [f"{count} {state}" for state, count in counts.items() if count > 0]
+    return [*parts, f"{len(waiting) - unfinished} to run"]
 
 
-def _run(waiting: Sequence[Job], at_once: int, scheduler: str | None, told: SilentSweep) -> Iterator[Outcome]:
-    """Runs what is to be run, and tells how each ended."""
-    told.start(len(waiting))
-    for outcome in workers.run_all(waiting, at_once, scheduler, told.learned, told.say) if waiting else ():
-        told.ended(outcome, _line(outcome))
+def _expectation(estimates: Sequence[Estimate], at_once: int, scheduler: str | None) -> str:
+    """Where the members run, and for how long."""
+    if scheduler:
+        return f"on the workers of {scheduler}"
+    seconds = sum(estimate.seconds for estimate in estimates) / max(1, at_once)
+    compiling = ", and compiling" if any(estimate.compiles for estimate in estimates) else ""
+    return f"{at_once} at a time, about {rough_duration(seconds)}{compiling}"
+
+
+def _run(waiting: Sequence[Job], at_once: int, scheduler: str | None, progress: SilentSweep) -> Iterator[Outcome]:
+    """Runs the jobs, and reports and yields their outcomes."""
+    progress.start(len(waiting))
+    if not waiting:
+        return
+    for outcome in workers.run_all(waiting, at_once, scheduler, progress.learned, progress.say):
+        progress.ended(outcome, _line(outcome))
         yield outcome
 
 
 def _line(outcome: Outcome) -> str:
     if outcome.error:
         return f"{outcome.name}: failed: {_first_lines(outcome.error)}"
-    values = measured(outcome.measured)
+    values = measured(outcome.measures)
     return f"{outcome.name}: {duration(outcome.seconds)}" + (f", {values}" if values else "")
 
 
 def _first_lines(error: str) -> str:
     text = error.replace("\n", "\n    ")
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+    return text if len(text) <= ERROR_CHARACTERS else f"{text[:ERROR_CHARACTERS]}…"

@@ -12,7 +12,7 @@ from neuro_mpc import machine
 from neuro_mpc.errors import RunError
 from neuro_mpc.quantities import in_bytes
 from neuro_mpc.runs.estimate import Estimate
-from neuro_mpc.sweeps.local import run_here
+from neuro_mpc.sweeps.local import run_locally
 from neuro_mpc.sweeps.members import Job, Outcome, Tell, learn
 
 TOPIC = "neuro-mpc sweep"
@@ -23,19 +23,19 @@ ADDRESS = "the address that dask scheduler prints, such as tcp://10.0.0.1:8786"
 
 
 def number_of_workers(asked: int | None, threads: int, estimates: Sequence[Estimate]) -> int:
-    """How many members to run at a time on this machine: as many as its cores and its memory take.
+    """How many members to run at a time on this machine: as many as its cores and its memory allow.
 
-    asked  by the user; None: choose. Raises RunError for more than the memory allows.
+    asked  the number that the user wants; None: choose. Raises RunError for more than the memory allows.
     """
     if not estimates:
         return 1
-    largest = max(each.memory for each in estimates)
+    largest = max(estimate.memory for estimate in estimates)
     free = machine.free_memory()
     fitting = max(1, int(free / largest)) if free is not None else len(estimates)
     if asked is None:
         cores = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         return min(max(1, cores // threads), fitting, len(estimates))
-    if asked > fitting:
+    if free is not None and asked > fitting:
         raise RunError(
             f"{asked} members at a time need about {in_bytes(asked * largest)} of memory and {in_bytes(free)} are free",
             hint=f"--workers {fitting}",
@@ -47,11 +47,11 @@ def has_dask() -> bool:
     return find_spec("distributed") is not None
 
 
-def require_dask(what: str) -> None:
+def require_dask(need: str) -> None:
     """RunError where dask.distributed is not installed."""
     if not has_dask():
         raise RunError(
-            f"{what} dask.distributed, which is not installed",
+            f"{need} dask.distributed, which is not installed",
             hint=f"{INSTALL}, or leave the scheduler out to run the members on this machine",
         )
 
@@ -63,22 +63,22 @@ def run_all(
     tell: Tell,
     say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Outcome]:
-    """Runs the jobs and yields how each ended, in the order in which they end; `say` hears what holds them up."""
+    """Runs the jobs and yields their outcomes in the order in which they end; `say` is called with what delays them."""
     if scheduler is None:
-        yield from run_here(jobs, workers, tell) if workers > 1 else (learn(job, tell) for job in jobs)
+        yield from run_locally(jobs, workers, tell) if workers > 1 else (learn(job, tell) for job in jobs)
         return
     with _client(scheduler) as client:
         if not client.nthreads():
             say(f"the scheduler at {scheduler} has no workers yet: waiting for some (dask worker {scheduler})")
         client.subscribe_topic(TOPIC, lambda event: tell(*event[1]))
-        yield from _fed(client, jobs)
+        yield from _run_on(client, jobs)
 
 
 @contextmanager
 def _client(scheduler: str) -> Iterator:
     """A client of the scheduler at an address."""
     require_dask("a cluster needs")
-    _refuse_silent(scheduler)
+    _refuse_unreachable(scheduler)
     from distributed import Client
 
     try:
@@ -89,8 +89,8 @@ def _client(scheduler: str) -> Iterator:
         yield client
 
 
-def _refuse_silent(scheduler: str) -> None:
-    """Raises RunError for what is no address, and where nothing listens: a client of dask would try for long."""
+def _refuse_unreachable(scheduler: str) -> None:
+    """Raises RunError for an invalid address, and where nothing listens: a client of dask would keep trying."""
     protocol, _, address = scheduler.rpartition("://")
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > HIGHEST_PORT:
@@ -106,8 +106,8 @@ def _no_scheduler(scheduler: str, problem: Exception) -> RunError:
     return RunError(f"no scheduler of dask answers at {scheduler}: {problem}", hint=ADDRESS)
 
 
-def _fed(client, jobs: Sequence[Job]) -> Iterator[Outcome]:
-    """As many jobs at a time as there are workers: a worker that dies takes only its own with it."""
+def _run_on(client, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    """The outcomes of jobs, one per worker at a time: a worker that dies takes only its own with it."""
     from distributed import as_completed
 
     waiting, running = iter(jobs), {}
@@ -135,7 +135,7 @@ def _outcome(job: Job, future) -> Outcome:
         return Outcome(
             job.name,
             "its process ended before the member was complete: it was killed, perhaps for "
-            "want of memory, or its worker was lost",
+            "lack of memory, or its worker was lost",
         )
     return Outcome(job.name, f"{type(problem).__name__}: {problem}")
 
@@ -144,4 +144,4 @@ def _learn_on_worker(job: Job) -> Outcome:
     from distributed import get_worker
 
     worker = get_worker()
-    return learn(job, lambda *told: worker.log_event(TOPIC, told))
+    return learn(job, lambda *report: worker.log_event(TOPIC, report))
