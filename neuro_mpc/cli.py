@@ -221,7 +221,7 @@ def list_shipped() -> None:
         catalogue = {
             "circuits": shipped("circuit"),
             "protocols": shipped("protocol"),
-            "stimuli": StimulusTable.described(),
+            "stimuli": StimulusTable.descriptions(),
         }
         for kind, descriptions in catalogue.items():
             width = max(map(len, descriptions), default=0)

@@ -104,16 +104,19 @@ class DescriptionError(NeuroMPCError):
         lines = [": ".join(part for part in (key, self.problem) if part)]
         if self.found is not None:
             lines.append(f"found: {_shortened(self.found)}")
-        lines += [f"expected: {self.expected}"] * bool(self.expected) + [f"try: {self.hint}"] * bool(self.hint)
+        if self.expected:
+            lines.append(f"expected: {self.expected}")
+        if self.hint:
+            lines.append(f"try: {self.hint}")
         return "\n  ".join(lines)
 
     def __str__(self) -> str:
-        where = f"{self.source}: " if self.source else ""
+        prefix = f"{self.source}: " if self.source else ""
         if self.problems == (self,):
-            return spelled(where + self.details())
+            return spelled(prefix + self.details())
         full = [problem.details() for problem in self.problems[:SHOWN_IN_FULL]]
         brief = [problem.details().splitlines()[0] for problem in self.problems[SHOWN_IN_FULL:]]
-        return spelled("\n".join([where + self.problem, *full, *brief]))
+        return spelled("\n".join([prefix + self.problem, *full, *brief]))
 
 
 class _AdvisedError(NeuroMPCError):

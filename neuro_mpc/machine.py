@@ -1,4 +1,4 @@
-"""What this machine has to give: memory that a process may still take, and the speed of its matrix products."""
+"""The resources of this machine: memory that a process may still take, and the speed of matrix products."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def left_in_groups(root: Path = Path("/")) -> Iterator[int]:
         for mount, limits, used, reclaimable in versions:
             for folder in (path, *path.parents):
                 group = root / mount / folder
-                found = [number for name in limits if (number := _number(group / name)) is not None]
-                if found:
+                numbers = [number for name in limits if (number := _number(group / name)) is not None]
+                if numbers:
                     taken = (_number(group / used) or 0) - _statistic(group / "memory.stat", reclaimable)
-                    yield max(0, min(found) - max(0, taken))
+                    yield max(0, min(numbers) - max(0, taken))
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, tuple]]:
@@ -92,6 +92,6 @@ def products_per_second(dtype: str) -> float:
     spent = []
     while len(spent) < LEAST_REPEATED or sum(spent) < 0.01:
         start = time.perf_counter()
-        left @ right
+        np.matmul(left, right)
         spent.append(time.perf_counter() - start)
     return size**3 / min(spent)

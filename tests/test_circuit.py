@@ -85,7 +85,7 @@ def test_any_graph_is_evaluated_depth_first_over_the_senders(size, random):
 def test_a_loop_is_told_from_its_first_population_on():
     senders = {"a": ["c"], "b": ["d"], "c": ["b"], "d": ["c"], "e": []}
     assert graph.loop(senders) == ["b", "c", "d", "b"]
-    assert graph.reached(senders, "a") == {"b", "c", "d"}
+    assert graph.reachable(senders, "a") == {"b", "c", "d"}
 
 
 def test_roles_and_order_of_evaluation(circuit):
@@ -146,7 +146,7 @@ def test_defaults():
 
 
 def test_fields_cannot_be_changed(circuit):
-    with pytest.raises(DescriptionError, match="do not change"):
+    with pytest.raises(DescriptionError, match="cannot be changed"):
         circuit.name = "other"
 
 
@@ -211,8 +211,8 @@ MISTAKES = [
         "define [synapse.mine]",
     ),
     ({"projection__up__initial": {"v": 1}}, "projection.up.initial.v", "unknown parameter of weight", ""),
-    ({"projection__up__initial": {"w": 2}}, "projection.up.initial.w", "outside of the bounds", ""),
-    ({"projection__up__initial": {"w": "1 + 1"}}, "projection.up.initial.w", "outside of the bounds", ""),
+    ({"projection__up__initial": {"w": 2}}, "projection.up.initial.w", "outside the bounds", ""),
+    ({"projection__up__initial": {"w": "1 + 1"}}, "projection.up.initial.w", "outside the bounds", ""),
     ({"projection__up__initial": {"w": [1]}}, "projection.up.initial.w", "neither an expression nor", ""),
     ({"projection__up__initial": {"w": "normal(0)"}}, "projection.up.initial.w", "normal takes 2", ""),
     ({"projection__x": TO_INPUT}, "projection.x.to", "the stimulus is given", ""),
@@ -236,16 +236,16 @@ MISTAKES = [
     (
         {"synapse__weight__parameter": {"r": {"initial": 0}}},
         "synapse.weight.parameter.r",
-        "meaning of its own",
+        "is a reserved name",
         "",
     ),
     (
         {"synapse__weight__parameter": {"n_pre": {"initial": 0}}},
         "synapse.weight.parameter.n_pre",
-        "its own",
+        "is a reserved name",
         "",
     ),
-    ({"synapse__weight__parameter": {"exp": {"initial": 0}}}, "synapse.weight.parameter.exp", "its own", ""),
+    ({"synapse__weight__parameter": {"exp": {"initial": 0}}}, "synapse.weight.parameter.exp", "is a reserved name", ""),
     ({"synapse__weight__parameter": {"if": {"initial": 0}}}, "synapse.weight.parameter.if", "not a name", ""),
     (
         {"synapse__weight__parameter": {"a-b": {"initial": 0}}},
@@ -264,7 +264,7 @@ MISTAKES = [
     (
         {"synapse__weight__parameter__w__initial": 3},
         "synapse.weight.parameter.w.initial",
-        "outside of the bounds",
+        "outside the bounds",
         "",
     ),
     (
@@ -345,13 +345,13 @@ def test_symbols_of_parameters(symbol):
 @pytest.mark.parametrize(
     ("symbol", "told"),
     [
-        (r"\input{/etc/hostname}", r"has \\input, which is no letter"),
+        (r"\input{/etc/hostname}", r"has \\input, which is not a letter"),
         (r"\csname input\endcsname", r"\\csname"),
         ("$x$", "has '\\$x'"),
-        (r"\hat{q", "braces that do not match"),
-        ("}{", "braces that do not match"),
-        (r"\\newline", "which no symbol has"),
-        ("q % no more", "which no symbol has"),
+        (r"\hat{q", "unbalanced braces"),
+        ("}{", "unbalanced braces"),
+        (r"\\newline", "which is not allowed in a symbol"),
+        ("q % no more", "which is not allowed in a symbol"),
         ("^^5cinput", None),
         ("", "one line of 1 to 100"),
     ],

@@ -23,7 +23,7 @@ BURSTING = {
 
 class Errors:
     def __init__(self, **largest):
-        self.largest_errors = lambda: largest
+        self.neural_state = SimpleNamespace(largest_errors=lambda: largest)
         self.plan = SimpleNamespace(circuit=nm.load_circuit("mpl"))
 
 

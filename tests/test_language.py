@@ -212,7 +212,7 @@ def test_networks_that_are_surprised_have_a_perplexity_together():
         network = SimpleNamespace(
             plan=SimpleNamespace(trials=2),
             predict=lambda *_, **__: (np.array([[[0.0, 1.0]] * 2]), np.zeros(2)),
-            log_output=lambda surprise=surprise: np.array([[[-surprise, 0.0]] * 2]),
+            neural_state=SimpleNamespace(log_output=lambda surprise=surprise: np.array([[[-surprise, 0.0]] * 2])),
         )
         measures.perplexity(network, data, "test", 0, votes)
     found = np.log(measures.of_votes(data, test, "test", votes, 2)["perplexity"])

@@ -81,7 +81,7 @@ def test_parameters_of_ones_own_are_used_and_told(path):
 def test_parameters_that_no_synapse_can_have_are_refused(path, parameters, problem):
     with pytest.raises(nm.DescriptionError, match=problem):
         nm.load_trained(path).with_parameters(parameters, "own")
-    with pytest.raises(nm.DescriptionError, match="changed: what was changed is not told"):
+    with pytest.raises(nm.DescriptionError, match="changed: does not say what was changed"):
         nm.load_trained(path).with_parameters({}, " ")
 
 

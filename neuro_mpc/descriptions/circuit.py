@@ -91,15 +91,18 @@ class Circuit(Table):
     @property
     def components(self) -> tuple[tuple[str, ...], ...]:
         """The free populations in the order of evaluation, those that influence each other (at any delay) together."""
-        reached = {name: graph.reached(self.receivers(), name) for name in self.free}
-        found: dict[str, tuple[str, ...]] = {}
+        reachable = {name: graph.reachable(self.receivers(), name) for name in self.free}
+        components: dict[str, tuple[str, ...]] = {}
         for name in self.free:
-            together = tuple(
-                each for each in self.free if each == name or (each in reached[name] and name in reached[each])
+            component = tuple(
+                other for other in self.free if other == name or (other in reachable[name] and name in reachable[other])
             )
-            found.setdefault(together[0], together)
-        senders = {first: [other for other in found if other != first and first in reached[other]] for first in found}
-        return tuple(found[first] for first in TopologicalSorter(senders).static_order())
+            components.setdefault(component[0], component)
+        senders = {
+            first: [other for other in components if other != first and first in reachable[other]]
+            for first in components
+        }
+        return tuple(components[first] for first in TopologicalSorter(senders).static_order())
 
     def is_recurrent(self, component: tuple[str, ...]) -> bool:
         """Whether the steps of a component depend on each other.
@@ -114,7 +117,8 @@ class Circuit(Table):
         bool
             True where any projection leads from the component back to it.
         """
-        return len(component) > 1 or any(each.source in component for each in self.incoming(component[0]).values())
+        first, *others = component
+        return bool(others) or any(projection.source in component for projection in self.incoming(first).values())
 
     def senders(self) -> dict[str, list[str]]:
         """Each population with those that it has to wait for: its senders without delay.
@@ -125,7 +129,8 @@ class Circuit(Table):
             Population → its senders.
         """
         return {
-            name: [each.source for each in self.incoming(name).values() if each.delay == 0] for name in self.population
+            name: [projection.source for projection in self.incoming(name).values() if projection.delay == 0]
+            for name in self.population
         }
 
     def receivers(self) -> dict[str, list[str]]:
@@ -136,7 +141,7 @@ class Circuit(Table):
         dict of str to list of str
             Population → its receivers.
         """
-        return {name: [each.target for each in self.outgoing(name).values()] for name in self.population}
+        return {name: [projection.target for projection in self.outgoing(name).values()] for name in self.population}
 
     def _of_role(self, role: str) -> list[str]:
         return [name for name, population in self.population.items() if population.role == role]
@@ -154,7 +159,7 @@ class Circuit(Table):
         dict of str to Projection
             Name → projection.
         """
-        return {name: each for name, each in self.projection.items() if each.target == population}
+        return {name: projection for name, projection in self.projection.items() if projection.target == population}
 
     def outgoing(self, population: str) -> dict[str, Projection]:
         """The projections that start in a population.
@@ -169,7 +174,7 @@ class Circuit(Table):
         dict of str to Projection
             Name → projection.
         """
-        return {name: each for name, each in self.projection.items() if each.source == population}
+        return {name: projection for name, projection in self.projection.items() if projection.source == population}
 
     def sized(self, stimulus_width: int, target_width: int) -> Circuit:
         """The circuit with the sizes of its clamped populations.
@@ -230,8 +235,8 @@ class Circuit(Table):
         DescriptionError
             A size is not known yet.
         """
-        each = self.projection[projection]
-        return self._size(each.target), self._size(each.source)
+        table = self.projection[projection]
+        return self.size_of(table.target), self.size_of(table.source)
 
     def fan_in(self, projection: str) -> int:
         """The number n of presynaptic units of a projection.
@@ -251,9 +256,10 @@ class Circuit(Table):
         DescriptionError
             The size is not known yet.
         """
-        return self._size(self.projection[projection].source)
+        return self.size_of(self.projection[projection].source)
 
-    def _size(self, population: str) -> int:
+    def size_of(self, population: str) -> int:
+        """Units of a population; DescriptionError where the circuit is not sized."""
         size = self.population[population].size
         if size is None:
             raise DescriptionError(
@@ -270,9 +276,11 @@ def with_shipped_synapses(tables: Mapping[str, Any]) -> dict[str, Any]:
     projections, synapses = tables.get("projection"), tables.get("synapse", {})
     if not isinstance(projections, Mapping) or not isinstance(synapses, Mapping):
         return dict(tables)
-    named = [_synapse_name(each) for each in projections.values()]
-    found = {name: shipped.synapse_type(name) for name in named if isinstance(name, str) and name not in synapses}
-    return {**tables, "synapse": {**synapses, **{name: table for name, table in found.items() if table}}}
+    names = [_synapse_name(projection) for projection in projections.values()]
+    shipped_types = {
+        name: shipped.synapse_type(name) for name in names if isinstance(name, str) and name not in synapses
+    }
+    return {**tables, "synapse": {**synapses, **{name: table for name, table in shipped_types.items() if table}}}
 
 
 def _synapse_name(projection: object) -> object:
@@ -280,8 +288,8 @@ def _synapse_name(projection: object) -> object:
 
 
 def circuit_of_run(text: str, source: str = "") -> Circuit:
-    """The circuit in a run file, which may be of a stranger, or older: symbols that are refused now are left out."""
-    tables: dict[str, Any] = parse_toml(text, source)
+    """The circuit in a run file, perhaps an old or a stranger's: symbols that are refused today are dropped."""
+    tables = parse_toml(text, source)
     synapses = tables.get("synapse")
     for synapse in synapses.values() if isinstance(synapses, dict) else ():
         parameters = synapse.get("parameter") if isinstance(synapse, dict) else None

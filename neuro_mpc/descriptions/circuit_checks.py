@@ -19,7 +19,7 @@ MOST_POPULATIONS = 500
 
 
 def problems_of(circuit: Circuit) -> list[DescriptionError]:
-    """All that keeps a circuit from being run; the graph is looked at only where its names are right."""
+    """All that keeps a circuit from being run; the graph is checked only where the names are right."""
     problems = [
         *_names(circuit),
         *_roles(circuit),
@@ -64,21 +64,21 @@ def _roles(circuit: Circuit) -> Iterator[DescriptionError]:
 
 def _ends(circuit: Circuit) -> Iterator[DescriptionError]:
     populations = ", ".join(circuit.population)
-    for name, each in circuit.projection.items():
-        for key, end, forbidden, why in (
-            ("from", each.source, "target", "nothing starts at the target"),
-            ("to", each.target, "stimulus", "the stimulus is given, not predicted"),
+    for name, projection in circuit.projection.items():
+        for key, end, forbidden, rule in (
+            ("from", projection.source, "target", "nothing starts at the target"),
+            ("to", projection.target, "stimulus", "the stimulus is given, not predicted"),
         ):
-            where = {"key": f"projection.{name}.{key}", "found": end}
+            place = {"key": f"projection.{name}.{key}", "found": end}
             if end not in circuit.population:
                 yield DescriptionError(
                     "unknown population",
-                    **where,
+                    **place,
                     hint=did_you_mean(end, circuit.population),
                     expected=f"a population of this circuit ({populations})",
                 )
             elif circuit.population[end].role == forbidden:
-                yield DescriptionError(why, **where)
+                yield DescriptionError(rule, **place)
 
 
 def _activations(circuit: Circuit) -> Iterator[DescriptionError]:
@@ -89,14 +89,14 @@ def _activations(circuit: Circuit) -> Iterator[DescriptionError]:
 
 def _synapses(circuit: Circuit) -> Iterator[DescriptionError]:
     known = [*circuit.synapse, *shipped.files("synapse")]
-    for name, each in circuit.projection.items():
-        if each.synapse not in circuit.synapse:
+    for name, projection in circuit.projection.items():
+        if projection.synapse not in circuit.synapse:
             yield DescriptionError(
                 "unknown synapse type",
                 key=f"projection.{name}.synapse",
-                found=each.synapse,
+                found=projection.synapse,
                 expected=", ".join(sorted(set(known))),
-                hint=did_you_mean(each.synapse, known) or f"define [synapse.{each.synapse}]",
+                hint=did_you_mean(projection.synapse, known) or f"define [synapse.{projection.synapse}]",
             )
     for name, synapse in circuit.synapse.items():
         parameters, key = list(synapse.parameter), f"synapse.{name}"
@@ -111,13 +111,13 @@ def _synapses(circuit: Circuit) -> Iterator[DescriptionError]:
 def _parameter_names(names: Iterable[str], key: str) -> Iterator[DescriptionError]:
     for name in names:
         if not is_parameter_name(name) or name in RESERVED:
-            taken = name in RESERVED
+            is_reserved = name in RESERVED
             yield DescriptionError(
-                "the name has a meaning of its own" if taken else "not a name for a parameter",
+                "is a reserved name" if is_reserved else "not a name for a parameter",
                 key=f"{key}.{name}",
                 found=name,
                 expected="a letter (a to z, A to Z), then such letters, digits or _"
-                if not taken
+                if not is_reserved
                 else f"a name other than {', '.join(sorted(RESERVED))}",
             )
 
@@ -151,8 +151,8 @@ def _initial_values(circuit: Circuit) -> Iterator[DescriptionError]:
         for parameter_name, parameter in synapse.parameter.items():
             key = f"synapse.{name}.parameter.{parameter_name}.initial"
             yield from initial_problems(parameter.initial, parameter, key)
-    for name, each in circuit.projection.items():
-        yield from _own_initial_values(circuit, name, each)
+    for name, projection in circuit.projection.items():
+        yield from _own_initial_values(circuit, name, projection)
 
 
 def _own_initial_values(circuit: Circuit, name: str, projection: Projection) -> Iterator[DescriptionError]:
@@ -172,14 +172,16 @@ def _own_initial_values(circuit: Circuit, name: str, projection: Projection) -> 
 
 
 def initial_problems(value: str | float, parameter: Parameter, key: str) -> Iterator[DescriptionError]:
-    """What is wrong with an initial value: its expression, or a constant outside of the bounds."""
+    """What is wrong with an initial value: its expression, or a constant outside the bounds."""
     try:
         expression = parse(value, SIZES, key=key, random=True)
     except DescriptionError as error:
         yield error
         return
     if expression.is_Number and not within(float(expression), parameter):
-        yield DescriptionError("outside of the bounds", key=key, found=value, expected=bounds_text(parameter))
+        yield DescriptionError(
+            "outside the bounds", key=key, found=value, expected=bounds_text(parameter.low, parameter.high)
+        )
 
 
 def within(value: float, parameter: Parameter) -> bool:
@@ -188,9 +190,8 @@ def within(value: float, parameter: Parameter) -> bool:
     return above and (parameter.high is None or value <= parameter.high)
 
 
-def bounds_text(parameter: Parameter) -> str:
-    """ "between 0 and 0.99", "at least 0", "at most 1"."""
-    low, high = parameter.low, parameter.high
+def bounds_text(low: float | None, high: float | None) -> str:
+    """ "between 0 and 0.99", "at least 0", "at most 1"; one of the bounds is required."""
     if low is None or high is None:
         return f"at most {high:g}" if low is None else f"at least {low:g}"
     return f"between {low:g} and {high:g}"
@@ -204,8 +205,10 @@ def _graph(circuit: Circuit) -> Iterator[DescriptionError]:
             expected="every loop has a delay",
             hint="delay = 1 in one of its projections",
         )
-    sources = {name: [each.source for each in circuit.incoming(name).values()] for name in circuit.population}
-    led = {circuit.target} | graph.reached(sources, circuit.target)
+    sources = {
+        name: [projection.source for projection in circuit.incoming(name).values()] for name in circuit.population
+    }
+    ancestors = {circuit.target} | graph.reachable(sources, circuit.target)
     for name, population in circuit.population.items():
         if population.role != "stimulus" and not circuit.incoming(name):
             yield DescriptionError(
@@ -213,7 +216,7 @@ def _graph(circuit: Circuit) -> Iterator[DescriptionError]:
                 key=f"population.{name}",
                 expected=f'a projection with to = "{name}"',
             )
-        if name not in led:
+        if name not in ancestors:
             yield DescriptionError(
                 "reaches nothing: no projections lead from here to the target",
                 key=f"population.{name}",

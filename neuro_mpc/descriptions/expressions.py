@@ -24,12 +24,8 @@ from neuro_mpc.errors import DescriptionError, did_you_mean
 
 LONGEST, DEEPEST, HIGHEST_POWER, EXACT = 1000, 50, 20, 10**15
 DEEP = 3  # SymPy takes the longer the deeper calls and powers are nested
-SIZES = (
-    "n",
-    "n_pre",
-    "n_post",
-)  # of a projection: fan-in (= n_pre), senders, receivers; names in initial values
-ALLOWED = re.compile(r"[A-Za-z0-9_.+\-*/(), \t\r\n]*")
+SIZES = ("n", "n_pre", "n_post")  # of a projection: fan-in (= n_pre), senders, receivers; names in initial values
+FORBIDDEN = re.compile(r"[^A-Za-z0-9_.+\-*/(), \t\r\n]")
 PLAIN = "numbers, names, + - * / **, parentheses and the functions "
 
 
@@ -55,8 +51,8 @@ def derivative(expression: sympy.Expr, name: str, *, source: str = "", key: str 
     """
     symbol = sympy.Symbol(name, real=True)
     jumps = [part for part in expression.atoms(sympy.floor, sympy.sign, step) if symbol in part.free_symbols]
-    found = None if jumps else expression.diff(symbol)
-    if jumps or found.has(sympy.Derivative, sympy.Subs, sympy.re, sympy.im, sympy.I, sympy.DiracDelta):
+    result = sympy.S.NaN if jumps else expression.diff(symbol)
+    if result.has(sympy.nan, sympy.Derivative, sympy.Subs, sympy.re, sympy.im, sympy.I, sympy.DiracDelta):
         culprit = f" because of {jumps[0]}" if jumps else ""
         raise DescriptionError(
             f"no usable derivative with respect to {name}{culprit}",
@@ -66,19 +62,24 @@ def derivative(expression: sympy.Expr, name: str, *, source: str = "", key: str 
             expected="an expression with a derivative everywhere but at points",
             hint="use relu, abs, tanh, sigmoid or softplus in place of floor, sign or step",
         )
-    return found
+    return result
 
 
-def evaluate(expression: sympy.Expr, values: Mapping[str, object]) -> np.ndarray:
+def symbol_names(expression: sympy.Basic) -> list[str]:
+    """The names of the symbols of an expression, sorted."""
+    return sorted(symbol.name for symbol in expression.atoms(sympy.Symbol))
+
+
+def evaluate(expression: sympy.Basic, values: Mapping[str, object]) -> np.ndarray:
     """The values of an expression, float64, for `values` (name → number or array), with broadcasting."""
-    names = tuple(sorted(symbol.name for symbol in expression.free_symbols))
+    names = tuple(symbol_names(expression))
     # NumPy's numbers follow IEEE 754 where those of Python raise, such as 1/0.
     numbers = (np.asarray(values[name], dtype=float) for name in names)
     return np.asarray(_compiled(expression, names)(*numbers), dtype=float)
 
 
 @lru_cache(maxsize=256)
-def _compiled(expression: sympy.Expr, names: tuple[str, ...]) -> Callable:
+def _compiled(expression: sympy.Basic, names: tuple[str, ...]) -> Callable:
     # The text handed to Python here is SymPy's own print of a checked expression, never that of a file.
     symbols = [sympy.Symbol(name, real=True) for name in names]
     return sympy.lambdify(symbols, expression, modules=[ARRAYS, "numpy"], dummify=True)
@@ -110,8 +111,8 @@ class _Reader:
     def tree(self) -> ast.expr:
         if len(self.text) > LONGEST:
             raise self.fail(f"the expression has {len(self.text)} characters, more than {LONGEST}")
-        if (allowed := ALLOWED.match(self.text)).end() < len(self.text):
-            raise self.fail(f"{self.text[allowed.end()]!r} has no meaning in an expression", expected=self.language)
+        if character := FORBIDDEN.search(self.text):
+            raise self.fail(f"{character[0]!r} has no meaning in an expression", expected=self.language)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -177,12 +178,11 @@ class _Reader:
     def call(self, name: str, args: list[sympy.Expr]) -> sympy.Expr:
         known = {
             **dict.fromkeys(FUNCTIONS, 1),
-            **{n: a for n, (_, a) in RANDOM_FUNCTIONS.items() if self.random},
+            **{function: arguments for function, (_, arguments) in RANDOM_FUNCTIONS.items() if self.random},
         }
         if name not in known:
-            hint = did_you_mean(name, known) or "random functions belong in initial values only" * (
-                name in RANDOM_FUNCTIONS
-            )
+            place = "random functions belong in initial values only" if name in RANDOM_FUNCTIONS else ""
+            hint = did_you_mean(name, known) or place
             raise self.fail(f"unknown function {name!r}", expected=", ".join(sorted(known)), hint=hint)
         if len(args) != known[name]:
             raise self.fail(f"{name} takes {known[name]} argument(s), not {len(args)}")
@@ -201,7 +201,7 @@ class _Reader:
             return self.folded(operation, left, right)
         return self.checked(operation(left, right))
 
-    def folded(self, operation: Callable, *numbers: sympy.Number) -> sympy.Expr:
+    def folded(self, operation: Callable, *numbers: sympy.Expr) -> sympy.Expr:
         """The number of an operation on numbers: exact while small and rational, else in double precision."""
         try:
             value = operation(*map(float, numbers))

@@ -77,7 +77,9 @@ class _Real:
 
     @classmethod
     def eval(cls, x):
-        return super().eval(x) if x.is_Number else None
+        if not x.is_Number:
+            return None
+        return super().eval(x)  # pyright: ignore[reportAttributeAccessIssue]  # that of the other base, SymPy's function
 
     def _eval_is_real(self):
         return True
@@ -106,6 +108,11 @@ class Abs(_Real, sympy.Abs):
 
 class RandomCall(sympy.Function):
     """A random function in an initial value; its last argument is a symbol that tells equal calls apart."""
+
+    @property
+    def label(self) -> str:
+        """The name of that symbol: # and the number of the call in the text."""
+        return str(self.args[-1])
 
     def _sympystr(self, printer):
         return f"{type(self).__name__}({', '.join(map(printer.doprint, self.args[:-1]))})"
@@ -138,7 +145,7 @@ FUNCTIONS: dict[str, Callable] = {
     "step": step,
     "tanh": tanh,
 }
-RANDOM_FUNCTIONS: dict[str, tuple[type[RandomCall], int]] = {
+RANDOM_FUNCTIONS: dict[str, tuple[Callable, int]] = {
     "normal": (normal, 2),
     "uniform": (uniform, 2),
     "identity": (identity, 0),

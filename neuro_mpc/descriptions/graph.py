@@ -8,14 +8,14 @@ from itertools import chain
 
 
 def order(senders: Mapping[str, Iterable[str]]) -> list[str]:
-    """The names so that senders come first; otherwise as they are listed, each after all that it waits for.
+    """The names with senders first; otherwise in the order given, each after all that it depends on.
 
     Raises graphlib.CycleError where there is a loop.
     """
-    before: dict[str, list[str]] = {}
+    predecessors: dict[str, list[str]] = {}
     for name in TopologicalSorter(senders).static_order():
-        before[name] = [*_once(before[sender] for sender in senders[name]), name]
-    return _once(before[name] for name in senders)
+        predecessors[name] = [*_once(predecessors[sender] for sender in senders[name]), name]
+    return _once(predecessors[name] for name in senders)
 
 
 def loop(senders: Mapping[str, Iterable[str]]) -> list[str]:
@@ -29,15 +29,15 @@ def loop(senders: Mapping[str, Iterable[str]]) -> list[str]:
     return []
 
 
-def reached(neighbours: Mapping[str, Iterable[str]], start: str) -> set[str]:
+def reachable(neighbours: Mapping[str, Iterable[str]], start: str) -> set[str]:
     """What can be reached from `start` in one step or more; a graph with loops has no order to walk in."""
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = [start]
     while waiting:
-        new = set(neighbours[waiting.pop()]) - found
-        found |= new
+        new = set(neighbours[waiting.pop()]) - names
+        names |= new
         waiting += new
-    return found
+    return names
 
 
 def _once(parts: Iterable[list[str]]) -> list[str]:

@@ -16,19 +16,23 @@ SCHEMES: Registry = Registry("scheme of inference", "neuro_mpc.schemes", "neuro_
 
 
 def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:
-    whole = lambda number, least: type(number) is int and number >= least  # noqa: E731
-    if whole(value, 1):
+    if isinstance(value, int) and _is_count(value, 1):
         return value
     pairs = value if isinstance(value, (list, tuple)) else ()
     if not pairs or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
         raise problem("is neither a number nor a list of pairs", expected="such as 100 or [[0, 100], [40, 200]]")
     pairs = tuple(map(tuple, pairs))
     starts = [start for start, _ in pairs]
-    if not all(whole(start, 0) and whole(number, 1) for start, number in pairs):
+    if not all(_is_count(start, 0) and _is_count(number, 1) for start, number in pairs):
         raise problem("has a pair that is not [presentation, iterations]", expected="such as [[0, 100], [40, 200]]")
     if starts[0] != 0 or starts != sorted(set(starts)):
         raise problem("the presentations do not rise from 0", expected="such as [[0, 100], [40, 200]]")
     return pairs
+
+
+def _is_count(value: object, least: int) -> bool:
+    """Whether a value is a whole number, which true and false are not, and large enough."""
+    return type(value) is int and value >= least
 
 
 class Inference(OpenTable):

@@ -22,15 +22,15 @@ def problem_of(symbol: str) -> str:
         return f"is not one line of 1 to {LONGEST} characters"
     if "^^" in symbol:
         return "has '^^', by which TeX spells characters"
-    place = 0
-    while place < len(symbol):
-        found = TOKEN.match(symbol, place)
-        if found is None:
-            return f"has {symbol[place : place + 2]!r}, which no symbol has"
-        if found[1] and found[1] not in ALLOWED:
-            return f"has \\{found[1]}, which is no letter, accent or font of mathematics"
-        place = found.end()
-    return "" if _is_balanced(re.sub(r"\\[{}]", "", symbol)) else "has braces that do not match"
+    position = 0
+    while position < len(symbol):
+        token = TOKEN.match(symbol, position)
+        if token is None:
+            return f"has {symbol[position : position + 2]!r}, which is not allowed in a symbol"
+        if token[1] and token[1] not in ALLOWED:
+            return f"has \\{token[1]}, which is not a letter, accent or font of mathematics"
+        position = token.end()
+    return "" if _is_balanced(re.sub(r"\\[{}]", "", symbol)) else "has unbalanced braces"
 
 
 def _is_balanced(text: str) -> bool:

@@ -17,12 +17,12 @@ from neuro_mpc.descriptions.tables import (
     BelowOne,
     Count,
     Formula,
+    Listed,
     NotNegative,
     OpenTable,
     Positive,
     Table,
     formula,
-    listed,
     problem,
 )
 from neuro_mpc.errors import DescriptionError
@@ -54,11 +54,16 @@ class Schedule(Table):
     def _steps_once(self) -> Self:
         missing = (self.every, self.every_presentations).count(None)
         if missing == 0 or (missing == 2 and self.kind == "step"):
-            found = "neither" if missing else "both"
-            raise problem(f"{found} of every and every_presentations are given", expected="exactly one of them")
+            number = "neither" if missing else "both"
+            raise problem(f"{number} of every and every_presentations are given", expected="exactly one of them")
         if self.first and missing == 2:
-            raise problem("first is given, without the stretches that come after it", hint="give every, too")
+            raise problem("first is given, without the stretches that come after it", hint="give every as well")
         return self
+
+    @property
+    def stretch(self) -> int:
+        """Length of a stretch of "step", in epochs or presentations; 0 where there are none."""
+        return self.every_presentations or self.every or 0
 
 
 def _initial_values(value: object) -> dict[str, str | float | dict[str, str | float]]:
@@ -70,10 +75,10 @@ def _initial_values(value: object) -> dict[str, str | float | dict[str, str | fl
         projection, dot, parameter = str(name).partition(".")
         entries = {parameter: entry} if dot else entry
         if isinstance(entries, Mapping):
-            before = nested[projection] if isinstance(nested.get(projection), dict) else {}
+            others = nested[projection] if isinstance(nested.get(projection), dict) else {}
             nested[projection] = {
-                **before,
-                **{str(key): _initial_value(each) for key, each in entries.items()},
+                **others,
+                **{str(key): _initial_value(initial) for key, initial in entries.items()},
             }
         else:
             nested[projection] = _initial_value(entries)
@@ -126,7 +131,7 @@ class Learning(OpenTable):
     decay: NotNegative = 0.0
     clip: NotNegative = 0.0
     clip_norm: Literal["spectral", "frobenius"] = "spectral"
-    clip_parameters: listed(str) = ()
+    clip_parameters: Listed[str] = ()
     backoff: Count = 0
     schedule: Schedule = Schedule()
     rate_factor: dict[str, NotNegative] = {}
@@ -135,8 +140,8 @@ class Learning(OpenTable):
     @model_validator(mode="after")
     def _ends_once(self) -> Self:
         if (self.epochs is None) == (self.presentations is None):
-            found = "neither" if self.epochs is None else "both"
-            raise problem(f"{found} of epochs and presentations are given", expected="exactly one of them")
+            number = "neither" if self.epochs is None else "both"
+            raise problem(f"{number} of epochs and presentations are given", expected="exactly one of them")
         if self.schedule.floor > self.rate:
             raise problem("schedule.floor is above the rate", expected=f"a floor of at most {self.rate}")
         return self

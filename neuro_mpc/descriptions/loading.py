@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -12,25 +11,21 @@ from typing import Any, TypeVar
 from neuro_mpc import files
 from neuro_mpc.descriptions import shipped as shipped_files
 from neuro_mpc.descriptions.circuit import Circuit, with_shipped_synapses
+from neuro_mpc.descriptions.overrides import overridden, prefix
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.descriptions.settings import takes_text, written_value
-from neuro_mpc.descriptions.tables import Table, fields, inner, open_table
+from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import read_toml
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
 Description = TypeVar("Description", bound=Circuit | Protocol | ExperimentProtocol)
 AnyProtocol = Protocol | ExperimentProtocol
 SWAPPED = shipped_files.SWAPPED
-# By these tables a file is known that was given in the place of the other kind.
+# Tables that tell a circuit from a protocol, where one is given in place of the other.
 TABLES_OF = {"circuit": {"population", "projection", "synapse"}, "protocol": {"stimulus", "learning", "experiment"}}
 NETCDF = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 KEY = re.compile(r"(circuit|protocol)((?:\.[A-Za-z0-9_-]+)+)")
-# Of these only one can be given: setting one takes the other of the file away.
 QUOTES = ('"', "'")
-ALTERNATIVES = [
-    ("learning.epochs", "learning.presentations"),
-    ("learning.schedule.every", "learning.schedule.every_presentations"),
-]
 
 
 def load_circuit(name_or_path: str | Path, overrides: Mapping[str, object] | None = None) -> Circuit:
@@ -94,8 +89,9 @@ def load_protocol(
     50
     """
     tables, source = _read("protocol", name_or_path)
-    model = ExperimentProtocol if "experiment" in tables and "stimulus" not in tables else Protocol
-    return _described(model, tables, overrides or {}, source)
+    if "experiment" in tables and "stimulus" not in tables:
+        return _described(ExperimentProtocol, tables, overrides or {}, source)
+    return _described(Protocol, tables, overrides or {}, source)
 
 
 def changed(description: Description, overrides: Mapping[str, object]) -> Description:
@@ -138,16 +134,16 @@ def as_protocol(protocol: AnyProtocol | str | os.PathLike[str]) -> AnyProtocol:
     return _described_by("protocol", protocol, (Protocol, ExperimentProtocol), load_protocol)
 
 
-def _described_by(kind: str, given: Any, models: Any, load: Callable[[Any], Any]) -> Any:
-    if isinstance(given, models):
-        return given
-    if isinstance(given, (str, os.PathLike)):
-        return load(given)
-    swapped = isinstance(given, (Circuit, Protocol, ExperimentProtocol))
+def _described_by(kind: str, description: Any, models: Any, load: Callable[[Any], Any]) -> Any:
+    if isinstance(description, models):
+        return description
+    if isinstance(description, (str, os.PathLike)):
+        return load(description)
+    swapped = isinstance(description, (Circuit, Protocol, ExperimentProtocol))
     raise DescriptionError(
         f"is not a {kind}",
         key=kind,
-        found=type(given).__name__,
+        found=type(description).__name__,
         expected=f"a {kind}, its name, or the path of its TOML file",
         hint=SWAPPED if swapped else f"nm.load_{kind}",
     )
@@ -207,8 +203,8 @@ def save_protocol(protocol: Protocol, path: str | Path) -> None:
 
 def shipped(kind: str) -> dict[str, str]:
     """name → first line of the description of every "circuit" or "protocol" that comes with the package."""
-    described = {name: read_toml(path).get("description", "") for name, path in shipped_files.files(kind).items()}
-    return {name: next(iter(str(text).splitlines()), "") for name, text in described.items()}
+    descriptions = {name: read_toml(path).get("description", "") for name, path in shipped_files.files(kind).items()}
+    return {name: next(iter(str(text).splitlines()), "") for name, text in descriptions.items()}
 
 
 def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str, object]]:
@@ -256,12 +252,12 @@ def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
 
 def _beside(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
     """The tables with the folder of data that they name relative to their file as a whole path."""
-    named = tables.get("data_dir")
-    if not isinstance(named, str) or not named or named.startswith("~"):
+    data_dir = tables.get("data_dir")
+    if not isinstance(data_dir, str) or not data_dir or data_dir.startswith("~"):
         return tables
-    folder = path.absolute().parent / named
+    folder = path.absolute().parent / data_dir
     # Before, such a folder was relative to the current one.
-    elsewhere = not folder.is_dir() and Path(named).is_dir()
+    elsewhere = not folder.is_dir() and Path(data_dir).is_dir()
     return tables if elsewhere else {**tables, "data_dir": os.path.normpath(folder)}
 
 
@@ -270,7 +266,7 @@ def _refuse_run_file(kind: str, path: Path) -> None:
     try:
         with path.open("rb") as file:
             is_run = file.read(4) in NETCDF
-    except (OSError, ValueError):  # told by who reads it
+    except (OSError, ValueError):  # reported by whatever reads it
         return
     if is_run:
         hint = f"a run that starts from it: --from {path}" if kind == "circuit" else "a name or the path of a TOML file"
@@ -293,10 +289,10 @@ def _save(description: Circuit | Protocol, path: str | Path) -> None:
 def _described(
     model: type[Description], tables: Mapping[str, Any], overrides: Mapping[str, object], source: str
 ) -> Description:
-    """The description with its overrides; what these break is no fault of the file."""
-    start = f"{_prefix(model)}."
+    """The description with its overrides; errors that these cause are not blamed on the file."""
+    start = f"{prefix(model)}."
     overrides = {str(key).removeprefix(start): value for key, value in overrides.items()}
-    new = _overridden(model, tables, overrides)
+    new = overridden(model, tables, overrides)
     try:
         return model.from_tables(new, source)
     except DescriptionError as error:
@@ -314,98 +310,3 @@ def _is_sound(model: type[Table], tables: Mapping[str, Any]) -> bool:
     except DescriptionError:
         return False
     return True
-
-
-def _prefix(model: type[Table]) -> str:
-    return "circuit" if model is Circuit else "protocol"
-
-
-def _overridden(model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
-    new = copy.deepcopy(dict(tables))
-    if model is Protocol:
-        _without_alternatives(new, overrides)
-    _without_other_kinds(model, new, overrides)
-    for key, value in overrides.items():
-        _set(model, new, key, value)
-    return new
-
-
-def _without_alternatives(tables: Mapping[str, Any], overrides: Mapping[str, object]) -> None:
-    for pair in ALTERNATIVES:
-        for key, other in (pair, pair[::-1]):
-            if key in overrides and other not in overrides:
-                _remove(tables, other)
-
-
-def _without_other_kinds(model: type[Table], tables: dict[str, Any], overrides: Mapping[str, object]) -> None:
-    """Another source of stimuli, kind of experiment or scheme keeps the keys that all have, and begins with its own."""
-    for key, value in overrides.items():
-        table, _, tag = key.rpartition(".")
-        before, kinds = tables.get(table), open_table(fields(model).get(table))
-        if not kinds or tag != kinds.tag or not isinstance(before, dict) or before.get(tag) == value:
-            continue
-        if inner(kinds, {tag: value}):
-            common = {name: entry for name, entry in before.items() if name in fields(kinds)}
-            tables[table] = {**common, tag: value}
-
-
-def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) -> None:
-    """Sets a dotted key; every table on its way has to be one of the description, or one that is left out."""
-    here, what = tables, model
-    *way, last = key.split(".")
-    for depth, part in enumerate(way):
-        path = f"{_prefix(model)}.{'.'.join(way[: depth + 1])}"
-        _require(what, here, part, path, may_be_new=False)
-        annotation, what = _within(what, part, here.get(part))
-        here = here.setdefault(part, {})
-        if what is None and isinstance(here, dict):
-            _refuse_unknown_form(annotation, here, path)
-        if what is None or not isinstance(here, dict):
-            raise DescriptionError("is a value, not a table", source="--set", key=path, hint=f"{path}=VALUE")
-    _require(what, here, last, f"{_prefix(model)}.{key}", may_be_new=isinstance(value, Mapping))
-    here[last] = value
-
-
-def _remove(tables: Mapping[str, Any], key: str) -> None:
-    """Removes a dotted key where it is there."""
-    *way, last = key.split(".")
-    here: Any = tables
-    for part in way:
-        here = here.get(part) if isinstance(here, dict) else None
-    if isinstance(here, dict):
-        here.pop(last, None)
-
-
-def _require(what: Any, here: Mapping[str, Any], part: str, path: str, may_be_new: bool) -> None:
-    """Refuses a part of a key that names no field of a table, and no entry of a table of named tables."""
-    if not isinstance(what, tuple):
-        known = list(fields(what))
-    elif isinstance(what[0], type):
-        known = list(here)
-    else:
-        known = [part]
-    if part not in known and not (may_be_new and isinstance(what, tuple)):
-        raise DescriptionError(
-            "unknown key",
-            source="--set",
-            key=path,
-            found=part,
-            expected=", ".join(known),
-            hint=did_you_mean(part, known),
-        )
-
-
-def _refuse_unknown_form(annotation: Any, table: Mapping[str, Any], path: str) -> None:
-    """Refuses the source, kind, scheme or optimiser of a table if nothing has its name."""
-    if kinds := open_table(annotation):
-        try:
-            kinds.registry.get(table.get(kinds.tag, kinds.default_tag))
-        except DescriptionError as error:
-            error.source, error.key = "--set", f"{path}.{kinds.tag}"
-            raise
-
-
-def _within(what: Any, part: str, value: object) -> tuple[Any, Any]:
-    """The annotation of a part of a key, and what it holds where it has this value."""
-    annotation = what[0] if isinstance(what, tuple) else fields(what)[part]
-    return annotation, inner(annotation, value)

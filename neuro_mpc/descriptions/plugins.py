@@ -36,7 +36,7 @@ class Registry(Generic[Plugin]):
     def register(self, name: str) -> Callable[[Plugin], Plugin]:
         """A decorator that registers under `name`; DescriptionError where something else has the name."""
 
-        def registered(plugin: Plugin) -> Plugin:
+        def decorator(plugin: Plugin) -> Plugin:
             other = self._plugins.get(name)
             if other is not None and _identity(other) != _identity(plugin):
                 raise DescriptionError(
@@ -46,7 +46,7 @@ class Registry(Generic[Plugin]):
             self._plugins[name] = plugin
             return plugin
 
-        return registered
+        return decorator
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""
@@ -59,7 +59,7 @@ class Registry(Generic[Plugin]):
         if name in self._plugins:
             return self._plugins[name]
         if failure := self.failure(name):
-            raise DescriptionError(failure, found=name, hint="mend or uninstall the package that brings it")
+            raise DescriptionError(failure, found=name, hint="repair or uninstall the package that provides it")
         raise DescriptionError(
             f"unknown {self.kind}", found=name, expected=", ".join(self.names()), hint=did_you_mean(name, self.names())
         )
@@ -86,15 +86,15 @@ class Registry(Generic[Plugin]):
     def _load_entry(self, entry: EntryPoint) -> None:
         try:
             loaded: Any = entry.load()
-            if entry.attr and not any(loaded is each for each in self._plugins.values()):
+            if entry.attr and not any(loaded is plugin for plugin in self._plugins.values()):
                 self.register(entry.name)(loaded)
             if entry.name not in self._plugins:
                 raise DescriptionError(f"{entry.value} registers no {self.kind} of this name")
         except Exception as problem:  # whatever a package of others does, ours and the rest stay
-            told = str(problem).partition("\n")[0]
+            reason = str(problem).partition("\n")[0]
             package = f" of {entry.dist.name}" if entry.dist else ""
             self._failures[entry.name] = (
-                f"the {self.kind} {entry.name!r}{package} cannot be loaded: {type(problem).__name__}: {told}"
+                f"the {self.kind} {entry.name!r}{package} cannot be loaded: {type(problem).__name__}: {reason}"
             )
 
 

@@ -10,7 +10,7 @@ from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.descriptions.inference import Inference
 from neuro_mpc.descriptions.learning import Learning
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
-from neuro_mpc.descriptions.tables import AtLeastOne, Count, Table, listed, problem
+from neuro_mpc.descriptions.tables import AtLeastOne, Count, Listed, Table, problem
 
 
 class Target(Table):
@@ -68,8 +68,8 @@ class Recording(Table):
     """
 
     synapses_every: Count = 0
-    samples: Annotated[listed(int), AfterValidator(_once)] = ()
-    populations: listed(str) = ()
+    samples: Annotated[Listed[int], AfterValidator(_once)] = ()
+    populations: Listed[str] = ()
     trials: Count = 4
     trajectory: bool = False
 
@@ -141,10 +141,10 @@ class Protocol(Table):
         if self.experiment is not None and self.learning.presentations != 0:
             raise problem("an experiment does not learn", hint="learning.presentations = 0")
         if self.test.measure == "perplexity" and self.target.read != "every":
-            raise problem("perplexity is that of every symbol", hint='target.read = "every"')
+            raise problem("perplexity needs a prediction at every step", hint='target.read = "every"')
         if self.selects and self.learning.backoff:
             raise problem(
-                "learning.backoff cannot go back past tests that decide",
+                "learning.backoff cannot undo what tests have decided",
                 hint='learning.backoff = 0, or test.keep = "last" and another schedule',
             )
         return self

@@ -31,15 +31,15 @@ def takes_text(model: type[Table], path: Sequence[str]) -> bool:
     """Whether the field of a dotted path holds a text, in every table that the path may mean."""
     annotations: list[Any] = [model]
     for part in path:
-        annotations = [inner for each in annotations for inner in _fields_named(each, part)]
-    return bool(annotations) and all(_is_text(each) for each in annotations)
+        annotations = [inner for annotation in annotations for inner in _fields_named(annotation, part)]
+    return bool(annotations) and all(_is_text(annotation) for annotation in annotations)
 
 
 def _fields_named(annotation: Any, part: str) -> Iterator[Any]:
     """The annotations of the fields called `part` in whatever tables an annotation allows."""
     if isinstance(annotation, type) and issubclass(annotation, Table):
         for form in annotation.forms() if is_open(annotation) else [annotation]:
-            yield from [each for name, each in fields(form).items() if name == part]
+            yield from [field for name, field in fields(form).items() if name == part]
     elif get_origin(annotation) is dict:
         yield get_args(annotation)[1]
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from neuro_mpc.descriptions.toml_text import read_toml
 from neuro_mpc.errors import DescriptionError, did_you_mean
@@ -26,14 +27,20 @@ def shown_path(kind: str, name: str) -> str:
 
 
 @cache
-def _synapse_type(path: Path, source: str) -> dict[str, object]:
+def _synapse_type(path: Path, source: str) -> dict[str, Any]:
     return read_toml(path, source)
 
 
-def synapse_type(name: str) -> dict[str, object] | None:
+def synapse_type(name: str) -> dict[str, Any] | None:
     """The table of a shipped synapse type; None where there is none of that name."""
     path = files("synapse").get(name)
     return _synapse_type(path, shown_path("synapse", name)) if path else None
+
+
+def synapse_parameters() -> set[str]:
+    """The names of the parameters of all shipped synapse types."""
+    tables = [_synapse_type(path, shown_path("synapse", name)) for name, path in files("synapse").items()]
+    return {parameter for table in tables for parameter in table["parameter"]}
 
 
 def file_of(kind: str, name: str) -> Path:

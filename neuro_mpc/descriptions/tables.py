@@ -6,8 +6,9 @@ Pydantic checks types and ranges; here its errors become DescriptionErrors with 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
+from functools import cache, reduce
+from operator import or_
+from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -58,9 +59,9 @@ LIMITS = {
 }
 
 
-def listed(kind: type) -> Any:
-    """A tuple in Python, a list in TOML; both accepted."""
-    return Annotated[tuple[kind, ...], Field(strict=False)]
+Entry = TypeVar("Entry")
+# A tuple in Python, a list in TOML; both accepted.
+Listed = Annotated[tuple[Entry, ...], Field(strict=False)]
 
 
 def problem(text: str, *, expected: str = "", hint: str = "") -> PydanticCustomError:
@@ -84,6 +85,8 @@ class _CheckedType(type(BaseModel)):
     # Python code gets the same errors as a file. Pydantic builds nested tables without this call,
     # so the outermost table reports all the problems with their whole path.
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        construct = super().__call__
+        assert issubclass(cls, Table)
         if args:
             raise DescriptionError(
                 f"{cls.__name__} takes keys and values, not a list of values",
@@ -93,7 +96,7 @@ class _CheckedType(type(BaseModel)):
         if is_open(cls):
             return cls.from_tables(kwargs)
         values = {name: plain(value) for name, value in kwargs.items()}
-        return _told(cls, "", lambda: super(_CheckedType, cls).__call__(**values))
+        return _validated(cls, "", lambda: construct(**values))
 
 
 class Table(BaseModel, metaclass=_CheckedType):
@@ -129,7 +132,7 @@ class Table(BaseModel, metaclass=_CheckedType):
         DescriptionError
             The tables do not fit; all problems are listed.
         """
-        return _told(cls, source, lambda: cls.model_validate(plain(tables), context={"source": source}))
+        return _validated(cls, source, lambda: cls.model_validate(plain(tables), context={"source": source}))
 
     @classmethod
     def from_toml(cls, text: str, source: str = "") -> Self:
@@ -166,7 +169,7 @@ class Table(BaseModel, metaclass=_CheckedType):
     def __delattr__(self, name: str) -> None:
         refuse_change(type(self).__name__, name)
 
-    def tables(self) -> dict[str, object]:
+    def tables(self) -> dict[str, Any]:
         """The description as nested dicts with the names of the TOML file.
 
         Returns
@@ -187,20 +190,20 @@ class Table(BaseModel, metaclass=_CheckedType):
         return to_toml(self.tables())
 
 
-def is_open(table: type[Table]) -> bool:
+def is_open(table: type[Table]) -> TypeGuard[type[OpenTable]]:
     """Whether a class stands for all the forms of an open table; it has no instances itself."""
     return "registry" in vars(table)
 
 
 class OpenTable(Table):
-    """A table of several forms, told apart by a tag, to which other packages add theirs.
+    """A table of several forms, chosen by a tag, to which other packages add theirs.
 
     Its direct subclass is the type of a field, which takes every form: a subclass of that in turn, with a `Literal`
     of its name as the tag.  What is registered under the name has the form as its attribute `table`.
 
     registry     where the forms are found
     tag          the key that chooses one
-    default_tag  the form of a table without the key; "": the key has to be there
+    default_tag  the form of a table without the key; "": the key is required
     """
 
     registry: ClassVar[Registry[Any]]
@@ -217,7 +220,7 @@ class OpenTable(Table):
         return tuple(cls.registry.get(name).table for name in cls.registry.names())
 
     @classmethod
-    def described(cls) -> dict[str, str]:
+    def descriptions(cls) -> dict[str, str]:
         """name → first line of the docstring of every form."""
         forms = zip(cls.registry.names(), cls.forms(), strict=True)
         return {name: next(iter((form.__doc__ or "").strip().splitlines()), "") for name, form in forms}
@@ -230,24 +233,29 @@ class OpenTable(Table):
             value = {cls.tag: cls.default_tag, **value}
         name = value.get(cls.tag) if isinstance(value, Mapping) else None
         if isinstance(name, str) and (failure := cls.registry.failure(name)) and name not in cls.registry.names():
-            raise problem(failure, hint="mend or uninstall the package that brings it")
+            raise problem(failure, hint="repair or uninstall the package that provides it")
         return _any_of(cls.forms(), cls.tag).validate_python(value, context=info.context)
 
 
 @cache
 def _any_of(forms: tuple[type[Table], ...], tag: str) -> TypeAdapter[Any]:
-    return TypeAdapter(Annotated[Union[forms], Field(discriminator=tag)] if len(forms) > 1 else forms[0])  # noqa: UP007
+    if len(forms) == 1:
+        return TypeAdapter(forms[0])
+    union: Any = reduce(or_, forms)
+    # Made of what is registered, so that no reader of the code can know the type.
+    form = Annotated[union, Field(discriminator=tag)]  # pyright: ignore[reportInvalidTypeForm]
+    return TypeAdapter(form)  # pyright: ignore[reportArgumentType]
 
 
-def _told(model: type[Table], source: str, make: Any) -> Any:
+def _validated(model: type[Table], source: str, make: Any) -> Any:
     try:
         return make()
     except ValidationError as error:
-        problems = [_description_error(model, found) for found in error.errors(include_url=False)]
+        problems = [_description_error(model, details) for details in error.errors(include_url=False)]
         raise DescriptionError.collect(problems, source) from None
     except DescriptionError as error:
-        for each in error.problems:
-            each.source = each.source or source
+        for problem in error.problems:
+            problem.source = problem.source or source
         error.source = error.source or source
         raise
 
@@ -260,7 +268,7 @@ def fields(model: type[Table]) -> dict[str, Any]:
 def inner(annotation: Any, value: object) -> Any:
     """What a field holds: its Table class, the annotation of a dict's values in a 1-tuple, None for a value.
 
-    `value` chooses among tables that are told apart by a tag.
+    `value` chooses among the forms of an open table.
     """
     options = (annotation, *get_args(annotation))
     if dicts := [option for option in options if get_origin(option) is dict]:
@@ -274,8 +282,8 @@ def inner(annotation: Any, value: object) -> Any:
 
 def open_table(annotation: Any) -> type[OpenTable] | None:
     """The open table that a field takes, if it takes one."""
-    options = (each for each in (annotation, *get_args(annotation)) if isinstance(each, type))
-    return next((each for each in options if issubclass(each, OpenTable) and is_open(each)), None)
+    options = (option for option in (annotation, *get_args(annotation)) if isinstance(option, type))
+    return next((option for option in options if issubclass(option, OpenTable) and is_open(option)), None)
 
 
 def _names(form: type[Table], tag: str) -> tuple[str, ...]:
@@ -283,24 +291,24 @@ def _names(form: type[Table], tag: str) -> tuple[str, ...]:
     return get_args(fields(form)[tag])
 
 
-def _description_error(model: type[Table], found: Any) -> DescriptionError:
-    keys, known = _located(model, found["loc"])
-    kind, context, key = found["type"], found.get("ctx", {}), ".".join(keys)
+def _description_error(model: type[Table], details: Any) -> DescriptionError:
+    keys, known = _located(model, details["loc"])
+    kind, context, key = details["type"], details.get("ctx", {}), ".".join(keys)
     if kind == "extra_forbidden":
         return DescriptionError("unknown key", key=key, expected=", ".join(known), hint=did_you_mean(keys[-1], known))
-    text, expected = PROBLEMS.get(kind, (found["msg"], ""))
+    text, expected = PROBLEMS.get(kind, (details["msg"], ""))
     if kind == "union_tag_not_found":
         tag = context["discriminator"].strip("'")
-        text, expected = (each.format(discriminator=tag) for each in (text, expected))
-    hint, value = context.get("hint", ""), found["input"]
+        text, expected = (template.format(discriminator=tag) for template in (text, expected))
+    hint, value = context.get("hint", ""), details["input"]
     if kind == "description":
         text, expected = context["problem"], context["expected"]
     elif kind in ("literal_error", "union_tag_invalid"):
         expected = context.get("expected") or context["expected_tags"]
-        value = context.get("tag", found["input"])
+        value = context.get("tag", details["input"])
         text, hint = "is not one of the known values", did_you_mean(value, _unquoted(expected))
         if kind == "union_tag_invalid":
-            hint = hint or "install the package that brings it, if it is of one"
+            hint = hint or "install the package that provides it, if another one does"
         key += f".{context['discriminator'].strip(chr(39))}" if "discriminator" in context else ""
     elif limits := [f"{word} {context[name]}" for name, word in LIMITS.items() if name in context]:
         text, expected = "is out of range", " and ".join(limits)
@@ -314,22 +322,22 @@ def _unquoted(expected: str) -> list[str]:
 
 def _located(model: Any, location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     """The keys of a pydantic location without the tags of unions, and the known keys of the last table."""
-    keys, known, here = [], [], model
+    keys, known, schema = [], [], model
     for part in map(str, location):
         options = {
             name: form
-            for table in (here, *get_args(here))
+            for table in (schema, *get_args(schema))
             if isinstance(table, type) and issubclass(table, Table) and is_open(table)
             for form in table.forms()
             for name in _names(form, table.tag)
         }
         if part in options:
-            here = options[part]
+            schema = options[part]
             continue
-        table = here if isinstance(here, type) and issubclass(here, Table) else None
+        table = schema if isinstance(schema, type) and issubclass(schema, Table) else None
         known = list(fields(table)) if table else []
         keys.append(_alias(table, part) if table else part)
-        here = fields(table).get(keys[-1]) if table else (get_args(here) or (None,))[-1]
+        schema = fields(table).get(keys[-1]) if table else (get_args(schema) or (None,))[-1]
     return keys, known
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -14,7 +15,7 @@ LARGEST_FILE, DEEPEST, LARGEST_BITS = 1_000_000, 12, 4096
 LONG_INTEGER = "an integer with more digits than any number here can have"
 
 
-def read_toml(path: Path, source: str = "") -> dict[str, object]:
+def read_toml(path: Path, source: str = "") -> dict[str, Any]:
     """The tables of a TOML file; DescriptionError where it is missing, unreadable, too large or not TOML."""
     source = source or str(path)
     try:
@@ -31,7 +32,7 @@ def read_toml(path: Path, source: str = "") -> dict[str, object]:
         raise DescriptionError("not a text file in UTF-8", source=source, expected="a TOML file") from None
 
 
-def parse_toml(text: str, source: str = "") -> dict[str, object]:
+def parse_toml(text: str, source: str = "") -> dict[str, Any]:
     """The tables of a TOML text; DescriptionError with line and column where it is malformed."""
     try:
         tables = tomllib.loads(text.replace("\r\n", "\n"))
@@ -60,13 +61,13 @@ def _refuse_unwieldy(tables: object) -> None:
     """Tables and lists are nested no more than a description needs, and integers are numbers; looked at by levels."""
     level = [tables]
     for _ in range(DEEPEST):
-        if any(is_long_integer(each) for each in level):
+        if any(is_long_integer(value) for value in level):
             raise _UnwieldyError(LONG_INTEGER)
         level = [
             inner
-            for each in level
-            if isinstance(each, (dict, list))
-            for inner in (each.values() if isinstance(each, dict) else each)
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value.values() if isinstance(value, dict) else value)
         ]
     if level:
         raise _UnwieldyError("nested too deeply")
@@ -78,5 +79,5 @@ def to_toml(table: Mapping[str, object]) -> str:
 
 
 def _without_empty(table: Mapping[str, object]) -> dict[str, object]:
-    pruned = {name: _without_empty(each) if isinstance(each, Mapping) else each for name, each in table.items()}
-    return {name: each for name, each in pruned.items() if each != {}}
+    pruned = {name: _without_empty(value) if isinstance(value, Mapping) else value for name, value in table.items()}
+    return {name: value for name, value in pruned.items() if value != {}}

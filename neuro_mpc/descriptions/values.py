@@ -14,11 +14,11 @@ A_COPY = 'a changed copy, such as nm.changed(circuit, {"population.hidden.size":
 def plain(value: object) -> object:
     """Scalars and arrays of NumPy (and all that turns into them), paths and ranges as numbers, texts and lists."""
     if isinstance(value, Mapping):
-        return {plain(name): plain(each) for name, each in value.items()}
+        return {plain(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, (list, range)):
-        return [plain(each) for each in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, tuple):
-        return tuple(plain(each) for each in value)
+        return tuple(plain(entry) for entry in value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     for conversion in ("to_numpy", "tolist"):  # xarray and pandas; NumPy
@@ -27,9 +27,9 @@ def plain(value: object) -> object:
     return value
 
 
-def refuse_change(what: str, key: object, value: object = None) -> NoReturn:
+def refuse_change(owner: str, key: object, value: object = None) -> NoReturn:
     """Raises the DescriptionError of who sets or removes an entry of a description."""
-    raise DescriptionError("descriptions do not change", source=what, key=str(key), found=value, hint=A_COPY)
+    raise DescriptionError("descriptions cannot be changed", source=owner, key=str(key), found=value, hint=A_COPY)
 
 
 class FixedDict(dict):
@@ -41,10 +41,11 @@ class FixedDict(dict):
     def __delitem__(self, key: object) -> NoReturn:
         refuse_change("a table of a description", key)
 
-    def _refused(self, *values: object, **named: object) -> NoReturn:
+    def _refused(self, *values: object, **keywords: object) -> NoReturn:
         refuse_change("a table of a description", ", ".join(map(str, self)))
 
-    update = pop = popitem = clear = setdefault = __ior__ = _refused
+    # Refused whatever the arguments.
+    update = pop = popitem = clear = setdefault = __ior__ = _refused  # pyright: ignore[reportAssignmentType]
 
     def __reduce__(self) -> tuple:
         return FixedDict, (dict(self),)

@@ -22,7 +22,7 @@ def refuse_unsuitable(table: ExperimentTable, circuit: Circuit, data: Stimuli, s
     """Raises DescriptionError for an experiment that cannot be done with this circuit on these stimuli."""
     if data.streams:
         raise DescriptionError(
-            "an experiment needs trials that stand alone; a text goes on from trial to trial",
+            "an experiment needs independent trials; a text continues from trial to trial",
             source=source,
             key="experiment.kind",
             found=table.kind,

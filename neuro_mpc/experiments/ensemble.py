@@ -1,4 +1,4 @@
-"""Ensemble: networks drawn from the learned distributions, each for itself and all together."""
+"""Ensemble: networks drawn from the learned distributions, one by one and together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neuro_mpc.experiments.performance import LABELS, Performance, perform
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 from neuro_mpc.simulation.trained import Trained
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Split, Stimuli
 
 NAMES = {
     **LABELS,
@@ -38,10 +38,10 @@ class Ensemble(OnTrials):
 
 @EXPERIMENTS.register("ensemble")
 class EnsembleExperiment(Experiment):
-    """Networks drawn from the learned distributions, each for itself and all together."""
+    """Networks drawn from the learned distributions, one by one and together."""
 
     table = Ensemble
-    described: Ensemble
+    settings: Ensemble
 
     def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
         """Of every network `performance`, `loss` (network,) and `agreement` with the others (network, other); of
@@ -52,35 +52,36 @@ class EnsembleExperiment(Experiment):
         and with every weight at its mean (`mean_weights`). Of answers that are equally frequent, that of the first
         class counts.
         """
-        table = self.described
+        table = self.settings
         trials = np.arange(data.size(table.split))[: table.trials or None]
-        whole = perform(presenter, data, table.split, trials)
+        noisy = perform(presenter, data, table.split, trials)
         with presenter.noiseless():
             mean = perform(presenter, data, table.split, trials)
-        compared = {"noise": whole.values["performance"], "mean_weights": mean.values["performance"]}
+        references = {"noise": noisy.values["performance"], "mean_weights": mean.values["performance"]}
         poll = _Poll(data, table.split, trials)
         circuit, parameters = presenter.plan.circuit, presenter.parameters()
         for network in range(table.networks):
             with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
                 poll.add(perform(presenter, data, table.split, trials))
-        return poll.results().assign_attrs(counted=data.counted, chance=data.chance, **compared)
+        return poll.results().assign_attrs(counted=data.counted, chance=data.chance, **references)
 
 
 class _Poll:
-    """The answers of one network after the other, and what they come to."""
+    """The answers of the networks, and those of all together."""
 
-    def __init__(self, data: Stimuli, split: str, trials: np.ndarray):
-        self.data, self.split, self.trials = data, split, trials
+    def __init__(self, data: Stimuli, split: Split, trials: np.ndarray):
+        self.data, self.trials = data, trials
+        self.split: Split = split
         self.answers, self.values, self.vote, self.mean_output = [], [], [], []
-        self.output, self.votes = 0.0, 0
+        self.output, self.votes = np.zeros((), np.float32), np.zeros((), int)
 
-    def add(self, found: Performance) -> None:
-        self.answers.append(found.answers)
-        self.values.append(found.values)
-        self.output = self.output + found.output
-        self.votes = self.votes + (found.answers[..., None] == np.arange(self.data.classes))
-        self.vote.append(self._right(self.votes)[found.asked].mean())
-        self.mean_output.append(self._right(self.output)[found.asked].mean())
+    def add(self, performance: Performance) -> None:
+        self.answers.append(performance.answers)
+        self.values.append(performance.values)
+        self.output = self.output + performance.output
+        self.votes = self.votes + (performance.answers[..., None] == np.arange(self.data.classes))
+        self.vote.append(self._right(self.votes)[performance.asked].mean())
+        self.mean_output.append(self._right(self.output)[performance.asked].mean())
 
     def _right(self, score: np.ndarray) -> np.ndarray:
         """Which trials and steps the class of the highest score (step, trial, class) gets right."""
@@ -89,9 +90,9 @@ class _Poll:
     def results(self) -> xr.Dataset:
         answers = np.stack(self.answers)
         asked = self.data.asked(self.split, self.trials)
-        agreement = [(answers == each)[:, asked].mean(axis=1) for each in answers]
+        agreement = [(answers == network)[:, asked].mean(axis=1) for network in answers]
         number, steps = len(answers), np.arange(self.data.steps)[-answers.shape[1] :]
-        values = {name: ("network", [each[name] for each in self.values]) for name in self.values[0]}
+        values = {name: ("network", [values[name] for values in self.values]) for name in self.values[0]}
         values |= {
             "agreement": (("network", "other"), agreement),
             "vote": ("size", self.vote),
@@ -104,5 +105,5 @@ class _Poll:
             "step": steps,
             "trial": self.trials,
         }
-        labelled = {name: (*each, {"long_name": NAMES[name]}) for name, each in values.items()}
+        labelled = {name: (*entry, {"long_name": NAMES[name]}) for name, entry in values.items()}
         return xr.Dataset(labelled, coordinates)

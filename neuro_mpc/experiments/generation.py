@@ -1,17 +1,16 @@
-"""Generation: strings that the circuit goes on with by itself, at several moments of its learning."""
+"""Generation: strings that the circuit generates, at several moments of its learning."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import Field
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, ExperimentTable
-from neuro_mpc.descriptions.tables import AtLeastOne, Count
+from neuro_mpc.descriptions.tables import AtLeastOne, Count, Listed
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.responses import PURPOSE
@@ -34,15 +33,15 @@ class Generation(ExperimentTable):
     kind: Literal["generation"] = "generation"
     length: AtLeastOne = 50
     repeats: AtLeastOne = 4
-    presentations: Annotated[tuple[Count, ...], Field(strict=False)] = ()
+    presentations: Listed[Count] = ()
 
 
 @EXPERIMENTS.register("generation")
 class GenerationExperiment(Experiment):
-    """Strings that the circuit goes on with by itself, at several moments of its learning."""
+    """Strings that the circuit generates, at several moments of its learning."""
 
     table = Generation
-    described: Generation
+    settings: Generation
 
     def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
         """`sequence` (presentation, repeat, trial, position), numbers of the letters, the first one given;
@@ -51,14 +50,14 @@ class GenerationExperiment(Experiment):
 
         `presentation` is the number learned before. Attributes: `symbols` (a line each), `transitions`.
         """
-        table = self.described
+        table = self.settings
         moments = list(dict.fromkeys(table.presentations or (trained.presentations[0], trained.presentation)))
-        found = []
+        sequences = []
         for moment in moments:
             presenter.load(trained.at(moment).parameters_for(presenter.plan.circuit))
-            found.append([_generated(presenter, data, table.length, repeat) for repeat in range(table.repeats)])
+            sequences.append([_generated(presenter, data, table.length, repeat) for repeat in range(table.repeats)])
         presenter.load(trained.parameters_for(presenter.plan.circuit))
-        return _labelled(np.array(found), data, moments)
+        return _labelled(np.array(sequences), data, moments)
 
     def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
         if not data.transitions or data.read != "every":
@@ -76,14 +75,14 @@ def _generated(presenter: Presenter, data: Stimuli, length: int, repeat: int) ->
 
 def _labelled(sequences: np.ndarray, data: Stimuli, moments: list[int]) -> xr.Dataset:
     allowed = measures.allowed(sequences, data)
-    given = np.ones_like(allowed[..., :1])
+    first = np.ones_like(allowed[..., :1])
     long_name = "presentations learned before"
     return xr.Dataset(
         {
             "sequence": (DIMENSIONS, sequences, {"long_name": "number of the letter"}),
             "allowed": (
                 DIMENSIONS,
-                np.concatenate([given, allowed], axis=-1),
+                np.concatenate([first, allowed], axis=-1),
                 {"long_name": "whether the language allows the transition to the letter"},
             ),
             "correct_letter_ratio": (

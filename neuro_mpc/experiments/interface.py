@@ -19,18 +19,19 @@ from neuro_mpc.stimuli import Stimuli
 class Experiment(ABC):
     """What is done to a trained circuit, as its table in a protocol describes it.
 
-    table  of the protocol, with the kind of the experiment
+    table     of the protocol, with the kind of the experiment
+    settings  the table of this experiment
     """
 
     table: ClassVar[type[ExperimentTable]]
 
-    def __init__(self, described: ExperimentTable):
-        self.described = described
+    def __init__(self, settings: ExperimentTable):
+        self.settings = settings
 
     @abstractmethod
     def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
-        """What is found in the circuit that the presenter holds; its parameters are the same afterwards."""
+        """The results for the circuit that the presenter holds; its parameters are unchanged afterwards."""
 
     def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
-        """Why it cannot be done with this circuit on these stimuli; it suits every task, if nothing else is said."""
+        """Why it cannot be done with this circuit on these stimuli; by default, it suits every task."""
         return iter(())

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
-from neuro_mpc.descriptions.tables import AtLeastOne, problem
+from neuro_mpc.descriptions.tables import AtLeastOne, Listed, problem
 from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.performance import LABELS, measured
@@ -29,13 +29,13 @@ Order = Literal["random", "most-variable", "least-variable", "strongest", "weake
 
 def _different(values: tuple) -> tuple:
     if not values or len(set(values)) < len(values):
-        raise problem("is empty or names something twice", expected="different entries, one or more")
+        raise problem("is empty or has an entry twice", expected="one or more different entries")
     return values
 
 
-def _list_of(kind: object) -> object:
-    """A tuple in Python, a list in TOML, of different entries."""
-    return Annotated[tuple[kind, ...], Field(strict=False), AfterValidator(_different)]
+# Different entries, at least one.
+DistinctFractions = Annotated[Listed[Fraction], AfterValidator(_different)]
+DistinctOrders = Annotated[Listed[Order], AfterValidator(_different)]
 
 
 class Lesion(OnTrials):
@@ -51,10 +51,10 @@ class Lesion(OnTrials):
 
     kind: Literal["lesion"] = "lesion"
     of: Literal["units", "synapses"] = "synapses"
-    fractions: _list_of(Fraction) = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-    orders: _list_of(Order) = ("random", "most-variable", "least-variable", "strongest", "weakest")
+    fractions: DistinctFractions = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    orders: DistinctOrders = ("random", "most-variable", "least-variable", "strongest", "weakest")
     repeats: AtLeastOne = 10
-    where: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    where: Listed[str] = ()
 
 
 @EXPERIMENTS.register("lesion")
@@ -62,7 +62,7 @@ class LesionExperiment(Experiment):
     """Performance while more and more units or synapses are silenced."""
 
     table = Lesion
-    described: Lesion
+    settings: Lesion
 
     def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
         """`performance`, `loss` and, of a language, `correct_letter_ratio`, each (order, fraction, repeat).
@@ -73,26 +73,26 @@ class LesionExperiment(Experiment):
         Attributes: `of`, what the performance has `counted`, its `chance`, and `chance_loss`, that of an output
         which tells no class from another: ln K at every step that is read, ½ for a Gaussian read-out.
         """
-        table = self.described
+        table = self.settings
         circuit = presenter.plan.circuit
         moments = {name: presenter.moments(name) for name in circuit.projection}
         trials = np.arange(data.size(table.split))[: table.trials or None]
         number = _candidates(table, circuit)
-        found: dict[str, np.ndarray] = {}
+        curves: dict[str, np.ndarray] = {}
         for order, repeat in _orders(table):
             ranked = _ranked(order, repeat, table, circuit, moments, presenter.seed)
             for index, fraction in enumerate(table.fractions):
-                kept = _kept(ranked[: round(fraction * number)], table, circuit)
-                with presenter.silenced(kept):
+                masks = _masks(ranked[: round(fraction * number)], table, circuit)
+                with presenter.silenced(masks):
                     values = measured(presenter, data, table.split, trials)
                 for name, value in values.items():
-                    here = found.setdefault(name, np.full(_shape(table), np.nan))
-                    here[table.orders.index(order), index, repeat] = value
+                    curve = curves.setdefault(name, np.full(_shape(table), np.nan))
+                    curve[table.orders.index(order), index, repeat] = value
         softmax = circuit.population[circuit.target].readout == "softmax"
-        return _labelled(found, table, number, data, np.log(data.classes) if softmax else 0.5)
+        return _labelled(curves, table, number, data, np.log(data.classes) if softmax else 0.5)
 
     def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
-        table = self.described
+        table = self.settings
         known = list(circuit.free if table.of == "units" else circuit.projection)
         kind = "free population" if table.of == "units" else "projection"
         for name in table.where:
@@ -105,7 +105,7 @@ class LesionExperiment(Experiment):
                     hint=did_you_mean(name, known),
                 )
         if len(set(table.where)) < len(table.where):
-            yield DescriptionError("names something twice", key="experiment.where", found=table.where)
+            yield DescriptionError("has an entry twice", key="experiment.where", found=table.where)
 
 
 def _shape(table: Lesion) -> tuple[int, int, int]:
@@ -118,23 +118,23 @@ def _orders(table: Lesion) -> Iterator[tuple[str, int]]:
             yield order, repeat
 
 
-def _where(table: Lesion, circuit: Circuit) -> list[str]:
+def _places(table: Lesion, circuit: Circuit) -> list[str]:
     return list(table.where) or list(circuit.free if table.of == "units" else circuit.projection)
 
 
 def _candidates(table: Lesion, circuit: Circuit) -> int:
     """Number of units or synapses that can be silenced."""
     if table.of == "units":
-        return sum(circuit.population[name].size for name in _where(table, circuit))
-    return sum(int(np.prod(circuit.shape(name))) for name in _where(table, circuit))
+        return sum(circuit.size_of(name) for name in _places(table, circuit))
+    return sum(int(np.prod(circuit.shape(name))) for name in _places(table, circuit))
 
 
 def _ranked(order: str, repeat: int, table: Lesion, circuit: Circuit, moments: Moments, seed: int) -> np.ndarray:
     """The numbers of the candidates, the first to be silenced first; equal ones in random order."""
-    where = _where(table, circuit)
+    names = _places(table, circuit)
     of_units = table.of == "units"
-    parts = [_of_units(name, circuit, moments) if of_units else _of_synapses(moments[name]) for name in where]
-    variance, power = (np.concatenate(each) for each in zip(*parts, strict=True))
+    parts = [_of_units(name, circuit, moments) if of_units else _of_synapses(moments[name]) for name in names]
+    variance, power = (np.concatenate(values) for values in zip(*parts, strict=True))
     share = np.divide(variance, power, out=np.zeros_like(power), where=power > 0)
     chance = generator(seed, "lesion", order, str(repeat)).random(len(power))
     keys = {
@@ -149,40 +149,45 @@ def _ranked(order: str, repeat: int, table: Lesion, circuit: Circuit, moments: M
 
 def _of_synapses(moments: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Variance and second moment of every weight."""
-    mean, variance = (each.astype(float).ravel() for each in moments)
+    mean, variance = (moment.astype(float).ravel() for moment in moments)
     return variance, mean**2 + variance
 
 
 def _of_units(population: str, circuit: Circuit, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
     """Sums of variance and second moment over the synapses that every unit receives and sends."""
-    variance, power = np.zeros((2, circuit.population[population].size))
-    for name, each in circuit.projection.items():
+    variance, power = np.zeros((2, circuit.size_of(population)))
+    for name, projection in circuit.projection.items():
         both = [part.reshape(circuit.shape(name)) for part in _of_synapses(moments[name])]
-        for axis, end in ((1, each.target), (0, each.source)):
+        for axis, end in ((1, projection.target), (0, projection.source)):
             if end == population:
                 variance += both[0].sum(axis=axis)
                 power += both[1].sum(axis=axis)
     return variance, power
 
 
-def _kept(silenced: np.ndarray, table: Lesion, circuit: Circuit) -> dict[str, np.ndarray]:
+def _masks(silenced: np.ndarray, table: Lesion, circuit: Circuit) -> dict[str, np.ndarray]:
     """projection → which synapses (n_post, n_pre) are left without these candidates."""
-    gone = np.zeros(_candidates(table, circuit), bool)
-    gone[silenced] = True
-    where = _where(table, circuit)
+    mask = np.zeros(_candidates(table, circuit), bool)
+    mask[silenced] = True
+    names = _places(table, circuit)
     if table.of == "synapses":
-        parts = np.split(gone, np.cumsum([np.prod(circuit.shape(name)) for name in where])[:-1])
-        return {name: ~part.reshape(circuit.shape(name)) for name, part in zip(where, parts, strict=True)}
-    parts = np.split(gone, np.cumsum([circuit.population[name].size for name in where])[:-1])
-    left = {name: ~part for name, part in zip(where, parts, strict=True)}
-    there = {name: left.get(name, np.ones(each.size, bool)) for name, each in circuit.population.items()}
-    return {name: there[each.target][:, None] & there[each.source] for name, each in circuit.projection.items()}
+        parts = np.split(mask, np.cumsum([np.prod(circuit.shape(name)) for name in names])[:-1])
+        return {name: ~part.reshape(circuit.shape(name)) for name, part in zip(names, parts, strict=True)}
+    parts = np.split(mask, np.cumsum([circuit.size_of(name) for name in names])[:-1])
+    remaining = {name: ~part for name, part in zip(names, parts, strict=True)}
+    units = {name: remaining.get(name, np.ones(circuit.size_of(name), bool)) for name in circuit.population}
+    return {
+        name: units[projection.target][:, None] & units[projection.source]
+        for name, projection in circuit.projection.items()
+    }
 
 
 def _labelled(
-    found: Mapping[str, np.ndarray], table: Lesion, number: int, data: Stimuli, chance_loss: float
+    curves: Mapping[str, np.ndarray], table: Lesion, number: int, data: Stimuli, chance_loss: float
 ) -> xr.Dataset:
-    values = {name: (DIMENSIONS, each, {"long_name": LABELS[name]}) for name, each in found.items()}
+    values: dict[str, tuple] = {
+        name: (DIMENSIONS, curve, {"long_name": LABELS[name]}) for name, curve in curves.items()
+    }
     silenced = [round(fraction * number) for fraction in table.fractions]
     values["silenced"] = ("fraction", silenced, {"long_name": f"number of {table.of} that are silenced"})
     coordinates = {

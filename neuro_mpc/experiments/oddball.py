@@ -23,7 +23,7 @@ from neuro_mpc.stimuli import Stimuli
 class Oddball(OnTrials):
     """A letter that the language forbids, in strings that were never learned.
 
-    Every string is shown with the same noise as it is (standard), with another letter that is allowed there
+    Every string is shown, with the same noise, unchanged (standard), with another letter that is allowed there
     (control, where the language has one) and with a forbidden one (deviant).
 
     position    position of the deviant in the string, counted from 0
@@ -45,31 +45,31 @@ class OddballExperiment(Experiment):
     """A forbidden letter in strings that were never learned."""
 
     table = Oddball
-    described: Oddball
+    settings: Oddball
 
     def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
-        """What `responses` says of the strings as they are, with another allowed letter, with a forbidden one;
+        """The `responses` to the strings, to those with another allowed letter, and to those with a forbidden one;
         also `letter` (condition, trial) at the deviant's position, and whether it is `forbidden` (trial,).
 
         The attributes `position` and `onset` are the deviant's place in the string and the step at which it is
         compared with the prediction.
         """
-        table = self.described
+        table = self.settings
         trials = np.arange(data.size(table.split))[: table.trials or None]
         strings = data.strings(table.split)[trials]
         conditions = shown_strings(strings, data, table, generator(presenter.seed, "oddball"))
-        shown = {name: data.shown(each) for name, each in conditions.items()}
-        found = responses(presenter, data, shown, trials)
-        letters = np.stack([each[:, table.position] for each in conditions.values()])
+        inputs = {name: data.shown(sequences) for name, sequences in conditions.items()}
+        dataset = responses(presenter, data, inputs, trials)
+        letters = np.stack([sequences[:, table.position] for sequences in conditions.values()])
         steps = (letters[-1] - strings[:, table.position - 1]) % data.classes
         forbidden = ~np.isin(steps, np.asarray(data.transitions) % data.classes)
-        return found.assign(
+        return dataset.assign(
             letter=(("condition", "trial"), letters, {"long_name": "letter at the position of the deviant"}),
             forbidden=("trial", forbidden, {"long_name": "whether the language forbids the deviant"}),
         ).assign_attrs(position=table.position, onset=table.position - 1, afterwards=table.afterwards)
 
     def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
-        table = self.described
+        table = self.settings
         if not data.transitions or data.read != "every":
             yield DescriptionError(
                 "the stimulus has no letters that are forbidden and predicted at every step",
@@ -97,19 +97,19 @@ def shown_strings(
     strings: np.ndarray, data: Stimuli, table: Oddball, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """condition → strings (trial, length)."""
-    before, standard = (strings[:, table.position + shift] for shift in (-1, 0))
-    allowed = (before[:, None] + np.asarray(data.transitions)) % data.classes
-    drawn = {}
+    previous, standard = (strings[:, table.position + shift] for shift in (-1, 0))
+    allowed = (previous[:, None] + np.asarray(data.transitions)) % data.classes
+    replacements = {}
     if allowed.shape[1] > 1:
-        drawn["control"] = _another(np.ones_like(allowed), allowed, standard, rng)
+        replacements["control"] = _another(np.ones_like(allowed), allowed, standard, rng)
     if table.offset is not None:
-        drawn["deviant"] = (standard + table.offset) % data.classes
+        replacements["deviant"] = (standard + table.offset) % data.classes
     else:
         every = np.broadcast_to(np.arange(data.classes), (len(strings), data.classes))
         forbidden = ~(every[:, :, None] == allowed[:, None, :]).any(axis=2)
-        drawn["deviant"] = _another(forbidden, every, standard, rng)
+        replacements["deviant"] = _another(forbidden, every, standard, rng)
     return {"standard": strings} | {
-        name: _replaced(strings, letter, data.classes, table) for name, letter in drawn.items()
+        name: _replaced(strings, letter, data.classes, table) for name, letter in replacements.items()
     }
 
 

@@ -37,15 +37,15 @@ class OmissionExperiment(Experiment):
     """An expected stimulus is missing."""
 
     table = Omission
-    described: Omission
+    settings: Omission
 
     def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
-        """What `responses` says of the trials as they are (standard), without stimulus at some steps (omitted).
+        """The `responses` to the trials (standard), and to those without a stimulus at some steps (omitted).
 
         Where the next stimulus is the target, an omitted one is missing as target, too: the output errors
         are then the negative of what was expected. The attribute `onset` is the first step the absence touches.
         """
-        table = self.described
+        table = self.settings
         trials = np.arange(data.size(table.split))[: table.trials or None]
         stimulus, target = data.batch(table.split, trials)
         omitted = slice(table.position, table.position + table.duration)
@@ -54,14 +54,14 @@ class OmissionExperiment(Experiment):
         without_target = target.copy()
         if data.predicts_next:
             without_target[table.position - 1 : omitted.stop - 1] = 0
-        shown = {"standard": (stimulus, target), "omitted": (without, without_target)}
+        conditions = {"standard": (stimulus, target), "omitted": (without, without_target)}
         onset = table.position - data.predicts_next
-        return responses(presenter, data, shown, trials).assign_attrs(
+        return responses(presenter, data, conditions, trials).assign_attrs(
             position=table.position, duration=table.duration, onset=onset
         )
 
     def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
-        table = self.described
+        table = self.settings
         last = data.steps - table.duration
         if table.position > last:
             yield DescriptionError(

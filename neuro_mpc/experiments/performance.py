@@ -1,4 +1,4 @@
-"""How well a circuit does, as it is at the moment: one number for its answers, one for its loss."""
+"""How well a circuit performs at present: one number for its answers, one for its loss."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Performance:
 def perform(presenter: Presenter, data: Stimuli, split: Split, trials: np.ndarray) -> Performance:
     """The answers to the numbered trials, every time with the same noise."""
     outputs, losses = [], []
-    for count, (shown, new) in enumerate(batches(len(trials), presenter.plan.trials)):
-        output, loss = presenter.predict(*data.batch(split, trials[shown]), PURPOSE, count)
+    for count, (batch, new) in enumerate(batches(len(trials), presenter.plan.trials)):
+        output, loss = presenter.predict(*data.batch(split, trials[batch]), PURPOSE, count)
         outputs.append(output[:, :new])
         losses.append(loss[:new])
     output = np.concatenate(outputs, axis=1)

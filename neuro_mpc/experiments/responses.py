@@ -29,16 +29,16 @@ def responses(presenter: Presenter, data: Stimuli, conditions: Mapping[str, Show
     surprise where the read-out gives no probabilities.
     """
     circuit = presenter.plan.circuit
-    found = [_condition(presenter, data, *shown) for shown in conditions.values()]
+    results = [_condition(presenter, data, *condition) for condition in conditions.values()]
     populations = [*circuit.free, circuit.target]
-    error, surprise, right = (np.stack(each) for each in zip(*found, strict=True))
+    error, surprise, right = (np.stack(arrays) for arrays in zip(*results, strict=True))
     if circuit.population[circuit.target].readout != "softmax":
         surprise[:] = np.nan
-    shown = ("condition", "step", "trial")
+    dimensions = ("condition", "step", "trial")
     values = {
         "error": (("condition", "population", "step", "trial"), error),
-        "surprise": (shown, surprise),
-        "right": (shown, right),
+        "surprise": (dimensions, surprise),
+        "right": (dimensions, right),
     }
     coordinates = {
         "condition": list(conditions),
@@ -46,18 +46,18 @@ def responses(presenter: Presenter, data: Stimuli, conditions: Mapping[str, Show
         "step": np.arange(data.steps),
         "trial": ("trial", trials, {"long_name": "number of the trial"}),
     }
-    return xr.Dataset({name: (*each, {"long_name": LABELS[name]}) for name, each in values.items()}, coordinates)
+    return xr.Dataset({name: (*entry, {"long_name": LABELS[name]}) for name, entry in values.items()}, coordinates)
 
 
 def _condition(presenter: Presenter, data: Stimuli, stimulus: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
     """Errors (population, step, trial), surprise and right (step, trial) of all trials, batch by batch."""
     parts = []
     for count, (trials, new) in enumerate(batches(stimulus.shape[1], presenter.plan.trials)):
-        *expected, traces = presenter.respond(stimulus[:, trials], target[:, trials], PURPOSE, count)
-        sizes = [_padded(_size(each["error"]), data.steps) for each in traces.values()]
-        surprise, right = (_padded(each, data.steps) for each in _judged(*expected, target[:, trials]))
+        output, log_output, traces = presenter.respond(stimulus[:, trials], target[:, trials], PURPOSE, count)
+        sizes = [_padded(_size(values["error"]), data.steps) for values in traces.values()]
+        surprise, right = (_padded(values, data.steps) for values in _judged(output, log_output, target[:, trials]))
         parts.append([np.stack(sizes)[..., :new], surprise[..., :new], right[..., :new]])
-    return tuple(np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
+    return tuple(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
 
 
 def batches(number: int, batch: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -70,12 +70,12 @@ def _size(error: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(np.square(error, dtype=float), axis=-1))
 
 
-def _judged(expected: np.ndarray, log_expected: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _judged(output: np.ndarray, log_output: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Surprise and right, float (step, trial); missing where there is no target."""
-    there = target.sum(axis=-1) > 0
-    surprise = -(log_expected * target).sum(axis=-1)
-    right = expected.argmax(axis=-1) == target.argmax(axis=-1)
-    return np.where(there, surprise, np.nan), np.where(there, right, np.nan)
+    has_target = target.sum(axis=-1) > 0
+    surprise = -(log_output * target).sum(axis=-1)
+    right = output.argmax(axis=-1) == target.argmax(axis=-1)
+    return np.where(has_target, surprise, np.nan), np.where(has_target, right, np.nan)
 
 
 def _padded(values: np.ndarray, steps: int) -> np.ndarray:

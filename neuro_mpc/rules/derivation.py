@@ -21,7 +21,7 @@ from sympy.printing.str import StrPrinter
 from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.rules.notation import GREEK
-from neuro_mpc.rules.tidying import Bounds, tidied
+from neuro_mpc.rules.tidying import Bounds, factored, tidied
 
 # The others mean something to Brian2 or to synapses.
 LETTERS = (set(ascii_letters) | GREEK) - {*"eiNt", "pi", "xi", "lambda"} - {*"nv", "mu", "tau"}
@@ -182,7 +182,7 @@ class PopulationRules:
     @property
     def feedback_names(self) -> list[str]:
         """Variables of the value units in `feedback`."""
-        return sorted(symbol.name for symbol in self.drive.free_symbols)
+        return expressions.symbol_names(self.drive)
 
     @property
     def downhill(self) -> str:
@@ -272,7 +272,7 @@ def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
     type_name = circuit.projection[projection].synapse
     synapse = circuit.synapse[type_name]
     names = (*synapse.parameter, "n")
-    in_brian = dict(zip(_symbols(*synapse.parameter), _symbols(*map(brian_name, synapse.parameter))))
+    in_brian = list(zip(_symbols(*synapse.parameter), _symbols(*map(brian_name, synapse.parameter))))
     mean, variance = (
         expressions.parse(part, names).subs(in_brian, simultaneous=True) for part in (synapse.mean, synapse.variance)
     )
@@ -334,4 +334,4 @@ def _drive(slope: sympy.Expr, sends_variance: bool) -> sympy.Expr:
     local = sympy.expand(_times_error(sympy.diff(h, f) * d_f, spread * f**2))
     by_mean, by_variance = local.coeff(err * weight), local.coeff(q * spread)
     total = by_mean * A + (by_variance * V if sends_variance else 0)
-    return sympy.factor(total).subs(d_f, slope)
+    return factored(total).subs(d_f, slope)

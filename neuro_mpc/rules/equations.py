@@ -35,7 +35,7 @@ class Section:
 def sections(circuit: Circuit, notation: Notation) -> list[Section]:
     """The energy, the free populations in the order of evaluation, the read-out, the synapse types."""
     write = _Writer(circuit, notation)
-    types = dict.fromkeys(each.type_name for each in write.rules.synapses.values())
+    types = dict.fromkeys(rules.type_name for rules in write.rules.synapses.values())
     populations = [*map(write.population, circuit.free), write.read_out()]
     return [write.energy(), *populations, *map(write.synapses, types)]
 
@@ -54,8 +54,8 @@ class _Writer:
         terms = [n.half_square(n.variable("e", of=name)) for name in self.circuit.free]
         loss = " + " + n.half_square(n.variable("e", of=target))
         if self.rules.readout.readout == "softmax":
-            wanted, output = n.variable(n.words("target"), of=target), n.variable("y", of=target)
-            loss = f" {n.minus} {n.sum} {wanted}{n.dot}{n.log} {output}"
+            symbol, output = n.variable(n.words("target"), of=target), n.variable("y", of=target)
+            loss = f" {n.minus} {n.sum} {symbol}{n.dot}{n.log} {output}"
         return Section("Free energy", "", (("F", " + ".join(terms) + loss, ""),))
 
     # --- populations -------------------------------------------------------------------------------------
@@ -99,7 +99,8 @@ class _Writer:
         for key, projection in self.circuit.incoming(name).items():
             sent = self._sent(projection, name)
             mean.append(f"{n.moment(n.mu, key)} {sent}")
-            variance += [f"{n.moment(n.v, key)} {n.square(sent)}"] * self.rules.synapses[key].varies
+            if self.rules.synapses[key].varies:
+                variance.append(f"{n.moment(n.v, key)} {n.square(sent)}")
         G, D = n.variable("G"), n.variable("D")
         yield prediction, G + (f" + {n.root(D)} {n.variable(n.noise)}" if varies else ""), ""
         yield G, " + ".join(mean), ""
@@ -114,7 +115,8 @@ class _Writer:
 
     def _feedback(self, name: str, varies: bool):
         n = self.n
-        for total, moment, error in [("A", n.mu, "e"), *[("V", n.v, "q")] * varies]:
+        sums = [("A", n.mu, "e"), ("V", n.v, "q")] if varies else [("A", n.mu, "e")]
+        for total, moment, error in sums:
             terms = [
                 f"{n.moment(moment, key, transposed=True)} {self._received(error, projection, name)}"
                 for key, projection in self.circuit.outgoing(name).items()
@@ -142,18 +144,18 @@ class _Writer:
     # --- synapses ----------------------------------------------------------------------------------------
 
     def synapses(self, type_name: str) -> Section:
-        described = self.circuit.synapse[type_name]
-        alike = {key: rules for key, rules in self.rules.synapses.items() if rules.type_name == type_name}
-        rules, names = next(iter(alike.values())), self._names(type_name)
+        synapse = self.circuit.synapse[type_name]
+        by_projection = {key: rules for key, rules in self.rules.synapses.items() if rules.type_name == type_name}
+        rules, names = next(iter(by_projection.values())), self._names(type_name)
         moments = [(self.n.mu, rules.mean), (self.n.v, rules.variance)]
         equations = [(letter, self.n.formula(moment, names), "") for letter, moment in moments]
-        equations += [equation for key in alike for equation in self._sums(key)]
+        equations += [equation for key in by_projection for equation in self._sums(key)]
         equations += [self._update(rule, names) for rule in rules.parameters]
         learning = Code("learning", tuple((_descent(rule), "", "") for rule in rules.parameters))
-        own = {brian_name(name): (names[brian_name(name)], "") for name in described.parameter}
+        own = {brian_name(name): (names[brian_name(name)], "") for name in synapse.parameter}
         return Section(
             f"Synapses {type_name}",
-            described.description,
+            synapse.description,
             tuple(equations),
             (self._code("synapses", rules.equations(), **own), learning),
         )
@@ -161,7 +163,7 @@ class _Writer:
     def _names(self, type_name: str) -> dict[str, str]:
         """Variables of the rules of a synapse type → symbols."""
         parameters = self.circuit.synapse[type_name].parameter
-        symbols = {brian_name(name): self.n.parameter(name, each.symbol) for name, each in parameters.items()}
+        symbols = {brian_name(name): self.n.parameter(name, parameter.symbol) for name, parameter in parameters.items()}
         return {**symbols, "H1": self.n.hebbian[0], "H2": self.n.hebbian[1]}
 
     def _sums(self, key: str):
@@ -176,8 +178,8 @@ class _Writer:
         symbol, n = names[brian_name(rule.name)], self.n
         factor = "" if rule.rate_factor == 1 else f"{rule.rate_factor:g} "
         change = f"{factor}{n.learning_rate} {n.brackets(n.formula(rule.descent, names))}"
-        kept = "" if rule.low is None and rule.high is None else f"kept {bounds_text(rule)}"
-        return f"{n.change}{symbol}", change, kept
+        remark = "" if rule.low is None and rule.high is None else f"kept {bounds_text(rule.low, rule.high)}"
+        return f"{n.change}{symbol}", change, remark
 
     # --- Brian2 ------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Mathematical symbols and formulas in two notations: Unicode for a terminal, LaTeX for a document.
 
-A symbol is that of the population spoken of, or of one that it names: e_{t+1}[output] is the prediction error
+A symbol belongs to the population at hand, or to the one that it names: e_{t+1}[output] is the prediction error
 of the population `output` one step later.
 """
 
@@ -138,7 +138,7 @@ class Latex:
         """An expression with its symbols under other names."""
         expression, complements = _complements(expression)
         inner = {symbol: rf"\left({self.formula(part, names)}\right)" for symbol, part in complements.items()}
-        outer = {symbol: names[symbol.name] for symbol in expression.free_symbols if symbol.name in names}
+        outer = {symbol: names[symbol.name] for symbol in expression.atoms(sympy.Symbol) if symbol.name in names}
         return sympy.latex(expression, symbol_names={**outer, **inner}, mul_symbol=r" \, ")
 
 

@@ -21,7 +21,7 @@ are summed too. Before the first step nothing is sent. Beliefs start at r_t = h_
 
 def as_text(circuit: Circuit) -> str:
     """The equations of a circuit in Unicode, each with the Brian2 code that executes it, in 100 columns."""
-    heading, arrows = textwrap.fill(_heading(circuit), WIDTH), [f"  {each}" for each in _arrows(circuit)]
+    heading, arrows = textwrap.fill(_heading(circuit), WIDTH), [f"  {arrow}" for arrow in _arrows(circuit)]
     return "\n\n".join([heading, "\n".join(arrows), LEGEND, *map(_section, sections(circuit, Unicode()))])
 
 
@@ -31,8 +31,8 @@ def _heading(circuit: Circuit) -> str:
 
 def _arrows(circuit: Circuit) -> list[str]:
     return [
-        f"{name}: {each.source} → {each.target}{_late(each)}, {each.synapse}"
-        for name, each in circuit.projection.items()
+        f"{name}: {projection.source} → {projection.target}{_late(projection)}, {projection.synapse}"
+        for name, projection in circuit.projection.items()
     ]
 
 
@@ -51,13 +51,15 @@ def _section(section: Section) -> str:
 def _equation(left: str, right: str, remark: str, column: int) -> str:
     first, later = f"  {left:>{column}} = ", " " * (column + 5)
     remark = f"    ({remark})" if remark else ""
-    return "\n".join(_lines(right + remark, WIDTH, initial_indent=first, subsequent_indent=later))
+    return "\n".join(_lines(right + remark, WIDTH, first, later))
 
 
-def _lines(text: str, width: int, **indents: str) -> list[str]:
-    """Lines broken before signs only."""
+def _lines(text: str, width: int, first: str = "", later: str = "") -> list[str]:
+    """Lines broken before signs only, the first and the later ones indented by these texts."""
     unbroken = re.sub(r" (?![-+−⊙:] )", NO_BREAK, text)
-    wrapped = textwrap.wrap(unbroken, width, break_long_words=False, break_on_hyphens=False, **indents)
+    wrapped = textwrap.wrap(
+        unbroken, width, initial_indent=first, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+    )
     return [line.replace(NO_BREAK, " ") for line in wrapped]
 
 
@@ -70,7 +72,8 @@ def _code_line(line: str, symbol: str, words: str) -> str:
     comment = "  # " + f"{symbol}  {words}".strip() if symbol else ""
     if len(line) + 2 + len(comment) <= WIDTH:
         return f"  {line:{COMMENTS_FROM}}{comment}".rstrip()
-    return "\n".join([comment] * bool(comment) + ["  " + " \\\n      ".join(_lines(line, WIDTH - 8))])
+    code = "  " + " \\\n      ".join(_lines(line, WIDTH - 8))
+    return f"{comment}\n{code}" if comment else code
 
 
 # --- LaTeX ------------------------------------------------------------------------------------------------

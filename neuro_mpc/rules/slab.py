@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import sympy
 
-from neuro_mpc.rules.tidying import Bounds, more_accurate
+from neuro_mpc.rules.tidying import Bounds, factored, more_accurate
 
 ROUNDING = 1e-9  # relative size of what rounding, also of typed constants, may take from a variance
 
@@ -25,9 +25,9 @@ def slab(
         return mean, variance
     if spike == 1:
         return sympy.S.Zero, sympy.S.Zero
-    whole = mean / (1 - spike)
-    plain = (variance + mean**2) / (1 - spike) - whole**2
-    return sympy.cancel(whole), more_accurate(sympy.factor(sympy.cancel(plain)), plain, bounds)
+    slab_mean = mean / (1 - spike)
+    plain = (variance + mean**2) / (1 - spike) - slab_mean**2
+    return sympy.cancel(slab_mean), more_accurate(factored(sympy.cancel(plain)), plain, bounds)
 
 
 def contradicted(mean: np.ndarray, variance: np.ndarray, spike: np.ndarray) -> np.ndarray:

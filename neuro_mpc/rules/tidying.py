@@ -14,6 +14,8 @@ from functools import lru_cache
 import numpy as np
 import sympy
 
+from neuro_mpc.descriptions.expressions import symbol_names
+
 POINTS, SEED = 48, 0
 TOLERATED = 100 * float(np.finfo(np.float32).eps)  # relative error that every form may have
 LOSS = 8.0  # times the error of the longer form that a shorter one may have where it is larger
@@ -36,8 +38,15 @@ def tidied(expression: sympy.Expr, bounds: Mapping[str, Bounds]) -> sympy.Expr:
 def _tidied(expression: sympy.Expr, bounds: tuple[tuple[str, Bounds], ...]) -> sympy.Expr:
     if not expression.is_rational_function():
         return expression
-    shorter = min(expression, sympy.factor(expression), key=sympy.count_ops)
+    shorter = min(expression, factored(expression), key=sympy.count_ops)
     return shorter if shorter == expression or _keeps_digits(shorter, expression, dict(bounds)) else expression
+
+
+def factored(expression: sympy.Expr) -> sympy.Expr:
+    """The product that an expression is; of SymPy's own function it is not known to be an expression."""
+    factors = sympy.factor(expression)
+    assert isinstance(factors, sympy.Expr)
+    return factors
 
 
 def more_accurate(simplified: sympy.Expr, plain: sympy.Expr, bounds: Mapping[str, Bounds]) -> sympy.Expr:
@@ -58,11 +67,11 @@ def _keeps_digits(shorter: sympy.Expr, longer: sympy.Expr, bounds: Mapping[str, 
 def _errors(forms: tuple[sympy.Expr, sympy.Expr], bounds: Mapping[str, Bounds]) -> list[np.ndarray]:
     """The relative errors (point,) of two forms of the same fraction, infinite where one has no finite value."""
     plain = forms[1]
-    points = _points(sorted(symbol.name for symbol in plain.free_symbols), bounds)
+    points = _points(symbol_names(plain), bounds)
     exact = _exact(plain, points)
-    there = np.isfinite(exact) & (np.abs(exact) < LARGEST) & (np.abs(exact) > 1 / LARGEST)
-    found = [np.abs(_in_single_precision(form, points)[there] / exact[there] - 1) for form in forms]
-    return [np.where(np.isfinite(each), each, np.inf) for each in found]
+    mask = np.isfinite(exact) & (np.abs(exact) < LARGEST) & (np.abs(exact) > 1 / LARGEST)
+    errors = [np.abs(_in_single_precision(form, points)[mask] / exact[mask] - 1) for form in forms]
+    return [np.where(np.isfinite(error), error, np.inf) for error in errors]
 
 
 def _points(names: list[str], bounds: Mapping[str, Bounds]) -> dict[str, np.ndarray]:
@@ -95,12 +104,16 @@ def _in_single_precision(expression: sympy.Expr, points: Mapping[str, np.ndarray
 
 def _exact(expression: sympy.Expr, points: Mapping[str, np.ndarray]) -> np.ndarray:
     """The values at the points by rational arithmetic, NaN where there is none."""
-    constants = {each: sympy.Dummy() for each in expression.atoms(sympy.Number) if not each.is_Integer}
+    constants = {number: sympy.Dummy() for number in expression.atoms(sympy.Number) if not number.is_Integer}
     names = [*_symbols(points), *constants.values()]
     function = sympy.lambdify(names, expression.xreplace(constants), modules="math", dummify=True)
-    numbers = [Fraction(float(each)) if each.is_Float else Fraction(each.p, each.q) for each in constants]
-    values = [[Fraction(float(value)) for value in each] for each in points.values()]
+    numbers = [_fraction(number) for number in constants]
+    values = [[Fraction(float(value)) for value in column] for column in points.values()]
     return np.array([_as_float(function, *point, *numbers) for point in zip(*values, strict=True)])
+
+
+def _fraction(number: sympy.Number) -> Fraction:
+    return Fraction(number.p, number.q) if isinstance(number, sympy.Rational) else Fraction(float(number))
 
 
 def _as_float(function: Callable[..., Fraction], *values: Fraction) -> float:

@@ -66,7 +66,7 @@ class DivergenceMonitor:
     def _undefined_activation(self) -> str:
         """The activation that has no value for some beliefs, of a population whose errors are not finite."""
         populations = self._presenter.plan.circuit.population
-        for name, error in self._presenter.largest_errors().items():
+        for name, error in self._presenter.neural_state.largest_errors().items():
             activation = populations[name].activation if name in populations else None
             if activation is None or np.isfinite(error):
                 continue
@@ -77,7 +77,7 @@ class DivergenceMonitor:
         return ""
 
     def _where(self) -> str:
-        largest = self._presenter.largest_errors()
+        largest = self._presenter.neural_state.largest_errors()
         if names := [name for name, error in largest.items() if not np.isfinite(error)]:
             return f"the errors of {' and '.join(names)} are not finite"
         worst = max(largest, key=lambda name: largest[name])

@@ -1,4 +1,4 @@
-"""What a trained circuit does on test trials: as it is, with mean weights, and as networks drawn from it."""
+"""How a trained circuit performs on test trials: with noise, with mean weights, and as networks drawn from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Values = dict[str, float | np.ndarray]
 
 
 def evaluate(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: int) -> Values:
-    """Every measure of `test`, on the trials of the split "test", after so many presentations.
+    """Every measure of `test`, on the trials of the split "test", after a number of presentations.
 
     ``accuracy``               with noise, as the circuit learned
     ``accuracy_mean_weights``  every weight at its mean
@@ -24,25 +24,26 @@ def evaluate(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: i
 
     ``spike_contradicted``     the share of synapses whose drawn weights vary more than learned, if any
 
-    and so for the other measures; a correct letter ratio has no ensemble. Nothing is learned, and the parameters stay.
+    and likewise for the other measures; a correct letter ratio has no ensemble. Nothing is learned, and the parameters
+    stay.
     """
     values: Values = dict(measures.measure(presenter, stimuli, test, "test", presentation).values)
     with presenter.noiseless():
-        found = measures.measure(presenter, stimuli, test, "test", presentation).values
-    values |= {f"{name}_mean_weights": value for name, value in found.items()}
+        at_mean = measures.measure(presenter, stimuli, test, "test", presentation).values
+    values |= {f"{name}_mean_weights": value for name, value in at_mean.items()}
     return values | _networks(presenter, stimuli, test, presentation) if test.ensemble else values
 
 
 def _networks(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: int) -> Values:
     votes = measures.no_votes(stimuli, test, "test")
-    circuit, parameters, found = presenter.plan.circuit, presenter.parameters(), []
+    circuit, parameters, results = presenter.plan.circuit, presenter.parameters(), []
     for network in range(test.ensemble):
         with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
-            found.append(measures.measure(presenter, stimuli, test, "test", presentation, votes).values)
+            results.append(measures.measure(presenter, stimuli, test, "test", presentation, votes).values)
     share = contradicted_share(circuit, parameters)
     values: Values = {SPIKE_CONTRADICTED: share} if share else {}
-    values |= {f"{name}_network": np.array([each[name] for each in found]) for name in found[0]}
+    values |= {f"{name}_network": np.array([result[name] for result in results]) for name in results[0]}
     if votes is not None:
-        found = measures.of_votes(stimuli, test, "test", votes, test.ensemble)
-        values |= {f"{name}_ensemble": value for name, value in found.items()}
+        of_ensemble = measures.of_votes(stimuli, test, "test", votes, test.ensemble)
+        values |= {f"{name}_ensemble": value for name, value in of_ensemble.items()}
     return values

@@ -1,4 +1,4 @@
-"""What a trained circuit makes of a text: the next symbol after each one, and texts that it goes on with by itself."""
+"""What a trained circuit makes of a text: the next symbol after each one, and texts that continue a prompt."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,19 @@ from neuro_mpc.network.plan import Plan
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.sampling import draw_weights
+from neuro_mpc.simulation.sampling import Weights, draw_weights
 from neuro_mpc.simulation.trained import Source, Trained, load_trained
 from neuro_mpc.stimuli.interface import END, UNKNOWN
 
 NO_SYMBOL = -1
+
+
+@dataclass
+class _Network:
+    """Weights drawn from a trained circuit, and the neural state after the last symbol; None before the first."""
+
+    weights: Weights
+    state: dict[str, np.ndarray] | None = None
 
 
 class Reader:
@@ -32,7 +41,7 @@ class Reader:
     run           a run file of a text or a toy language, or the opened run
     presentation  the snapshot to read with; None: the last one
     texts         texts that are read side by side
-    networks      read with so many networks drawn from the learned distributions, and mean outputs; 0: with the
+    networks      number of networks drawn from the learned distributions, whose outputs are averaged; 0: the
                   circuit as it learned, every input drawn from its mean and variance
     mean_weights  every weight at its mean
     seed          feeds the noise and the networks; None: that of the run
@@ -40,7 +49,7 @@ class Reader:
 
     symbols       their names by number
 
-    Raises RunFileError for a run without symbols, RunError for a number of texts or networks that cannot be.
+    Raises RunFileError for a run without symbols, RunError for numbers of texts or networks that are too small.
     """
 
     def __init__(
@@ -81,10 +90,10 @@ class Reader:
             if self.mean_weights:
                 stack.enter_context(self._presenter.noiseless())
             self._stack = stack.pop_all()
-        weights = (
-            draw_weights(plan.circuit, self.trained.parameters, self.seed, each) for each in range(self.networks)
-        )
-        self._drawn = [(each, None) for each in weights]
+        self._drawn = [
+            _Network(draw_weights(plan.circuit, self.trained.parameters, self.seed, network))
+            for network in range(self.networks)
+        ]
         return self
 
     def __exit__(self, *problem) -> None:
@@ -106,7 +115,7 @@ class Reader:
 
     def joined(self, prompt: str, symbols: np.ndarray) -> str:
         """The text of a prompt and the numbers of the symbols after it, (symbol,)."""
-        return self._source.joined(self._table, prompt, [self.symbols[each] for each in symbols])
+        return self._source.joined(self._table, prompt, [self.symbols[symbol] for symbol in symbols])
 
     @property
     def end(self) -> int:
@@ -118,7 +127,7 @@ class Reader:
         if not self._drawn:
             output = self._read(symbols)
         else:
-            outputs = [self._read_with(number, symbols) for number in range(len(self._drawn))]
+            outputs = [self._read_with(network, symbols) for network in self._drawn]
             output = np.mean(outputs, axis=0)
         self._count += 1
         return output
@@ -126,16 +135,15 @@ class Reader:
     def _read(self, symbols: np.ndarray) -> np.ndarray:
         nothing = np.full((1, self.texts), NO_SYMBOL)
         self._presenter.predict(np.asarray(symbols)[None], nothing, "reading", self._count, carrying=self._count > 0)
-        return np.exp(self._presenter.log_output()[0])
+        return np.exp(self._presenter.neural_state.log_output()[0])
 
-    def _read_with(self, number: int, symbols: np.ndarray) -> np.ndarray:
-        """Read with one of the networks, which goes on from its own state."""
-        weights, state = self._drawn[number]
-        with self._presenter.fixed_weights(weights):
-            if state is not None:
-                self._presenter.carry(state)
+    def _read_with(self, network: _Network, symbols: np.ndarray) -> np.ndarray:
+        """Read with one of the networks, which continues from its own state."""
+        with self._presenter.fixed_weights(network.weights):
+            if network.state is not None:
+                self._presenter.carry(network.state)
             output = self._read(symbols)
-        self._drawn[number] = weights, self._presenter.carried()
+        network.state = self._presenter.carried()
         return output
 
 
@@ -183,15 +191,15 @@ def generate(
         raise RunError(f"a length of {length}, a temperature of {temperature}", hint="1 or more, 0 or more")
     with Reader(run, texts=number, **reading) as reader:
         rng = np.random.default_rng([reader.seed, number])
-        begun = [each for each in (reader.end, *reader.numbers(prompt)) if each != NO_SYMBOL]
-        if not begun:
-            raise RunError("there is nothing to go on from", hint=f'a prompt, such as "{reader.symbols[0]}"')
-        for symbol in begun:
+        beginning = [symbol for symbol in (reader.end, *reader.numbers(prompt)) if symbol != NO_SYMBOL]
+        if not beginning:
+            raise RunError("there is no text to continue", hint=f'a prompt, such as "{reader.symbols[0]}"')
+        for symbol in beginning:
             output = reader.read(np.full(number, symbol))
-        chosen = [_chosen(output, temperature, rng)]
-        while len(chosen) < length:
-            chosen.append(_chosen(reader.read(chosen[-1]), temperature, rng))
-        return [reader.joined(prompt, text) for text in np.stack(chosen, axis=1)]
+        symbols = [_drawn_symbols(output, temperature, rng)]
+        while len(symbols) < length:
+            symbols.append(_drawn_symbols(reader.read(symbols[-1]), temperature, rng))
+        return [reader.joined(prompt, text) for text in np.stack(symbols, axis=1)]
 
 
 def next_symbols(run: Source, text: str, **reading) -> xr.DataArray:
@@ -229,10 +237,10 @@ def next_symbols(run: Source, text: str, **reading) -> xr.DataArray:
     """
     with Reader(run, **reading) as reader:
         if reader.end == NO_SYMBOL:
-            raise RunFileError("the symbols of this run have no <eos> to begin with", hint="a run of a text")
-        read = [reader.end, *reader.numbers(text)]
-        outputs = [reader.read(np.array([symbol]))[0] for symbol in read]
-        following = [reader.symbols[each] for each in (*read[1:], reader.end)]
+            raise RunFileError("the symbols of this run have no <eos> to start from", hint="a run of a text")
+        symbols = [reader.end, *reader.numbers(text)]
+        outputs = [reader.read(np.array([symbol]))[0] for symbol in symbols]
+        following = [reader.symbols[symbol] for symbol in (*symbols[1:], reader.end)]
         return xr.DataArray(
             np.stack(outputs),
             dims=("position", "symbol"),
@@ -246,7 +254,7 @@ def next_symbols(run: Source, text: str, **reading) -> xr.DataArray:
         )
 
 
-def _chosen(output: np.ndarray, temperature: float, rng: np.random.Generator) -> np.ndarray:
+def _drawn_symbols(output: np.ndarray, temperature: float, rng: np.random.Generator) -> np.ndarray:
     """One symbol for each text, from probabilities (text, symbol)."""
     if temperature == 0:
         return output.argmax(axis=1)

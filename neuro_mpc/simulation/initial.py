@@ -24,16 +24,16 @@ Parameters = dict[str, dict[str, np.ndarray]]
 def draw(circuit: Circuit, protocol: Protocol, seed: int) -> Parameters:
     """projection → parameter → initial values (n_post, n_pre), float64, of a sized circuit.
 
-    A value of the protocol's ``learning.initial`` goes before that of the projection, and that before the one
-    of the synapse type; PROJECTION.PARAMETER goes before PARAMETER. Every parameter of every projection has a
+    A value of the protocol's ``learning.initial`` takes precedence over that of the projection, and that over the one
+    of the synapse type; PROJECTION.PARAMETER takes precedence over PARAMETER. Every parameter of every projection has a
     random stream of its own, so that a change of one leaves the others as they were.
 
     Raises DescriptionError where values leave their bounds, are not finite, or make a negative variance.
     """
     _refuse_unknown(circuit, protocol)
-    drawn = {name: _projection(circuit, protocol, name, seed) for name in circuit.projection}
-    refuse_impossible(circuit, drawn)
-    return drawn
+    parameters = {name: _projection(circuit, protocol, name, seed) for name in circuit.projection}
+    refuse_impossible(circuit, parameters)
+    return parameters
 
 
 def refuse_impossible(circuit: Circuit, parameters: Parameters) -> None:
@@ -51,54 +51,56 @@ def _projection(circuit: Circuit, protocol: Protocol, name: str, seed: int) -> d
 def _parameter(
     circuit: Circuit, protocol: Protocol, projection: str, name: str, parameter: Parameter, seed: int
 ) -> np.ndarray:
-    value, where = _chosen(circuit, protocol, projection, name)
+    value, place = _stated_value(circuit, protocol, projection, name)
     try:
-        expression = parse(value, SIZES, random=True, **where)
+        expression = parse(value, SIZES, random=True, **place)
         values = _values(expression, circuit.shape(projection), generator(seed, projection, name))
     except (ValueError, MemoryError) as problem:
-        raise DescriptionError(str(problem), found=value, **where) from None
+        raise DescriptionError(str(problem), found=value, **place) from None
     low = -np.inf if parameter.low is None else parameter.low
     high = np.inf if parameter.high is None else parameter.high
     if not np.isfinite(values).all():
-        raise DescriptionError("gives values that are not finite", found=value, **where)
+        raise DescriptionError("gives values that are not finite", found=value, **place)
     if (outside := (values < low) | (values > high)).any():
         raise DescriptionError(
             f"{name} out of bounds: {outside.sum()} of {values.size} values, such as {values[outside][0]:g}",
             found=value,
-            expected=bounds_text(parameter),
-            **where,
+            expected=bounds_text(parameter.low, parameter.high),
+            **place,
         )
     return values
 
 
-def _chosen(circuit: Circuit, protocol: Protocol, projection: str, name: str) -> tuple[object, dict[str, str]]:
+def _stated_value(
+    circuit: Circuit, protocol: Protocol, projection: str, name: str
+) -> tuple[str | float, dict[str, str]]:
     """The initial value that counts, and where it stands."""
-    overrides, described = protocol.learning.initial, circuit.projection[projection]
-    own = overrides.get(projection)
+    overrides, table = protocol.learning.initial, circuit.projection[projection]
+    own, common = overrides.get(projection), overrides.get(name)
     if isinstance(own, Mapping) and name in own:
         return own[name], {"source": protocol.name, "key": f"learning.initial.{projection}.{name}"}
-    if name in overrides and not isinstance(overrides[name], Mapping):
-        return overrides[name], {"source": protocol.name, "key": f"learning.initial.{name}"}
-    if name in described.initial:
-        return described.initial[name], {
+    if common is not None and not isinstance(common, Mapping):
+        return common, {"source": protocol.name, "key": f"learning.initial.{name}"}
+    if name in table.initial:
+        return table.initial[name], {
             "source": circuit.name,
             "key": f"projection.{projection}.initial.{name}",
         }
-    key = f"synapse.{described.synapse}.parameter.{name}.initial"
-    return circuit.synapse[described.synapse].parameter[name].initial, {"source": circuit.name, "key": key}
+    key = f"synapse.{table.synapse}.parameter.{name}.initial"
+    return circuit.synapse[table.synapse].parameter[name].initial, {"source": circuit.name, "key": key}
 
 
 def _values(expression: sympy.Expr, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """The expression for every synapse of a projection, its random calls drawn in the order of the text."""
     n_post, n_pre = shape
     values: dict[str, object] = {"n": float(n_pre), "n_pre": float(n_pre), "n_post": float(n_post)}
-    calls = sorted(expression.atoms(RandomCall), key=lambda call: int(call.args[-1].name[1:]))
-    drawn = {call: sympy.Symbol(f"{call.args[-1].name} drawn", real=True) for call in calls}
+    calls = sorted(expression.atoms(RandomCall), key=lambda call: int(call.label.removeprefix("#")))
+    symbols = {call: sympy.Symbol(f"{call.label} drawn", real=True) for call in calls}
     with np.errstate(all="ignore"):  # what is not finite is refused by the caller
-        for call, symbol in drawn.items():
-            args = [evaluate(arg.xreplace(drawn), values) for arg in call.args[:-1]]
+        for call, symbol in symbols.items():
+            args = [evaluate(arg.xreplace(symbols), values) for arg in call.args[:-1]]
             values[symbol.name] = _draw(call, args, shape, rng)
-        return np.array(np.broadcast_to(evaluate(expression.xreplace(drawn), values), shape))
+        return np.array(np.broadcast_to(evaluate(expression.xreplace(symbols), values), shape))
 
 
 def _draw(call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -107,12 +109,14 @@ def _draw(call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], rng:
             raise ValueError(f"identity() needs as many receivers as senders, here {shape[0]} and {shape[1]}")
         return np.eye(shape[0])
     if isinstance(call, normal):
-        if (args[1] < 0).any():
+        mean, deviation = args
+        if (deviation < 0).any():
             raise ValueError("normal(mean, std) needs std ≥ 0")
-        return rng.normal(*args, shape)
-    if (args[0] > args[1]).any():
+        return rng.normal(mean, deviation, shape)
+    low, high = args
+    if (low > high).any():
         raise ValueError("uniform(low, high) needs low ≤ high")
-    return rng.uniform(*args, shape)
+    return rng.uniform(low, high, shape)
 
 
 def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
@@ -120,22 +124,20 @@ def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
 
     A parameter of a shipped synapse type may be absent from the circuit: a protocol serves several circuits.
     """
-    here = {parameter for synapse in circuit.synapse.values() for parameter in synapse.parameter}
-    elsewhere = {
-        parameter for name in shipped.files("synapse") for parameter in shipped.synapse_type(name)["parameter"]
-    }
+    names = {parameter for synapse in circuit.synapse.values() for parameter in synapse.parameter}
+    shipped_names = shipped.synapse_parameters()
     for name in protocol.learning.rate_factor:
-        if name not in here | elsewhere:
+        if name not in names | shipped_names:
             raise DescriptionError(
                 "unknown parameter",
                 source=protocol.name,
                 key=f"learning.rate_factor.{name}",
-                expected=", ".join(sorted(here | elsewhere)),
-                hint=did_you_mean(name, here | elsewhere),
+                expected=", ".join(sorted(names | shipped_names)),
+                hint=did_you_mean(name, names | shipped_names),
             )
     for name, value in protocol.learning.initial.items():
         is_table = isinstance(value, Mapping)
-        kind, known = ("projection", set(circuit.projection)) if is_table else ("parameter", here | elsewhere)
+        kind, known = ("projection", set(circuit.projection)) if is_table else ("parameter", names | shipped_names)
         if name not in known:
             raise DescriptionError(
                 f"unknown {kind}",
@@ -145,13 +147,13 @@ def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
                 hint=did_you_mean(name, known),
             )
         if is_table:
-            _refuse_unknown_parameters(circuit, protocol, name, value, elsewhere)
+            _refuse_unknown_parameters(circuit, protocol, name, value, shipped_names)
 
 
 def _refuse_unknown_parameters(
-    circuit: Circuit, protocol: Protocol, projection: str, values: Mapping[str, object], elsewhere: set[str]
+    circuit: Circuit, protocol: Protocol, projection: str, values: Mapping[str, object], shipped_names: set[str]
 ) -> None:
-    known = {*circuit.synapse[circuit.projection[projection].synapse].parameter, *elsewhere}
+    known = {*circuit.synapse[circuit.projection[projection].synapse].parameter, *shipped_names}
     for name in values:
         if name not in known:
             raise DescriptionError(
@@ -168,10 +170,10 @@ def _refuse_impossible_moments(circuit: Circuit, projection: str, parameters: Ma
     synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
     for moment, formula in (("mean", synapse.mean), ("variance", synapse.variance)):
         with np.errstate(all="ignore"):
-            found = evaluate(parse(formula, values), values)
+            moment_values = evaluate(parse(formula, values), values)
         # Rounding may leave a variance that is zero a little below it.
-        slack = 1e-12 * max(1.0, float(np.abs(found).max(initial=0.0))) if moment == "variance" else np.inf
-        if not (np.isfinite(found).all() and (found >= -slack).all()):
+        slack = 1e-12 * max(1.0, float(np.abs(moment_values).max(initial=0.0))) if moment == "variance" else np.inf
+        if not (np.isfinite(moment_values).all() and (moment_values >= -slack).all()):
             problem = f"the parameters of {projection} make a {moment} that is negative or not finite"
             raise DescriptionError(problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=formula)
 
@@ -180,18 +182,18 @@ def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapp
     """A weight that is zero with probability p has at least the variance μ² p/(1 − p)."""
     name = circuit.projection[projection].synapse
     synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
-    where = {"source": circuit.name, "key": f"synapse.{name}.spike", "found": synapse.spike}
+    place = {"source": circuit.name, "key": f"synapse.{name}.spike", "found": synapse.spike}
     with np.errstate(all="ignore"):
         mean, variance, spike = (
             evaluate(parse(text, values), values) for text in (synapse.mean, synapse.variance, synapse.spike)
         )
         too_small = contradicted(mean, variance, spike)
     if not ((spike >= 0) & (spike <= 1)).all():
-        raise DescriptionError(f"the parameters of {projection} make no probability", expected="0 to 1", **where)
+        raise DescriptionError(f"the parameters of {projection} make no probability", expected="0 to 1", **place)
     if too_small.any():
         raise DescriptionError(
-            f"weights of {projection} that are zero so often vary more than the variance says, "
+            f"with this spike the weights of {projection} vary more than their variance says, "
             f"in {too_small.sum():,} of {too_small.size:,} synapses",
             expected="variance ≥ mean**2*spike/(1 - spike)",
-            **where,
+            **place,
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Split, Stimuli
 
 
 @dataclass
@@ -23,10 +23,10 @@ class TestResult:
 
 
 def measure(
-    presenter: Presenter, stimuli: Stimuli, test: Test, split: str, presentation: int, votes: np.ndarray | None = None
+    presenter: Presenter, stimuli: Stimuli, test: Test, split: Split, presentation: int, votes: np.ndarray | None = None
 ) -> TestResult:
-    """What `test` measures on the trials of a split, after so many presentations; `votes` as in `accuracy` and
-    `perplexity`. What is learned of a stream goes on afterwards as if there had been no test."""
+    """What `test` measures on the trials of a split, after a number of presentations; `votes` as in `accuracy`
+    and `perplexity`. Learning of a stream continues afterwards as if there had been no test."""
     with presenter.aside():
         if test.measure == "correct-letter-ratio":
             return correct_letter_ratio(presenter, stimuli, split, presentation, test.generate)
@@ -35,17 +35,17 @@ def measure(
         return accuracy(presenter, stimuli, split, presentation, votes)
 
 
-def no_votes(stimuli: Stimuli, test: Test, split: str) -> np.ndarray | None:
+def no_votes(stimuli: Stimuli, test: Test, split: Split) -> np.ndarray | None:
     """The votes of a measure before any network has voted; None where networks cannot vote."""
-    steps = _read(stimuli)
+    steps = _steps_read(stimuli)
     return {
         "accuracy": lambda: np.zeros((steps, stimuli.size(split), stimuli.classes), np.float32),
         "perplexity": lambda: np.full((steps, stimuli.size(split)), -np.inf),
     }.get(test.measure, lambda: None)()
 
 
-def of_votes(stimuli: Stimuli, test: Test, split: str, votes: np.ndarray, networks: int) -> dict[str, float]:
-    """The measure of the mean output of so many networks."""
+def of_votes(stimuli: Stimuli, test: Test, split: Split, votes: np.ndarray, networks: int) -> dict[str, float]:
+    """The measure of the mean output of these networks."""
     labels = stimuli.labels(split, np.arange(votes.shape[1]))
     if test.measure == "accuracy":
         return {"accuracy": float(_hits(votes, labels).mean())}
@@ -54,7 +54,7 @@ def of_votes(stimuli: Stimuli, test: Test, split: str, votes: np.ndarray, networ
 
 
 def accuracy(
-    presenter: Presenter, stimuli: Stimuli, split: str, presentation: int, votes: np.ndarray | None = None
+    presenter: Presenter, stimuli: Stimuli, split: Split, presentation: int, votes: np.ndarray | None = None
 ) -> TestResult:
     """Mean loss per trial (`mean_loss`), and the fraction of read-outs whose most probable class is the right one.
 
@@ -67,13 +67,13 @@ def accuracy(
         if votes is not None:
             votes[:, trials] += output
     losses, hits = np.concatenate(losses), np.concatenate(hits)
-    return TestResult({"test_loss": mean_loss(losses, hits.size, _read(stimuli)), "accuracy": float(hits.mean())})
+    return TestResult({"test_loss": mean_loss(losses, hits.size, _steps_read(stimuli)), "accuracy": float(hits.mean())})
 
 
 def perplexity(
-    presenter: Presenter, stimuli: Stimuli, split: str, presentation: int, votes: np.ndarray | None = None
+    presenter: Presenter, stimuli: Stimuli, split: Split, presentation: int, votes: np.ndarray | None = None
 ) -> TestResult:
-    """exp of the mean cross-entropy of all targets of a split, each counted once; loss and accuracy besides.
+    """exp of the mean cross-entropy of all targets of a split, each counted once; also loss and accuracy.
 
     votes   (step, trial) ln of a sum, to which the probabilities of the targets are added
     """
@@ -83,23 +83,23 @@ def perplexity(
         losses.append(loss)
         hits.append(_hits(output, labels))
         if votes is not None:
-            given = presenter.log_output()[:, : len(trials)]
-            of_targets = np.take_along_axis(given, np.maximum(labels, 0)[..., None], axis=2)[..., 0]
-            votes[:, trials] = np.logaddexp(votes[:, trials], of_targets)
+            log_output = presenter.neural_state.log_output()[:, : len(trials)]
+            log_probability = np.take_along_axis(log_output, np.maximum(labels, 0)[..., None], axis=2)[..., 0]
+            votes[:, trials] = np.logaddexp(votes[:, trials], log_probability)
     losses, hits = np.concatenate(losses), np.concatenate(hits)
     with np.errstate(over="ignore"):
         value = float(np.exp(losses.sum(dtype=np.float64) / len(hits)))
-    loss = mean_loss(losses, hits.size, _read(stimuli))
+    loss = mean_loss(losses, hits.size, _steps_read(stimuli))
     return TestResult({"test_loss": loss, "perplexity": value, "accuracy": float(hits.mean())})
 
 
-def mean_loss(losses: np.ndarray, targets: int, read: int) -> float:
-    """Mean of the losses (trial,) of trials of `read` targets each; where some are missing, a trial's share of them
-    counts, so that what a text is filled up with makes no loss smaller."""
-    return float(losses.mean()) * (losses.size * read / targets)
+def mean_loss(losses: np.ndarray, targets: int, per_trial: int) -> float:
+    """Mean of the losses (trial,) of trials of `per_trial` targets each; where some are missing, a trial counts by its
+    share of them, so that what a text is filled up with makes no loss smaller."""
+    return float(losses.mean()) * (losses.size * per_trial / targets)
 
 
-def _read(stimuli: Stimuli) -> int:
+def _steps_read(stimuli: Stimuli) -> int:
     """Steps of a trial that are read."""
     return stimuli.steps if stimuli.read == "every" else 1
 
@@ -110,23 +110,23 @@ def _hits(output: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _predictions(
-    presenter: Presenter, stimuli: Stimuli, split: str, presentation: int
+    presenter: Presenter, stimuli: Stimuli, split: Split, presentation: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Batch by batch: numbers of the trials (B,), output (step, B, class), loss (B,)."""
     size, batch = stimuli.size(split), presenter.plan.trials
     for count, start in enumerate(range(0, size, batch)):
-        shown = np.arange(start, start + batch) % size  # the last batch is filled up and cut again
+        trials = np.arange(start, start + batch) % size  # the last batch is filled up and cut again
         new = min(batch, size - start)
         output, loss = presenter.predict(
-            *stimuli.batch(split, shown), f"test {presentation}", count, carrying=stimuli.carries and start > 0
+            *stimuli.batch(split, trials), f"test {presentation}", count, carrying=stimuli.carries and start > 0
         )
-        yield shown[:new], output[:, :new], loss[:new]
+        yield trials[:new], output[:, :new], loss[:new]
 
 
 def correct_letter_ratio(
-    presenter: Presenter, stimuli: Stimuli, split: str, presentation: int, length: int
+    presenter: Presenter, stimuli: Stimuli, split: Split, presentation: int, length: int
 ) -> TestResult:
-    """Fraction of allowed transitions when each letter begins a string and the circuit goes on by itself
+    """Fraction of allowed transitions when each letter begins a string and the circuit continues it
     (Li, Qiu & Huang 2024, Eq. 31); the loss is that of held-out strings, where there are any."""
     ratio, sequences = generated_ratio(presenter, stimuli, length, f"generation {presentation}")
     values = {"correct_letter_ratio": ratio}
@@ -136,7 +136,7 @@ def correct_letter_ratio(
 
 
 def generated_ratio(presenter: Presenter, stimuli: Stimuli, length: int, purpose: str) -> tuple[float, np.ndarray]:
-    """The correct letter ratio of strings that go on from each letter, and these strings (trial, position)."""
+    """The correct letter ratio of strings that continue each letter, and these strings (trial, position)."""
     letters, batch = np.arange(stimuli.classes), presenter.plan.trials
     parts = [
         presenter.generate(letters[start : start + batch], length, f"{purpose} {start}")

@@ -1,7 +1,7 @@
 """Weights drawn from the distributions that a circuit has learned.
 
-Parameters may have learned a variance below that of their spike alone. Weights that are drawn are zero as often as the
-spike says, and then vary more than the variance says; `contradicted_share` tells of how many this holds.
+Parameters may have learned a variance below that of their spike alone. Drawn weights are then zero as often as the
+spike says, and vary more than the variance says; `contradicted_share` is the share of synapses for which this holds.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ def draw_weights(circuit: Circuit, parameters: Parameters, seed: int, network: i
     """
     return {
         name: drawn(
-            circuit.synapse[each.synapse],
+            circuit.synapse[projection.synapse],
             parameters[name],
             circuit.shape(name),
             generator(seed, "network", str(network), name),
         )
-        for name, each in circuit.projection.items()
+        for name, projection in circuit.projection.items()
     }
 
 
 def contradicted_share(circuit: Circuit, parameters: Parameters) -> float:
     """The share of all synapses of a sized circuit whose spike alone varies more than their variance says."""
-    found = [
-        contradicted(*_moments(circuit.synapse[each.synapse], parameters[name], circuit.shape(name)))
-        for name, each in circuit.projection.items()
+    masks = [
+        contradicted(*_moments(circuit.synapse[projection.synapse], parameters[name], circuit.shape(name)))
+        for name, projection in circuit.projection.items()
     ]
-    return sum(int(each.sum()) for each in found) / sum(each.size for each in found)
+    return sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks)
 
 
 def drawn(
@@ -56,10 +56,10 @@ def drawn(
     """
     mean, variance, spike = _moments(synapse, parameters, shape)
     present = rng.random(shape) >= spike
-    kept = np.where(spike < 1, 1 - spike, 1)
-    slab = mean / kept
-    # Rounding, or a spike that contradicts the variance, may leave less than nothing.
-    spread = np.sqrt(np.maximum((variance + mean**2) / kept - slab**2, 0))
+    probability = np.where(spike < 1, 1 - spike, 1)
+    slab = mean / probability
+    # Rounding, or a spike that contradicts the variance, may leave a negative number.
+    spread = np.sqrt(np.maximum((variance + mean**2) / probability - slab**2, 0))
     return present * (slab + spread * rng.standard_normal(shape))
 
 

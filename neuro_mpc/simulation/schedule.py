@@ -13,8 +13,8 @@ from neuro_mpc.randomness import generator
 class Course:
     """Presentations 0 … total − 1 over `trials` training trials in batches.
 
-    Each epoch goes through the trials in a new random order; what does not fill a batch waits for another epoch.
-    Streams are shown as they come; where they are carried on, each presentation of an epoch begins with the state in
+    Each epoch goes through the trials in a new random order; trials that do not fill a batch are left out of it.
+    Streams are shown in order; where state is carried over, each presentation of an epoch begins with the state in
     which the one before it ended.
     """
 
@@ -22,7 +22,7 @@ class Course:
         self.learning, self.trials, self.seed, self.streams, self.carries = learning, trials, seed, streams, carries
         self.batch = min(learning.batch, trials)
         self.per_epoch = trials // self.batch
-        self.total = learning.epochs * self.per_epoch if learning.presentations is None else learning.presentations
+        self.total = (learning.epochs or 0) * self.per_epoch + (learning.presentations or 0)  # one of both is given
         self._epoch, self._order = -1, np.empty(0, dtype=int)
 
     def batch_of(self, presentation: int) -> np.ndarray:
@@ -49,7 +49,7 @@ class Course:
             rate = max(rate * factor, schedule.floor)
         if schedule.kind == "step":
             unit = 1 if schedule.every_presentations else self.per_epoch
-            stretch = (schedule.every_presentations or schedule.every) * unit
+            stretch = schedule.stretch * unit
             first = schedule.first * unit if schedule.first else stretch
             stretches = max(0, 1 + (presentation - first) // stretch)
             rate = max(rate * schedule.factor**stretches, schedule.floor)

@@ -32,7 +32,7 @@ class Selection:
         self.parameters: Parameters | None = None
 
     def observe(self, presentation: int, values: Mapping[str, float], parameters: Callable[[], Parameters]) -> None:
-        """The values of a test after so many presentations; `parameters` reads the circuit's."""
+        """The values of a test after a number of presentations; `parameters` reads the circuit's."""
         value = values[self._measure]
         sign = -1 if self._measure in LOWER_IS_BETTER else 1
         if np.isnan(self.best) or sign * value > sign * self.best:
@@ -42,7 +42,7 @@ class Selection:
             self.factor *= self._falls
 
     def progress(self) -> dict[str, float]:
-        """The numbers to go on from, for a checkpoint."""
+        """The numbers to resume from, for a checkpoint."""
         return {"plateau_factor": self.factor, "best": self.best, "best_presentation": self.presentation}
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -56,13 +56,14 @@ class Selection:
     def restore(
         self, progress: Mapping[str, float], arrays: Mapping[str, np.ndarray], shape: Callable[[str], tuple[int, int]]
     ) -> None:
-        """Goes on from a checkpoint's numbers and arrays; `shape` is that of a projection."""
+        """Resumes from a checkpoint's numbers and arrays; `shape` is that of a projection."""
         self.factor, self.best = progress["plateau_factor"], progress["best"]
         self.presentation = int(progress["best_presentation"])
-        self.parameters = {} if arrays else None
+        parameters: Parameters = {}
         for key, array in arrays.items():
             _, projection, name = key.split(SEPARATOR)
-            self.parameters.setdefault(projection, {})[name] = array.reshape(shape(projection))
+            parameters.setdefault(projection, {})[name] = array.reshape(shape(projection))
+        self.parameters = parameters or None
 
 
 def is_selected(name: str) -> bool:

@@ -75,11 +75,11 @@ class Trained:
     @cached_property
     def sha256(self) -> str:
         """The SHA-256 of the circuit's description and of all parameters, in the order of their names."""
-        found = hashlib.sha256(self.circuit.to_toml().encode())
+        digest = hashlib.sha256(self.circuit.to_toml().encode())
         for projection, values in sorted(self.parameters.items()):
-            for name, each in sorted(values.items()):
-                found.update(f"{projection}.{name} {each.shape}".encode() + each.astype("<f8").tobytes())
-        return found.hexdigest()
+            for name, array in sorted(values.items()):
+                digest.update(f"{projection}.{name} {array.shape}".encode() + array.astype("<f8").tobytes())
+        return digest.hexdigest()
 
     def attributes(self) -> dict[str, str]:
         """The attributes by which a run file says what its run started from.
@@ -89,12 +89,12 @@ class Trained:
         dict of str to str
             Name → value.
         """
-        found = {
+        attributes = {
             "start_run": self.name,
             "start_presentation": str(self.presentation),
             "start_sha256": self.sha256,
         }
-        return {**found, "start_changed": self.changed} if self.changed else found
+        return {**attributes, "start_changed": self.changed} if self.changed else attributes
 
     def with_parameters(self, parameters: Mapping[str, Mapping[str, ArrayLike]], changed: str) -> Trained:
         """The same circuit with parameters of one's own, which runs that start from it tell of.
@@ -124,26 +124,26 @@ class Trained:
         'recurrent weights without variance'
         """
         if not changed.strip():
-            raise DescriptionError("what was changed is not told", key="changed", expected="a few words")
-        mine = {projection: dict(values) for projection, values in self.parameters.items()}
+            raise DescriptionError("does not say what was changed", key="changed", expected="a few words")
+        new = {projection: dict(values) for projection, values in self.parameters.items()}
         for projection, values in parameters.items():
-            _require(projection, mine, "projection", "parameters")
-            for name, each in values.items():
-                _require(name, mine[projection], "parameter", f"parameters.{projection}")
-                mine[projection][name] = self._own(projection, name, each)
-        initial.refuse_impossible(self.circuit, mine)
-        told = f"{self.changed}; {changed}" if self.changed else changed
-        return replace(self, parameters=mine, changed=told)
+            _require(projection, new, "projection", "parameters")
+            for name, value in values.items():
+                _require(name, new[projection], "parameter", f"parameters.{projection}")
+                new[projection][name] = self._own(projection, name, value)
+        initial.refuse_impossible(self.circuit, new)
+        changes = f"{self.changed}; {changed}" if self.changed else changed
+        return replace(self, parameters=new, changed=changes)
 
     def _own(self, projection: str, name: str, values: ArrayLike) -> np.ndarray:
-        where = {"key": f"parameters.{projection}.{name}"}
-        given, shape = np.asarray(values, dtype=float), self.circuit.shape(projection)
-        if given.ndim and given.shape != shape:
+        place = {"key": f"parameters.{projection}.{name}"}
+        array, shape = np.asarray(values, dtype=float), self.circuit.shape(projection)
+        if array.ndim and array.shape != shape:
             raise DescriptionError(
-                "has another shape than its synapses", found=given.shape, expected=f"{shape}, or a number", **where
+                "has another shape than its synapses", found=array.shape, expected=f"{shape}, or a number", **place
             )
-        described = self.circuit.synapse[self.circuit.projection[projection].synapse].parameter[name]
-        return _bounded(np.broadcast_to(given, shape).copy(), described, where)
+        parameter = self.circuit.synapse[self.circuit.projection[projection].synapse].parameter[name]
+        return _bounded(np.broadcast_to(array, shape).copy(), parameter, place)
 
     def at(self, presentation: int) -> Trained:
         """The same circuit at another snapshot.
@@ -204,23 +204,23 @@ class Trained:
             The circuit has other projections, parameters or sizes.
         """
         for name in circuit.projection:
-            wanted = set(circuit.synapse[circuit.projection[name].synapse].parameter)
-            there = self.parameters.get(name, {})
-            if set(there) != wanted:
+            needed = set(circuit.synapse[circuit.projection[name].synapse].parameter)
+            available = self.parameters.get(name, {})
+            if set(available) != needed:
                 raise RunFileError(
-                    f"{self.name} holds {_named(there)} of the projection {name!r}, "
-                    f"the circuit {circuit.name!r} needs {_named(wanted)}",
+                    f"{self.name} holds {_listed(available)} of the projection {name!r}, "
+                    f"the circuit {circuit.name!r} needs {_listed(needed)}",
                     hint="the circuit of the run",
                 )
             self._refuse_shape(circuit, name)
         return {name: self.parameters[name] for name in circuit.projection}
 
     def _refuse_shape(self, circuit: Circuit, projection: str) -> None:
-        shape, there = circuit.shape(projection), next(iter(self.parameters[projection].values())).shape
-        if shape != there:
-            found, needed = (" × ".join(map(str, each)) for each in (there, shape))
+        shape, own_shape = circuit.shape(projection), next(iter(self.parameters[projection].values())).shape
+        if shape != own_shape:
+            actual, needed = (" × ".join(map(str, sizes)) for sizes in (own_shape, shape))
             raise RunFileError(
-                f"{self.name} holds {found} synapses of the projection {projection!r}, here {needed} are needed",
+                f"{self.name} holds {actual} synapses of the projection {projection!r}, {needed} are needed here",
                 hint="a task as wide as that of the run, and populations of the size that they have there",
             )
 
@@ -266,65 +266,74 @@ def on_task_of(protocol: Protocol | ExperimentProtocol, trained: Trained) -> Pro
     return protocol.on(trained.protocol) if isinstance(protocol, ExperimentProtocol) else protocol
 
 
-def _read(run: xr.DataTree, source: Source, name: str, presentation: int | None) -> Trained:
+def _read(
+    run: xr.DataTree, source: str | os.PathLike[str] | xr.DataTree, name: str, presentation: int | None
+) -> Trained:
     circuit = circuit_of_run(str(run.attrs["circuit"]), f"the circuit of {name}")
     protocol = Protocol.from_toml(str(run.attrs["protocol"]), f"the protocol of {name}")
-    found = access.group(run, "synapses")
-    if found is None or set(found.children) != set(circuit.projection):
+    synapses = access.group(run, "synapses")
+    if synapses is None or set(synapses.children) != set(circuit.projection):
         raise access.lacking(run, "snapshot of all synapses", "protocol.recording.synapses_every=100")
-    there = _snapshots(run)
-    learned = _chosen(run, there, presentation)
-    parameters = {each: _parameters(run, circuit, each, learned, name) for each in circuit.projection}
+    snapshots = _snapshots(run)
+    snapshot = _snapshot(run, snapshots, presentation)
+    parameters = {
+        projection: _parameters(run, circuit, projection, snapshot, name) for projection in circuit.projection
+    }
     initial.refuse_impossible(circuit, parameters)
-    return Trained(source, name, circuit, protocol, access.number(run, "seed"), learned, there, parameters)
+    return Trained(source, name, circuit, protocol, access.number(run, "seed"), snapshot, snapshots, parameters)
 
 
 def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
     """The numbers of the snapshots that all projections have."""
-    kept = [set(map(int, node["presentation"].values)) for node in run["synapses"].children.values()]
-    return tuple(sorted(set.intersection(*kept)))
+    numbers = [set(map(int, node.dataset["presentation"].values)) for node in run["synapses"].children.values()]
+    return tuple(sorted(set.intersection(*numbers)))
 
 
-def _chosen(run: xr.DataTree, there: tuple[int, ...], presentation: int | None) -> int:
-    if presentation is None and there:
-        return int(next(iter(run["synapses"].children.values()))["presentation"].values[-1])  # what learning ended with
-    if presentation not in there:
-        shown = ", ".join(map(str, there[:8])) + (f" … {there[-1]}" if len(there) > 8 else "")
-        when = "" if presentation is None else f" after {presentation} presentations (there are: {shown})"
+def _snapshot(run: xr.DataTree, snapshots: tuple[int, ...], presentation: int | None) -> int:
+    if presentation is None and snapshots:
+        return int(
+            next(iter(run["synapses"].children.values())).dataset["presentation"].values[-1]
+        )  # what learning ended with
+    if presentation not in snapshots:
+        listing = ", ".join(map(str, snapshots[:8])) + (f" … {snapshots[-1]}" if len(snapshots) > 8 else "")
+        when = "" if presentation is None else f" after {presentation} presentations (there are: {listing})"
         setting = f"protocol.recording.synapses_every={presentation or 100}"
         raise access.lacking(run, f"snapshot of the synapses{when}", setting)
     return presentation
 
 
-def _parameters(run: xr.DataTree, circuit: Circuit, projection: str, learned: int, name: str) -> dict[str, np.ndarray]:
-    node = run[f"synapses/{projection}"]
-    row = int(np.flatnonzero(node["presentation"].values == learned)[-1])
-    found = {}
-    for parameter, described in circuit.synapse[circuit.projection[projection].synapse].parameter.items():
-        where = {"source": name, "key": f"synapses/{projection}/{parameter}"}
+def _parameters(run: xr.DataTree, circuit: Circuit, projection: str, snapshot: int, name: str) -> dict[str, np.ndarray]:
+    node = run[f"synapses/{projection}"].dataset
+    row = int(np.flatnonzero(node["presentation"].values == snapshot)[-1])
+    parameters = {}
+    for parameter, table in circuit.synapse[circuit.projection[projection].synapse].parameter.items():
+        place = {"source": name, "key": f"synapses/{projection}/{parameter}"}
         if parameter not in node.data_vars:
-            raise DescriptionError("is missing", **where)
+            raise DescriptionError("is missing", **place)
         values = node[parameter][row].values.astype(float)
         if values.shape != circuit.shape(projection):
             raise DescriptionError(
                 "has another shape than the circuit says",
                 found=values.shape,
                 expected=str(circuit.shape(projection)),
-                **where,
+                **place,
             )
-        found[parameter] = _bounded(values, described, where)
-    return found
+        parameters[parameter] = _bounded(values, table, place)
+    return parameters
 
 
-def _bounded(values: np.ndarray, described: Parameter, where: dict[str, str]) -> np.ndarray:
+def _bounded(values: np.ndarray, parameter: Parameter, place: dict[str, str]) -> np.ndarray:
     if not np.isfinite(values).all():
-        raise DescriptionError("has values that are not finite", **where)
-    low = -np.inf if described.low is None else described.low
-    high = np.inf if described.high is None else described.high
+        raise DescriptionError("has values that are not finite", **place)
+    low = -np.inf if parameter.low is None else parameter.low
+    high = np.inf if parameter.high is None else parameter.high
     slack = ROUNDING * np.maximum(1, np.abs(values))
     if (outside := (values < low - slack) | (values > high + slack)).any():
         raise DescriptionError(
-            "is out of bounds", found=float(values[outside][0]), expected=bounds_text(described), **where
+            "is out of bounds",
+            found=float(values[outside][0]),
+            expected=bounds_text(parameter.low, parameter.high),
+            **place,
         )
     return values
 
@@ -336,5 +345,5 @@ def _require(name: str, known: Iterable[str], kind: str, key: str) -> None:
         )
 
 
-def _named(parameters: Iterable[str]) -> str:
+def _listed(parameters: Iterable[str]) -> str:
     return ", ".join(sorted(parameters)) or "nothing"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -41,14 +41,16 @@ class DigitsStimuli(ImageStimuli):
     table = Digits
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
+        table = cast(Digits, protocol.stimulus)
         from sklearn.datasets import load_digits  # takes a second to import
 
-        pixels, labels = load_digits(return_X_y=True)
+        pixels, labels = map(np.asarray, load_digits(return_X_y=True))
         parts = stratified(labels)
         super().__init__(
             protocol,
             {split: pixels[part].astype(np.uint8) for split, part in parts.items()},
             {split: labels[part].astype(np.uint8) for split, part in parts.items()},
+            pixels_per_step=table.pixels_per_step,
             brightest=BRIGHTEST,
             classes=10,
         )
@@ -69,7 +71,7 @@ def stratified(labels: np.ndarray) -> dict[Split, np.ndarray]:
 def _spread(trials: np.ndarray, labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
     """`number` of the trials, evenly spread over the classes, and the others in their order."""
     by_class = np.argsort(labels[trials], kind="stable")
-    chosen = by_class[np.arange(number) * len(trials) // number]
-    taken = np.zeros(len(trials), bool)
-    taken[chosen] = True
-    return trials[taken], trials[~taken]
+    positions = by_class[np.arange(number) * len(trials) // number]
+    mask = np.zeros(len(trials), bool)
+    mask[positions] = True
+    return trials[mask], trials[~mask]

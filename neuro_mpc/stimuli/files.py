@@ -9,8 +9,8 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from neuro_mpc.descriptions.tables import problem
 from neuro_mpc.errors import DescriptionError
@@ -21,7 +21,7 @@ GZIP = b"\x1f\x8b"
 
 
 def refuse_paths(files: tuple[str, ...], checksums: Mapping[str, str]) -> None:
-    """Refuses what is no name of a file, or leads out of its folder without being a whole path; other checksums."""
+    """Refuses all but names of files and whole paths, so that none leads out of a folder; checksums of other files."""
     for name in files:
         if not name or "\0" in name or ".." in Path(name).parts or not Path(name).name or name.endswith("/"):
             raise problem(f"{name!r} is not the name of a file", hint="give the folder as data_dir, or the whole path")
@@ -36,27 +36,28 @@ def find(
     folder: str,
     checksums: Mapping[str, str],
     fetch: Callable[[list[str]], dict[str, Path]] = lambda names: {},
-    own: tuple[str, str] | None = None,
+    own_files: tuple[str, str] | None = None,
 ) -> list[Path]:
     """The paths of the named files: in `data_dir`, or else in $NEURO_MPC_DATA, its `folder`, the folder of downloads,
     the current folder.
 
     A data_dir is the only place looked at, and that of a whole path its own. `fetch` may download what is missing
     elsewhere and has a checksum, by which it is known to be of that data set: name → path. DescriptionError lists
-    what is missing and where to put it; `own` says what of one's own may be read instead, and by which settings.
+    what is missing and where to put it; `own_files` says which files of the user may be read instead, and by which
+    settings.
     """
     folders = _folders(data_dir, folder)
-    found = {name: next(iter(_candidates(folders, name)), None) for name in names}
-    missing = [name for name, path in found.items() if path is None]
-    fetched, failure = {}, ""
+    paths = {name: next(iter(_candidates(folders, name)), None) for name in names}
+    missing = [name for name, path in paths.items() if path is None]
+    downloaded, failure = {}, ""
     if missing and not data_dir and all(name in checksums for name in missing):
         try:
-            fetched = fetch(missing)
-        except (OSError, ValueError) as problem:  # no network, or not the file of the checksum
-            failure = f"; their download failed: {next(iter(str(problem).splitlines()), type(problem).__name__)}"
-    if missing and not fetched:
-        raise _missing(missing, checksums, folders, failure, own)
-    return [found[name] or fetched[name] for name in names]
+            downloaded = fetch(missing)
+        except (OSError, ValueError) as error:  # no network, or not the file of the checksum
+            failure = f"; their download failed: {next(iter(str(error).splitlines()), type(error).__name__)}"
+    if missing and not downloaded:
+        raise _missing(missing, checksums, folders, failure, own_files)
+    return [paths[name] or downloaded[name] for name in names]
 
 
 def downloads(folder: str) -> Path:
@@ -67,7 +68,7 @@ def downloads(folder: str) -> Path:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BufferedIOBase]:
     """A file to read, uncompressed on the way; DescriptionError that names it where it cannot be read."""
     try:
         with path.open("rb") as raw:
@@ -84,11 +85,11 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 def compare(content: bytes, path: Path, checksum: str | None) -> None:
     """DescriptionError where the sha256 of a file's uncompressed content is another one."""
-    if checksum and (found := hashlib.sha256(content).hexdigest()) != checksum.lower():
+    if checksum and (digest := hashlib.sha256(content).hexdigest()) != checksum.lower():
         raise DescriptionError(
             "the uncompressed content has another sha256",
             source=str(path),
-            found=found,
+            found=digest,
             expected=checksum,
             hint="the original file; for another data set --set protocol.stimulus.checksums={}",
         )
@@ -103,21 +104,21 @@ def _folders(data_dir: str | None, folder: str) -> list[Path]:
 
 def _candidates(folders: list[Path], name: str) -> Iterator[Path]:
     names = (name, f"{name}.gz", name.removesuffix(".gz"))
-    for folder in [*folders, *(each / TORCHVISION for each in folders)]:  # a whole path stays what it is
-        yield from (path for each in names if (path := folder / Path(each).expanduser()).is_file())
+    for folder in [*folders, *(folder / TORCHVISION for folder in folders)]:  # a whole path stays what it is
+        yield from (path for spelling in names if (path := folder / Path(spelling).expanduser()).is_file())
     for folder in folders:
         yield from _other_spellings(folder, name)
 
 
 def _other_spellings(folder: Path, name: str) -> Iterator[Path]:
     """Files of the same name but for the marks in it, as `train-images.idx3-ubyte`, or in a folder of that name."""
-    for found in [*_files(folder), *(each for inner in _folders_in(folder) for each in _files(inner))]:
-        if _spelled_plainly(found.name) == _spelled_plainly(name) and _belongs(found, folder, name):
-            yield found
+    for path in [*_files(folder), *(path for inner in _folders_in(folder) for path in _files(inner))]:
+        if _spelled_plainly(path.name) == _spelled_plainly(name) and _belongs(path, folder, name):
+            yield path
 
 
-def _belongs(found: Path, folder: Path, name: str) -> bool:
-    return found.parent == folder or _spelled_plainly(found.parent.name) == _spelled_plainly(name)
+def _belongs(path: Path, folder: Path, name: str) -> bool:
+    return path.parent == folder or _spelled_plainly(path.parent.name) == _spelled_plainly(name)
 
 
 def _spelled_plainly(name: str) -> str:
@@ -125,11 +126,11 @@ def _spelled_plainly(name: str) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [each for each in _entries(folder) if each.is_file()]
+    return [path for path in _entries(folder) if path.is_file()]
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    return [each for each in _entries(folder) if each.is_dir()]
+    return [path for path in _entries(folder) if path.is_dir()]
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -140,18 +141,22 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _missing(
-    missing: list[str], checksums: Mapping[str, str], folders: list[Path], failure: str, own: tuple[str, str] | None
+    missing: list[str],
+    checksums: Mapping[str, str],
+    folders: list[Path],
+    failure: str,
+    own_files: tuple[str, str] | None,
 ) -> DescriptionError:
     sums = {name: f", sha256 of the uncompressed file {sum_}" for name, sum_ in checksums.items()}
     lines = [f"{name} (or {name}.gz){sums.get(name, '')}" for name in missing]
-    there = [each.name for folder in folders[:1] for each in _files(folder)]
-    if there:
-        shown = ", ".join(there[:MOST_SHOWN]) + (", …" if len(there) > MOST_SHOWN else "")
-        lines.append(f"{folders[0]} holds {shown}")
+    contents = [path.name for folder in folders[:1] for path in _files(folder)]
+    if contents:
+        listing = ", ".join(contents[:MOST_SHOWN]) + (", …" if len(contents) > MOST_SHOWN else "")
+        lines.append(f"{folders[0]} holds {listing}")
     return DescriptionError(
         f"data files are missing{failure}:\n    " + "\n    ".join(lines),
         key="stimulus",
         expected=f"in {' or '.join(map(str, folders))}",
         hint="put them there, or name their folder: --set protocol.data_dir=FOLDER or the environment variable "
-        "NEURO_MPC_DATA" + (f"; for {own[0]} of your own add {own[1]}" if own else ""),
+        "NEURO_MPC_DATA" + (f"; for {own_files[0]} of your own add {own_files[1]}" if own_files else ""),
     )

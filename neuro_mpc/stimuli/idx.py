@@ -6,8 +6,9 @@ Format: two zero bytes, the type (8: unsigned bytes), the number of dimensions, 
 
 from __future__ import annotations
 
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal, Self, cast
+from typing import Annotated, Literal, Self, cast
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -19,6 +20,7 @@ from neuro_mpc.descriptions.tables import AtLeastOne, Count, Positive
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.files import compare, find, opened, refuse_paths
 from neuro_mpc.stimuli.images import ImageStimuli
+from neuro_mpc.stimuli.interface import Split
 from neuro_mpc.stimuli.mnist_download import download
 
 LARGEST = 2**31
@@ -27,9 +29,9 @@ TYPES = {8: ">u1", 9: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 BRIGHTEST = 255
 # The ranges that pixels are usually kept in; below the half of 255, they are taken for one of these.
 RANGES = (1, 15, 16, 31, 63, 100, 127)
-OWN = (
+OWN_FILES = (
     "files",
-    "--set protocol.stimulus.train_images=FILE and likewise train_labels, test_images, test_labels, with checksums={} "
+    "--set protocol.stimulus.train_images=FILE, likewise train_labels, test_images, test_labels, with checksums={} "
     "(the letters of EMNIST: transpose=true, first_label=1, classes=26)",
 )
 
@@ -82,47 +84,59 @@ class IdxStimuli(ImageStimuli):
     table = Idx
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
-        described = cast(Idx, protocol.stimulus)
-        images, labels, test_images, test_labels = _four(protocol, described)
-        images, test_images = _ordered(images, test_images, described.permute)
-        learned = _learned(protocol, described, len(labels))
-        first_held_out = len(labels) - described.validation
-        parts = {"train": slice(learned), "validation": slice(first_held_out, None)}
+        table = cast(Idx, protocol.stimulus)
+        images, labels, test_images, test_labels = _arrays(protocol, table)
+        images, test_images = _ordered(images, test_images, table.permute)
+        trials = _trials_to_learn(protocol, table, len(labels))
+        first_held_out = len(labels) - table.validation
+        images_of: dict[Split, np.ndarray] = {
+            "train": images[:trials],
+            "validation": images[first_held_out:],
+            "test": test_images,
+        }
+        labels_of: dict[Split, np.ndarray] = {
+            "train": labels[:trials],
+            "validation": labels[first_held_out:],
+            "test": test_labels,
+        }
         super().__init__(
             protocol,
-            {**{split: images[part] for split, part in parts.items()}, "test": test_images},
-            {**{split: labels[part] for split, part in parts.items()}, "test": test_labels},
-            brightest=described.brightest or BRIGHTEST,
-            classes=described.classes,
+            images_of,
+            labels_of,
+            pixels_per_step=table.pixels_per_step,
+            brightest=table.brightest or BRIGHTEST,
+            classes=table.classes,
         )
 
 
-def _four(protocol: Protocol, described: Idx) -> tuple[np.ndarray, ...]:
+def _arrays(protocol: Protocol, table: Idx) -> tuple[np.ndarray, ...]:
     """Training images (trials, P) and labels, test images and labels, checked alone and together."""
-    paths = find(described.files, protocol.data_dir, "mnist", described.checksums, download, OWN)
-    read = [read_idx(path, described.checksums.get(name)) for name, path in zip(described.files, paths, strict=True)]
-    for (images, labels), (image_path, label_path) in zip((read[:2], read[2:]), (paths[:2], paths[2:]), strict=True):
+    paths = find(table.files, protocol.data_dir, "mnist", table.checksums, download, OWN_FILES)
+    arrays = [read_idx(path, table.checksums.get(name)) for name, path in zip(table.files, paths, strict=True)]
+    for (images, labels), (image_path, label_path) in zip(
+        (arrays[:2], arrays[2:]), (paths[:2], paths[2:]), strict=True
+    ):
         _check_pair(images, labels, image_path, label_path)
-        _check_labels(labels, label_path, described)
-        _check_pixels(images, image_path, described.brightest)
-    images, labels, test_images, test_labels = read
-    labels, test_labels = (each - (described.first_label or 0) for each in (labels, test_labels))
-    if described.transpose:
-        images, test_images = (each.swapaxes(1, 2) for each in (images, test_images))
-    pixels, test_pixels = (each[0].size for each in (images, test_images))
+        _check_labels(labels, label_path, table)
+        _check_pixels(images, image_path, table.brightest)
+    images, labels, test_images, test_labels = arrays
+    labels, test_labels = (array - (table.first_label or 0) for array in (labels, test_labels))
+    if table.transpose:
+        images, test_images = (array.swapaxes(1, 2) for array in (images, test_images))
+    pixels, test_pixels = (array[0].size for array in (images, test_images))
     if pixels != test_pixels:
         raise DescriptionError(
             f"images of {test_pixels} pixels",
             source=str(paths[2]),
             expected=f"{pixels} pixels, as in {paths[0]}",
         )
-    if pixels % described.pixels_per_step:
-        fitting = ", ".join(str(each) for each in range(1, pixels + 1) if pixels % each == 0)
+    if pixels % table.pixels_per_step:
+        fitting = ", ".join(str(number) for number in range(1, pixels + 1) if pixels % number == 0)
         raise DescriptionError(
             f"does not divide the {pixels} pixels of an image",
             source=protocol.name,
             key="stimulus.pixels_per_step",
-            found=described.pixels_per_step,
+            found=table.pixels_per_step,
             expected=fitting,
         )
     return images.reshape(len(images), -1), labels, test_images.reshape(len(test_images), -1), test_labels
@@ -139,7 +153,7 @@ def read_idx(path: Path, checksum: str | None = None) -> np.ndarray:
         return _read(file, path, checksum)
 
 
-def _read(file: BinaryIO, path: Path, checksum: str | None) -> np.ndarray:
+def _read(file: BufferedIOBase, path: Path, checksum: str | None) -> np.ndarray:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or not 1 <= magic[3] <= 4:
         page = magic.lstrip()[:1] == b"<"
@@ -163,9 +177,9 @@ def _read(file: BinaryIO, path: Path, checksum: str | None) -> np.ndarray:
     # One byte more than needed tells a file that is too long without reading all of it.
     content = file.read(size + 1)
     if len(content) != size:
-        found = "longer" if len(content) > size else f"truncated: {len(content)} bytes"
+        is_longer = len(content) > size
         raise DescriptionError(
-            f"{found} than its header says" if len(content) > size else found,
+            "longer than its header says" if is_longer else f"truncated: {len(content)} bytes",
             source=str(path),
             expected=f"{size} bytes after the header",
             hint="copy or download the file again",
@@ -176,14 +190,14 @@ def _read(file: BinaryIO, path: Path, checksum: str | None) -> np.ndarray:
 
 def _check_pair(images: np.ndarray, labels: np.ndarray, image_path: Path, label_path: Path) -> None:
     swapped = "the files are swapped: each under the name of the other" if labels.ndim == 3 and images.ndim == 1 else ""
-    for array, path, wanted, what, expected in (
+    for array, path, dimensions, kind, expected in (
         (images, image_path, 3, "images", "trials × rows × columns"),
         (labels, label_path, 1, "labels", "one number per trial"),
     ):
-        if array.ndim != wanted:
-            found = " × ".join(map(str, array.shape))
+        if array.ndim != dimensions:
+            shape = " × ".join(map(str, array.shape))
             raise DescriptionError(
-                f"these are not {what}", source=str(path), found=found, expected=expected, hint=swapped
+                f"these are not {kind}", source=str(path), found=shape, expected=expected, hint=swapped
             )
     if len(images) != len(labels):
         raise DescriptionError(
@@ -193,17 +207,17 @@ def _check_pair(images: np.ndarray, labels: np.ndarray, image_path: Path, label_
         )
 
 
-def _check_labels(labels: np.ndarray, path: Path, described: Idx) -> None:
-    first = described.first_label or 0
+def _check_labels(labels: np.ndarray, path: Path, table: Idx) -> None:
+    first = table.first_label or 0
     if labels.dtype.kind == "f":
         raise DescriptionError("labels that are not whole numbers", source=str(path), expected="integers")
-    last, lowest, highest = first + described.classes - 1, int(labels.min()), int(labels.max())
+    last, lowest, highest = first + table.classes - 1, int(labels.min()), int(labels.max())
     if first <= lowest and highest <= last:
         return
     trial = int(labels.argmax() if highest > last else labels.argmin())
-    begins = lowest if described.first_label is None else min(first, lowest)
+    begins = lowest if table.first_label is None else min(first, lowest)
     settings = [f"--set protocol.stimulus.first_label={begins}"] if begins != first else []
-    if highest - begins >= described.classes:
+    if highest - begins >= table.classes:
         settings.append(f"--set protocol.stimulus.classes={highest - begins + 1}")
     raise DescriptionError(
         f"label {labels[trial]} of trial {trial} is out of range",
@@ -224,8 +238,8 @@ def _check_pixels(images: np.ndarray, path: Path, stated: float | None) -> None:
     if highest > (stated or BRIGHTEST):
         problem, brightest = "pixels brighter than white", float(highest)
     elif stated is None and 0 < highest <= RANGES[-1]:
-        problem = "pixels that are all dark, if white is 255"
-        brightest = next(each for each in RANGES if highest <= each)
+        problem = "pixels that are all dark if white is 255"
+        brightest = next(white for white in RANGES if highest <= white)
     else:
         return
     raise DescriptionError(
@@ -243,22 +257,22 @@ def _ordered(images: np.ndarray, test_images: np.ndarray, permute: bool) -> tupl
     return images[:, order], test_images[:, order]
 
 
-def _learned(protocol: Protocol, described: Idx, trials: int) -> int:
-    left = trials - described.validation
-    if left < 1:
+def _trials_to_learn(protocol: Protocol, table: Idx, trials: int) -> int:
+    rest = trials - table.validation
+    if rest < 1:
         raise DescriptionError(
             "leaves no trials to learn",
             source=protocol.name,
             key="stimulus.validation",
-            found=described.validation,
+            found=table.validation,
             expected=f"fewer than {trials}",
         )
-    if described.subset > left:
+    if table.subset > rest:
         raise DescriptionError(
-            "more trials than there are to learn",
+            "more trials than are left to learn",
             source=protocol.name,
             key="stimulus.subset",
-            found=described.subset,
-            expected=f"at most {left}",
+            found=table.subset,
+            expected=f"at most {rest}",
         )
-    return described.subset or left
+    return table.subset or rest

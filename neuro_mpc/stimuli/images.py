@@ -23,12 +23,13 @@ class ImageStimuli(Stimuli):
         images: Mapping[Split, np.ndarray],
         labels: Mapping[Split, np.ndarray],
         *,
-        brightest: int,
+        pixels_per_step: int,
+        brightest: float,
         classes: int,
     ):
         self._images, self._labels = dict(images), dict(labels)
         self._scale = np.float32(1 / brightest)
-        self.width = protocol.stimulus.pixels_per_step
+        self.width = pixels_per_step
         self.steps = self._images["train"].shape[1] // self.width
         self.classes, self.read = classes, protocol.target.read
         self.symbols = [str(number) for number in range(classes)]
@@ -41,9 +42,9 @@ class ImageStimuli(Stimuli):
         yield self._labels[split]
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
-        shown = self._images[split][trials].astype(np.float32, copy=False) * self._scale
-        return np.ascontiguousarray(shown.reshape(len(shown), self.steps, self.width).swapaxes(0, 1))
+        pixels = self._images[split][trials].astype(np.float32, copy=False) * self._scale
+        return np.ascontiguousarray(pixels.reshape(len(pixels), self.steps, self.width).swapaxes(0, 1))
 
     def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
-        named = self._labels[split][trials].astype(np.int64)
-        return np.tile(named, (self.steps if self.read == "every" else 1, 1))
+        labels = self._labels[split][trials].astype(np.int64)
+        return np.tile(labels, (self.steps if self.read == "every" else 1, 1))

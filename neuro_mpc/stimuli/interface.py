@@ -33,10 +33,10 @@ class Stimuli(ABC):
     steps    T
     read     "every" or "last"
     symbols  names of the classes
-    transitions    steps on the ring of symbols that a language allows; empty: there is no such language
+    transitions    steps on the ring of symbols that a language allows; empty: no such language
     predicts_next      the target of a step is the stimulus of the next one
     symbolic stimulus and target are numbers of symbols, one at each step, in place of one value for each unit
-    streams  trials that are shown side by side, each batch going on where the last one ended; 0: trials stand alone
+    streams  trials shown side by side, each batch continuing where the last one ended; 0: trials are independent
     carries  a batch of streams begins with the state in which the one before it ended
     """
 
@@ -92,8 +92,8 @@ class Stimuli(ABC):
 
     @classmethod
     def joined(cls, table: StimulusTable, prompt: str, symbols: Sequence[str]) -> str:
-        """The text that a trained circuit goes on with after a prompt."""
-        return prompt + "".join("\n" if each == END else each for each in symbols)
+        """A prompt and the symbols by which a trained circuit continues it, as text."""
+        return prompt + "".join("\n" if symbol == END else symbol for symbol in symbols)
 
     def content(self, split: Split) -> Iterator[np.ndarray]:
         """All that the trials of a split are made of, to tell data apart; their batches, where it is not stored."""

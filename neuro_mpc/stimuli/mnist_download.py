@@ -37,6 +37,6 @@ def _fetched(name: str) -> Path:
             SHA256[name],
             fname=f"{name}.gz",
             path=downloads("mnist"),
-            downloader=downloader,
+            downloader=downloader,  # pyright: ignore[reportArgumentType]  # pooch's own, with other parameter names
         )
     )

@@ -1,8 +1,8 @@
-"""Text as a stimulus: token by token, each to be followed by the next one.
+"""Text as a stimulus: token by token, each the target of the one before.
 
 The tokens of a file stand in one row, lines joined by ``<eos>``, and are cut into as many equally long streams as a
 presentation has trials (Zaremba, Sutskever & Vinyals, arXiv 1409.2329).  Presentation k shows step k·T … of all the
-streams, so that each trial goes on where the one before it ended.
+streams, so that each trial continues where the one before it ended.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from neuro_mpc.stimuli import text_file
 from neuro_mpc.stimuli.files import find, refuse_paths
 from neuro_mpc.stimuli.interface import END, SPLITS, UNKNOWN, Split, Stimuli
 
-OWN = ("a file", "--set protocol.stimulus.train=FILE")
-HELD_OUT = 20  # one part in so many lines, or tokens of fewer lines, for each split that has no file
+OWN_FILES = ("a file", "--set protocol.stimulus.train=FILE")
+HELD_OUT = 20  # one line in 20, or one token where there are fewer lines, for each split that has no file
 
 
 class Text(StimulusTable):
@@ -56,12 +56,12 @@ class Text(StimulusTable):
     def _names_plain_files(self) -> Self:
         refuse_paths(self.files, self.checksums)
         if self.vocabulary in (1, 2):
-            raise problem("leaves no words besides <unk> and <eos>", expected="0, or at least 3")
+            raise problem("leaves no words but <unk> and <eos>", expected="0, or at least 3")
         return self
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of the files that are there."""
+        """Names of the files that are given."""
         return tuple(name for name in (self.train, self.validation, self.test) if name)
 
 
@@ -80,26 +80,27 @@ class TextStimuli(Stimuli):
     symbolic = predicts_next = True
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
-        described = cast(Text, protocol.stimulus)
-        found = _splits(protocol, described)
-        self.vocabulary = vocabulary(found["train"], described.vocabulary)
+        table = cast(Text, protocol.stimulus)
+        splits = _splits(protocol, table)
+        self.vocabulary = vocabulary(splits["train"], table.vocabulary)
         if len(self.vocabulary) > LARGEST:
             raise DescriptionError(
                 f"the text has {len(self.vocabulary):,} different tokens",
                 source=protocol.name,
                 key="stimulus.vocabulary",
-                found=described.vocabulary,
+                found=table.vocabulary,
                 expected=f"up to {LARGEST:,}",
             )
         self.symbols = list(self.vocabulary)
         self.width = self.classes = len(self.symbols)
-        self.steps, self.read, self.streams = described.steps, "every", protocol.learning.batch
-        self.carries = described.carry
-        _refuse_short(protocol, len(found["train"]), self.streams * self.steps)
-        self._tokens = {split: self.numbers(each) for split, each in found.items()}
+        self.steps, self.read, self.streams = table.steps, "every", protocol.learning.batch
+        self.carries = table.carry
+        _refuse_short(protocol, len(splits["train"]), self.steps)
+        self._tokens: dict[Split, np.ndarray] = {split: self.numbers(tokens) for split, tokens in splits.items()}
         unknown = self.vocabulary[UNKNOWN]
         self.unknown = {
-            split: int((self._tokens[split] == unknown).sum()) - each.count(UNKNOWN) for split, each in found.items()
+            split: int((self._tokens[split] == unknown).sum()) - tokens.count(UNKNOWN)
+            for split, tokens in splits.items()
         }
         self._columns = {split: self._in_streams(numbers, split) for split, numbers in self._tokens.items()}
 
@@ -127,10 +128,10 @@ class TextStimuli(Stimuli):
         length, part = -(-len(numbers) // self.streams), self.streams * self.steps
         if split == "train":
             length = len(numbers) // part * self.steps
-        whole = -(-length // self.steps) * self.steps
-        before = np.concatenate([[self.vocabulary[END]], numbers[:-1]]) if len(numbers) else numbers
-        columns = np.full((2, self.streams, whole), -1, np.int32)
-        for row, tokens in enumerate((before, numbers)):
+        padded_length = -(-length // self.steps) * self.steps
+        previous = np.concatenate([[self.vocabulary[END]], numbers[:-1]]) if len(numbers) else numbers
+        columns = np.full((2, self.streams, padded_length), -1, np.int32)
+        for row, tokens in enumerate((previous, numbers)):
             filled = np.full(self.streams * length, -1, np.int32)
             filled[: len(tokens)] = tokens[: self.streams * length]
             columns[row, :, :length] = filled.reshape(self.streams, length)
@@ -157,51 +158,48 @@ class TextStimuli(Stimuli):
 def vocabulary(tokens: Iterable[str], most: int) -> dict[str, int]:
     """token → number, by falling frequency, then by the alphabet; ``<unk>`` and ``<eos>`` are always in it.
 
-    most   tokens that are told apart at most; 0: all
+    most   its largest size; 0: no limit
     """
-    counted = Counter(tokens)
-    always = [UNKNOWN, END]
-    others = sorted(counted.keys() - set(always), key=lambda token: (-counted[token], token))
-    kept = others[: most - len(always)] if most else others
+    counts = Counter(tokens)
+    special = [UNKNOWN, END]
+    others = sorted(counts.keys() - set(special), key=lambda token: (-counts[token], token))
+    frequent = others[: most - len(special)] if most else others
     return {
         token: number
-        for number, token in enumerate(sorted([*kept, *always], key=lambda token: (-counted[token], token)))
+        for number, token in enumerate(sorted([*frequent, *special], key=lambda token: (-counts[token], token)))
     }
 
 
-def _splits(protocol: Protocol, described: Text) -> dict[Split, list[str]]:
+def _splits(protocol: Protocol, table: Text) -> dict[Split, list[str]]:
     """split → tokens; those without a file are held out from the end of the training file."""
-    paths = find(described.files, protocol.data_dir, "ptb", described.checksums, own=OWN)
-    read = {
-        name: text_file.lines(path, described.checksums.get(name))
-        for name, path in zip(described.files, paths, strict=True)
+    paths = find(table.files, protocol.data_dir, "ptb", table.checksums, own_files=OWN_FILES)
+    lines = {
+        name: text_file.lines(path, table.checksums.get(name)) for name, path in zip(table.files, paths, strict=True)
     }
-    named = {"test": described.test, "validation": described.validation}
-    found: dict[Split, list[str]] = {
-        split: tokens(read[name], described.level) for split, name in named.items() if name
-    }
-    without = [split for split, name in named.items() if not name]
-    held_out = _held_out_lines if len(read[described.train]) >= HELD_OUT else _held_out_tokens
-    found |= held_out(read[described.train], described, without)
-    return {split: found[split] for split in SPLITS}
+    names: dict[Split, str] = {"test": table.test, "validation": table.validation}
+    splits: dict[Split, list[str]] = {split: tokens(lines[name], table.level) for split, name in names.items() if name}
+    without: list[Split] = [split for split, name in names.items() if not name]
+    held_out = _held_out_lines if len(lines[table.train]) >= HELD_OUT else _held_out_tokens
+    splits |= held_out(lines[table.train], table, without)
+    return {split: splits[split] for split in SPLITS}
 
 
-def _held_out_lines(lines: list[str], described: Text, splits: list[Split]) -> dict[Split, list[str]]:
-    found: dict[Split, list[str]] = {}
+def _held_out_lines(lines: list[str], table: Text, splits: list[Split]) -> dict[Split, list[str]]:
+    parts: dict[Split, list[str]] = {}
     for split in splits:
-        kept = len(lines) - len(lines) // HELD_OUT
-        found[split], lines = tokens(lines[kept:], described.level), lines[:kept]
-    return {**found, "train": tokens(lines[: described.lines or None], described.level)}
+        end = len(lines) - len(lines) // HELD_OUT
+        parts[split], lines = tokens(lines[end:], table.level), lines[:end]
+    return {**parts, "train": tokens(lines[: table.lines or None], table.level)}
 
 
-def _held_out_tokens(lines: list[str], described: Text, splits: list[Split]) -> dict[Split, list[str]]:
+def _held_out_tokens(lines: list[str], table: Text, splits: list[Split]) -> dict[Split, list[str]]:
     """Of a text in a few long lines, which may be a single one."""
-    found: dict[Split, list[str]] = {}
-    learned, first = tokens(lines, described.level), len(tokens(lines[: described.lines or None], described.level))
+    parts: dict[Split, list[str]] = {}
+    rest, first = tokens(lines, table.level), len(tokens(lines[: table.lines or None], table.level))
     for split in splits:
-        kept = len(learned) - max(1, len(learned) // HELD_OUT)
-        found[split], learned = learned[kept:], learned[:kept]
-    return {**found, "train": learned[:first]}
+        end = len(rest) - max(1, len(rest) // HELD_OUT)
+        parts[split], rest = rest[end:], rest[:end]
+    return {**parts, "train": rest[:first]}
 
 
 def tokens(lines: Iterable[str], level: str) -> list[str]:
@@ -209,9 +207,9 @@ def tokens(lines: Iterable[str], level: str) -> list[str]:
     return [token for line in lines for token in (*(line.split() if level == "word" else line.strip()), END)]
 
 
-def _refuse_short(protocol: Protocol, tokens: int, presentation: int) -> None:
+def _refuse_short(protocol: Protocol, tokens: int, steps: int) -> None:
+    presentation = protocol.learning.batch * steps
     if tokens < presentation:
-        steps = protocol.stimulus.steps
         fits = (
             f"--set protocol.learning.batch={tokens // steps}" if tokens >= steps else "a longer text, or fewer steps"
         )

@@ -1,4 +1,4 @@
-"""A text file as lines: its encoding checked, characters that no text has refused, lines ended as editors end them."""
+"""A text file as lines: its encoding checked, unwanted characters refused, lines ended as editors end them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.files import GZIP, compare, opened
 
 LARGEST_TEXT = 2**31
-# What a file begins with that is no text in UTF-8: what it is, and the command that makes one of it.
+# The first bytes of files that are not text in UTF-8: what they are, and the command that converts them.
 BEGINNINGS = {
     b"\xff\xfe\x00\x00": ("UTF-32", "iconv -f utf-32 -t utf-8"),
     b"\x00\x00\xfe\xff": ("UTF-32", "iconv -f utf-32 -t utf-8"),
@@ -30,7 +30,7 @@ C1_OF_WINDOWS = range(0x80, 0xA0)
 
 
 def lines(path: Path, checksum: str | None) -> list[str]:
-    """The lines of a text in UTF-8 that are not blank; DescriptionError for what is no text.
+    """The lines of a text in UTF-8 that are not blank; DescriptionError for anything else.
 
     A line ends at a line feed, a carriage return, or both: other characters that Unicode calls separators end none.
     """
@@ -41,18 +41,18 @@ def lines(path: Path, checksum: str | None) -> list[str]:
     compare(content, path, checksum)
     text = _decoded(content, path).replace("\r\n", "\n").replace("\r", "\n")
     _refuse_control_characters(text, path)
-    found = [line for line in text.split("\n") if line.strip()]
-    if not found:
-        raise DescriptionError("there is no text in it", source=str(path), expected="one sentence per line")
-    return found
+    sentences = [line for line in text.split("\n") if line.strip()]
+    if not sentences:
+        raise DescriptionError("contains no text", source=str(path), expected="one sentence per line")
+    return sentences
 
 
 def _decoded(content: bytes, path: Path) -> str:
-    for beginning, (what, command) in BEGINNINGS.items():
+    for beginning, (kind, command) in BEGINNINGS.items():
         if content.startswith(beginning):
             to = f" > {_quoted(path)}.utf8" if "iconv" in command else ""
             raise DescriptionError(
-                f"is {'in ' if what.startswith('UTF') else ''}{what}",
+                f"is {'in ' if kind.startswith('UTF') else ''}{kind}",
                 source=str(path),
                 expected="text in UTF-8, plain or gzipped",
                 hint=f"{command} {_quoted(path)}{to}, and that file",
@@ -64,17 +64,17 @@ def _decoded(content: bytes, path: Path) -> str:
 
 
 def _not_utf8(content: bytes, place: int, path: Path) -> DescriptionError:
-    """No encoding can be told from its bytes for sure: the error shows what the most usual one makes of them."""
+    """Bytes do not reveal their encoding for certain: the error shows what the most common one makes of them."""
     start = max(content.rfind(b"\n", 0, place) + 1, place - BEFORE_BAD)
     part = content[start : place + AFTER_BAD].splitlines()[0]
-    read = part.decode("windows-1252", errors="replace")
+    decoded = part.decode("windows-1252", errors="replace")
     return DescriptionError(
         "is not text in UTF-8",
         source=f"{path}, line {content[:place].count(bytes([10])) + 1}",
         found=content[place : place + 8],
         expected="UTF-8",
         hint=f"iconv -f ENCODING -t utf-8 {_quoted(path)} > {_quoted(path)}.utf8, with the encoding in which it was "
-        f"written; windows-1252 reads this place as {read!r}",
+        f"written; windows-1252 reads this place as {decoded!r}",
     )
 
 
@@ -83,10 +83,10 @@ def _quoted(path: Path) -> str:
 
 
 def _refuse_control_characters(text: str, path: Path) -> None:
-    found = CONTROL.search(text)
-    if found is None:
+    match = CONTROL.search(text)
+    if match is None:
         return
-    character, line = found[0], text.count("\n", 0, found.start()) + 1
+    character, line = match[0], text.count("\n", 0, match.start()) + 1
     hint = f"the file without them: tr -d '\\{ord(character):03o}' < {_quoted(path)} > {_quoted(path)}.clean"
     if character == "\0":
         command = f"iconv -f utf-16le -t utf-8 {_quoted(path)} > {_quoted(path)}.utf8"
@@ -94,9 +94,9 @@ def _refuse_control_characters(text: str, path: Path) -> None:
     elif ord(character) in C1_OF_WINDOWS:
         hint = "the original file: such characters are left where windows-1252 was converted as if it were latin1"
     raise DescriptionError(
-        f"has a control character, U+{ord(character):04X}, which no text has",
+        f"has a control character, U+{ord(character):04X}, which does not belong in text",
         source=f"{path}, line {line}",
-        found=text[max(0, found.start() - BEFORE_BAD) : found.start() + AFTER_BAD],
+        found=text[max(0, match.start() - BEFORE_BAD) : match.start() + AFTER_BAD],
         expected="text in UTF-8",
         hint=hint,
     )

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
-from neuro_mpc.descriptions.tables import Positive, listed, problem
+from neuro_mpc.descriptions.tables import Listed, Positive, problem
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import Split, Stimuli, one_hot
@@ -35,7 +35,7 @@ class ToyLanguage(StimulusTable):
 
     source: Literal["toy-language"] = "toy-language"
     letters: Annotated[int, Field(ge=2, le=1000)] = 26
-    transitions: listed(int) = (2, 4)
+    transitions: Listed[int] = (2, 4)
     length: Annotated[int, Field(ge=2, le=1000)] = 11
     load: Positive = 10.0
 
@@ -59,7 +59,7 @@ class ToyLanguageStimuli(Stimuli):
     """Strings of the language, drawn without replacement; the target is the next letter.
 
     Learned are M = load · (number of free units) strings; of the others up to 1,000 each are held out for
-    test and validation: none where all strings are learned.
+    test and validation, none if all strings are learned.
 
     transitions, letters   as in the protocol
     """
@@ -74,10 +74,10 @@ class ToyLanguageStimuli(Stimuli):
         self.steps, self.read = language.length - 1, protocol.target.read
         self.symbols = _symbols(language.letters)
         self.predicts_next = self.read == "every"
-        learned = _learned(protocol, circuit)
-        held_out = min(MOST_HELD_OUT, (language.strings - learned) // 2)
-        codes = generator(seed, "toy-language").choice(language.strings, learned + 2 * held_out, replace=False)
-        parts = np.split(spelled(codes, language), [learned, learned + held_out])
+        number = _strings_to_learn(protocol, circuit)
+        held_out = min(MOST_HELD_OUT, (language.strings - number) // 2)
+        codes = generator(seed, "toy-language").choice(language.strings, number + 2 * held_out, replace=False)
+        parts = np.split(spelled(codes, language), [number, number + held_out])
         self._strings = dict(zip(("train", "test", "validation"), parts, strict=True))
 
     def size(self, split: Split) -> int:
@@ -97,8 +97,8 @@ class ToyLanguageStimuli(Stimuli):
         return one_hot(strings[:, :-1].T, self.width), one_hot(following, self.classes)
 
     def right(self, split: Split, trials: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        before = self._strings[split][trials, :-1].T
-        steps = answers - (before if self.read == "every" else before[-1:])
+        previous = self._strings[split][trials, :-1].T
+        steps = answers - (previous if self.read == "every" else previous[-1:])
         return np.isin(steps % self.classes, np.asarray(self.transitions) % self.classes)
 
     @property
@@ -124,20 +124,20 @@ def spelled(codes: np.ndarray, language: ToyLanguage) -> np.ndarray:
     return np.cumsum(letters, axis=-1) % language.letters
 
 
-def _learned(protocol: Protocol, circuit: Circuit) -> int:
-    units = sum(circuit.population[name].size for name in circuit.free)
+def _strings_to_learn(protocol: Protocol, circuit: Circuit) -> int:
+    units = sum(circuit.size_of(name) for name in circuit.free)
     language = cast(ToyLanguage, protocol.stimulus)
-    learned = round(language.load * units)
+    number = round(language.load * units)
     most = min(language.strings, MOST_LEARNED)
-    if not 1 <= learned <= most:
+    if not 1 <= number <= most:
         raise DescriptionError(
-            f"a load of {language.load:g} on {units} free units is {learned} strings",
+            f"a load of {language.load:g} on {units} free units is {number} strings",
             source=protocol.name,
             key="stimulus.load",
             found=language.load,
             expected=f"1 to {most} strings: a load of {1 / units:g} to {most / units:g}",
         )
-    return learned
+    return number
 
 
 def _symbols(letters: int) -> list[str]:

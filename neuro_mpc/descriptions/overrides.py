@@ -1,0 +1,115 @@
+"""Values set by dotted keys: put into the tables of a description, refused where a key names nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.tables import Table, fields, inner, open_table
+from neuro_mpc.errors import DescriptionError, did_you_mean
+
+# Mutually exclusive keys: setting one removes the other.
+ALTERNATIVES = [
+    ("learning.epochs", "learning.presentations"),
+    ("learning.schedule.every", "learning.schedule.every_presentations"),
+]
+
+
+def overridden(model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
+    """A copy of the tables of a description with other values; DescriptionError for a key that names nothing."""
+    new = copy.deepcopy(dict(tables))
+    if model is Protocol:
+        _without_alternatives(new, overrides)
+    _without_other_kinds(model, new, overrides)
+    for key, value in overrides.items():
+        _set(model, new, key, value)
+    return new
+
+
+def prefix(model: type[Table]) -> str:
+    """How the keys of a kind of description begin on the command line."""
+    return "circuit" if model is Circuit else "protocol"
+
+
+def _without_alternatives(tables: Mapping[str, Any], overrides: Mapping[str, object]) -> None:
+    for pair in ALTERNATIVES:
+        for key, other in (pair, pair[::-1]):
+            if key in overrides and other not in overrides:
+                _remove(tables, other)
+
+
+def _without_other_kinds(model: type[Table], tables: dict[str, Any], overrides: Mapping[str, object]) -> None:
+    """Another source of stimuli, kind of experiment or scheme keeps the keys that all have, and begins with its own."""
+    for key, value in overrides.items():
+        table, _, tag = key.rpartition(".")
+        current, kinds = tables.get(table), open_table(fields(model).get(table))
+        if not kinds or tag != kinds.tag or not isinstance(current, dict) or current.get(tag) == value:
+            continue
+        if inner(kinds, {tag: value}):
+            common = {name: entry for name, entry in current.items() if name in fields(kinds)}
+            tables[table] = {**common, tag: value}
+
+
+def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) -> None:
+    """Sets a dotted key; every table on the path must be one of the description, or one that was left out."""
+    table, schema = tables, model
+    *parents, last = key.split(".")
+    for depth, part in enumerate(parents):
+        path = f"{prefix(model)}.{'.'.join(parents[: depth + 1])}"
+        _require(schema, table, part, path, may_be_new=False)
+        annotation, schema = _within(schema, part, table.get(part))
+        table = table.setdefault(part, {})
+        if schema is None and isinstance(table, dict):
+            _refuse_unknown_form(annotation, table, path)
+        if schema is None or not isinstance(table, dict):
+            raise DescriptionError("is a value, not a table", source="--set", key=path, hint=f"{path}=VALUE")
+    _require(schema, table, last, f"{prefix(model)}.{key}", may_be_new=isinstance(value, Mapping))
+    table[last] = value
+
+
+def _remove(tables: Mapping[str, Any], key: str) -> None:
+    """Removes a dotted key if present."""
+    *parents, last = key.split(".")
+    table: Any = tables
+    for part in parents:
+        table = table.get(part) if isinstance(table, dict) else None
+    if isinstance(table, dict):
+        table.pop(last, None)
+
+
+def _require(schema: Any, table: Mapping[str, Any], part: str, path: str, may_be_new: bool) -> None:
+    """Refuses a part of a key that names no field of a table, and no entry of a table of named tables."""
+    if not isinstance(schema, tuple):
+        known = list(fields(schema))
+    elif isinstance(schema[0], type):
+        known = list(table)
+    else:
+        known = [part]
+    if part not in known and not (may_be_new and isinstance(schema, tuple)):
+        raise DescriptionError(
+            "unknown key",
+            source="--set",
+            key=path,
+            found=part,
+            expected=", ".join(known),
+            hint=did_you_mean(part, known),
+        )
+
+
+def _refuse_unknown_form(annotation: Any, table: Mapping[str, Any], path: str) -> None:
+    """Refuses the source, kind, scheme or optimiser of a table if nothing has its name."""
+    if kinds := open_table(annotation):
+        try:
+            kinds.registry.get(table.get(kinds.tag, kinds.default_tag))
+        except DescriptionError as error:
+            error.source, error.key = "--set", f"{path}.{kinds.tag}"
+            raise
+
+
+def _within(schema: Any, part: str, value: object) -> tuple[Any, Any]:
+    """The annotation of a part of a key, and what it holds where it has this value."""
+    annotation = schema[0] if isinstance(schema, tuple) else fields(schema)[part]
+    return annotation, inner(annotation, value)

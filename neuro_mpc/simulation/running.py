@@ -1,0 +1,159 @@
+"""A circuit in a running program: its parameters, the weights it works with, the state that it carries over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from neuro_mpc.errors import RunError
+from neuro_mpc.network.plan import Plan
+from neuro_mpc.network.plasticity import state_names
+from neuro_mpc.network.program import Program
+from neuro_mpc.rules.derivation import brian_name
+from neuro_mpc.simulation.initial import Parameters
+from neuro_mpc.simulation.sampling import Weights
+
+
+class RunningCircuit:
+    """The synapses and the lasting state of a circuit, read from a running program and set there.
+
+    carries   presentations may begin with the neural state in which the one before ended
+    """
+
+    def __init__(self, program: Program, plan: Plan, carries: bool = False):
+        self.program, self.plan, self._carries = program, plan, carries
+        self._packed: set[str] = set()  # directions in which products have packed the current weights
+
+    def load(self, parameters: Parameters) -> None:
+        """Set every synapse's parameters, (n_post, n_pre) each; the moments follow."""
+        for projection, values in parameters.items():
+            group = self.plan.synapses_name(projection)
+            self.program.set(**{f"{group}_{brian_name(name)}": value for name, value in values.items()})
+        self._phases(refreshing=True)
+
+    def parameters(self) -> Parameters:
+        """Every synapse's parameters now."""
+        return {
+            projection: {name: self._matrix(projection, brian_name(name)) for name in self._parameter_names(projection)}
+            for projection in self.plan.circuit.projection
+        }
+
+    @contextmanager
+    def noiseless(self) -> Iterator[None]:
+        """Within it every weight is its mean."""
+        self.program.set(noise_scale=0.0)
+        try:
+            yield
+        finally:
+            self.program.set(noise_scale=1.0)
+
+    @contextmanager
+    def fixed_weights(self, weights: Weights) -> Iterator[None]:
+        """Within it the circuit has these weights, (n_post, n_pre) each, without variance; only for prediction."""
+        self._packed.clear()
+        for projection, values in weights.items():
+            group = self.plan.synapses_name(projection)
+            variance = {f"{group}_v": 0.0} if self.plan.rules.synapses[projection].varies else {}
+            self.program.set(**{f"{group}_mu": values}, **variance)
+        try:
+            yield
+        finally:
+            self._phases(refreshing=True)
+
+    @contextmanager
+    def silenced(self, masks: Mapping[str, np.ndarray]) -> Iterator[None]:
+        """Within it weights are zero where the mask of a projection, bool (n_post, n_pre), is false; only for
+        prediction."""
+        self._packed.clear()
+        for projection, mask in masks.items():
+            moments = dict(zip(("mu", "v"), self.moments(projection)))
+            varies = self.plan.rules.synapses[projection].varies
+            group = self.plan.synapses_name(projection)
+            self.program.set(
+                **{f"{group}_{name}": values * mask for name, values in moments.items() if varies or name == "mu"}
+            )
+        try:
+            yield
+        finally:
+            self._phases(refreshing=True)
+
+    def moments(self, projection: str) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of every weight of a projection now, (n_post, n_pre) each."""
+        mean = self._matrix(projection, "mu")
+        return mean, self._matrix(projection, "v") if self.plan.rules.synapses[projection].varies else 0 * mean
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that learning carries from one presentation to the next, by the name of the program's variable."""
+        names = self._lasting()
+        return dict(zip(names, self.program.get(*names)))
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continue from a `state`; RunError where it is not one of this circuit."""
+        variables = self.program.manifest.variables
+        if {name: array.size for name, array in state.items()} != {
+            name: variables[name][1] for name in self._lasting()
+        }:
+            raise RunError(
+                "the saved synapses are not those of this circuit", hint="--overwrite starts from the beginning"
+            )
+        self.program.set(**state)
+        self._packed.clear()
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """The neural state with which the next presentation begins, by the name of the program's variable."""
+        names = self._carried()
+        return dict(zip(names, self.program.get(*names))) if names else {}
+
+    def carry(self, state: Mapping[str, np.ndarray]) -> None:
+        """Let the next presentation begin with this neural state."""
+        self.program.set(**state)
+
+    def _carried(self) -> list[str]:
+        """Names of the neural state that is carried over to the next presentation, if any."""
+        rates = [
+            self.plan.rate_name(name, squared)
+            for name in self.plan.circuit.population
+            if self.plan.rows[name].history
+            for squared in (False, True)
+        ]
+        return [name for name in rates if name in self.program.manifest.variables] if self._carries else []
+
+    def _lasting(self) -> list[str]:
+        """Parameters, what the optimiser remembers of them, the moments of the weights, and neural state."""
+        names = self._carried()
+        for projection in self.plan.circuit.projection:
+            variables = ["mu", "v", *self._learning_variables(projection)]
+            names += [f"{self.plan.synapses_name(projection)}_{name}" for name in variables]
+        return [name for name in names if name in self.program.manifest.variables]
+
+    def _learning_variables(self, projection: str) -> Iterator[str]:
+        for name in self._parameter_names(projection):
+            yield brian_name(name)
+            if self.plan.update_rule:
+                yield from state_names(self.plan.update_rule, name).values()
+
+    def _parameter_names(self, projection: str) -> list[str]:
+        return [rule.name for rule in self.plan.rules.synapses[projection].parameters]
+
+    def _matrix(self, projection: str, variable: str) -> np.ndarray:
+        (values,) = self.program.get(f"{self.plan.synapses_name(projection)}_{variable}")
+        return values.reshape(self.plan.circuit.shape(projection))
+
+    def _phases(self, **flags: bool) -> None:
+        """Run one time step of the network with these phases only."""
+        names = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying")
+        running = {name for name in names if flags.get(name)}
+        if "refreshing" in running:
+            self._packed.clear()
+        self.program.set(
+            **{name: int(name in running) for name in names},
+            **{f"packed_{direction}": int(direction in self._packed) for direction in ("forward", "backward")},
+        )
+        self.program.step()
+        self._packed |= {
+            direction for direction, phase in (("forward", "predicting"), ("backward", "inferring")) if phase in running
+        }
+        if "learning" in running:
+            self._packed.clear()
