@@ -259,7 +259,23 @@ class Circuit(Table):
         return self.size_of(self.projection[projection].source)
 
     def size_of(self, population: str) -> int:
-        """Units of a population; DescriptionError where the circuit is not sized."""
+        """The number of units of a population.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        int
+            Its size.
+
+        Raises
+        ------
+        DescriptionError
+            The size is not known yet: the circuit is not `sized`.
+        """
         size = self.population[population].size
         if size is None:
             raise DescriptionError(
