@@ -16,6 +16,7 @@ from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import FIGURES, plot_run, style
 from neuro_mpc.plots.learning import chance_level
 from neuro_mpc.plots.sequences import ALLOWED, FORBIDDEN, GIVEN, kinds_of
+from neuro_mpc.reports import results
 from neuro_mpc.runfile import access
 
 SHORT = {"presentations": 60, "snapshots": 3, "units": 12}
@@ -115,6 +116,15 @@ def test_a_population_of_one_unit_has_no_pairs():
     run.attrs["circuit"] = run.attrs["circuit"].replace('role = "free"', 'role = "free"\nsize = 1')
     with pytest.raises(RunFileError, match="no two units"):
         FIGURES["asymmetry"](run)
+
+
+def test_weights_that_are_points_have_no_figure_of_variances(tmp_path):
+    run = synapses_run({"own": {"m": np.random.default_rng(0).normal(size=(2, 4, 4))}}, "point")
+    with pytest.raises(RunFileError, match="no weight of this run has a variance"):
+        plot_run(run, "variability", tmp_path)
+    (page,) = FIGURES["asymmetry"](run)
+    assert [axes.get_xlabel() for axes in page.axes] == ["mean of the weight $i \\to j$", "presentations learned"]
+    assert results.variability(run) == ([], [])
 
 
 def test_files_are_named_after_run_and_figure(example_run, example_path, tmp_path):

@@ -69,6 +69,14 @@ def test_the_page_needs_nothing_else(page):
     assert "default-src 'none'" in page
 
 
+def test_what_scrolls_says_so_on_narrow_screens(page):
+    """In words where a picture is narrower than its 576 px and the page's margins, by a shadow for tables."""
+    assert "min-width: min(36rem" in page
+    assert '@media screen and (max-width: 615px) {\n  figure .scroll::before { content: "Scroll sideways' in page
+    assert ".scroll { overflow-x: auto; overflow-wrap: normal; background:\n  linear-gradient" in page
+    assert "color-scheme: only light" in page  # or browsers darken what pictures are drawn on
+
+
 def test_the_links_lead_to_sections(page):
     places = [each[1:] for each in Page(page).addresses if each.startswith("#")]
     assert len(places) == 8

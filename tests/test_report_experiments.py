@@ -42,7 +42,7 @@ def test_the_page_is_about_the_experiment(kept, no_other_figures, kind):
     page = report.rendered(kept(kind))
     words = " ".join(Page(page).texts)
     assert f'alt="{pictures.title(kind)}"' in page
-    assert "Not recorded" not in words
+    assert "Not shown" not in words
     assert 'id="results"' not in page
     assert '"#results"' not in page
     assert page.index("<h2>Experiment") < page.index("<h2>Configuration")

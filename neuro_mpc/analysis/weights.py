@@ -145,6 +145,12 @@ def synapse_type(run: xr.DataTree, projection: str) -> dict:
         raise RunFileError(f"the circuit in {source} has no synapse type for {projection!r}") from None
 
 
+def varies(run: xr.DataTree, projection: str) -> bool:
+    """Whether the weights of a projection have a variance by their synapse type, or are points."""
+    table = synapse_type(run, projection)
+    return bool(parse(table.get("variance", "0"), (*table.get("parameter", {}), "n")) != 0)
+
+
 def distribution(
     texts: tuple[str, str, str],
     values: Mapping[str, object],

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neuro_mpc.analysis import asymmetry, pairs, projections, weights
+from neuro_mpc.analysis.weights import varies
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.figures import figure
@@ -22,7 +23,7 @@ DRAWN = 20_000  # pairs of which all are drawn; of more, an even choice
 def plot_asymmetry(run: xr.DataTree) -> list[Figure]:
     """For each projection that returns to the units it comes from: means and variances of both directions of
     every pair of units, and how asymmetric they are over learning: 0 symmetric, 1 antisymmetric
-    (compare Li, Qiu & Huang 2024, Fig. 4).
+    (compare Li, Qiu & Huang 2024, Fig. 4). Weights that are points have no variances to show.
 
     Raises RunFileError without a snapshot, and where no two units are connected in both directions.
     """
@@ -49,18 +50,29 @@ def returning(run: xr.DataTree) -> list[tuple[str, str | None]]:
 
 
 def _page(run: xr.DataTree, rows: list[tuple[str, str | None]]) -> Figure:
+    shown = _quantities(run, rows)
     figure = style.new_figure(style.DOUBLE, (10 + 54 * len(rows)) * style.MILLIMETRE)
-    grid = figure.subplots(len(rows), 3, squeeze=False)
+    grid = figure.subplots(len(rows), len(shown) + 1, squeeze=False)
     for index, (row, (name, back)) in enumerate(zip(grid, rows)):
-        found = {quantity: _pairs(run, name, back, quantity) for quantity in QUANTITIES}
-        for axes, (quantity, each) in zip(row, found.items()):
-            _scatter(run, axes, each, quantity)
-        _index(row[2], found)
+        own = _quantities(run, [(name, back)])
+        found = {quantity: _pairs(run, name, back, quantity) for quantity in own}
+        for axes, quantity in zip(row, shown):
+            if quantity in found:
+                _scatter(run, axes, found[quantity], quantity)
+            else:
+                axes.set_axis_off()
+        _index(row[-1], found)
         style.letter(row[0], index)
         style.heading(row[0], lettering.shorten(f"{name} and {back}" if back else name, 40))
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, markerscale=4)
     return figure
+
+
+def _quantities(run: xr.DataTree, rows: list[tuple[str, str | None]]) -> list[str]:
+    """What there is to show of these projections: variances only where weights have some."""
+    some = any(varies(run, name) for row in rows for name in row if name)
+    return [quantity for quantity in QUANTITIES if some or quantity != "variance"]
 
 
 def _pairs(run: xr.DataTree, name: str, back: str | None, quantity: str) -> xr.Dataset:

@@ -7,7 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.analysis import compare_projections, intervals, summary, unit_variability, weights
+from neuro_mpc.analysis import compare_projections, intervals, projections, summary, unit_variability, weights
+from neuro_mpc.analysis.weights import varies
+from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
@@ -28,8 +30,11 @@ def plot_variability(run: xr.DataTree) -> list[Figure]:
     end the mean over receiving units with a 95 % interval (d), the projection to the target minus the others
     (e), and the variability of what each unit receives, in falling order (f).
 
-    Raises RunFileError where no snapshot of the synapses was recorded.
+    Raises RunFileError where no snapshot of the synapses was recorded, and where every weight is a point.
     """
+    if not any(varies(run, name) for name in projections(run)):
+        problem = f"no weight of {access.source(run)} has a variance: all synapse types of its circuit are points"
+        raise RunFileError(problem, hint="a circuit whose synapses vary, such as mpl")
     found, compared = summary(run), compare_projections(run)
     names = list(found["projection"].values)
     legend = 4 * -(-len(names) // NAMES)

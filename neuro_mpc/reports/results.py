@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.analysis import summary
+from neuro_mpc.analysis import projections, summary
+from neuro_mpc.analysis.weights import varies
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.runfile import access
 
@@ -44,8 +45,11 @@ def results(run: xr.DataTree) -> list[tuple[str, str]]:
 
 
 def variability(run: xr.DataTree) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of a table, a projection each, of the last snapshot; both empty where there is none."""
+    """Head and rows of a table, a projection each, of the last snapshot; both empty where there is none, and where
+    every weight is a point."""
     try:
+        if not any(varies(run, name) for name in projections(run)):
+            return [], []
         last = summary(run).isel(snapshot=-1)
     except (NeuroMPCError, KeyError, TypeError, ValueError):
         return [], []
