@@ -1,93 +1,186 @@
-"""Makes run files with hostile objects of HDF5, opens, plots and resumes each, and counts what happens.
+"""Makes run files with hostile objects of HDF5, reads, draws and resumes each, and counts what happens.
 
     python benchmarks/hostile_files.py [--files 2000] [--seed 0] [--only CHANGE]
 
 Each file has one to three changes of tests/hostile.py.  It has to be refused by an error of this package, or read; no
 file outside its folder may be opened or changed, and none may take more than SECONDS of computing or MEMORY.
-Each file is given to a forked process whose openings of files are audited; as libraries in C open files unseen by
-Python, the times of access of the files that the hostile ones lead to are looked at, too.
+Files are given in turn to a process that reads BATCH of them; one that ends it is told, and the next process goes on
+behind it.  Openings are seen by a preloaded library, so that those of netCDF and HDF5 count (needs gcc and Linux).
+Of the files that can be read, those of every DRAWN-th round are drawn in one figure, each round in another.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import random
 import resource
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import matplotlib as mpl
-from hostile import ODD, REFUSED, SECRET, changed, outside_files
+from hostile import ODD, REFUSED, changed, outside_files
 from interrupted import simulate
+from opened_files import Openings, audited
 
 import neuro_mpc as nm
-from neuro_mpc.plots import plot_run
+from neuro_mpc.plots import FIGURES, plot_run
+from neuro_mpc.runfile import careful
 from neuro_mpc.runfile.reading import reading
 
 SECONDS, MEMORY = 20, 2**30
-LONG_AGO = 1e9
-REFUSING, READ, OPENED, FAILED = 2, 0, 3, 1
+BATCH, DRAWN = 200, 6
+CHANGES = (*REFUSED, *ODD)
+MAKING = (KeyError, ValueError, RuntimeError, OSError, TypeError, IndexError)
 
 
-def opened_and_plotted(path: Path) -> None:
-    with nm.open_run(path) as run, reading(path):
-        plot_run(run, None, path.parent)
+@dataclass(frozen=True)
+class Ending:
+    """How reading or resuming a file ended, what it opened elsewhere, seconds of computing, and bytes of memory."""
+
+    name: str
+    work: str
+    end: str
+    opened: list[str]
+    seconds: float
+    memory: int
+
+    @property
+    def wrong(self) -> bool:
+        return (
+            self.end not in ("refused", "read") or bool(self.opened) or self.seconds > SECONDS or self.memory > MEMORY
+        )
 
 
-def resumed(path: Path) -> None:
-    simulate(path, resume=True)
+class Trial:
+    """Makes hostile files in a folder and gives them to the package."""
+
+    def __init__(self, folder: Path, seed: int, only: str):
+        self._folder, self._seed = folder, seed
+        self._changes = [each for each in CHANGES if only in each.__name__]
+        (folder / "outside").mkdir()
+        self._outside, self._whole = outside_files(folder / "outside"), folder / "whole.nc"
+        self._secrets = _contents(self._outside.parent)
+        simulate(self._whole)
+        with nm.open_run(self._whole) as run:  # what this imports, the processes to come need not
+            plot_run(run, "learning", folder)
+
+    def name(self, number: int) -> str:
+        return f"file {number}, {', '.join(each.__name__ for each in self._chosen(number)[0])}"
+
+    def endings(self, number: int, openings: Openings) -> Iterator[Ending]:
+        """Reads, then resumes a file."""
+        room = self._folder / "room"
+        shutil.rmtree(room, ignore_errors=True)
+        room.mkdir()
+        path = self._made(room / "run.nc", number)
+        for work in (self._read, self._resume):
+            _forget_most_memory()
+            openings.elsewhere([])
+            begun = time.process_time()
+            end = _end(work, path, number)
+            seconds, memory = time.process_time() - begun, _most_memory()
+            opened = openings.elsewhere([room])
+            if _contents(self._outside.parent) != self._secrets:
+                end = "changed a file outside"
+            yield Ending(self.name(number), work.__name__.strip("_"), end, opened, seconds, memory)
+
+    def _chosen(self, number: int) -> tuple[list, random.Random]:
+        chance = random.Random(f"{self._seed} {number}")
+        others = chance.choices(self._changes, k=chance.choice([0, 0, 1, 2]))
+        return [self._changes[number % len(self._changes)], *others], chance
+
+    def _made(self, path: Path, number: int) -> Path:
+        (first, *others), chance = self._chosen(number)
+        changed(self._whole, path, first, chance, self._outside)
+        for change in others:
+            try:
+                changed(path, path, change, chance, self._outside)
+            except MAKING:
+                continue  # one change can take away what the next one needs
+        return path
+
+    def _read(self, path: Path, number: int) -> None:
+        before = _content(path)
+        careful.trouble(path)
+        turn, rest = divmod(number // len(self._changes), DRAWN)
+        with nm.open_run(path) as run, reading(path):
+            if not rest:
+                plot_run(run, [*FIGURES][turn % len(FIGURES)], path.parent)
+        if _content(path) != before:
+            raise AssertionError("the file was changed by reading it")
+
+    def _resume(self, path: Path, number: int) -> None:
+        simulate(path, resume=True)
 
 
-def in_child(work: Callable[[Path], object], path: Path, outside: Path) -> tuple[str, float, int]:
-    """How `work` ended in a process of its own, the seconds that it computed, and the most memory it held."""
-    process = os.fork()
-    if process == 0:
-        os._exit(audited(work, path, outside))
-    _, status, used = os.wait4(process, 0)
-    ends = {REFUSING: "refused", READ: "read", OPENED: "reached outside"}
-    end = ends.get(os.waitstatus_to_exitcode(status), f"ended with {os.waitstatus_to_exitcode(status)}")
-    return end, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
-
-
-def audited(work: Callable[[Path], object], path: Path, outside: Path) -> int:
-    reached: list[object] = []
-
-    def hook(event: str, arguments: tuple) -> None:
-        if event == "open" and str(arguments[0]).startswith(str(outside.parent)):
-            reached.append(arguments[0])
-
-    sys.addaudithook(hook)
-    resource.setrlimit(resource.RLIMIT_CPU, (2 * SECONDS, 2 * SECONDS))
+def _end(work, path: Path, number: int) -> str:
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 2 * SECONDS, resource.RLIM_INFINITY))
     try:
-        work(path)
-        end = READ
+        work(path, number)
+        return "read"
     except nm.NeuroMPCError:
-        end = REFUSING
-    except BaseException:
+        return "refused"
+    except BaseException as problem:
         traceback.print_exc()
-        end = FAILED
-    return OPENED if reached else end
+        return f"ended with {type(problem).__name__}"
 
 
-def untouched(outside: Path) -> bool:
-    """Whether the files outside have their content, and were not read since they were made."""
-    times = {each.stat().st_atime for each in outside.parent.iterdir()}
-    same = outside.read_bytes() == SECRET
-    age(outside)
-    return same and times == {LONG_AGO}
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in folder.iterdir()}
 
 
-def age(outside: Path) -> None:
-    for each in outside.parent.iterdir():
-        os.utime(each, (LONG_AGO, LONG_AGO))
+def _content(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
+def _forget_most_memory() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _most_memory() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def batch(trial: Trial, numbers: range) -> Iterator[Ending]:
+    """The endings of some files, read by one process each time that there is none."""
+    while numbers:
+        read, write = os.pipe()
+        if (process := os.fork()) == 0:
+            _work(trial, numbers[:BATCH], write)
+        os.close(write)
+        with open(read, encoding="utf-8") as told:
+            for line in told:
+                if line == "\n":  # a file is finished
+                    numbers = numbers[1:]
+                else:
+                    yield Ending(**json.loads(line))
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        if status:
+            yield Ending(trial.name(numbers[0]), "process", f"ended with {status}", [], 0, 0)
+            numbers = numbers[1:]
+
+
+def _work(trial: Trial, numbers: range, write: int) -> None:
+    openings = Openings()
+    with open(write, "w", encoding="utf-8") as told:
+        for number in numbers:
+            for ending in trial.endings(number, openings):
+                print(json.dumps(asdict(ending)), file=told, flush=True)
+            print(file=told, flush=True)
+    os._exit(0)
 
 
 def main() -> int:
@@ -97,45 +190,20 @@ def main() -> int:
     options.add_argument("--only", default="")
     asked = options.parse_args()
     mpl.use("agg")
-    changes = [each for each in (*REFUSED, *ODD) if asked.only in each.__name__]
-    ends, slowest, largest, wrong = Counter(), 0.0, 0, []
+    found: list[Ending] = []
     with tempfile.TemporaryDirectory() as folder:
-        (place := Path(folder, "outside")).mkdir()
-        outside, whole = outside_files(place), Path(folder, "whole.nc")
-        age(outside)
-        simulate(whole)
-        with nm.open_run(whole) as run:  # what this imports, children need not
-            plot_run(run, "learning", folder)
-        for number in range(asked.files):
-            chance = random.Random(f"{asked.seed} {number}")
-            chosen = [changes[number % len(changes)], *chance.choices(changes, k=chance.choice([0, 0, 1, 2]))]
-            name = f"file {number}, {', '.join(each.__name__ for each in chosen)}"
-            for work in (opened_and_plotted, resumed):
-                (room := Path(folder, "room")).mkdir()
-                path = made(whole, room / "run.nc", chosen, chance, outside)
-                age(outside)
-                end, seconds, memory = in_child(work, path, outside)
-                if not untouched(outside):
-                    end = "reached outside"
-                ends[f"{work.__name__}: {end}"] += 1
-                slowest, largest = max(slowest, seconds), max(largest, memory)
-                if end not in ("refused", "read") or seconds > SECONDS or memory > MEMORY:
-                    wrong.append(f"{name}, {work.__name__}: {end}, {seconds:.1f} s, {memory / 2**20:.0f} MiB")
-                    print(wrong[-1], flush=True)
-                shutil.rmtree(room)
+        audited(Path(folder))
+        for ending in batch(Trial(Path(folder), asked.seed, asked.only), range(asked.files)):
+            found.append(ending)
+            if ending.wrong:
+                print(f"{ending.name}, {ending.work}: {ending.end}, {ending.seconds:.1f} s, ", end="")
+                print(f"{ending.memory / 2**20:.0f} MiB", *ending.opened, flush=True)
+    ends = Counter(f"{each.work}: {each.end}" for each in found)
     print(*(f"{count:6} {end}" for end, count in sorted(ends.items())), sep="\n")
-    print(f"slowest {slowest:.1f} s, largest {largest / 2**20:.0f} MiB, {len(wrong)} wrong")
+    slowest, largest = max(each.seconds for each in found), max(each.memory for each in found)
+    wrong = sum(each.wrong for each in found)
+    print(f"slowest {slowest:.1f} s, largest {largest / 2**20:.0f} MiB, {wrong} wrong")
     return bool(wrong)
-
-
-def made(whole: Path, path: Path, chosen: list, chance: random.Random, outside: Path) -> Path:
-    changed(whole, path, chosen[0], chance, outside)
-    for change in chosen[1:]:
-        try:
-            changed(path, path, change, chance, outside)
-        except (KeyError, ValueError, RuntimeError, OSError, TypeError, IndexError):
-            continue  # one change can take away what the next one needs
-    return path
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.stimuli import load
+from neuro_mpc.stimuli import load, text, text_file
 from neuro_mpc.stimuli.text import vocabulary
 
 TRAIN = ["the dog runs", "the cat runs", "", "the dog sleeps"]
@@ -210,3 +210,32 @@ def test_a_vocabulary_larger_than_the_circuits_is_refused(folder):
 
 def test_a_vocabulary_without_words_is_refused(folder):
     assert "at least 3" in refused(folder, stimulus__vocabulary=2)
+
+
+@pytest.mark.parametrize("gzipped", [False, True])
+@pytest.mark.parametrize(
+    ("module", "limit", "level", "content", "most"),
+    [
+        (text_file, "LARGEST_TEXT", "word", b"a b\n" * 2**20, "1,000 bytes uncompressed"),
+        (text_file, "MOST_LINES", "word", b"a\n" * 1001, "1,000 lines"),
+        (text_file, "MOST_LINES", "word", b"\r" * 1001, "1,000 lines"),
+        (text, "MOST_TOKENS", "word", b"a " * 1000, "1,000 words and ends of lines"),
+        (text, "MOST_TOKENS", "character", b"a" * 1000, "1,000 characters and ends of lines"),
+    ],
+    ids=["bytes", "lines", "carriage returns", "words of one line", "characters of one line"],
+)
+def test_a_text_that_takes_too_much_memory_is_refused(
+    folder, monkeypatch, gzipped, module, limit, level, content, most
+):
+    monkeypatch.setattr(module, limit, 1000)
+    (folder / "ptb.train.txt").write_bytes(gzip.compress(content) if gzipped else content)
+    told = refused(folder, stimulus__level=level)
+    assert f"ptb.train.txt: the text is too long expected: up to {most}" in " ".join(told.split())
+    assert "head -c 50M" in told
+
+
+def test_the_longest_text_that_is_read_is_as_long_as_the_limit(folder, monkeypatch):
+    monkeypatch.setattr(text, "MOST_TOKENS", 12)
+    assert len(stimuli(folder).tokens("train")) == 12
+    monkeypatch.setattr(text, "MOST_TOKENS", 11)
+    assert "too long" in refused(folder)

@@ -136,7 +136,10 @@ def opened(path: Path, mode: Literal["r", "a"] = "r") -> netCDF4.Dataset:
     from neuro_mpc.runfile.examination import examine  # h5py takes a tenth of a second to import
 
     examine(path)
-    return netCDF4.Dataset(path, mode)
+    try:
+        return netCDF4.Dataset(path, mode)
+    except (AttributeError, KeyError, TypeError, IndexError) as problem:  # of dimensions that contradict each other
+        raise RuntimeError("netCDF cannot make sense of its dimensions") from problem
 
 
 def refuse_strange(path: Path) -> None:

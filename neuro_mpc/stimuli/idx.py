@@ -167,7 +167,7 @@ def _read(file: BufferedIOBase, path: Path, checksum: str | None) -> np.ndarray:
     kind = np.dtype(TYPES[magic[2]])
     header = file.read(4 * magic[3])
     shape = np.frombuffer(header[: len(header) // 4 * 4], ">u4").tolist()
-    if len(shape) < magic[3] or 0 in shape or np.prod(shape, dtype=object) > LARGEST:
+    if len(shape) < magic[3] or 0 in shape or np.prod(shape, dtype=object) * kind.itemsize > LARGEST:
         raise DescriptionError(
             f"an IDX header with the sizes {shape}",
             source=str(path),

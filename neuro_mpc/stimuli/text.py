@@ -7,8 +7,11 @@ streams, so that each trial continues where the one before it ended.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Annotated, Literal, Self, cast
 
 import numpy as np
@@ -25,6 +28,8 @@ from neuro_mpc.stimuli.files import find, refuse_paths
 from neuro_mpc.stimuli.interface import END, SPLITS, UNKNOWN, Split, Stimuli
 
 OWN_FILES = ("a file", "--set protocol.stimulus.train=FILE")
+MOST_TOKENS = 2**26  # of a file; each takes some 20 bytes in lists and arrays
+WORD = re.compile(r"\S+")  # as str.split, but one at a time: a line may be as long as a file
 HELD_OUT = 20  # one line in 20, or one token where there are fewer lines, for each split that has no file
 
 
@@ -174,7 +179,8 @@ def _splits(protocol: Protocol, table: Text) -> dict[Split, list[str]]:
     """split → tokens; those without a file are held out from the end of the training file."""
     paths = find(table.files, protocol.data_dir, "ptb", table.checksums, own_files=OWN_FILES)
     lines = {
-        name: text_file.lines(path, table.checksums.get(name)) for name, path in zip(table.files, paths, strict=True)
+        name: _lines(path, table.checksums.get(name), table.level)
+        for name, path in zip(table.files, paths, strict=True)
     }
     names: dict[Split, str] = {"test": table.test, "validation": table.validation}
     splits: dict[Split, list[str]] = {split: tokens(lines[name], table.level) for split, name in names.items() if name}
@@ -182,6 +188,14 @@ def _splits(protocol: Protocol, table: Text) -> dict[Split, list[str]]:
     held_out = _held_out_lines if len(lines[table.train]) >= HELD_OUT else _held_out_tokens
     splits |= held_out(lines[table.train], table, without)
     return {split: splits[split] for split in SPLITS}
+
+
+def _lines(path: Path, checksum: str | None, level: str) -> list[str]:
+    """The lines of a file, whose tokens are counted before lists of them are made."""
+    lines = text_file.lines(path, checksum)
+    if next(islice(_parts(lines, level), MOST_TOKENS, None), None) is not None:
+        raise text_file.too_long(path, f"{MOST_TOKENS:,} {level}s and ends of lines")
+    return lines
 
 
 def _held_out_lines(lines: list[str], table: Text, splits: list[Split]) -> dict[Split, list[str]]:
@@ -203,8 +217,18 @@ def _held_out_tokens(lines: list[str], table: Text, splits: list[Split]) -> dict
 
 
 def tokens(lines: Iterable[str], level: str) -> list[str]:
-    """The tokens of lines, each line followed by `<eos>`."""
-    return [token for line in lines for token in (*(line.split() if level == "word" else line.strip()), END)]
+    """The tokens of lines, each line followed by `<eos>`; equal ones are one object, which saves most of the memory."""
+    known: dict[str, str] = {}
+    return [known.setdefault(token, token) for token in _parts(lines, level)]
+
+
+def _parts(lines: Iterable[str], level: str) -> Iterator[str]:
+    for line in lines:
+        if level == "word":
+            yield from (found[0] for found in WORD.finditer(line))
+        else:
+            yield from line.strip()
+        yield END
 
 
 def _refuse_short(protocol: Protocol, tokens: int, steps: int) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.files import GZIP, compare, opened
 
-LARGEST_TEXT = 2**31
+# Of the uncompressed file, which is held in memory while it is read, and of its lines.
+LARGEST_TEXT, MOST_LINES = 2**28, 2**23
 # The first bytes of files that are not text in UTF-8: what they are, and the command that converts them.
 BEGINNINGS = {
     b"\xff\xfe\x00\x00": ("UTF-32", "iconv -f utf-32 -t utf-8"),
@@ -34,10 +35,12 @@ def lines(path: Path, checksum: str | None) -> list[str]:
 
     A line ends at a line feed, a carriage return, or both: other characters that Unicode calls separators end none.
     """
-    with opened(path) as file:
+    with opened(path) as file:  # what a gzipped file holds beyond the limit is not unpacked
         content = file.read(LARGEST_TEXT + 1)
     if len(content) > LARGEST_TEXT:
-        raise DescriptionError("the text is longer than two gigabytes", source=str(path), hint="a part of it")
+        raise too_long(path, f"{LARGEST_TEXT:,} bytes uncompressed")
+    if content.count(b"\n") + content.count(b"\r") > MOST_LINES:
+        raise too_long(path, f"{MOST_LINES:,} lines")
     compare(content, path, checksum)
     text = _decoded(content, path).replace("\r\n", "\n").replace("\r", "\n")
     _refuse_control_characters(text, path)
@@ -45,6 +48,17 @@ def lines(path: Path, checksum: str | None) -> list[str]:
     if not sentences:
         raise DescriptionError("contains no text", source=str(path), expected="one sentence per line")
     return sentences
+
+
+def too_long(path: Path, most: str) -> DescriptionError:
+    """The error of a text that would take too much memory."""
+    part = _quoted(path.with_suffix(".part.txt"))
+    return DescriptionError(
+        "the text is too long",
+        source=str(path),
+        expected=f"up to {most}",
+        hint=f"a part of it: zcat -f {_quoted(path)} | head -c 50M | iconv -c -f utf-8 -t utf-8 > {part}",
+    )
 
 
 def _decoded(content: bytes, path: Path) -> str:
