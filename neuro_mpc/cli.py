@@ -213,8 +213,9 @@ def show(
 
 @app.command(name="list")
 def list_shipped() -> None:
-    """List circuits and protocols that come with the package, and the sources of stimuli that are installed."""
+    """List circuits and protocols that come with the package, and the installed stimulus sources and experiments."""
     with _errors_reported():
+        from neuro_mpc.descriptions.experiments import ExperimentTable
         from neuro_mpc.descriptions.loading import shipped
         from neuro_mpc.descriptions.sources import StimulusTable
 
@@ -222,6 +223,7 @@ def list_shipped() -> None:
             "circuits": shipped("circuit"),
             "protocols": shipped("protocol"),
             "stimuli": StimulusTable.descriptions(),
+            "experiments": ExperimentTable.descriptions(),
         }
         for kind, descriptions in catalogue.items():
             width = max(map(len, descriptions), default=0)
