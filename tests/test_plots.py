@@ -105,10 +105,10 @@ def test_a_last_snapshot_that_was_kept_is_not_on_the_way():
     assert access.while_learning(run)["m"].values.tolist() == [1, 2, 3]
     assert access.while_learning(run.isel(snapshot=slice(3)))["m"].values.tolist() == [1, 2, 3]
     names = [access.snapshot_name(run, run["presentation"].values, index) for index in (0, 2, -1)]
-    assert names == ["before training", "after 20 presentations", "kept, of 10 presentations"]
-    assert access.snapshot_name(run, np.array([0, 10, 0]), -1) == "kept, of 0 presentations"
+    assert names == ["before training", "after 20 presentations", "selected state, after 10 presentations"]
+    assert access.snapshot_name(run, np.array([0, 10, 0]), -1) == "selected state, after 0 presentations"
     begun = run.assign_attrs(start_presentation=200)
-    assert access.snapshot_name(begun, np.array([0])) == "as begun with, after 200 presentations"
+    assert access.snapshot_name(begun, np.array([0])) == "initial state, after 200 presentations"
 
 
 def test_a_population_of_one_unit_has_no_pairs():

@@ -237,7 +237,7 @@ def test_a_folder_that_is_removed_ends_the_run(out):
 
 def test_a_file_that_is_removed_ends_the_run(out, monkeypatch):
     monkeypatch.setattr(Training, "_test", lambda *_: partial_path(out).unlink(missing_ok=True))
-    with pytest.raises(nm.RunError, match="removed while the run went on"):
+    with pytest.raises(nm.RunError, match="removed during the run"):
         simulate(out)
 
 

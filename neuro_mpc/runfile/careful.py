@@ -20,7 +20,7 @@ TOO_LARGE, TOO_SLOW = "reading it takes too much memory", "reading it takes too 
 # Beyond what Python and netCDF take; read are blocks of 4 million numbers.
 MEMORY_BYTES, BLOCK_NUMBERS = 2**30, 2**22
 SECONDS, BYTES_PER_SECOND = 15, 20e6
-WAITED = 10  # times as long, as others may use the processor and the disk
+PATIENCE = 10  # times as long, as others may use the processor and the disk
 
 
 def trouble_elsewhere(path: Path) -> str:
@@ -33,15 +33,15 @@ def trouble_elsewhere(path: Path) -> str:
             stderr=subprocess.PIPE,
             universal_newlines=True,
             errors="replace",
-            timeout=WAITED * _seconds(path),
+            timeout=PATIENCE * _seconds(path),
         )
     except subprocess.TimeoutExpired:
         return TOO_SLOW
-    return _told(trial) if trial.returncode else ""
+    return _reason(trial) if trial.returncode else ""
 
 
 def trouble(path: Path) -> str:
-    """Why not all that is in a file can be read; "" where it can."""
+    """The reason why a file cannot be read in full; "" where it can."""
     try:
         refuse_strange(path)
         with NETCDF, opened(path) as file:
@@ -55,15 +55,15 @@ def trouble(path: Path) -> str:
         return DAMAGED
 
 
-def _told(trial: subprocess.CompletedProcess[str]) -> str:
+def _reason(trial: subprocess.CompletedProcess[str]) -> str:
     if hasattr(signal, "SIGXCPU") and trial.returncode == -signal.SIGXCPU:
         return TOO_SLOW
     return trial.stdout.strip() or DAMAGED
 
 
 def _read_through(group: netCDF4.Dataset) -> None:
-    for described in (group, *group.variables.values()):
-        vars(described)  # reads the attributes
+    for owner in (group, *group.variables.values()):
+        vars(owner)  # reads the attributes
     for variable in group.variables.values():
         variable.set_auto_maskandscale(False)
         for block in blocks(variable.shape, chunking(variable) or [1] * variable.ndim, BLOCK_NUMBERS):
@@ -93,24 +93,24 @@ def _limit(path: Path) -> None:
         import resource
     except ImportError:  # not on Windows
         return
-    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    _lower(resource, resource.RLIMIT_AS, held + MEMORY_BYTES)
+    occupied = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    _lower(resource, resource.RLIMIT_AS, occupied + MEMORY_BYTES)
     _lower(resource, resource.RLIMIT_CPU, math.ceil(_seconds(path)))
 
 
 def _lower(resource, kind: int, limit: int) -> None:
     soft, hard = resource.getrlimit(kind)
-    bounds = [each for each in (soft, hard) if each != resource.RLIM_INFINITY]
+    bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
     resource.setrlimit(kind, (min([limit, *bounds]), hard))
 
 
 def _seconds(path: Path) -> float:
-    """Of computing, until reading a file of this size is given up."""
+    """Seconds of computing after which reading a file of this size is abandoned."""
     return SECONDS + path.stat().st_size / BYTES_PER_SECOND
 
 
 if __name__ == "__main__":
-    asked = Path(sys.argv[1])
-    _limit(asked)
-    print(found := trouble(asked), flush=True)
-    sys.exit(bool(found))
+    examined = Path(sys.argv[1])
+    _limit(examined)
+    print(problem := trouble(examined), flush=True)
+    sys.exit(bool(problem))

@@ -1,6 +1,6 @@
-"""Checkpoints: all that a training needs to go on, in one file beside the run file.
+"""Checkpoints: all that a training needs to continue, in one file beside the run file.
 
-A checkpoint is a copy of the run file up to a presentation, and behind it what that file does not hold:
+A checkpoint is a copy of the run file up to a presentation, followed by what that file does not hold:
 
     run file (netCDF) | arrays | header (JSON) | footer: the sizes of these three, their sha256, a mark
 
@@ -30,14 +30,14 @@ from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.paths import saved_path
 
 FORMAT = 2
-NAMED = b"neuro_mpc checkpoint "
-MARK = NAMED + b"%d\n" % FORMAT
+MAGIC = b"neuro_mpc checkpoint "
+MARK = MAGIC + b"%d\n" % FORMAT
 FOOTER = struct.Struct(f"<3Q32s{len(MARK)}s")
 BLOCK_BYTES = 2**20
 LARGEST_HEADER = 2**26
 # Saving takes at most this part of the time, however large the run file grows.
-PART_OF_TIME = 0.05
-# The largest energy put up with, presentations in a row above it, the factor of the learning rate; what tests decided.
+LARGEST_SHARE_OF_TIME = 0.05
+# The largest energy tolerated, presentations in a row above it, the factor of the learning rate; what tests selected.
 PROGRESS = ("largest", "high", "factor", "plateau_factor", "best", "best_presentation")
 DTYPES = ("<f4", "<f8", "<i4")
 
@@ -47,7 +47,7 @@ class Checkpoint:
     """A training before one of its presentations.
 
     presentation  presentations learned before
-    origin        what the run was started from, see `neuro_mpc.runs.provenance`
+    origin        provenance of the run, see `neuro_mpc.runs.provenance`
     arrays        state of the synapses, by the name of the program's variable
     progress      numbers that the training keeps
     records       bytes of the run file in `path`
@@ -83,18 +83,18 @@ class Checkpoints:
     @property
     def due(self) -> bool:
         """Whether it is time for another one."""
-        least = self._cost / PART_OF_TIME if self.every else 0.0
-        return self.wanted and self._clock() - self._last >= max(self.every, least)
+        interval = self._cost / LARGEST_SHARE_OF_TIME if self.every else 0.0
+        return self.wanted and self._clock() - self._last >= max(self.every, interval)
 
     @property
     def wanted(self) -> bool:
-        """Whether there are to be any."""
+        """Whether checkpoints are written at all."""
         return math.isfinite(self.every)
 
     def save(self, presentation: int, arrays: Mapping[str, np.ndarray], progress: Mapping[str, float]) -> None:
         """Replaces the last checkpoint; the run file that is being written has to be synced.
 
-        Raises RunError where the disk does not take it; the last one is then still there.
+        Raises RunError where the disk has no room for it; the last one then stays.
         """
         start = self._clock()
         header = {
@@ -127,15 +127,15 @@ def discard(run_file: Path) -> None:
 
 def read(path: Path) -> Checkpoint:
     """The checkpoint in a file. Raises RunFileError for one that is damaged, or is none."""
-    with _told(path), path.open("rb") as file:
-        found = _read(path, file)
+    with _errors_of(path), path.open("rb") as file:
+        checkpoint = _read(path, file)
         netcdf.refuse_strange(path)  # it opens as the run file that it holds
-        return found
+        return checkpoint
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Within, what is wrong with a checkpoint becomes a RunFileError."""
+def _errors_of(path: Path) -> Iterator[None]:
+    """Within, problems of a checkpoint become a RunFileError."""
     try:
         yield
     except OSError as problem:
@@ -153,31 +153,31 @@ def _read(path: Path, file: BinaryIO) -> Checkpoint:
         raise ValueError("it is too short")
     file.seek(size - FOOTER.size)
     *sizes, digest, mark = FOOTER.unpack(file.read())
-    if mark != MARK and mark.startswith(NAMED):
+    if mark != MARK and mark.startswith(MAGIC):
         raise RunFileError(
             f"the checkpoint {path} is of another version of neuro_mpc: its format is "
-            f"{mark.removeprefix(NAMED).decode(errors='replace').strip()}, and this version reads {FORMAT}",
-            hint="go on with the version that wrote it (the attribute neuro_mpc_version of the run file), "
-            "or --overwrite to begin anew; what was recorded stays readable",
+            f"{mark.removeprefix(MAGIC).decode(errors='replace').strip()}, and this version reads {FORMAT}",
+            hint="the version that wrote it (the attribute neuro_mpc_version of the run file), "
+            "or --overwrite to start again; what was recorded stays readable",
         )
     if mark != MARK or sum(sizes) + FOOTER.size != size or sizes[2] > LARGEST_HEADER:
-        raise ValueError("it does not end as a checkpoint does")
+        raise ValueError("it does not end like a checkpoint")
     records, arrays, length = sizes
     file.seek(0)
-    found = hashlib.sha256()
-    _copy(file, size - FOOTER.size, found.update)
-    if found.digest() != digest:
+    actual = hashlib.sha256()
+    _copy(file, size - FOOTER.size, actual.update)
+    if actual.digest() != digest:
         raise ValueError("its content does not match its sha256")
     file.seek(records + arrays)
     header = json.loads(file.read(length))
     file.seek(records)
     return Checkpoint(
-        path,
-        _count(header["presentation"]),
-        _texts(header["origin"]),
-        _arrays(header["arrays"], file.read(arrays)),
-        _numbers(header["progress"]),
-        records,
+        path=path,
+        presentation=_count(header["presentation"]),
+        origin=_texts(header["origin"]),
+        arrays=_arrays(header["arrays"], file.read(arrays)),
+        progress=_numbers(header["progress"]),
+        records=records,
     )
 
 
@@ -189,25 +189,26 @@ def _count(number: object) -> int:
 
 def _texts(table: Mapping[str, str]) -> dict[str, str]:
     if not all(isinstance(text, str) for text in table.values()):
-        raise ValueError("what it was started from is not told in text")
+        raise ValueError("its provenance is not text")
     return dict(table)
 
 
 def _numbers(progress: Mapping[str, float]) -> dict[str, float]:
-    found = {name: float(progress[name]) for name in PROGRESS}
-    if not (found["high"] >= 0 and math.isfinite(found["high"]) and 0 < found["factor"] <= 1 and found["largest"] >= 0):
-        raise ValueError(f"its training stands at {found}")
-    return found
+    numbers = {name: float(progress[name]) for name in PROGRESS}
+    high, factor, largest = (numbers[name] for name in ("high", "factor", "largest"))
+    if not (high >= 0 and math.isfinite(high) and 0 < factor <= 1 and largest >= 0):
+        raise ValueError(f"its progress is {numbers}")
+    return numbers
 
 
-def _arrays(described: Mapping[str, list], content: bytes) -> dict[str, np.ndarray]:
-    found, start = {}, 0
-    for name, (dtype, size) in described.items():
+def _arrays(types: Mapping[str, list], content: bytes) -> dict[str, np.ndarray]:
+    arrays, start = {}, 0
+    for name, (dtype, size) in types.items():
         if dtype not in DTYPES:
             raise ValueError(f"an array of type {dtype!r}")
-        found[name] = np.frombuffer(content, dtype, size, start)
-        start += found[name].nbytes
-    return found
+        arrays[name] = np.frombuffer(content, dtype, size, start)
+        start += arrays[name].nbytes
+    return arrays
 
 
 def _write(sink: BinaryIO, records: BinaryIO, arrays: Mapping[str, np.ndarray], header: bytes) -> None:

@@ -1,11 +1,11 @@
-"""What an HDF5 file is made of, looked at before netCDF opens it: nothing of it is read, followed or unpacked.
+"""The structure of an HDF5 file, examined before netCDF opens it: no data are read, followed or unpacked.
 
 HDF5 lets a file refer to others (external storage, external links, virtual datasets), to code (filters are plug-ins)
 and to itself (links that form a cycle), and lets a small file ask for much memory (chunks,
 attributes) or time (objects).
-A run file has none of this.  netCDF follows all of it as it opens a file, so that what stands in the file is asked of
-HDF5 by way of h5py, which can tell without following.  This takes a few hundredths of a second for a run file; in a
-process of its own, as `careful` reading does, it would take half a second for each member of a sweep.
+A run file has none of this.  netCDF follows all of it as it opens a file, so the structure is read through h5py,
+which can tell without following.  This takes a few hundredths of a second for a run file; in a process of its own, as
+`careful` reading does, it would take half a second for each member of a sweep.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def examine(path: Path) -> None:
-    """Raises ValueError, with the name of the object, where a file holds what no run file does.
+    """Raises ValueError, with the name of the object, where a file has contents that no run file has.
 
     Raises OSError or RuntimeError where it cannot be read.
     """
@@ -41,7 +41,7 @@ def examine(path: Path) -> None:
         file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY)
         try:
             _Examination(file).all()
-        except KeyError as problem:  # what h5py makes of objects that cannot be opened
+        except KeyError as problem:  # from h5py, for objects that cannot be opened
             raise RuntimeError(problem.args[0]) from None
         finally:
             file.close()
@@ -78,50 +78,50 @@ class _Examination:
         kind = group.links.get_info(name).type
         if kind != h5l.TYPE_HARD:
             raise ValueError(f"{path} is {REFERRING.get(kind, 'a link of a foreign kind')}")
-        found = h5o.get_info(group, name)
-        if found.addr in self._seen:
+        info = h5o.get_info(group, name)
+        if info.addr in self._seen:
             raise ValueError(f"{path} is another name of an object that has one already")
-        self._seen.add(found.addr)
-        if found.type == h5o.TYPE_NAMED_DATATYPE:
+        self._seen.add(info.addr)
+        if info.type == h5o.TYPE_NAMED_DATATYPE:
             return
         inner = h5o.open(group, name)
-        if found.type == h5o.TYPE_DATASET:
+        if info.type == h5o.TYPE_DATASET:
             self._dataset(inner, path)
         self._object(inner, path)
-        if found.type == h5o.TYPE_GROUP:
+        if info.type == h5o.TYPE_GROUP:
             self._group(inner, path, depth + 1)
 
     def _dataset(self, dataset: h5d.DatasetID, path: str) -> None:
-        created = dataset.get_create_plist()
-        layout = created.get_layout()
+        properties = dataset.get_create_plist()
+        layout = properties.get_layout()
         if layout == h5d.VIRTUAL:
             raise ValueError(f"{path} is a virtual dataset: its data are those of other files")
-        if created.get_external_count():
+        if properties.get_external_count():
             raise ValueError(f"{path} has its data in another file")
         if not _is_number(kind := dataset.get_type()):
             raise ValueError(f"{path} does not hold numbers")
         shape = dataset.shape or ()
         if len(shape) > MOST_DIMENSIONS:
             raise ValueError(f"{path} has {len(shape)} dimensions")
-        self._refuse_filters(created, path)
-        if layout == h5d.CHUNKED and (size := math.prod(created.get_chunk()) * kind.get_size()) > LARGEST_CHUNK:
+        self._refuse_filters(properties, path)
+        if layout == h5d.CHUNKED and (size := math.prod(properties.get_chunk()) * kind.get_size()) > LARGEST_CHUNK:
             raise ValueError(f"{path} has chunks of {size:,} bytes, more than {LARGEST_CHUNK:,}")
 
-    def _refuse_filters(self, created, path: str) -> None:
-        found = [created.get_filter(each)[0] for each in range(created.get_nfilters())]
-        if foreign := [each for each in found if each not in FILTERS]:
+    def _refuse_filters(self, properties, path: str) -> None:
+        filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
+        if foreign := [code for code in filters if code not in FILTERS]:
             raise ValueError(f"{path} is packed by the filter {foreign[0]}, which no run file uses")
-        if len(found) > len(FILTERS):
-            raise ValueError(f"{path} is packed {len(found)} times")
+        if len(filters) > len(FILTERS):
+            raise ValueError(f"{path} is packed {len(filters)} times")
 
-    def _object(self, described, path: str) -> None:
-        """Counts the attributes of an object, and what they would take."""
-        number = h5a.get_num_attrs(described)
+    def _object(self, owner, path: str) -> None:
+        """Counts the attributes of an object, and their bytes."""
+        number = h5a.get_num_attrs(owner)
         self._attributes += number
         if number > MOST_ATTRIBUTES or self._attributes > MOST_ATTRIBUTES_TOGETHER:
             raise ValueError(f"{path} has {number:,} of {self._attributes:,} attributes, more than any run file")
         for index in range(number):
-            attribute = h5a.open(described, index=index)
+            attribute = h5a.open(owner, index=index)
             name = f"the attribute {attribute.name.decode(errors='replace')[:100]} of {path}"
             self._count_attribute(attribute, name)
 
@@ -142,14 +142,15 @@ class _Examination:
         length = math.prod(attribute.shape or ())
         if kind.get_class() != h5t.VLEN or not _is_object(kind.get_super()) or length > MOST_DIMENSIONS:
             raise ValueError(f"{name} is no list of dimensions")
-        found = np.empty(attribute.shape, kind.dtype)
-        attribute.read(found)
-        for references in found.ravel():
+        lists: np.ndarray = np.empty(attribute.shape, kind.dtype)
+        attribute.read(lists)
+        references: np.ndarray
+        for references in lists.ravel():
             if len(references) != 1 or self._address(references[0]) not in self._seen:
                 raise ValueError(f"{name} leads to what is not in the file's groups")
 
     def _address(self, reference) -> int | None:
-        """Where the object is that a reference leads to; None where there is none."""
+        """The address of the object that a reference leads to; None where there is none."""
         try:
             return h5o.get_info(h5r.dereference(reference, self._file)).addr if reference else None
         except (KeyError, RuntimeError, ValueError):

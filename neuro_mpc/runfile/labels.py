@@ -36,5 +36,5 @@ def evaluation_label(name: str) -> str:
     """The long name of a variable of the evaluation: of its measure, and of the circuit that was measured."""
     if name == SPIKE_CONTRADICTED:
         return "fraction of the synapses whose spike alone varies more than their variance says"
-    measure = max((each for each in TESTS if name.startswith(each)), key=len, default=name)
+    measure = max((test for test in TESTS if name.startswith(test)), key=len, default=name)
     return f"{TESTS.get(measure, measure)}{CIRCUITS.get(name.removeprefix(measure), '')}"

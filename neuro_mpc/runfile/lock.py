@@ -8,11 +8,7 @@ from pathlib import Path
 
 from neuro_mpc import locks
 from neuro_mpc.errors import RunError
-
-
-def lock_path(path: Path) -> Path:
-    """The name of the lock of a run file."""
-    return path.with_name(f"{path.name}.lock")
+from neuro_mpc.runfile.paths import lock_path
 
 
 def refuse_locked(path: Path) -> None:
@@ -24,13 +20,13 @@ def refuse_locked(path: Path) -> None:
 
 @contextmanager
 def writing(path: Path, stage: Callable[[str], None] = lambda text: None) -> Iterator[None]:
-    """Held while a run writes to `path`; where the file system has no locks, that is told through `stage`.
+    """Held while a run writes to `path`; `stage` is called with a note where the file system has no locks.
 
     Raises RunError when another run holds it, or when its folder cannot be written.
     """
     with ExitStack() as stack:
         if not _held(stack, path):
-            stage(f"the file system of {path} has no locks: see that no second run writes there")
+            stage(f"the file system of {path} has no locks: make sure that no second run writes there")
         yield
 
 
@@ -44,5 +40,5 @@ def _held(stack: ExitStack, path: Path) -> bool:
     except OSError as problem:
         raise RunError(
             f"{lock_path(path)} cannot be written: {problem.strerror or problem}",
-            hint="a folder that is there and can be written; a link in the place of this file is not followed",
+            hint="an existing folder that can be written; a link in the place of this file is not followed",
         ) from problem

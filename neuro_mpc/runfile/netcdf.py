@@ -48,8 +48,8 @@ def next_row(group: netCDF4.Group, dimension: str, coordinates: Sequence[str], p
 
 def require_columns(file: netCDF4.Dataset, group: str, names: Sequence[str]) -> None:
     """Raises OSError where a group lacks one of these columns."""
-    found = file.groups[group].variables if group in file.groups else {}
-    if missing := [name for name in names if name not in found]:
+    columns = file.groups[group].variables if group in file.groups else {}
+    if missing := [name for name in names if name not in columns]:
         raise OSError(f"it has no {group}/{missing[0]}")
 
 
@@ -84,7 +84,7 @@ def put(
 def put_result(
     group: netCDF4.Group, name: str, value: float | np.ndarray, dimension: str, kind: str, label: str
 ) -> None:
-    """Writes a number, or one number for each entry of `dimension`; again, in place of what was there."""
+    """Writes a number, or one number for each entry of `dimension`; again, in place of an earlier one."""
     value = np.asarray(value)
     if value.ndim and dimension not in group.dimensions:
         group.createDimension(dimension, len(value))
@@ -109,13 +109,14 @@ def put_dataset(group: netCDF4.Group, dataset: xr.Dataset, kind: str) -> None:
     Names become numbers with `flag_meanings` (CF-1.11, 3.5), as a run file holds numbers only.
     """
     for dimension, size in dataset.sizes.items():
-        group.createDimension(dimension, size)
-    for name, values in dataset.variables.items():
+        group.createDimension(str(dimension), size)
+    for name, values in ((str(key), variable) for key, variable in dataset.variables.items()):
         array, attributes = values.values, {"long_name": name.replace("_", " "), "units": "1", **values.attrs}
         if array.dtype.kind == "U":
             array, attributes = _numbered(array, attributes)
-        stored = {"f": "f8" if name in dataset.coords else kind, "b": "i1", "i": "i4"}[array.dtype.kind]
-        variable = group.createVariable(name, stored, values.dims, compression="zlib", complevel=1, shuffle=True)
+        dtype = {"f": "f8" if name in dataset.coords else kind, "b": "i1", "i": "i4"}[array.dtype.kind]
+        dimensions = tuple(map(str, values.dims))
+        variable = group.createVariable(name, dtype, dimensions, compression="zlib", complevel=1, shuffle=True)
         variable.setncatts(attributes)
         variable[...] = array
     group.setncatts(dataset.attrs)
@@ -129,9 +130,9 @@ def _numbered(names: np.ndarray, attributes: dict[str, object]) -> tuple[np.ndar
 
 
 def opened(path: Path, mode: Literal["r", "a"] = "r") -> netCDF4.Dataset:
-    """A file that is there, opened once it is known to refer to nothing outside; every file is opened by way of this.
+    """An existing file, opened once it is known to refer to nothing outside; every file is opened through this.
 
-    Raises ValueError where it holds what no run file does; OSError or RuntimeError where it cannot be read.
+    Raises ValueError where it has contents that no run file has; OSError or RuntimeError where it cannot be read.
     """
     from neuro_mpc.runfile.examination import examine  # h5py takes a tenth of a second to import
 
@@ -148,7 +149,10 @@ def refuse_strange(path: Path) -> None:
     Counted is what would be read: a variable is as long as its dimensions, which others may have made longer.
     """
     with NETCDF, opened(path) as file:
-        shapes = [(tuple(map(int, each.shape)), each.dtype.itemsize, chunking(each)) for each in _variables(file)]
+        shapes = [
+            (tuple(map(int, variable.shape)), variable.dtype.itemsize, chunking(variable))
+            for variable in _variables(file)
+        ]
     size = path.stat().st_size
     declared = sum(math.prod(shape) * item for shape, item, _ in shapes)
     if declared > MOST_COMPRESSION * size + SMALL_BYTES:

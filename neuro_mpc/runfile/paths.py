@@ -1,4 +1,4 @@
-"""Where the files of a run lie, and whether they can lie there."""
+"""The paths of the files of a run, and whether they can be written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from neuro_mpc import files
 from neuro_mpc.errors import RunError
 
-# What is kept free to close a run file in order.
+# Free space that closing a run file takes.
 RESERVE_BYTES = 2**20
 
 
@@ -30,10 +30,10 @@ def lock_path(path: Path) -> Path:
 
 
 def refuse_links(path: Path) -> None:
-    """Raises RunError where what a run of `path` writes to on its way would change a file elsewhere."""
-    for each in (partial_path(path), saved_path(path), lock_path(path)):
-        if files.is_link(each):
-            raise RunError(f"{each} is a link to another file, which the run would change", hint="remove the link")
+    """Raises RunError where a file that a run of `path` writes to is a link to a file elsewhere."""
+    for name in (partial_path(path), saved_path(path), lock_path(path)):
+        if files.is_link(name):
+            raise RunError(f"{name} is a link to another file, which the run would change", hint="remove the link")
 
 
 def check_folder(path: Path) -> None:
@@ -54,7 +54,7 @@ def check_folder(path: Path) -> None:
 
 
 def require_room(path: Path, size: int) -> None:
-    """Raises OSError where so many more bytes would leave too little room to close the file in order."""
+    """Raises OSError where `size` more bytes would leave too little room to close the file cleanly."""
     free = free_disk(path)
     if free < size + RESERVE_BYTES:
         raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, {free / 2**20:.1f} MiB are left")
@@ -66,9 +66,9 @@ def free_disk(path: Path) -> int:
 
 
 def refuse_existing(path: Path, *unfinished: Path) -> None:
-    """Raises RunError where a run file is, or what is left of an unfinished one."""
+    """Raises RunError where a run file exists, or the files of an unfinished run do."""
     if path.exists():
-        raise RunError(f"{path} is already there", hint="another path, or --overwrite to replace it")
-    for left in filter(Path.exists, unfinished):
-        hint = "--resume to go on with it, --overwrite to replace it, or another path"
-        raise RunError(f"{left} is left from an unfinished run", hint=hint)
+        raise RunError(f"{path} exists already", hint="another path, or --overwrite to replace it")
+    for file in filter(Path.exists, unfinished):
+        hint = "--resume to continue it, --overwrite to replace it, or another path"
+        raise RunError(f"{file} is left from an unfinished run", hint=hint)

@@ -18,9 +18,9 @@ from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.tree import open_tree
 
-DAMAGED = "a copy of the file; what is left of an unfinished run can be gone on with: --resume"
+DAMAGED = "a copy of the file; an unfinished run can be continued: --resume"
 SWEEP = "sweep.nc"
-SHOWN = 3  # files named in a hint
+FILES_IN_HINT = 3
 LOCKED = (
     "where it is still being written, or its file system has no locks (NFS, Lustre), it opens with "
     "HDF5_USE_FILE_LOCKING=FALSE in the environment"
@@ -57,15 +57,15 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     ...     print(sorted(run["synapses"].children))
     ['input', 'output', 'recurrent']
     """
-    path = _whole(Path(path), careful)
+    path = _readable(Path(path), careful)
     try:
         run = _opened(path)
     except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
         hint = LOCKED if isinstance(problem, OSError) else ""
         raise _no_run(path, f"cannot be read as a run file: {problem}", hint) from problem
-    if lacking := [name for name in ("circuit", "protocol", "complete") if not _told(run, name)]:
+    if missing := [name for name in ("circuit", "protocol", "complete") if not _has_attribute(run, name)]:
         run.close()
-        raise _no_run(path, f"is not a run file: it has no attribute {', '.join(lacking)} that can be read")
+        raise _no_run(path, f"is not a run file: it has no attribute {', '.join(missing)} that can be read")
     return run
 
 
@@ -80,18 +80,20 @@ def _no_run(path: Path, problem: str, hint: str = "") -> RunFileError:
 
 def _run_files(folder: Path) -> str:
     """Some of the run files in a folder, for a hint."""
-    names = sorted(each.name for each in folder.glob("*.nc") if each.name != SWEEP)
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    names = sorted(file.name for file in folder.glob("*.nc") if file.name != SWEEP)
+    return ", ".join(names[:FILES_IN_HINT]) + (
+        f" and {len(names) - FILES_IN_HINT} more" if len(names) > FILES_IN_HINT else ""
+    )
 
 
 def _opened(path: Path) -> xr.DataTree:
-    """The tree of a file that says what a run file says."""
+    """The tree of a file whose structure is that of a run file."""
     with NETCDF:
         netcdf.refuse_strange(path)
         return open_tree(path)
 
 
-def _told(run: xr.DataTree, name: str) -> bool:
+def _has_attribute(run: xr.DataTree, name: str) -> bool:
     """Whether a run has an attribute, and the description of a circuit or a protocol is TOML."""
     if name in run.attrs and name != "complete":
         try:
@@ -122,19 +124,20 @@ def reading(path: Path) -> Iterator[None]:
         raise RunFileError(f"{path} is damaged: {problem}", hint=DAMAGED) from problem
 
 
-def _whole(path: Path, carefully: bool) -> Path:
+def _readable(path: Path, carefully: bool) -> Path:
     """The path, or that of the checkpoint in its place."""
     if path.is_dir():
-        inside = _run_files(path)
-        raise RunFileError(f"{path} is a folder, not a run file", hint=f"in it are: {inside}" if inside else "")
+        content = _run_files(path)
+        raise RunFileError(f"{path} is a folder, not a run file", hint=f"in it are: {content}" if content else "")
     if not path.is_file():
-        left = next((left for left in (partial_path(path), saved_path(path)) if left.is_file()), None)
-        raise RunFileError(f"{path} is not there", hint=f"open {left}, its unfinished run" if left else "")
+        unfinished = next((file for file in (partial_path(path), saved_path(path)) if file.is_file()), None)
+        raise RunFileError(f"{path} is not there", hint=f"open {unfinished}, its unfinished run" if unfinished else "")
     saved = saved_path(path.with_suffix("")) if path.suffix == ".partial" else None
     replaceable = saved is not None and saved.is_file()
-    trouble = (
-        careful_reading.trouble_elsewhere(path) if carefully else careful_reading.trouble(path) if replaceable else ""
-    )
+    if carefully:
+        trouble = careful_reading.trouble_elsewhere(path)
+    else:
+        trouble = careful_reading.trouble(path) if replaceable else ""
     if not trouble:
         return path
     if saved is None:

@@ -1,78 +1,41 @@
-"""The run file: one netCDF-4 file per run, written block by block while the run goes on.
+"""The run file: one netCDF-4 file per run, written block by block during the run.
 
-While a run lasts, its file is `<path>.partial`; a complete run is moved to `<path>`. Files are read with `open_run`.
+During a run, its file is `<path>.partial`; a complete run is moved to `<path>`. Files are read with `open_run`.
 What was synced can be read after a kill, unless the kill came in the middle of a sync: then `open_run` reads the
 checkpoint, which is a run file, too, and never half written. A disk that is nearly full ends the run while there is
-room to close the file in order.
+room to close the file cleanly.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import netCDF4
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import __version__, files
+from neuro_mpc import files
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.labels import LEARNING, NEURAL, TESTS, evaluation_label
-from neuro_mpc.runfile.library_lock import NETCDF
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
 from neuro_mpc.runfile.reading import open_run
+from neuro_mpc.runfile.root_attributes import root_attributes
+from neuro_mpc.runfile.write_errors import writes
 
 __all__ = ["RunFile", "open_run"]
 
-# A row per presentation is small and a sync is not: rows wait for whichever comes first.
+# Syncing costs more than a row: rows are written in blocks of this size, or after this time.
 BLOCK_ROWS, BLOCK_SECONDS = 256, 2.0
 
 INTEGERS = ("sequence", "trial_number")
-CANNOT_WRITE = (
-    "free space on the disk, or another folder that can be written; "
-    "--resume goes on from the last checkpoint, if there is one"
-)
 TESTED = ("test", "test_presentation")  # the coordinates of a test
-
-
-def _writing(method):
-    """A method that writes: what netCDF or the system cannot do becomes a RunError with advice."""
-
-    @functools.wraps(method)
-    def told(self, *args, **options):
-        try:
-            with NETCDF:
-                return method(self, *args, **options)
-        except FileNotFoundError as problem:
-            raise RunError(
-                f"{self.partial} is not there any more: it was removed while the run went on",
-                hint="--resume goes on from the last checkpoint, if that is still there",
-            ) from problem
-        except PermissionError as problem:
-            raise _not_permitted(self.partial, problem) from problem
-        except (OSError, RuntimeError) as problem:
-            reason = getattr(problem, "strerror", None) or problem
-            raise RunError(f"{self.partial} cannot be written: {reason}", hint=CANNOT_WRITE) from problem
-
-    return told
-
-
-def _not_permitted(path: Path, problem: PermissionError) -> RunError:
-    """netCDF says that permission is denied where HDF5 cannot lock a file, too."""
-    if os.access(path.absolute().parent, os.W_OK):
-        return RunError(
-            f"{path} cannot be written: HDF5 cannot lock it",
-            hint="on a file system without locks (NFS, Lustre), HDF5_USE_FILE_LOCKING=FALSE in the environment; "
-            "elsewhere, close the file in other programs",
-        )
-    return RunError(f"{path} cannot be written: {problem.strerror}", hint=CANNOT_WRITE)
 
 
 class RunFile:
@@ -84,15 +47,15 @@ class RunFile:
     Used as a context manager, an exception leaves the readable `<path>.partial` with `complete = 0`.
 
     Raises RunError, before anything is written, when the folder is missing or not writable, and when `<path>`
-    or `<path>.partial` is there and `overwrite` is false; later, when the disk is full or the file was removed.
+    or `<path>.partial` exists and `overwrite` is false; later, when the disk is full or the file was removed.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
-        circuit,
-        protocol,
+        circuit: Circuit,
+        protocol: Protocol,
         seed: int,
         backend: str,
         threads: int,
@@ -105,12 +68,12 @@ class RunFile:
         if not overwrite:
             refuse_existing(self.path, self.partial)
         self._prepare(protocol)
-        described = {"seed": seed, "backend": backend, "threads": threads, **(extra_attributes or {})}
-        self._create({**_provenance(circuit, protocol), **described, "complete": 0})
+        settings = {"seed": seed, "backend": backend, "threads": threads, **(extra_attributes or {})}
+        self._create({**root_attributes(circuit, protocol), **settings, "complete": 0})
 
     @classmethod
-    def reopened(cls, path: str | os.PathLike[str], *, protocol) -> RunFile:
-        """Goes on with the `<path>.partial` of a run of the same protocol. Raises RunError if it cannot be read."""
+    def reopened(cls, path: str | os.PathLike[str], *, protocol: Protocol) -> RunFile:
+        """Continues the `<path>.partial` of a run of the same protocol. Raises RunError if it cannot be read."""
         self = cls.__new__(cls)
         self.path = Path(path)
         self.partial = partial_path(self.path)
@@ -118,21 +81,21 @@ class RunFile:
         self._reopen()
         return self
 
-    def _prepare(self, protocol) -> None:
+    def _prepare(self, protocol: Protocol) -> None:
         self._float = {"float32": "f4", "float64": "f8"}[protocol.precision]
         self._rows: list[tuple] = []
         self._flushed = time.monotonic()
 
-    @_writing
+    @writes
     def _create(self, attributes: Mapping[str, str | int | float]) -> None:
         require_room(self.path, 0)
-        with files.replacement(self.partial) as new:  # from its first moment on it can be read
+        with files.replacement(self.partial) as new:  # it can be read from the start
             self._file = netCDF4.Dataset(new, "w", format="NETCDF4")
             self._file.setncatts(attributes)
             self._create_learning()
             self._file.sync()
 
-    @_writing
+    @writes
     def _reopen(self) -> None:
         self._file = netcdf.opened(self.partial, "a")
         try:
@@ -141,7 +104,7 @@ class RunFile:
             self._file.close()
             raise
 
-    @_writing
+    @writes
     def learning(
         self,
         presentation: int,
@@ -151,15 +114,15 @@ class RunFile:
         free_energy_start: float,
         iterations: float,
     ) -> None:
-        """Keeps the energies of one presentation: means per trial, summed over steps and units."""
+        """Records the energies of one presentation: means per trial, summed over steps and units."""
         row = (presentation, free_energy, free_energy_hidden, loss, free_energy_start, iterations)
         self._rows.append(row)
         if len(self._rows) >= BLOCK_ROWS or time.monotonic() - self._flushed >= BLOCK_SECONDS:
             self.flush()
 
-    @_writing
+    @writes
     def test(self, presentation: int, values: Mapping[str, float]) -> None:
-        """Writes what was measured after `presentation` presentations: `{"test_loss": …, "accuracy": …}`."""
+        """Writes the measures after `presentation` presentations: `{"test_loss": …, "accuracy": …}`."""
         group = self._file["learning"]
         row = netcdf.next_row(group, "test", TESTED, presentation)
         for name, value in values.items():
@@ -169,7 +132,7 @@ class RunFile:
             group[name][row] = value
         self.flush()
 
-    @_writing
+    @writes
     def snapshot(self, presentation: int, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         """Writes the parameters of every synapse: `{projection: {parameter: array (post, pre)}}`."""
         require_room(self.path, _bytes(parameters))
@@ -181,7 +144,7 @@ class RunFile:
                 self._put(group, name, row, array, ("snapshot", "post", "pre"), label)
         self.flush()
 
-    @_writing
+    @writes
     def sample(
         self,
         presentation: int,
@@ -203,16 +166,16 @@ class RunFile:
         netcdf.create_steps(group, "step", steps, steps)
         netcdf.create_steps(group, "target_step", len(target), steps)
         row = netcdf.next_row(group, "sample", ("presentation",), presentation)
-        shown = ("sample", "step", "trial", "unit")
-        expected = ("sample", "target_step", "trial", "target_unit")
-        self._put(group, "stimulus", row, stimulus, shown, "stimulus")
-        self._put(group, "target", row, target, expected, "target")
+        stimulus_dimensions = ("sample", "step", "trial", "unit")
+        target_dimensions = ("sample", "target_step", "trial", "target_unit")
+        self._put(group, "stimulus", row, stimulus, stimulus_dimensions, "stimulus")
+        self._put(group, "target", row, target, target_dimensions, "target")
         self._put(group, "trial_number", row, trials, ("sample", "trial"), "number of the trial")
         for population, arrays in neural.items():
             self._sample_population(population, presentation, arrays, steps)
         self.flush()
 
-    @_writing
+    @writes
     def symbols(self, names: Sequence[str]) -> None:
         """Writes the names of the symbols of stimulus and target, as UTF-8 with a line for each."""
         group = self._file.createGroup("stimulus")
@@ -221,7 +184,7 @@ class RunFile:
             netcdf.put_text(group, "symbols", text, "names of the symbols by number, a line each, in UTF-8")
         self.flush()
 
-    @_writing
+    @writes
     def generated(
         self,
         presentation: int,
@@ -243,46 +206,46 @@ class RunFile:
         self._put(group, "sequence", row, sequences, ("test", "trial", "position"), "generated symbol")
         self.flush()
 
-    @_writing
+    @writes
     def evaluation(self, values: Mapping[str, float | np.ndarray]) -> None:
-        """Writes what the trained circuit does on the test trials: a number each, or an array (network,)."""
+        """Writes the measures of the trained circuit on the test trials: numbers, or arrays (network,)."""
         group = self._file.createGroup("evaluation")
         for name, value in values.items():
             netcdf.put_result(group, name, value, "network", self._float, evaluation_label(name))
         self.flush()
 
-    @_writing
+    @writes
     def experiment(self, results: xr.Dataset) -> None:
-        """Writes what an experiment found."""
+        """Writes the results of an experiment."""
         require_room(self.path, results.nbytes)
         netcdf.put_dataset(self._file.createGroup("experiment"), results, self._float)
         self.flush()
 
-    @_writing
+    @writes
     def changed(self, presentation: int, changes: Sequence[str], attributes: Mapping[str, str] = {}) -> None:
-        """Tells what is done in another way from so many presentations on; `attributes` take the place of old ones."""
-        told = [f"after {presentation} presentations: {change}" for change in changes]
+        """Records what changes after `presentation` presentations; `attributes` replace earlier ones."""
+        lines = [f"after {presentation} presentations: {change}" for change in changes]
         before = [self._file.changes] if "changes" in self._file.ncattrs() else []
-        kept = {name: int(text) if name in ("seed", "threads") else text for name, text in attributes.items()}
-        self._file.setncatts({**kept, "changes": "\n".join([*before, *told])})
+        values = {name: int(text) if name in ("seed", "threads") else text for name, text in attributes.items()}
+        self._file.setncatts({**values, "changes": "\n".join([*before, *lines])})
 
-    @_writing
+    @writes
     def warned(self, warning: str) -> None:
-        """Keeps what whoever reads the run has to know about it, a line each."""
+        """Records a warning for readers of the run, a line each."""
         before = [self._file.warning] if "warning" in self._file.ncattrs() else []
         self._file.warning = "\n".join([*before, warning])
 
-    @_writing
+    @writes
     def energies(self) -> tuple[np.ndarray, np.ndarray]:
         """The free energy of every presentation so far, before and after inference."""
         self._sync()
         group = self._file["learning"]
         return np.asarray(group["free_energy_start"][:]), np.asarray(group["free_energy"][:])
 
-    @_writing
+    @writes
     def flush(self) -> None:
-        """Writes the rows that wait and makes everything so far readable, even after a kill."""
-        self.partial.stat()  # a file that was removed would take rows, and lose them in the end
+        """Writes pending rows and makes everything so far readable, even after a kill."""
+        self.partial.stat()  # a file that was removed would accept rows, and lose them in the end
         require_room(self.path, 0)
         self._sync()
 
@@ -295,7 +258,7 @@ class RunFile:
         self._file.sync()
         self._flushed = time.monotonic()
 
-    @_writing
+    @writes
     def close(self, complete: bool = True) -> None:
         """Ends the file: a complete run moves to its path, any other stays `<path>.partial`."""
         if not self._file.isopen():
@@ -315,7 +278,7 @@ class RunFile:
         if exception_type is None:
             self.close()
             return
-        with suppress(RunError):  # what went wrong before is what to tell
+        with suppress(RunError):  # the earlier exception is the one to report
             self.close(complete=False)
 
     def _create_learning(self) -> None:
@@ -345,23 +308,3 @@ class RunFile:
 
 def _bytes(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> int:
     return sum(array.nbytes for group in arrays.values() for array in group.values())
-
-
-def _provenance(circuit, protocol) -> dict[str, str]:
-    return {
-        "Conventions": "CF-1.11",
-        "title": f"neuro_mpc run of {circuit.name} on {protocol.name}",
-        "circuit": circuit.to_toml(),
-        "protocol": protocol.to_toml(),
-        "precision": protocol.precision,
-        "neuro_mpc_version": __version__,
-        "brian2_version": _brian2_version(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _brian2_version() -> str:
-    try:
-        return importlib.metadata.version("brian2")  # importing Brian2 only for its number takes seconds
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import xarray as xr
@@ -16,7 +17,9 @@ from neuro_mpc.runfile.library_lock import NETCDF
 def open_tree(path: Path) -> xr.DataTree:
     """Opens a file; to be closed. Its `encoding["source"]` is the path."""
     source = str(path.absolute())
-    manager = CachingFileManager(netCDF4.Dataset, source, mode="r", kwargs={"format": "NETCDF4"}, lock=NETCDF)
+    # xarray expects of a file that `close` returns nothing.
+    opener: Any = netCDF4.Dataset
+    manager = CachingFileManager(opener, source, mode="r", kwargs={"format": "NETCDF4"}, lock=NETCDF)
     with NETCDF:
         try:
             groups = {group: _dataset(manager, group) for group in _groups(manager.acquire())}

@@ -1,0 +1,63 @@
+"""Failures to write a run file, as errors that say what to try."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from neuro_mpc.errors import RunError
+from neuro_mpc.runfile.library_lock import NETCDF
+
+CANNOT_WRITE = (
+    "free space on the disk, or another folder that can be written; "
+    "--resume continues from the last checkpoint, if there is one"
+)
+
+
+class HasPartial(Protocol):
+    """A writer of a file that is `partial` until it is complete."""
+
+    partial: Path
+
+
+Writer = TypeVar("Writer", bound=HasPartial)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def writes(
+    method: Callable[Concatenate[Writer, Arguments], Result],
+) -> Callable[Concatenate[Writer, Arguments], Result]:
+    """A method of a writer, with the library locked: failures of netCDF and of the system become a RunError."""
+
+    @functools.wraps(method)
+    def locked(self: Writer, *args: Arguments.args, **options: Arguments.kwargs) -> Result:
+        try:
+            with NETCDF:
+                return method(self, *args, **options)
+        except FileNotFoundError as problem:
+            raise RunError(
+                f"{self.partial} does not exist any more: it was removed during the run",
+                hint="--resume continues from the last checkpoint, if that still exists",
+            ) from problem
+        except PermissionError as problem:
+            raise _not_permitted(self.partial, problem) from problem
+        except (OSError, RuntimeError) as problem:
+            reason = getattr(problem, "strerror", None) or problem
+            raise RunError(f"{self.partial} cannot be written: {reason}", hint=CANNOT_WRITE) from problem
+
+    return locked
+
+
+def _not_permitted(path: Path, problem: PermissionError) -> RunError:
+    """The error for a denied permission, which netCDF also reports where HDF5 cannot lock a file."""
+    if os.access(path.absolute().parent, os.W_OK):
+        return RunError(
+            f"{path} cannot be written: HDF5 cannot lock it",
+            hint="on a file system without locks (NFS, Lustre), HDF5_USE_FILE_LOCKING=FALSE in the environment; "
+            "elsewhere, close the file in other programs",
+        )
+    return RunError(f"{path} cannot be written: {problem.strerror}", hint=CANNOT_WRITE)
