@@ -178,6 +178,24 @@ def test_the_class_of_a_trial_holds_at_every_step():
         analysis.labels(run, "stimulus")
 
 
+def test_a_step_without_a_target_has_no_symbol_and_no_surprise():
+    """Beyond the end of a short sequence, no unit is the target."""
+    shown = target().astype(float)
+    shown[-1, 0] = 0
+    output = np.full(shown.shape, 1 / shown.shape[-1])
+    error = np.random.default_rng(0).normal(size=shown.shape)
+    run = neural_run({"hidden": {"rate": shown, "error": error}, "output": {"output": output}}, shown)
+    assert (analysis.labels(run) == -1).values.nonzero() == (STEPS - 1, 0)
+    surprise = analysis.surprise(run)
+    np.testing.assert_array_equal(np.isnan(surprise), analysis.labels(run) == -1)
+    np.testing.assert_allclose(surprise.values[0], np.log(shown.shape[-1]))
+    assert analysis.selectivity(run, "hidden")["symbol"].values.tolist() == [0, 1]
+    assert analysis.selectivity(run, "hidden")["count"].sum() == STEPS * TRIALS - 1
+    found = analysis.error_by_surprise(run, "hidden")
+    assert found["count"].sum() == STEPS * TRIALS - 1
+    assert np.isfinite(found["mean_surprise"]).all()
+
+
 def test_surprise_is_that_of_the_prediction_before_inference():
     shown = target()
     probability = np.array([0.5, 0.1, 0.9, 1e-30])  # of the target, by trial

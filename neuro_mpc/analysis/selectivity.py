@@ -68,6 +68,7 @@ def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> x
         that is the `selectivity` of its rates.
     symbols : xarray.DataArray
         (…), the number of the symbol of each observation, from 0; the attribute `symbols` has their names, a line each.
+        Observations of a negative number, which have no symbol, are left out.
 
     Returns
     -------
@@ -113,7 +114,9 @@ def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> x
         return selectivity(values, symbols)
     order = [name for name in values.dims if name != "unit"]
     table = values.transpose(*order, "unit").values.reshape(-1, values.sizes["unit"]).astype(float)
-    present, numbers = np.unique(symbols.transpose(*order).values.ravel(), return_inverse=True)
+    given = symbols.transpose(*order).values.ravel()
+    table, given = table[given >= 0], given[given >= 0]
+    present, numbers = np.unique(given, return_inverse=True)
     count = np.bincount(numbers)
     response = _sums(table, numbers, len(present)) / count[:, None]
     names = symbols.attrs.get("symbols", "").split("\n")

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.energy import target_loss
 from neuro_mpc.analysis.intervals import widened
-from neuro_mpc.analysis.traces import settled, traces, trajectory_setting
+from neuro_mpc.analysis.traces import settled, targets, traces, trajectory_setting
 from neuro_mpc.runfile import access
 
 FEWEST = 5  # observations in a bin
@@ -30,7 +30,7 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
     Returns
     -------
     xarray.DataArray
-        (step, trial) where the target is read, in nats.
+        (step, trial) where the target is read, in nats; NaN where a step has no target.
 
     Raises
     ------
@@ -59,6 +59,8 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
     gaussian = access.population(run, target).get("readout", "softmax") == "gaussian"
     label = "surprise at the target, minus a constant" if gaussian else "surprise at the target, −ln of its probability"
     loss = target_loss(run, found, sample).rename("surprise")
+    if not gaussian:  # whose target may be zero in every unit
+        loss = loss.where((targets(run, sample) != 0).any("unit"))
     return loss.transpose("step", "trial").assign_attrs(long_name=label, units="nat")
 
 
@@ -119,19 +121,24 @@ def error_by_surprise(
 
 
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
+    known = ~np.isnan(one)
+    one, other = one[known], other[known]
+    if not len(one) or np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
     return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
 
 
 def _binned(surprised: np.ndarray, size: np.ndarray, bins: int, draws: int, level: float, seed: int) -> dict:
-    """Means in bins of (step, trial) arrays, and intervals by resampling trials."""
-    bins = max(min(bins, surprised.size // FEWEST), 1)
-    edges = np.quantile(surprised, np.linspace(0, 1, bins + 1))
+    """Means in bins of (step, trial) arrays, and intervals by resampling trials; what is missing is in no bin."""
+    known = ~np.isnan(surprised)
+    bins = max(min(bins, int(known.sum()) // FEWEST), 1)
+    edges = np.quantile(surprised[known], np.linspace(0, 1, bins + 1))
     number = np.clip(np.searchsorted(edges, surprised, side="right") - 1, 0, bins - 1)
-    member = number[..., None] == np.unique(number)  # (step, trial, bin); bins that equal values leave empty go
+    member = (number[..., None] == np.unique(number[known])) & known[
+        ..., None
+    ]  # (step, trial, bin); bins that equal values leave empty go
     count = member.sum(0)
-    sums, means = (member * size[..., None]).sum(0), (member * surprised[..., None]).sum((0, 1))
+    sums, means = (member * size[..., None]).sum(0), (member * np.nan_to_num(surprised)[..., None]).sum((0, 1))
     trials = size.shape[1]
     drawn = np.random.default_rng(seed).multinomial(trials, np.full(trials, 1 / trials), size=draws)
     with np.errstate(invalid="ignore", divide="ignore"):

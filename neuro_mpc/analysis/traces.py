@@ -161,7 +161,8 @@ def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataAr
     Returns
     -------
     xarray.DataArray
-        (step, trial), integers from 0. A target of the last step only, as the class of an image, holds at every step.
+        (step, trial), integers from 0, and −1 where there is no target. A target of the last step only, as the class of
+        an image, holds at every step.
         The attribute `symbols` has the names, a line each.
 
     Raises
@@ -182,7 +183,8 @@ def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataAr
             raise RunFileError("the stimulus of this run has no symbols", hint='of="target"')
         return _named(run, stimulus.argmax("unit"), stimulus.sizes["unit"])
     target = shown["target"]
-    numbers = target.argmax("target_unit").rename(target_step="step")
+    asked = (target != 0).any("target_unit")  # beyond the end of a short sequence, no unit is the target
+    numbers = target.argmax("target_unit").where(asked, -1).rename(target_step="step")
     if numbers.sizes["step"] == 1:
         numbers = numbers.isel(step=0, drop=True).expand_dims(step=shown["step"])
     return _named(run, numbers, target.sizes["target_unit"])

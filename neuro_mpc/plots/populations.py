@@ -77,7 +77,7 @@ def _states(axes: Axes, found: xr.Dataset, symbols: xr.DataArray) -> None:
     score = _plane(found)
     axes.plot(*score.reshape(2, -1), ".", color=style.BEFORE, markersize=1.5, markeredgewidth=0, rasterized=True)
     numbers = symbols.sel(step=found["step"]).values
-    for number in np.unique(numbers):
+    for number in np.unique(numbers[numbers >= 0]):
         _mark(axes, np.nanmean(score[:, numbers == number], axis=1), _name(symbols, number))
     _planes(axes, found)
 
@@ -92,7 +92,7 @@ def _trajectories(axes: Axes, found: xr.Dataset, symbols: xr.DataArray, word: st
                 _mark(axes, state, _name(symbols, number), colour, ground=True)
         style.heading(axes, f"three trials, marked by {word}")
     else:
-        for number in np.unique(numbers[-1]):
+        for number in np.unique(numbers[-1][numbers[-1] >= 0]):
             mean = np.nanmean(score[:, :, numbers[-1] == number], axis=2)
             axes.plot(*mean, color=style.FAINT, linewidth=0.7)
             _mark(axes, mean[:, -1], _name(symbols, number), ground=True)
