@@ -120,9 +120,9 @@ class Presenter(RunningCircuit):
         self._show(stimulus, target, count, purpose)
         self.program.set(iterations=self.protocol.inference.iterations_at(LATE))
         self._phases(predicting=True)
-        expected, log_expected = self.neural_state.output(), self.neural_state.log_output()
+        output, log_output = self.neural_state.output(), self.neural_state.log_output()
         self._phases(inferring=True)
-        return expected, log_expected, self.neural_state.traces(self.protocol.recording.populations)
+        return output, log_output, self.neural_state.traces(self.protocol.recording.populations)
 
     def generate(self, first: np.ndarray, length: int, purpose: str) -> np.ndarray:
         """Sequences (trial, 1 + length) of symbols: each output's most probable symbol is the next stimulus.
@@ -130,16 +130,16 @@ class Presenter(RunningCircuit):
         first    (trial,) the first symbols; at most as many as a presentation has trials
         """
         rows, steps = self.plan.rows[self._stimulus], self.plan.steps
-        sequence, chosen = [first], first
+        sequence, last = [first], first
         for count, done in enumerate(range(0, length, steps)):
             symbols = np.full((steps, self.plan.trials), -1)
-            symbols[0, : len(first)] = chosen
+            symbols[0, : len(first)] = last
             self._show(symbols if self.plan.symbolic else one_hot(symbols, rows.units), None, count, purpose, done > 0)
             self.program.set(idle_trials=self.plan.trials - len(first))
             self._phases(predicting=True, generating=True, carrying=done > 0)
             self._recent = None  # the symbols that it has chosen were shown as well
             symbols = self.neural_state.output().argmax(axis=2)[:, : len(first)]
-            chosen = symbols[-1]
+            last = symbols[-1]
             sequence.extend(symbols)
         self.program.set(idle_trials=0)
         return np.stack(sequence[: length + 1], axis=1)

@@ -125,17 +125,17 @@ class Trained:
         """
         if not changed.strip():
             raise DescriptionError("does not say what was changed", key="changed", expected="a few words")
-        new = {projection: dict(values) for projection, values in self.parameters.items()}
+        merged = {projection: dict(values) for projection, values in self.parameters.items()}
         for projection, values in parameters.items():
-            _require(projection, new, "projection", "parameters")
+            _require(projection, merged, "projection", "parameters")
             for name, value in values.items():
-                _require(name, new[projection], "parameter", f"parameters.{projection}")
-                new[projection][name] = self._own(projection, name, value)
-        initial.refuse_impossible(self.circuit, new)
+                _require(name, merged[projection], "parameter", f"parameters.{projection}")
+                merged[projection][name] = self._checked(projection, name, value)
+        initial.refuse_impossible(self.circuit, merged)
         changes = f"{self.changed}; {changed}" if self.changed else changed
-        return replace(self, parameters=new, changed=changes)
+        return replace(self, parameters=merged, changed=changes)
 
-    def _own(self, projection: str, name: str, values: ArrayLike) -> np.ndarray:
+    def _checked(self, projection: str, name: str, values: ArrayLike) -> np.ndarray:
         place = {"key": f"parameters.{projection}.{name}"}
         array, shape = np.asarray(values, dtype=float), self.circuit.shape(projection)
         if array.ndim and array.shape != shape:
