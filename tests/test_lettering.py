@@ -104,7 +104,7 @@ def test_the_usual_font_needs_no_other():
 
 def test_characters_that_no_font_has_are_told_once():
     unassigned = chr(0x378)
-    with pytest.warns(UserWarning, match=f"no font of this system has {unassigned}: .* Noto Sans") as told:
+    with pytest.warns(UserWarning, match=f"no font of this system covers {unassigned}: .* Noto Sans") as told:
         fonts.families(["a", unassigned])
     assert len(told) == 1
 

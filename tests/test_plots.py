@@ -148,7 +148,7 @@ def test_the_same_figure_is_the_same_file(example_run, tmp_path, suffix):
         ("learnin", None, "did you mean 'learning'"),
         ("phase", None, "one of learning, synapses, traces, sequences"),
         ("learning", "a.docx", r"\.png, \.pdf, \.svg"),
-        ("learning", "nowhere/a.png", "nowhere is not there"),
+        ("learning", "nowhere/a.png", "nowhere does not exist"),
     ],
 )
 def test_wrong_requests_say_what_is_possible(example_run, tmp_path, figure, out, problem):

@@ -177,7 +177,7 @@ def test_where_the_report_goes(example, one_figure, tmp_path):
     assert nm.report(opened, tmp_path / "folder") == tmp_path / "folder" / "0.html"
     with pytest.raises(nm.RunFileError, match="a report is HTML"):
         nm.report(opened, tmp_path / "report.pdf")
-    with pytest.raises(nm.RunFileError, match="is not there"):
+    with pytest.raises(nm.RunFileError, match="does not exist"):
         nm.report(opened, tmp_path / "none" / "report.html")
 
 

@@ -1,4 +1,4 @@
-"""The two directions of a pair of units: is the synapse from i to j like the one from j to i?"""
+"""Asymmetry of the synapses between pairs of units: from i to j, and from j to i."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ def pairs(values: xr.DataArray, back: xr.DataArray | None = None) -> xr.Dataset:
     >>> nm.analysis.pairs(run, "recurrent").sizes["pair"]  # of 10 units
     45
     """
-    there = values.transpose("snapshot", "post", "pre").values
+    forward = values.transpose("snapshot", "post", "pre").values
     if back is None:
-        _refuse(there.shape[1] != there.shape[2], values.shape, values.shape)
-        i, j = np.triu_indices(there.shape[1], k=1)
-        returning = there
+        _refuse(forward.shape[1] != forward.shape[2], values.shape, values.shape)
+        i, j = np.triu_indices(forward.shape[1], k=1)
+        backward = forward
     else:
-        returning = back.transpose("snapshot", "post", "pre").values
-        _refuse(there.shape[:0:-1] != returning.shape[1:], values.shape, back.shape)
-        i, j = (index.ravel() for index in np.indices(returning.shape[1:]))
+        backward = back.transpose("snapshot", "post", "pre").values
+        _refuse(forward.shape[:0:-1] != backward.shape[1:], values.shape, back.shape)
+        i, j = (index.ravel() for index in np.indices(backward.shape[1:]))
     return xr.Dataset(
         {
-            "forward": (("snapshot", "pair"), there[:, j, i]),
-            "backward": (("snapshot", "pair"), returning[:, i, j]),
+            "forward": (("snapshot", "pair"), forward[:, j, i]),
+            "backward": (("snapshot", "pair"), backward[:, i, j]),
         },
         coords={"i": ("pair", i), "j": ("pair", j), "presentation": values["presentation"]},
         attrs={"of": values.name or "", **values.attrs},
@@ -92,15 +92,15 @@ def asymmetry(pairs: xr.Dataset) -> xr.DataArray:
     """
     forward, backward = pairs["forward"], pairs["backward"]
     power = (forward**2 + backward**2).sum("pair")
-    found = ((forward - backward) ** 2).sum("pair") / (2 * power.where(power > 0))
+    index = ((forward - backward) ** 2).sum("pair") / (2 * power.where(power > 0))
     label = "share of the antisymmetric part in the squared weights"
-    return found.rename("asymmetry").assign_attrs(long_name=label, units="1")
+    return index.rename("asymmetry").assign_attrs(long_name=label, units="1")
 
 
-def _refuse(wrong: bool, *shapes: tuple[int, ...]) -> None:
-    if wrong:
-        there, back = (" × ".join(map(str, shape[1:])) for shape in shapes)
+def _refuse(mismatch: bool, *shapes: tuple[int, ...]) -> None:
+    if mismatch:
+        forward, backward = (" × ".join(map(str, shape[1:])) for shape in shapes)
         raise RunFileError(
-            f"synapses {there} (post × pre) and back {back} do not connect the same pairs of units",
+            f"synapses {forward} (post × pre) and back {backward} do not connect the same pairs of units",
             hint="a projection from a population to itself, or back=… with the one that returns",
         )

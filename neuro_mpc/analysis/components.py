@@ -47,13 +47,13 @@ def principal_components(values: xr.DataArray, count: int = 3) -> xr.Dataset:
     others = [name for name in values.dims if name != "unit"]
     states = values.transpose(*others, "unit")
     table = states.values.reshape(-1, values.sizes["unit"]).astype(float)
-    there = np.isfinite(table).all(1)
-    mean = table[there].mean(0)
-    score, loading, explained = _decomposed(table[there] - mean, count)
+    complete = np.isfinite(table).all(1)
+    mean = table[complete].mean(0)
+    score, loading, explained = _decomposed(table[complete] - mean, count)
     scores = np.full((len(table), len(loading)), np.nan)
-    scores[there] = score
+    scores[complete] = score
     shape = (len(loading), *(states.sizes[name] for name in others))
-    found = xr.Dataset(
+    components = xr.Dataset(
         {
             "score": (("component", *others), scores.T.reshape(shape)),
             "loading": (("component", "unit"), loading),
@@ -63,14 +63,14 @@ def principal_components(values: xr.DataArray, count: int = 3) -> xr.Dataset:
         coords={name: states[name] for name in others if name in states.coords},
         attrs={"of": values.name or ""},
     )
-    return found.assign_coords(component=np.arange(1, len(loading) + 1))
+    return components.assign_coords(component=np.arange(1, len(loading) + 1))
 
 
 def _decomposed(table: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     left, sizes, right = np.linalg.svd(table, full_matrices=False)
-    kept = slice(min(count, len(sizes)))
-    largest = np.abs(right[kept]).argmax(1)
-    sign = np.where(np.take_along_axis(right[kept], largest[:, None], 1) < 0, -1.0, 1.0)
+    leading = slice(min(count, len(sizes)))
+    largest = np.abs(right[leading]).argmax(1)
+    sign = np.where(np.take_along_axis(right[leading], largest[:, None], 1) < 0, -1.0, 1.0)
     power = sizes**2
-    explained = power[kept] / power.sum() if power.sum() > 0 else np.zeros(len(power[kept]))
-    return left[:, kept] * sizes[kept] * sign.T, right[kept] * sign, explained
+    explained = power[leading] / power.sum() if power.sum() > 0 else np.zeros(len(power[leading]))
+    return left[:, leading] * sizes[leading] * sign.T, right[leading] * sign, explained

@@ -1,4 +1,4 @@
-"""How many synapses are deterministic: their weight has one value only."""
+"""Fractions of synapses that are deterministic: their weight has one value only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import xarray as xr
 from neuro_mpc.analysis.weights import of_weights
 
 CERTAINTY, WIDTH = 0.01, 0.01
-EACH = ("post", "pre")
+SYNAPSES = ("post", "pre")
 
 
 @of_weights
@@ -57,7 +57,7 @@ def determinism(weights: xr.Dataset, certainty: float = CERTAINTY, width: float 
     >>> float(nm.analysis.determinism(run, "recurrent")["deterministic"][0])
     0.0
     """
-    size = np.sqrt((weights["mean"] ** 2 + weights["variance"]).mean(EACH))
+    size = np.sqrt((weights["mean"] ** 2 + weights["variance"]).mean(SYNAPSES))
     absent, unspiked = weights["spike"] >= 1 - certainty, weights["spike"] <= certainty
     narrow = np.sqrt(weights["slab_variance"]) <= width * size
     fixed = unspiked & narrow
@@ -68,7 +68,7 @@ def determinism(weights: xr.Dataset, certainty: float = CERTAINTY, width: float 
         "fixed": fixed,
         "deterministic": absent | fixed,
     }
-    found = xr.Dataset({name: kind.mean(EACH) for name, kind in kinds.items()})
-    for name in found:
-        found[name].attrs = {"long_name": f"fraction of {name} synapses", "units": "1"}
-    return found.assign_attrs(weights.attrs, certainty=certainty, width=width)
+    fractions = xr.Dataset({name: kind.mean(SYNAPSES) for name, kind in kinds.items()})
+    for name in fractions:
+        fractions[name].attrs = {"long_name": f"fraction of {name} synapses", "units": "1"}
+    return fractions.assign_attrs(weights.attrs, certainty=certainty, width=width)

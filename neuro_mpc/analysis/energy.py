@@ -61,14 +61,14 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
         )
     target = access.target_population(run)
     energies = [_target(run, name, sample) if name == target else _free(run, name, sample) for name in names]
-    found = xr.concat(energies, dim="population", join="outer").assign_coords(population=names)
+    energy = xr.concat(energies, dim="population", join="outer").assign_coords(population=names)
     label = "energy, mean per trial"
-    found = found.rename("energy").transpose("population", "iteration", "step")
-    erring = [
+    energy = energy.rename("energy").transpose("population", "iteration", "step")
+    with_errors = [
         name for name, table in access.describe(run, "circuit")["population"].items() if table.get("role") != "stimulus"
     ]
-    unrecorded = ", ".join(name for name in erring if name not in names)
-    return found.assign_attrs(long_name=label, units="nat", unrecorded=unrecorded)
+    unrecorded = ", ".join(name for name in with_errors if name not in names)
+    return energy.assign_attrs(long_name=label, units="nat", unrecorded=unrecorded)
 
 
 def target_loss(run: xr.DataTree, traces: xr.Dataset, sample: int = -1) -> xr.DataArray:

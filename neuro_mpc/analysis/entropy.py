@@ -59,9 +59,9 @@ def entropy(weights: xr.Dataset, smallest_width: float = 0.0) -> xr.Dataset:
     discrete = entr(spike) + entr(1 - spike)
     with np.errstate(divide="ignore", invalid="ignore"):
         differential = 0.5 * np.log(2 * np.pi * np.e * width)
-        whole = discrete + xr.where(spike < 1, (1 - spike) * differential, 0.0)
-    found = xr.Dataset({"entropy": whole, "discrete": discrete, "differential": differential})
+        total = discrete + xr.where(spike < 1, (1 - spike) * differential, 0.0)
+    entropies = xr.Dataset({"entropy": total, "discrete": discrete, "differential": differential})
     labels = ("entropy of the weight", "entropy of being zero or not", "entropy of the slab")
-    for name, label in zip(found, labels):
-        found[name].attrs = {"long_name": label, "units": "nat"}
-    return found.assign_attrs(weights.attrs, smallest_width=smallest_width)
+    for name, label in zip(entropies, labels):
+        entropies[name].attrs = {"long_name": label, "units": "nat"}
+    return entropies.assign_attrs(weights.attrs, smallest_width=smallest_width)

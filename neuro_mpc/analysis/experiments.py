@@ -1,4 +1,4 @@
-"""What experiments on trained circuits found, in one run file or in those of several seeds."""
+"""Results of experiments on trained circuits, in one run file or in those of several seeds."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
     >>> nm.analysis.experiment(nm.open_run("oddball.nc"), "oddball", "omission").attrs["kind"]
     'oddball'
     """
-    found = access.group(run, "experiment")
-    if found is None or (kinds and found.attrs["kind"] not in kinds):
+    group = access.group(run, "experiment")
+    if group is None or (kinds and group.attrs["kind"] not in kinds):
         kind = kinds[0] if kinds else "oddball"
         source = run.encoding.get("source", "this run")
         raise RunFileError(
             f"{source} holds no experiment of the kind {' or '.join(kinds) or 'any'}",
             hint=f"neuro-mpc run {kind} --from run.nc --out {kind}.nc",
         )
-    results = found.to_dataset(inherit=False)
+    results = group.to_dataset(inherit=False)
     coded = [name for name, values in results.coords.items() if "flag_meanings" in values.attrs]
     return results.assign_coords({name: _names(results[name]) for name in coded})
 
@@ -99,13 +99,13 @@ def mean_interval(
     >>> float(result["mean"]), round(float(result["high"]), 2)
     (2.0, 4.48)
     """
-    first = values.transpose(over, ...).astype(float)
-    mean = first.mean(over, skipna=False)
-    flat = first.values.reshape(len(first), -1)
-    found = intervals.ends(flat, draws, level, seed)
-    low, high = (mean.copy(data=each.reshape(mean.shape)) for each in found)
-    made = {"number": len(first), "over": over, "interval": intervals.kind(len(first)), "level": level}
-    return xr.Dataset({"mean": mean, "low": low, "high": high}, attrs=made)
+    ordered = values.transpose(over, ...).astype(float)
+    mean = ordered.mean(over, skipna=False)
+    flat = ordered.values.reshape(len(ordered), -1)
+    ends = intervals.ends(flat, draws, level, seed)
+    low, high = (mean.copy(data=end.reshape(mean.shape)) for end in ends)
+    attributes = {"number": len(ordered), "over": over, "interval": intervals.kind(len(ordered)), "level": level}
+    return xr.Dataset({"mean": mean, "low": low, "high": high}, attrs=attributes)
 
 
 def responses(runs: Runs, quantity: str = "error", draws: int = DRAWS, seed: int = SEED) -> xr.Dataset:
@@ -219,10 +219,10 @@ def by_window(
     values = _stacked(runs, quantity)
     onset = values.attrs["onset"]
     step = values["step"]
-    parts = [values.where(chosen, drop=True).mean("step") for chosen in (step < onset, step == onset, step > onset)]
-    found = xr.concat(parts, dim=xr.DataArray(list(WINDOWS), dims="window", name="window"))
+    means = [values.where(chosen, drop=True).mean("step") for chosen in (step < onset, step == onset, step > onset)]
+    windows = xr.concat(means, dim=xr.DataArray(list(WINDOWS), dims="window", name="window"))
     others = [name for name in values["condition"].values if name != against]
-    differences = (found - found.sel(condition=against)).sel(condition=others)
+    differences = (windows - windows.sel(condition=against)).sel(condition=others)
     return _over(differences, draws, seed)
 
 
@@ -256,15 +256,15 @@ def lesion_curves(runs: Runs, quantity: str = "performance", draws: int = DRAWS,
     >>> nm.analysis.lesion_curves(nm.open_run("lesion.nc"))["mean"].dims
     ('order', 'fraction')
     """
-    found = [experiment(run, "lesion") for run in _listed(runs)]
-    _refuse_different(found, quantity)
-    if len(found) == 1:
-        values = found[0][quantity]
+    lesions = [experiment(run, "lesion") for run in _listed(runs)]
+    _refuse_different(lesions, quantity)
+    if len(lesions) == 1:
+        values = lesions[0][quantity]
         repeated = values.isel(repeat=slice(1, None)).notnull().any("repeat")
         curves = mean_interval(values.fillna(values.isel(repeat=0)), "repeat", draws, seed=seed)
         # What has one order only has no interval.
         return curves.assign({end: curves[end].where(repeated) for end in ("low", "high")})
-    return mean_interval(_joined([each[quantity].mean("repeat") for each in found]), "run", draws, seed=seed)
+    return mean_interval(_joined([lesion[quantity].mean("repeat") for lesion in lesions]), "run", draws, seed=seed)
 
 
 def ensembles(runs: Runs) -> xr.Dataset:
@@ -294,12 +294,12 @@ def ensembles(runs: Runs) -> xr.Dataset:
     >>> nm.analysis.ensembles([nm.open_run("ensemble.nc")])["vote"].dims
     ('run',)
     """
-    found = [experiment(run, "ensemble") for run in _listed(runs)]
-    return xr.concat([_ensemble(each) for each in found], dim="run")
+    results = [experiment(run, "ensemble") for run in _listed(runs)]
+    return xr.concat([_ensemble(result) for result in results], dim="run")
 
 
-def _ensemble(found: xr.Dataset) -> xr.Dataset:
-    performance, agreement = found["performance"].values.astype(float), found["agreement"].values
+def _ensemble(result: xr.Dataset) -> xr.Dataset:
+    performance, agreement = result["performance"].values.astype(float), result["agreement"].values
     others = ~np.eye(len(agreement), dtype=bool)
     values = {
         "single": performance.mean(),
@@ -307,8 +307,8 @@ def _ensemble(found: xr.Dataset) -> xr.Dataset:
         "worst": performance.min(),
         "best": performance.max(),
         "agreement": agreement[others].mean() if others.any() else np.nan,
-        **{name: float(found[name][-1]) for name in ("vote", "mean_output")},
-        **{name: found.attrs[name] for name in ("noise", "mean_weights")},
+        **{name: float(result[name][-1]) for name in ("vote", "mean_output")},
+        **{name: result.attrs[name] for name in ("noise", "mean_weights")},
     }
     return xr.Dataset(values)
 
@@ -319,9 +319,9 @@ def _listed(runs: Runs) -> list[xr.DataTree]:
 
 def _stacked(runs: Runs, quantity: str) -> xr.DataArray:
     """A response of one run by its trials, or of several (run,), means over trials."""
-    found = [experiment(run, *RESPONSES) for run in _listed(runs)]
-    _refuse_different(found, quantity)
-    arrays = [each[quantity].assign_attrs(each.attrs) for each in found]
+    results = [experiment(run, *RESPONSES) for run in _listed(runs)]
+    _refuse_different(results, quantity)
+    arrays = [each[quantity].assign_attrs(each.attrs) for each in results]
     return arrays[0] if len(arrays) == 1 else _joined([each.mean("trial", keep_attrs=True) for each in arrays])
 
 
@@ -333,12 +333,12 @@ def _over(values: xr.DataArray, draws: int, seed: int) -> xr.Dataset:
     return mean_interval(values, "run" if "run" in values.dims else "trial", draws, seed=seed)
 
 
-def _refuse_different(found: list[xr.Dataset], quantity: str) -> None:
+def _refuse_different(results: list[xr.Dataset], quantity: str) -> None:
     """Runs can be put together where their experiments are the same."""
-    if quantity not in found[0]:
-        raise RunFileError(f"this experiment measured no {quantity}", hint=f"one of {', '.join(found[0].data_vars)}")
-    first = found[0]
-    for other in found[1:]:
+    if quantity not in results[0]:
+        raise RunFileError(f"this experiment measured no {quantity}", hint=f"one of {', '.join(results[0].data_vars)}")
+    first = results[0]
+    for other in results[1:]:
         same = {name: values for name, values in first.attrs.items() if not isinstance(values, np.ndarray)}
         if any(other.attrs.get(name) != value for name, value in same.items()) or any(
             name != "trial" and not other[name].equals(first[name]) for name in first[quantity].indexes

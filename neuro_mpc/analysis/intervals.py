@@ -69,9 +69,9 @@ def difference(one: np.ndarray, other: np.ndarray, draws: int, level: float, see
     if min(len(one), len(other)) < 2:
         return np.full(2, np.nan)
     if min(len(one), len(other)) >= FEW:
-        samples = [resampled_means(each, draws, seed) for each, seed in zip((one, other), seeds, strict=True)]
+        samples = [resampled_means(sample, draws, seed) for sample, seed in zip((one, other), seeds, strict=True)]
         return percentiles(samples[0] - samples[1], level)
-    errors = np.array([each.var(ddof=1) / len(each) for each in (one, other)])
+    errors = np.array([sample.var(ddof=1) / len(sample) for sample in (one, other)])
     freedom = np.array([len(one) - 1, len(other) - 1])
     spread = (errors**2 / freedom).sum()
     reach = quantile(errors.sum() ** 2 / spread, level) * np.sqrt(errors.sum()) if spread > 0 else 0.0
@@ -79,9 +79,9 @@ def difference(one: np.ndarray, other: np.ndarray, draws: int, level: float, see
 
 
 def widened(value: np.ndarray, low: np.ndarray, high: np.ndarray, number, level: float = LEVEL) -> np.ndarray:
-    """Both ends (2, …) of a bootstrap interval around an estimate of so many values, as far as Student's t reaches.
+    """Both ends (2, …) of a bootstrap interval around an estimate from `number` values, as far as Student's t reaches.
 
-    The bootstrap spreads √((n − 1)/n) too little and takes the quantile of the normal law; both are made good, so that
+    The bootstrap spreads √((n − 1)/n) too little and takes the quantile of the normal law; both are corrected, so that
     the interval of a mean becomes that of Student's t. NaN for a single value.
     """
     number = np.asarray(number, float)
@@ -97,7 +97,7 @@ def quantile(freedom, level: float = LEVEL) -> np.ndarray:
 
 
 def kind(number: int) -> str:
-    """Which interval so many values get: "t" or "bootstrap"."""
+    """The kind of interval that `number` values get: "t" or "bootstrap"."""
     return "t" if number < FEW else "bootstrap"
 
 

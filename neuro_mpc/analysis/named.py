@@ -14,20 +14,22 @@ Measure = TypeVar("Measure", bound=Callable[..., Any])
 
 
 def of_run(
-    known: Callable[[xr.DataTree], list[str]], found: Callable[[xr.DataTree, str], Any]
+    names: Callable[[xr.DataTree], list[str]], load: Callable[[xr.DataTree, str], Any]
 ) -> Callable[[Measure], Measure]:
-    """A decorator: ``measure(run, name, …)`` is ``measure(found(run, name), …)``; `known` lists the names of a run."""
+    """A decorator: ``measure(run, name, …)`` is ``measure(load(run, name), …)``; `names` lists those of a run."""
 
     def decorate(measure: Any) -> Any:
         @wraps(measure)
-        def named(values: Any, *more: Any, **options: Any) -> Any:
+        def measured(values: Any, *arguments: Any, **options: Any) -> Any:
             if not isinstance(values, xr.DataTree):
-                return measure(values, *more, **options)
-            if not more or not isinstance(more[0], str):
-                example = f'{measure.__name__}(run, "{known(values)[0]}")'
-                raise RunFileError(f"{measure.__name__} of what in this run?", hint=f"a name, such as {example}")
-            return measure(found(values, more[0]), *more[1:], **options)
+                return measure(values, *arguments, **options)
+            if not arguments or not isinstance(arguments[0], str):
+                example = f'{measure.__name__}(run, "{names(values)[0]}")'
+                raise RunFileError(
+                    f"{measure.__name__} of a run needs a name", hint=f"a projection or a population, such as {example}"
+                )
+            return measure(load(values, arguments[0]), *arguments[1:], **options)
 
-        return named
+        return measured
 
     return decorate

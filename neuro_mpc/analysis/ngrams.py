@@ -1,4 +1,4 @@
-"""Baselines of language: how well counts of tokens, or of pairs of them, foretell the next token."""
+"""Baselines of language: predictions of the next token from counts of tokens, or of pairs of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-K = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # what is tried for k
+K = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # candidates for k
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where learning sets in: a power law above an onset, fitted to a measure over the data load."""
+"""Onset of learning: a power law above an onset, fitted to a measure over the data load."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def by_load(values: xr.DataArray, dim: str = "load", level: float = LEVEL, seed:
         "high": high,
         "runs": list(map(len, rows)),
     }
-    return xr.Dataset({name: (dim, np.asarray(each)) for name, each in arrays.items()}, coords={dim: loads})
+    return xr.Dataset({name: (dim, np.asarray(column)) for name, column in arrays.items()}, coords={dim: loads})
 
 
 def onset(
@@ -167,12 +167,12 @@ def onset(
     samples = [fit(table[:, rng.integers(0, count, count)]) for _ in range(draws)]
     low, high = np.clip(widened(np.array(best), *percentiles(np.array(samples), level), count, level), *fit.reach)
     arrays = {"value": best, "low": low, "high": high}
-    found = xr.Dataset(
-        {name: ("parameter", np.asarray(each)) for name, each in arrays.items()},
+    fitted = xr.Dataset(
+        {name: ("parameter", np.asarray(estimates)) for name, estimates in arrays.items()},
         coords={"parameter": list(PARAMETERS), dim: loads},
     )
-    made = {"interval": "bootstrap, widened", "level": level, "runs": count}
-    return found.assign_attrs(below=below, draws=draws, seed=seed, **made)
+    attributes = {"interval": "bootstrap, widened", "level": level, "runs": count}
+    return fitted.assign_attrs(below=below, draws=draws, seed=seed, **attributes)
 
 
 def _table(values: xr.DataArray, dim: str) -> tuple[np.ndarray, np.ndarray]:
@@ -183,10 +183,10 @@ def _table(values: xr.DataArray, dim: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _near(table: np.ndarray, loads: np.ndarray, below: float) -> np.ndarray:
     """Loads that have runs, before the first whose mean passes `below`."""
-    there = np.isfinite(table).any(axis=1)
+    measured = np.isfinite(table).any(axis=1)
     means = np.full(len(loads), np.nan)
-    means[there] = np.nanmean(table[there], axis=1)
-    return there & ~np.maximum.accumulate(means > below)
+    means[measured] = np.nanmean(table[measured], axis=1)
+    return measured & ~np.maximum.accumulate(means > below)
 
 
 class _Fit:
@@ -209,15 +209,15 @@ class _Fit:
         runs = np.isfinite(table).sum(axis=1).astype(float)
         means = np.nansum(table, axis=1) / np.maximum(runs, 1)
         first = self.pairs[np.argmin(_linear(self.rising, means, runs)[0])]
-        found = minimize(
+        optimum = minimize(
             lambda pair: float(_linear(_above(self.loads, *pair), means, runs)[0]),
             first,
             method="Nelder-Mead",
             bounds=self.bounds,
             options={"xatol": 1e-4, "fatol": 1e-12, "maxiter": 200},
         )
-        _, offset, amplitude = _linear(_above(self.loads, *found.x), means, runs)
-        return float(offset), float(amplitude), float(found.x[0]), float(found.x[1])
+        _, offset, amplitude = _linear(_above(self.loads, *optimum.x), means, runs)
+        return float(offset), float(amplitude), float(optimum.x[0]), float(optimum.x[1])
 
 
 def _linear(rising: np.ndarray, means: np.ndarray, runs: np.ndarray) -> tuple:

@@ -1,4 +1,4 @@
-"""All projections of a run side by side: over learning, and with intervals."""
+"""Comparison of all projections of a run: over learning, and with intervals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
-from neuro_mpc.analysis.determinism import CERTAINTY, EACH, WIDTH, determinism
+from neuro_mpc.analysis.determinism import CERTAINTY, SYNAPSES, WIDTH, determinism
 from neuro_mpc.analysis.entropy import entropy
 from neuro_mpc.analysis.intervals import difference, ends
 from neuro_mpc.analysis.units import unit_variability
@@ -46,28 +46,28 @@ def summary(run: xr.DataTree, certainty: float = CERTAINTY, width: float = WIDTH
     ('projection', 'snapshot')
     """
     rows = {name: _over_learning(run, name, certainty, width) for name in projections(run)}
-    found = xr.concat(rows.values(), dim="projection", coords="minimal", compat="override", join="outer")
-    return found.assign_coords(projection=list(rows)).assign_attrs(certainty=certainty, width=width)
+    dataset = xr.concat(rows.values(), dim="projection", coords="minimal", compat="override", join="outer")
+    return dataset.assign_coords(projection=list(rows)).assign_attrs(certainty=certainty, width=width)
 
 
 def _over_learning(run: xr.DataTree, name: str, certainty: float, width: float) -> xr.Dataset:
     # A snapshot at a time: those of a large circuit would not fit into memory together.
     count = run[f"synapses/{name}"].sizes["snapshot"]
-    found = [_of_snapshot(weights(run, name, snapshots=[index]), certainty, width) for index in range(count)]
-    return xr.concat(found, dim="snapshot")
+    snapshots = [_of_snapshot(weights(run, name, snapshots=[index]), certainty, width) for index in range(count)]
+    return xr.concat(snapshots, dim="snapshot")
 
 
-def _of_snapshot(found: xr.Dataset, certainty: float, width: float) -> xr.Dataset:
-    power = (found["mean"] ** 2 + found["variance"]).mean(EACH)
-    some = power.where(power > 0)  # missing where all the weights are zero
-    scaled = found.assign(slab_variance=(found["slab_variance"] / some).fillna(0.0))
+def _of_snapshot(distribution: xr.Dataset, certainty: float, width: float) -> xr.Dataset:
+    power = (distribution["mean"] ** 2 + distribution["variance"]).mean(SYNAPSES)
+    nonzero = power.where(power > 0)  # missing where all the weights are zero
+    scaled = distribution.assign(slab_variance=(distribution["slab_variance"] / nonzero).fillna(0.0))
     values = {
         "size": np.sqrt(power),
-        "variability": (found["variance"].mean(EACH) / some).fillna(0.0),
-        "coefficient_of_variation": found["coefficient_of_variation"].median(EACH),
-        "entropy": entropy(scaled, smallest_width=width)["entropy"].mean(EACH),
+        "variability": (distribution["variance"].mean(SYNAPSES) / nonzero).fillna(0.0),
+        "coefficient_of_variation": distribution["coefficient_of_variation"].median(SYNAPSES),
+        "entropy": entropy(scaled, smallest_width=width)["entropy"].mean(SYNAPSES),
     }
-    return xr.merge([determinism(found, certainty, width), xr.Dataset(values)], combine_attrs="drop")
+    return xr.merge([determinism(distribution, certainty, width), xr.Dataset(values)], combine_attrs="drop")
 
 
 def compare_projections(
@@ -118,16 +118,16 @@ def compare_projections(
         name: unit_variability(weights(run, name, snapshots=[snapshot]))["incoming"].values[0]
         for name in projections(run)
     }
-    found = compared(values, draws, level, seed)
-    return found.assign_attrs(snapshot=snapshot, draws=draws, level=level, seed=seed)
+    comparison = compared(values, draws, level, seed)
+    return comparison.assign_attrs(snapshot=snapshot, draws=draws, level=level, seed=seed)
 
 
 def compared(values: Mapping[str, np.ndarray], draws: int, level: float, seed: int) -> xr.Dataset:
     """`compare_projections` for the values (unit,) of each projection."""
     # Every projection has a stream of its own: equal numbers would make their draws go together.
     seeds = {name: [seed, k] for k, name in enumerate(values)}
-    means = np.array([np.mean(each) for each in values.values()])
-    low, high = np.array([ends(each, draws, level, seeds[name]) for name, each in values.items()]).T
+    means = np.array([np.mean(units) for units in values.values()])
+    low, high = np.array([ends(units, draws, level, seeds[name]) for name, units in values.items()]).T
     between = [[_apart(values, name, other, draws, level, seeds) for other in values] for name in values]
     difference_low, difference_high = np.moveaxis(np.array(between), -1, 0)
     one, two = ("projection",), ("projection", "other")
@@ -135,7 +135,7 @@ def compared(values: Mapping[str, np.ndarray], draws: int, level: float, seed: i
         "variability": (one, means),
         "low": (one, low),
         "high": (one, high),
-        "number": (one, [len(each) for each in values.values()]),
+        "number": (one, [len(units) for units in values.values()]),
         "difference": (two, means[:, None] - means),
         "difference_low": (two, difference_low),
         "difference_high": (two, difference_high),

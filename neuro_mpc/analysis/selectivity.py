@@ -1,4 +1,4 @@
-"""Which symbols, letters or digits, a unit or its error answers to."""
+"""Tuning of units, and of their errors, to symbols such as letters or digits."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> x
     count = np.bincount(numbers)
     response = _sums(table, numbers, len(present)) / count[:, None]
     names = symbols.attrs.get("symbols", "").split("\n")
-    named = [names[k] if k < len(names) and names[k] else str(k) for k in present]
+    symbol_names = [names[k] if k < len(names) and names[k] else str(k) for k in present]
     size = np.abs(response)
     return xr.Dataset(
         {
@@ -130,7 +130,7 @@ def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> x
             "preferred": ("unit", np.where(np.isfinite(size).all(0), present[size.argmax(0)], -1)),
             "count": ("symbol", count),
         },
-        coords={"symbol": present, "name": ("symbol", named)},
+        coords={"symbol": present, "name": ("symbol", symbol_names)},
     )
 
 

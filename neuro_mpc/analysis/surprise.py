@@ -50,15 +50,15 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
     'nat'
     """
     target = access.target_population(run)
-    found = traces(run, target, sample)
+    output = traces(run, target, sample)
     scheme = access.describe(run, "protocol").get("inference", {}).get("scheme", "fixed-prediction")
-    if "iteration" in found.sizes:
-        found = found.isel(iteration=-1 if after_inference else 0, drop=True)
+    if "iteration" in output.sizes:
+        output = output.isel(iteration=-1 if after_inference else 0, drop=True)
     elif scheme != "fixed-prediction" and not after_inference:
         raise access.lacking(run, "output before inference", trajectory_setting(run))
     gaussian = access.population(run, target).get("readout", "softmax") == "gaussian"
     label = "surprise at the target, minus a constant" if gaussian else "surprise at the target, −ln of its probability"
-    loss = target_loss(run, found, sample).rename("surprise")
+    loss = target_loss(run, output, sample).rename("surprise")
     if not gaussian:  # whose target may be zero in every unit
         loss = loss.where((targets(run, sample) != 0).any("unit"))
     return loss.transpose("step", "trial").assign_attrs(long_name=label, units="nat")
@@ -114,10 +114,10 @@ def error_by_surprise(
     error = settled(traces(run, population, sample))["error"].astype(float)
     size = np.sqrt((error**2).sum("unit")).transpose("step", "trial").rename("error")
     size.attrs = {"long_name": f"size of the error of {population}", "units": "1"}
-    size, surprised = xr.align(size, surprise(run, sample), join="inner")
-    found = xr.Dataset({"surprise": surprised, "error": size}, attrs={"population": population})
-    found.attrs["rank_correlation"] = _rank_correlation(surprised.values.ravel(), size.values.ravel())
-    return found.assign(_binned(surprised.values, size.values, bins, draws, level, seed))
+    size, target_surprise = xr.align(size, surprise(run, sample), join="inner")
+    dataset = xr.Dataset({"surprise": target_surprise, "error": size}, attrs={"population": population})
+    dataset.attrs["rank_correlation"] = _rank_correlation(target_surprise.values.ravel(), size.values.ravel())
+    return dataset.assign(_binned(target_surprise.values, size.values, bins, draws, level, seed))
 
 
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
@@ -128,17 +128,16 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
 
 
-def _binned(surprised: np.ndarray, size: np.ndarray, bins: int, draws: int, level: float, seed: int) -> dict:
+def _binned(surprise: np.ndarray, size: np.ndarray, bins: int, draws: int, level: float, seed: int) -> dict:
     """Means in bins of (step, trial) arrays, and intervals by resampling trials; what is missing is in no bin."""
-    known = ~np.isnan(surprised)
+    known = ~np.isnan(surprise)
     bins = max(min(bins, int(known.sum()) // FEWEST), 1)
-    edges = np.quantile(surprised[known], np.linspace(0, 1, bins + 1))
-    number = np.clip(np.searchsorted(edges, surprised, side="right") - 1, 0, bins - 1)
-    member = (number[..., None] == np.unique(number[known])) & known[
-        ..., None
-    ]  # (step, trial, bin); bins that equal values leave empty go
-    count = member.sum(0)
-    sums, means = (member * size[..., None]).sum(0), (member * np.nan_to_num(surprised)[..., None]).sum((0, 1))
+    edges = np.quantile(surprise[known], np.linspace(0, 1, bins + 1))
+    number = np.clip(np.searchsorted(edges, surprise, side="right") - 1, 0, bins - 1)
+    # (step, trial, bin); bins that equal values leave empty are dropped
+    membership = (number[..., None] == np.unique(number[known])) & known[..., None]
+    count = membership.sum(0)
+    sums, means = (membership * size[..., None]).sum(0), (membership * np.nan_to_num(surprise)[..., None]).sum((0, 1))
     trials = size.shape[1]
     drawn = np.random.default_rng(seed).multinomial(trials, np.full(trials, 1 / trials), size=draws)
     with np.errstate(invalid="ignore", divide="ignore"):

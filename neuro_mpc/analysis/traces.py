@@ -58,10 +58,10 @@ def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
     recorded = recorded_populations(run)
     if population not in recorded:
         raise _not_recorded(run, population, recorded)
-    found = _sample(run[f"neural/{population}"].to_dataset(), sample)
-    if "iteration" in found.sizes:
-        found = _begun(found)
-    return found.transpose("iteration", "step", "trial", "unit", missing_dims="ignore").assign_attrs(
+    dataset = _sample(run[f"neural/{population}"].to_dataset(), sample)
+    if "iteration" in dataset.sizes:
+        dataset = _reached(dataset)
+    return dataset.transpose("iteration", "step", "trial", "unit", missing_dims="ignore").assign_attrs(
         population=population
     )
 
@@ -134,16 +134,16 @@ def profile(
     >>> nm.analysis.profile(nm.open_run("run.nc"), "hidden", by="unit")["error"].dims
     ('unit',)
     """
-    kept = {by} if isinstance(by, str) else set(by)
-    if "iteration" in kept and "iteration" not in traces.sizes:
+    dimensions = {by} if isinstance(by, str) else set(by)
+    if "iteration" in dimensions and "iteration" not in traces.sizes:
         raise RunFileError("these traces hold no iterations of inference", hint=f"run again with --set {TRAJECTORY}")
-    traces = traces[[name for name in traces.data_vars if kept <= set(traces[name].dims)]]
-    others = [name for name in traces.dims if name not in kept]
-    found = np.sqrt((traces**2).mean(others)) if statistic == "rms" else traces.mean(others)
-    for name in found.data_vars:
+    traces = traces[[name for name in traces.data_vars if dimensions <= set(traces[name].dims)]]
+    others = [name for name in traces.dims if name not in dimensions]
+    result = np.sqrt((traces**2).mean(others)) if statistic == "rms" else traces.mean(others)
+    for name in result.data_vars:
         label = traces[name].attrs.get("long_name", str(name))
-        found[name].attrs = {"long_name": f"{statistic} of {label}", "units": "1"}
-    return found.assign_attrs(traces.attrs)
+        result[name].attrs = {"long_name": f"{statistic} of {label}", "units": "1"}
+    return result.assign_attrs(traces.attrs)
 
 
 def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataArray:
@@ -176,26 +176,26 @@ def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataAr
     >>> nm.analysis.labels(nm.open_run("run.nc"), of="stimulus").attrs["symbols"][:3]
     'a\nb'
     """
-    shown = _shown(run, sample)
+    presented = _presented(run, sample)
     if of == "stimulus":
-        stimulus = shown["stimulus"]
+        stimulus = presented["stimulus"]
         if not (((stimulus == 0) | (stimulus == 1)).all() and (stimulus.sum("unit") == 1).all()):
             raise RunFileError("the stimulus of this run has no symbols", hint='of="target"')
-        return _named(run, stimulus.argmax("unit"), stimulus.sizes["unit"])
-    target = shown["target"]
-    asked = (target != 0).any("target_unit")  # beyond the end of a short sequence, no unit is the target
-    numbers = target.argmax("target_unit").where(asked, -1).rename(target_step="step")
+        return _with_names(run, stimulus.argmax("unit"), stimulus.sizes["unit"])
+    target = presented["target"]
+    with_target = (target != 0).any("target_unit")  # beyond the end of a short sequence, no unit is the target
+    numbers = target.argmax("target_unit").where(with_target, -1).rename(target_step="step")
     if numbers.sizes["step"] == 1:
-        numbers = numbers.isel(step=0, drop=True).expand_dims(step=shown["step"])
-    return _named(run, numbers, target.sizes["target_unit"])
+        numbers = numbers.isel(step=0, drop=True).expand_dims(step=presented["step"])
+    return _with_names(run, numbers, target.sizes["target_unit"])
 
 
 def targets(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
     """The targets of a sample at the steps that are read out, (step, trial, unit)."""
-    return _shown(run, sample)["target"].rename(target_step="step", target_unit="unit")
+    return _presented(run, sample)["target"].rename(target_step="step", target_unit="unit")
 
 
-def _shown(run: xr.DataTree, sample: int) -> xr.Dataset:
+def _presented(run: xr.DataTree, sample: int) -> xr.Dataset:
     group = access.group(run, "stimulus")
     if group is None or not group.sizes.get("sample"):
         raise access.lacking(run, "recorded stimulus", SAMPLES)
@@ -207,22 +207,22 @@ def _sample(group: xr.Dataset, sample: int) -> xr.Dataset:
     count = group.sizes["sample"]
     if not -count <= sample < count:
         raise RunFileError(f"there is no sample {sample}, this run has {count}", hint=f"0 to {count - 1}")
-    found = group.isel(sample=sample).load()
-    floats = [name for name in found.data_vars if found[name].dtype.kind == "f"]
-    there = found[floats].notnull().to_array().any("variable") if floats else None
-    others = [] if there is None else [name for name in there.dims if name != "trial"]
-    return found if there is None else found.isel(trial=np.flatnonzero(there.any(others).values))
+    dataset = group.isel(sample=sample).load()
+    floats = [name for name in dataset.data_vars if dataset[name].dtype.kind == "f"]
+    present = dataset[floats].notnull().to_array().any("variable") if floats else None
+    others = [] if present is None else [name for name in present.dims if name != "trial"]
+    return dataset if present is None else dataset.isel(trial=np.flatnonzero(present.any(others).values))
 
 
-def _begun(found: xr.Dataset) -> xr.Dataset:
+def _reached(trajectory: xr.Dataset) -> xr.Dataset:
     """The iterations that inference came to; another presentation of the file may have had more."""
-    kept = [name for name in found.data_vars if "iteration" in found[name].dims]
-    others = [name for name in found.dims if name != "iteration"]
-    done = int(found[kept].notnull().to_array().any(["variable", *others]).sum())
-    return found.isel(iteration=slice(done)).assign_coords(iteration=np.arange(done))
+    recorded = [name for name in trajectory.data_vars if "iteration" in trajectory[name].dims]
+    others = [name for name in trajectory.dims if name != "iteration"]
+    reached = int(trajectory[recorded].notnull().to_array().any(["variable", *others]).sum())
+    return trajectory.isel(iteration=slice(reached)).assign_coords(iteration=np.arange(reached))
 
 
-def _named(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataArray:
+def _with_names(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataArray:
     try:
         names = access.symbols(run)
     except RunFileError:  # such as classes of digits

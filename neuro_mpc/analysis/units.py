@@ -1,4 +1,4 @@
-"""Which units have the most variable synapses?"""
+"""Variability of the synapses of each unit."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def unit_variability(weights: xr.Dataset) -> xr.Dataset:
     ('snapshot', 'pre')
     """
     variance, power = weights["variance"], weights["mean"] ** 2 + weights["variance"]
-    found = xr.Dataset({"incoming": _share(variance, power, "pre"), "outgoing": _share(variance, power, "post")})
+    variability = xr.Dataset({"incoming": _share(variance, power, "pre"), "outgoing": _share(variance, power, "post")})
     for name, far in (("incoming", "received"), ("outgoing", "sent")):
         label = f"share of the variance in the squared weights {far} by a unit"
-        found[name].attrs = {"long_name": label, "units": "1"}
-    return found.assign_attrs(weights.attrs)
+        variability[name].attrs = {"long_name": label, "units": "1"}
+    return variability.assign_attrs(weights.attrs)
 
 
 @of_weights

@@ -55,8 +55,8 @@ def projections(run: xr.DataTree) -> list[str]:
     >>> sorted(nm.analysis.projections(nm.open_run("run.nc")))
     ['input', 'output', 'recurrent']
     """
-    found = access.group(run, "synapses")
-    names = [] if found is None else [name for name, node in found.children.items() if node.sizes["snapshot"]]
+    group = access.group(run, "synapses")
+    names = [] if group is None else [name for name, node in group.children.items() if node.sizes["snapshot"]]
     if not names:
         raise access.lacking(run, "snapshot of the synapses", SETTING)
     return names
@@ -114,9 +114,9 @@ def weights(
     >>> dict(nm.analysis.weights(run, "recurrent", snapshots=[-1]).sizes)
     {'snapshot': 1, 'post': 10, 'pre': 10}
     """
-    known = projections(run)
-    if projection not in known:
-        hint = did_you_mean(projection, known) or f"one of {', '.join(known)}"
+    names = projections(run)
+    if projection not in names:
+        hint = did_you_mean(projection, names) or f"one of {', '.join(names)}"
         raise RunFileError(f"there is no projection {projection!r}", hint=hint)
     node = run[f"synapses/{projection}"].to_dataset()
     node = node if snapshots is None else node.isel(snapshot=list(snapshots))
@@ -127,8 +127,8 @@ def weights(
         "n": float(node.sizes["pre"]),
     }
     shape = tuple(node.sizes[name] for name in DIMENSIONS)
-    found = distribution(texts, values, shape, _bounds(table))
-    return _labelled(found, node, projection)
+    moments = distribution(texts, values, shape, _bounds(table))
+    return _labelled(moments, node, projection)
 
 
 of_weights = of_run(projections, weights)  # what takes (run, "recurrent") for the weights of a projection
@@ -166,7 +166,7 @@ def distribution(
     formulas = _formulas(texts, tuple(sorted(values)), tuple(sorted(bounds.items())))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean, variance, spike, slab_mean, slab_variance = (
-            np.broadcast_to(evaluate(each, values), shape) for each in formulas
+            np.broadcast_to(evaluate(formula, values), shape) for formula in formulas
         )
         impossible = contradicted(mean, variance, spike)
         # Rounding may leave a variance that is zero a little below it.
@@ -176,8 +176,8 @@ def distribution(
         share = np.where(variance > 0, variance / (mean**2 + variance), 0.0)
     if impossible.any():
         warnings.warn(contradiction(impossible.mean()) + "; their slab has no variance (NaN)", stacklevel=3)
-    found = (mean, variance, variation, share, spike, slab_mean, slab_variance)
-    return dict(zip(LABELS, found, strict=True))
+    results = (mean, variance, variation, share, spike, slab_mean, slab_variance)
+    return dict(zip(LABELS, results, strict=True))
 
 
 @lru_cache(maxsize=64)
@@ -191,10 +191,12 @@ def _formulas(
 
 def _bounds(table: Mapping[str, Mapping]) -> dict[str, Bounds]:
     """name → lowest and highest value of the parameters of a synapse type."""
-    return {name: (each.get("low"), each.get("high")) for name, each in table.get("parameter", {}).items()}
+    parameters = table.get("parameter", {})
+    return {name: (parameter.get("low"), parameter.get("high")) for name, parameter in parameters.items()}
 
 
-def _labelled(found: Mapping[str, np.ndarray], node: xr.Dataset, projection: str) -> xr.Dataset:
-    arrays = {name: (DIMENSIONS, values, {"long_name": LABELS[name], "units": "1"}) for name, values in found.items()}
+def _labelled(distribution: Mapping[str, np.ndarray], node: xr.Dataset, projection: str) -> xr.Dataset:
+    attributes = {name: {"long_name": LABELS[name], "units": "1"} for name in distribution}
+    arrays = {name: (DIMENSIONS, values, attributes[name]) for name, values in distribution.items()}
     coordinates = {"presentation": ("snapshot", node["presentation"].values)}
     return xr.Dataset(arrays, coords=coordinates, attrs={"projection": projection})

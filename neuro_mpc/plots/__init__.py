@@ -125,7 +125,7 @@ def _target(run: xr.DataTree, figure: str | None, out: str | Path | None) -> Cal
     path = source.parent if out is None else Path(out)
     folder = path if path.is_dir() or not path.suffix else path.parent
     if not folder.is_dir():
-        raise RunFileError(f"the folder {folder} is not there", hint=f"mkdir -p {folder}")
+        raise RunFileError(f"the folder {folder} does not exist", hint=f"mkdir -p {folder}")
     if folder == path:
         return lambda name: path / f"{_stem(source)}-{name}.png"
     if path.suffix.lower() not in SUFFIXES:

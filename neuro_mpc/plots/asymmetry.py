@@ -55,13 +55,13 @@ def _page(run: xr.DataTree, rows: list[tuple[str, str | None]]) -> Figure:
     grid = figure.subplots(len(rows), len(shown) + 1, squeeze=False)
     for index, (row, (name, back)) in enumerate(zip(grid, rows)):
         own = _quantities(run, [(name, back)])
-        found = {quantity: _pairs(run, name, back, quantity) for quantity in own}
+        by_quantity = {quantity: _pairs(run, name, back, quantity) for quantity in own}
         for axes, quantity in zip(row, shown):
-            if quantity in found:
-                _scatter(run, axes, found[quantity], quantity)
+            if quantity in by_quantity:
+                _scatter(run, axes, by_quantity[quantity], quantity)
             else:
                 axes.set_axis_off()
-        _index(row[-1], found)
+        _index(row[-1], by_quantity)
         style.letter(row[0], index)
         style.heading(row[0], lettering.shorten(f"{name} and {back}" if back else name, 40))
     handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -79,16 +79,16 @@ def _pairs(run: xr.DataTree, name: str, back: str | None, quantity: str) -> xr.D
     return pairs(weights(run, name)[quantity], weights(run, back)[quantity] if back else None)
 
 
-def _scatter(run: xr.DataTree, axes: Axes, found: xr.Dataset, quantity: str) -> None:
-    shown = found.isel(pair=slice(None, None, -(-found.sizes["pair"] // DRAWN)))
+def _scatter(run: xr.DataTree, axes: Axes, directions: xr.Dataset, quantity: str) -> None:
+    drawn = directions.isel(pair=slice(None, None, -(-directions.sizes["pair"] // DRAWN)))
     looks = ({"color": style.BEFORE, "marker": "o"}, {"color": style.AFTER, "marker": "."})
-    snapshots = [0, -1] if found.sizes["snapshot"] > 1 else [-1]
+    snapshots = [0, -1] if directions.sizes["snapshot"] > 1 else [-1]
     for snapshot, look in zip(snapshots, looks[-len(snapshots) :]):
-        one = shown.isel(snapshot=snapshot)
-        label = access.snapshot_name(run, found["presentation"].values, snapshot)
+        state = drawn.isel(snapshot=snapshot)
+        label = access.snapshot_name(run, directions["presentation"].values, snapshot)
         axes.plot(
-            one["forward"],
-            one["backward"],
+            state["forward"],
+            state["backward"],
             linestyle="none",
             markersize=1.5,
             markeredgewidth=0,
@@ -111,10 +111,10 @@ def _scatter(run: xr.DataTree, axes: Axes, found: xr.Dataset, quantity: str) -> 
         style.ticks(axis, 4)
 
 
-def _index(axes: Axes, found: dict[str, xr.Dataset]) -> None:
+def _index(axes: Axes, by_quantity: dict[str, xr.Dataset]) -> None:
     looks = ({"linestyle": "-", "marker": "o"}, {"linestyle": "--", "marker": "s", "markerfacecolor": "white"})
-    for (quantity, each), look in zip(found.items(), looks):
-        index = access.while_learning(asymmetry(each))
+    for (quantity, directions), look in zip(by_quantity.items(), looks):
+        index = access.while_learning(asymmetry(directions))
         axes.plot(index["presentation"], index, color=style.INK, label=quantity, **look)
     axes.axhline(0.5, color=style.FAINT, linestyle=(0, (1, 2)), label="independent, of mean zero", zorder=0)
     axes.set_ylim(0, 1)

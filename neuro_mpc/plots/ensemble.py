@@ -1,4 +1,4 @@
-"""Networks drawn from the learned distributions: each for itself, and all together."""
+"""Networks drawn from the learned distributions: single networks, and their votes."""
 
 from __future__ import annotations
 
@@ -26,67 +26,67 @@ def plot_ensemble(run: xr.DataTree) -> list[Figure]:
 
     Raises RunFileError where there was no ensemble.
     """
-    found, whole = experiment(run, "ensemble"), ensembles(run)
+    results, summary = experiment(run, "ensemble"), ensembles(run)
     figure = style.new_figure(style.DOUBLE, 66 * style.MILLIMETRE)
     panels = figure.subplots(1, 3)
-    _networks(panels[0], found)
-    _together(panels[1], found)
-    _reliability(panels[2], found)
-    number, agreement = found.sizes["network"], float(whole["agreement"][0])
+    _networks(panels[0], results)
+    _together(panels[1], results)
+    _reliability(panels[2], results)
+    number, agreement = results.sizes["network"], float(summary["agreement"][0])
     style.heading(panels[0], f"{number} networks")
     style.heading(panels[2], f"pairs agree: {agreement:.2f}")
     for index, axes in enumerate(panels):
         style.letter(axes, index)
     lines = [*panels[0].get_lines(), *panels[1].get_lines()]
-    shown = {line.get_label(): line for line in lines}
-    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown))
+    handles = {line.get_label(): line for line in lines}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
     return [figure]
 
 
-def _counted(found: xr.Dataset) -> str:
-    return f"fraction of {found.attrs['counted']}"
+def _counted(results: xr.Dataset) -> str:
+    return f"fraction of {results.attrs['counted']}"
 
 
-def _networks(axes: Axes, found: xr.Dataset) -> None:
-    values = found["performance"].values
+def _networks(axes: Axes, results: xr.Dataset) -> None:
+    values = results["performance"].values
     low, high = values.min(), values.max()
     margin = max((high - low) / 2, 0.01)
     axes.hist(values, np.linspace(low - margin, min(high + margin, 1.0), 21), color=style.AFTER)
     lines = {"noise": ("--", "with noise"), "mean_weights": ("-", "mean weights")}
     for name, (linestyle, label) in lines.items():
-        axes.axvline(found.attrs[name], color=style.INK, linestyle=linestyle, label=label)
-    axes.axvline(found["mean_output"][-1], **MEAN_OUTPUT)
-    axes.set(xlabel=_counted(found), ylabel="networks")
+        axes.axvline(results.attrs[name], color=style.INK, linestyle=linestyle, label=label)
+    axes.axvline(results["mean_output"][-1], **MEAN_OUTPUT)
+    axes.set(xlabel=_counted(results), ylabel="networks")
     style.ticks(axes.xaxis, 4)
     style.ticks(axes.yaxis, 4, integer=True)
 
 
-def _together(axes: Axes, found: xr.Dataset) -> None:
-    axes.plot(found["size"], found["vote"], color=style.AFTER, label="most frequent answer")
-    axes.plot(found["size"], found["mean_output"], **MEAN_OUTPUT)
-    single = float(found["performance"].mean())
+def _together(axes: Axes, results: xr.Dataset) -> None:
+    axes.plot(results["size"], results["vote"], color=style.AFTER, label="most frequent answer")
+    axes.plot(results["size"], results["mean_output"], **MEAN_OUTPUT)
+    single = float(results["performance"].mean())
     axes.axhline(single, color=style.FAINT, linestyle="--", label="one network, mean")
-    axes.set(xlabel="networks together", ylabel=_counted(found))
+    axes.set(xlabel="networks together", ylabel=_counted(results))
     style.ticks(axes.xaxis, 4, integer=True)
     style.ticks(axes.yaxis, 4)
 
 
-def _reliability(axes: Axes, found: xr.Dataset) -> None:
-    there = np.isfinite(found["share"].values)  # where there is a target
-    share, right = (found[name].values[there].astype(float) for name in ("share", "vote_right"))
-    which = np.digitize(share, np.linspace(share.min(), share.max(), BINS + 1)[1:-1])
-    bins = [which == k for k in range(BINS) if (which == k).any()]
-    at, mean = ([values[chosen].mean() for chosen in bins] for values in (share, right))
-    sizes = [4 + 60 * chosen.mean() for chosen in bins]
-    ends = np.array([_fraction(right[chosen]) for chosen in bins]).T
-    axes.errorbar(at, mean, np.abs(ends - mean), color=style.AFTER, linewidth=0.8, elinewidth=0.8, zorder=1)
-    axes.scatter(at, mean, s=sizes, color=style.AFTER, linewidth=0, zorder=2)
-    axes.set(xlabel="networks that give the answer", ylabel=_counted(found), ylim=(0, 1.05))
+def _reliability(axes: Axes, results: xr.Dataset) -> None:
+    answered = np.isfinite(results["share"].values)  # where there is a target
+    share, right = (results[name].values[answered].astype(float) for name in ("share", "vote_right"))
+    bin_numbers = np.digitize(share, np.linspace(share.min(), share.max(), BINS + 1)[1:-1])
+    bins = [bin_numbers == k for k in range(BINS) if (bin_numbers == k).any()]
+    centres, mean = ([values[members].mean() for members in bins] for values in (share, right))
+    sizes = [4 + 60 * members.mean() for members in bins]
+    ends = np.array([_fraction(right[members]) for members in bins]).T
+    axes.errorbar(centres, mean, np.abs(ends - mean), color=style.AFTER, linewidth=0.8, elinewidth=0.8, zorder=1)
+    axes.scatter(centres, mean, s=sizes, color=style.AFTER, linewidth=0, zorder=2)
+    axes.set(xlabel="networks that give the answer", ylabel=_counted(results), ylim=(0, 1.05))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     style.ticks(axes.xaxis, 4)
 
 
 def _fraction(right: np.ndarray) -> tuple[float, float]:
     """Wilson's interval of a fraction, which is right for few answers and near 0 and 1, too."""
-    found = binomtest(int(right.sum()), len(right)).proportion_ci(LEVEL, method="wilson")
-    return found.low, found.high
+    interval = binomtest(int(right.sum()), len(right)).proportion_ci(LEVEL, method="wilson")
+    return interval.low, interval.high

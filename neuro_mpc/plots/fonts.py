@@ -28,35 +28,35 @@ def families(characters: Iterable[str], font: str | None = None) -> list[str]:
     """Families that together have the `characters`, in the order in which matplotlib asks them.
 
     font: one that comes first; RunFileError where the system does not have it.
-    A warning names what no font has.
+    A warning names characters that no font has.
     """
     chosen = [_known(font)] if font else []
     chosen += [next(name for name in USUAL if name in _names()), "DejaVu Sans"]
-    lacking = {each for each in characters if not each.isspace() and category(each) not in WITHOUT_INK}
+    lacking = {sign for sign in characters if not sign.isspace() and category(sign) not in WITHOUT_INK}
     for name in chosen:
         lacking -= _characters(_path(name))
     if lacking:
         _find_new_fonts()
-        found = sorted((entry for entry in fontManager.ttflist if _is_regular(entry)), key=_preference)
-        for entry in found:
-            if lacking and (has := lacking & _characters(entry.fname)):
+        candidates = sorted((entry for entry in fontManager.ttflist if _is_regular(entry)), key=_preference)
+        for entry in candidates:
+            if lacking and (covered := lacking & _characters(entry.fname)):
                 chosen.append(entry.name)
-                lacking -= has
+                lacking -= covered
     if lacking:
-        warnings.warn(_told(lacking), stacklevel=2)
+        warnings.warn(_message(lacking), stacklevel=2)
     return list(dict.fromkeys(chosen))
 
 
 def characters_of(run: xr.DataTree) -> set[str]:
     """The characters that figures of a run may show: those of its symbols and of its circuit."""
-    named = [node.attrs.get("symbols", "") for node in run.subtree]
+    texts = [node.attrs.get("symbols", "") for node in run.subtree]
     with suppress(RunFileError):
-        named += access.symbols(run)
-    return set("".join(map(str, [*named, run.attrs.get("circuit", "")])))
+        texts += access.symbols(run)
+    return set("".join(map(str, [*texts, run.attrs.get("circuit", "")])))
 
 
 @contextmanager
-def weights_untold() -> Iterator[None]:
+def without_weight_warnings() -> Iterator[None]:
     """A font for another script has no bold face as a rule; matplotlib logs that at each text."""
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
@@ -115,10 +115,10 @@ def _find_new_fonts() -> None:
             continue
 
 
-def _told(lacking: set[str]) -> str:
+def _message(lacking: set[str]) -> str:
     examples = " ".join(sorted(lacking)[:EXAMPLES])
     more = f" and {len(lacking) - EXAMPLES} more" if len(lacking) > EXAMPLES else ""
     return (
-        f"no font of this system has {examples}{more}: they are drawn as boxes; install one that has them, "
+        f"no font of this system covers {examples}{more}: they are drawn as boxes; install one that does, "
         "such as Noto Sans of their script"
     )

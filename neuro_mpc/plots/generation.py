@@ -23,51 +23,51 @@ def plot_generation(run: xr.DataTree) -> list[Figure]:
 
     Raises RunFileError where nothing was generated.
     """
-    found = experiment(run, "generation")
-    moments = [0, -1] if found.sizes["presentation"] > 1 else [0]
-    rows = min(found.sizes["trial"], ROWS)
+    results = experiment(run, "generation")
+    moments = [0, -1] if results.sizes["presentation"] > 1 else [0]
+    rows = min(results.sizes["trial"], ROWS)
     figure = style.new_figure(style.DOUBLE, (66 + 3.6 * rows) * style.MILLIMETRE)
     upper, lower = figure.subfigures(2, 1, height_ratios=(14 + 3.6 * rows, 48))
     panels = upper.subplots(1, len(moments), squeeze=False)[0]
     for axes, moment in zip(panels, moments):
-        _strings(axes, found.isel(presentation=moment), rows)
+        _strings(axes, results.isel(presentation=moment), rows)
     panels[0].set_ylabel("generated string")
     steps = lower.subplots()
-    _steps(steps, found, moments)
+    _steps(steps, results, moments)
     for index, axes in enumerate((*panels, steps)):
         style.letter(axes, index)
     legend(upper, True)
     return [figure]
 
 
-def _strings(axes: Axes, found: xr.Dataset, rows: int) -> None:
-    sequences, allowed = (found[name].isel(repeat=0).values for name in ("sequence", "allowed"))
+def _strings(axes: Axes, results: xr.Dataset, rows: int) -> None:
+    sequences, allowed = (results[name].isel(repeat=0).values for name in ("sequence", "allowed"))
     kinds = np.where(allowed, ALLOWED, FORBIDDEN)
     kinds[:, 0] = GIVEN
-    cells(axes, sequences, kinds, found.attrs["symbols"].split("\n"), rows, min(sequences.shape[1], POSITIONS))
-    ratio = float(found["correct_letter_ratio"].mean())
-    style.heading(axes, f"{_when(found)}: correct letter ratio {ratio:.2f}")
+    cells(axes, sequences, kinds, results.attrs["symbols"].split("\n"), rows, min(sequences.shape[1], POSITIONS))
+    ratio = float(results["correct_letter_ratio"].mean())
+    style.heading(axes, f"{_when(results)}: correct letter ratio {ratio:.2f}")
 
 
-def _when(found: xr.Dataset) -> str:
-    learned = int(found["presentation"])
+def _when(results: xr.Dataset) -> str:
+    learned = int(results["presentation"])
     return f"after {learned:,} presentations" if learned else "before learning"
 
 
-def _steps(axes: Axes, found: xr.Dataset, moments: list[int]) -> None:
-    letters = len(found.attrs["symbols"].split("\n"))
+def _steps(axes: Axes, results: xr.Dataset, moments: list[int]) -> None:
+    letters = len(results.attrs["symbols"].split("\n"))
     width = 0.8 / len(moments)
     for index, moment in enumerate(moments):
-        one = found.isel(presentation=moment)
-        taken = np.bincount(np.diff(one["sequence"].values, axis=-1).ravel() % letters, minlength=letters)
+        state = results.isel(presentation=moment)
+        counts = np.bincount(np.diff(state["sequence"].values, axis=-1).ravel() % letters, minlength=letters)
         axes.bar(
             np.arange(letters) + (index - (len(moments) - 1) / 2) * width,
-            taken / taken.sum(),
+            counts / counts.sum(),
             width,
             color=COLOURS[index if len(moments) > 1 else -1],
-            label=_when(one),
+            label=_when(state),
         )
-    allowed = np.atleast_1d(found.attrs["transitions"]) % letters
+    allowed = np.atleast_1d(results.attrs["transitions"]) % letters
     axes.plot(
         allowed,
         np.full(len(allowed), -0.03),

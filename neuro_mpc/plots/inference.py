@@ -21,7 +21,7 @@ def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """The change in energy along inference: summed over steps, then of each population by step. The
     total is drawn where every population was recorded.
 
-    Raises RunFileError where the trajectory of inference was not kept.
+    Raises RunFileError where the trajectory of inference was not recorded.
     """
     energy = inference_energy(run, sample)
     change = energy - energy.isel(iteration=0)

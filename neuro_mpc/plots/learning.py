@@ -22,7 +22,7 @@ MEASURES = {
     "perplexity": "perplexity",
 }
 NOT_MEASURES = (*LABELS, "free_energy_start", "iterations", "test", "test_presentation", "test_loss")
-POINTS, SHARE = 150, 10  # a longer curve is drawn as at most so many medians, each of that many presentations
+POINTS, SHARE = 150, 10  # a longer curve is drawn as at most POINTS medians, each over at least SHARE presentations
 LONG = 200
 BAND = (10, 90)  # percentiles
 

@@ -48,12 +48,12 @@ def plot_lesion(runs: xr.DataTree | Sequence[xr.DataTree]) -> list[Figure]:
     return [figure]
 
 
-def _panel(axes: Axes, found: xr.Dataset) -> None:
-    for order in found["order"].values:
-        one, look = found.sel(order=order), style.ORDERS[order]
+def _panel(axes: Axes, curves: xr.Dataset) -> None:
+    for order in curves["order"].values:
+        curve, look = curves.sel(order=order), style.ORDERS[order]
         label = order if order == "random" else f"{order.replace('-', ' ')} first"
-        axes.plot(one["fraction"], one["mean"], label=label, markersize=3, **look)
-        ends = one["low"], one["high"]
-        axes.fill_between(one["fraction"], *ends, color=look["color"], alpha=0.25, linewidth=0)
+        axes.plot(curve["fraction"], curve["mean"], label=label, markersize=3, **look)
+        ends = curve["low"], curve["high"]
+        axes.fill_between(curve["fraction"], *ends, color=look["color"], alpha=0.25, linewidth=0)
     style.ticks(axes.xaxis, 5)
     style.ticks(axes.yaxis, 5)

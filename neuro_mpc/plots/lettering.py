@@ -1,4 +1,4 @@
-"""Text that is not ours, drawn as it is written: symbols of a run, names of its populations, LaTeX of its circuit.
+"""Text of a run, drawn as it is written: symbols of a run, names of its populations, LaTeX of its circuit.
 
 Matplotlib reads what stands between two dollars as mathematics.  A token of a text may be a dollar.
 """
@@ -29,8 +29,13 @@ def shorten(name: str, length: int) -> str:
 
 def symbol(name: str, length: int = LONGEST) -> str:
     """A symbol of a run: shortened, and what has no ink of its own, such as a space, by a sign that has."""
-    seen = (VISIBLE.get(each) or ("�" if unicodedata.category(each) in ("Cc", "Cf", "Cs") else each) for each in name)
-    return shorten("".join(seen) or VISIBLE[""], length)
+    return shorten("".join(map(_visible, name)) or VISIBLE[""], length)
+
+
+def _visible(character: str) -> str:
+    """The character, or a sign for one without ink."""
+    without_ink = unicodedata.category(character) in ("Cc", "Cf", "Cs")
+    return VISIBLE.get(character) or ("�" if without_ink else character)
 
 
 def parameter(run: xr.DataTree, projection: str, name: str) -> str:

@@ -47,23 +47,23 @@ def plot_populations(run: xr.DataTree, sample: int = -1) -> list[Figure]:
 def _page(run: xr.DataTree, names: list[str], sample: int) -> Figure:
     figure = style.new_figure(style.DOUBLE, (10 + 58 * len(names)) * style.MILLIMETRE)
     grid = figure.subplots(len(names), 3, squeeze=False, width_ratios=(1.2, 1.2, 0.8))
-    symbols, shown = _symbols(run, sample)
+    symbols, of_stimulus = _symbols(run, sample)
     word = _word(run)
     for index, (row, name) in enumerate(zip(grid, names)):
-        found = principal_components(settled(traces(run, name, sample))["belief"], COMPONENTS)
-        _states(row[0], found, symbols)
-        _trajectories(row[1], found, symbols, word if shown else "")
-        _explained(row[2], found)
+        components = principal_components(settled(traces(run, name, sample))["belief"], COMPONENTS)
+        _states(row[0], components, symbols)
+        _trajectories(row[1], components, symbols, word if of_stimulus else "")
+        _explained(row[2], components)
         style.letter(row[0], index)
-        style.heading(row[0], f"{lettering.shorten(name, 20)}: mean by {word if shown else 'class'}")
+        style.heading(row[0], f"{lettering.shorten(name, 20)}: mean by {word if of_stimulus else 'class'}")
     return figure
 
 
 def _word(run: xr.DataTree) -> str:
     """What a symbol of the stimulus is called."""
     stimulus = access.describe(run, "protocol").get("stimulus", {})
-    named = {"toy-language": "letter", "text": stimulus.get("level", "word")}
-    return named.get(stimulus.get("source"), "symbol")
+    words = {"toy-language": "letter", "text": stimulus.get("level", "word")}
+    return words.get(stimulus.get("source"), "symbol")
 
 
 def _symbols(run: xr.DataTree, sample: int) -> tuple[xr.DataArray, bool]:
@@ -73,18 +73,18 @@ def _symbols(run: xr.DataTree, sample: int) -> tuple[xr.DataArray, bool]:
         return labels(run, "target", sample), False
 
 
-def _states(axes: Axes, found: xr.Dataset, symbols: xr.DataArray) -> None:
-    score = _plane(found)
+def _states(axes: Axes, components: xr.Dataset, symbols: xr.DataArray) -> None:
+    score = _plane(components)
     axes.plot(*score.reshape(2, -1), ".", color=style.BEFORE, markersize=1.5, markeredgewidth=0, rasterized=True)
-    numbers = symbols.sel(step=found["step"]).values
+    numbers = symbols.sel(step=components["step"]).values
     for number in np.unique(numbers[numbers >= 0]):
         _mark(axes, np.nanmean(score[:, numbers == number], axis=1), _name(symbols, number))
-    _planes(axes, found)
+    _planes(axes, components)
 
 
-def _trajectories(axes: Axes, found: xr.Dataset, symbols: xr.DataArray, word: str) -> None:
+def _trajectories(axes: Axes, components: xr.Dataset, symbols: xr.DataArray, word: str) -> None:
     """Three trials, each state marked by the `word` it was shown; without one, class means, marked at their end."""
-    score, numbers = _plane(found), symbols.sel(step=found["step"]).values
+    score, numbers = _plane(components), symbols.sel(step=components["step"]).values
     if word:
         for trial, (line, colour) in zip(range(score.shape[2]), TRIALS):
             axes.plot(*score[:, :, trial], linestyle=line, color=colour, linewidth=0.7)
@@ -97,12 +97,12 @@ def _trajectories(axes: Axes, found: xr.Dataset, symbols: xr.DataArray, word: st
             axes.plot(*mean, color=style.FAINT, linewidth=0.7)
             _mark(axes, mean[:, -1], _name(symbols, number), ground=True)
         style.heading(axes, "mean of each class, step by step")
-    _planes(axes, found)
+    _planes(axes, components)
 
 
-def _plane(found: xr.Dataset) -> np.ndarray:
+def _plane(components: xr.Dataset) -> np.ndarray:
     """Scores (2, step, trial) of the first two components, the second zero where there is one only."""
-    score = found["score"].transpose("component", "step", "trial").values[:2]
+    score = components["score"].transpose("component", "step", "trial").values[:2]
     return np.concatenate([score, np.zeros((2 - len(score), *score.shape[1:]))])
 
 
@@ -122,16 +122,16 @@ def _mark(axes: Axes, at: np.ndarray, name: str, colour: str = style.INK, ground
     axes.plot(*at, marker=shape, color=colour, markersize=size, markeredgewidth=0.2, linestyle="none")
 
 
-def _planes(axes: Axes, found: xr.Dataset) -> None:
-    share = 100 * found["explained"].values
+def _planes(axes: Axes, components: xr.Dataset) -> None:
+    share = 100 * components["explained"].values
     second = share[1] if len(share) > 1 else 0
     axes.set(xlabel=f"component 1 ({share[0]:.0f} %)", ylabel=f"component 2 ({second:.0f} %)")
     for axis in (axes.xaxis, axes.yaxis):
         style.ticks(axis, 4)
 
 
-def _explained(axes: Axes, found: xr.Dataset) -> None:
-    axes.plot(found["component"], np.cumsum(found["explained"]), "o-", color=style.INK)
+def _explained(axes: Axes, components: xr.Dataset) -> None:
+    axes.plot(components["component"], np.cumsum(components["explained"]), "o-", color=style.INK)
     axes.set(xlabel="components", ylabel="variance explained, cumulated", ylim=(0, 1))
     axes.set_xlim(left=0)
     style.ticks(axes.xaxis, 4, integer=True)

@@ -1,4 +1,4 @@
-"""How large belief, prediction, error and rate are by step, unit, trial and iteration."""
+"""Root mean squares of belief, prediction, error and rate by step, unit, trial and iteration."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ LABELS = {
 @figure("profiles", place=70)
 def plot_profiles(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """Root mean squares over everything but the step, the unit, the trial, and, where the trajectory of
-    inference was kept, the iteration: a row for each free population.
+    inference was recorded, the iteration: a row for each free population.
 
     Raises RunFileError where no traces were recorded.
     """
     names = free_populations(run)
-    found = {name: traces(run, name, sample) for name in names}
-    return [_page({name: found[name] for name in part}) for part in style.pages(names, ROWS)]
+    recorded = {name: traces(run, name, sample) for name in names}
+    return [_page({name: recorded[name] for name in part}) for part in style.pages(names, ROWS)]
 
 
-def _page(found: dict[str, xr.Dataset]) -> Figure:
-    dimensions = list(LABELS) if any("iteration" in each.sizes for each in found.values()) else list(LABELS)[:3]
-    figure = style.new_figure(style.DOUBLE, (10 + 44 * len(found)) * style.MILLIMETRE)
-    grid = figure.subplots(len(found), len(dimensions), squeeze=False, sharey="row")
-    for index, (row, (name, each)) in enumerate(zip(grid, found.items())):
+def _page(recorded: dict[str, xr.Dataset]) -> Figure:
+    iterated = any("iteration" in population.sizes for population in recorded.values())
+    dimensions = [name for name in LABELS if iterated or name != "iteration"]
+    figure = style.new_figure(style.DOUBLE, (10 + 44 * len(recorded)) * style.MILLIMETRE)
+    grid = figure.subplots(len(recorded), len(dimensions), squeeze=False, sharey="row")
+    for index, (row, (name, population)) in enumerate(zip(grid, recorded.items())):
         for axes, dimension in zip(row, dimensions):
-            _profile(axes, each if dimension == "iteration" else settled(each), dimension)
+            _profile(axes, population if dimension == "iteration" else settled(population), dimension)
         drawn = np.concatenate([line.get_ydata() for axes in row for line in axes.get_lines()])
         style.decades(row[0], drawn)
         if row[0].get_yscale() == "log":
@@ -53,12 +54,12 @@ def _page(found: dict[str, xr.Dataset]) -> Figure:
     return figure
 
 
-def _profile(axes: Axes, each: xr.Dataset, dimension: str) -> None:
-    found = profile(each, dimension)
+def _profile(axes: Axes, dataset: xr.Dataset, dimension: str) -> None:
+    averages = profile(dataset, dimension)
     for quantity, look in style.QUANTITIES.items():
-        if quantity not in found:
+        if quantity not in averages:
             continue
-        values, numbers = found[quantity].values, np.arange(found.sizes[dimension])
+        values, numbers = averages[quantity].values, np.arange(averages.sizes[dimension])
         if dimension in ("unit", "trial"):
             values, numbers = np.sort(values)[::-1], numbers + 1
         values = np.where(values > 0, values, np.nan)  # before inference the error is zero, which no decade holds

@@ -69,14 +69,14 @@ def _figure(runs: Runs, kind: str) -> list[Figure]:
     return [figure]
 
 
-def _panel(axes: Axes, found: xr.Dataset, onset: int) -> None:
+def _panel(axes: Axes, curves: xr.Dataset, onset: int) -> None:
     axes.axvspan(onset - 0.4, onset + 0.4, color="#E9EBED", linewidth=0, zorder=-2)
-    for condition in found["condition"].values:
-        one = found.sel(condition=condition)
+    for condition in curves["condition"].values:
+        curve = curves.sel(condition=condition)
         look = style.CONDITIONS[condition]
-        axes.plot(one["step"], one["mean"], **look)
-        ends = one["low"], one["high"]
-        axes.fill_between(one["step"], *ends, color=look["color"], alpha=0.25, linewidth=0)
-        if one["mean"].notnull().sum() == 1:  # a single step has no band
-            axes.vlines(one["step"], *ends, color=look["color"])
+        axes.plot(curve["step"], curve["mean"], **look)
+        ends = curve["low"], curve["high"]
+        axes.fill_between(curve["step"], *ends, color=look["color"], alpha=0.25, linewidth=0)
+        if curve["mean"].notnull().sum() == 1:  # a single step has no band
+            axes.vlines(curve["step"], *ends, color=look["color"])
     style.ticks(axes.yaxis, 4)

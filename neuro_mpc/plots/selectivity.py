@@ -1,4 +1,4 @@
-"""Which symbols units and errors answer to."""
+"""Selectivity of units and of their errors for symbols."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def _page(run: xr.DataTree, names: list[str], sample: int) -> Figure:
     figure = style.new_figure(style.DOUBLE, (10 + 54 * len(names)) * style.MILLIMETRE)
     grid = figure.subplots(len(names), 3, squeeze=False, width_ratios=(1.2, 1.2, 0.8))
     for index, (row, name) in enumerate(zip(grid, names)):
-        found = {quantity: selectivity(run, name, quantity, sample=sample) for quantity in LOOKS}
-        for axes, (quantity, each) in zip(row, found.items()):
-            _responses(figure, axes, each, quantity)
-        _explained(row[2], found)
+        tunings = {quantity: selectivity(run, name, quantity, sample=sample) for quantity in LOOKS}
+        for axes, (quantity, tuning) in zip(row, tunings.items()):
+            _responses(figure, axes, tuning, quantity)
+        _explained(row[2], tunings)
         row[0].set_ylabel(f"{lettering.shorten(name, 20)} unit, sorted")
         style.letter(row[0], index)
     return figure
 
 
-def _responses(figure: Figure, axes: Axes, found: xr.Dataset, quantity: str) -> None:
-    answers = found["response"].transpose("unit", "symbol").values
+def _responses(figure: Figure, axes: Axes, tuning: xr.Dataset, quantity: str) -> None:
+    answers = tuning["response"].transpose("unit", "symbol").values
     largest = np.abs(answers).max(1)
-    order = np.lexsort((-largest, found["preferred"].values))
+    order = np.lexsort((-largest, tuning["preferred"].values))
     scaled = (answers / np.where(largest > 0, largest, 1)[:, None])[order]
     signed = scaled.min() < 0
     image = axes.imshow(
@@ -60,17 +60,17 @@ def _responses(figure: Figure, axes: Axes, found: xr.Dataset, quantity: str) -> 
     bar = figure.colorbar(image, ax=axes, aspect=18, pad=0.03)
     bar.outline.set_linewidth(0.6)
     style.heading(axes, f"mean {quantity}, of its largest")
-    names = found["name"].values
-    shown = np.arange(0, len(names), -(-len(names) // NAMED))
-    upright = max(map(len, names[shown]), default=0) > UPRIGHT
-    axes.set_xticks(shown, [lettering.symbol(names[index]) for index in shown], rotation=90 if upright else 0)
+    names = tuning["name"].values
+    positions = np.arange(0, len(names), -(-len(names) // NAMED))
+    upright = max(map(len, names[positions]), default=0) > UPRIGHT
+    axes.set_xticks(positions, [lettering.symbol(names[index]) for index in positions], rotation=90 if upright else 0)
     axes.set_xlabel("symbol of the target")
     style.ticks(axes.yaxis, 5, integer=True)
 
 
-def _explained(axes: Axes, found: dict[str, xr.Dataset]) -> None:
-    for quantity, each in found.items():
-        values = np.sort(each["explained"].values)[::-1]
+def _explained(axes: Axes, tunings: dict[str, xr.Dataset]) -> None:
+    for quantity, tuning in tunings.items():
+        values = np.sort(tuning["explained"].values)[::-1]
         axes.plot(np.arange(1, len(values) + 1), values, label=quantity, **LOOKS[quantity])
     axes.axhline(0, color=style.FAINT, linewidth=0.5, zorder=0)
     axes.set(xlabel="unit, most selective first", ylabel="variance explained by symbol")

@@ -73,10 +73,10 @@ def kinds_of(sequences: np.ndarray, generation: xr.DataTree) -> np.ndarray:
 
 def cells(axes: Axes, sequences, kinds, symbols: list[str], rows: int, positions: int) -> None:
     """Draws the first symbols of the first sequences (trial, position), each on the fill of its kind."""
-    shown = kinds[:rows, :positions]
-    axes.pcolormesh(FILLS[shown], edgecolors="#D5D8DB", linewidth=0.4)
-    for row, position in np.ndindex(shown.shape):
-        symbol, colour = lettering.symbol(symbols[sequences[row, position]], WIDEST), LETTERS[shown[row, position]]
+    visible = kinds[:rows, :positions]
+    axes.pcolormesh(FILLS[visible], edgecolors="#D5D8DB", linewidth=0.4)
+    for row, position in np.ndindex(visible.shape):
+        symbol, colour = lettering.symbol(symbols[sequences[row, position]], WIDEST), LETTERS[visible[row, position]]
         axes.text(position + 0.5, row + 0.5, symbol, color=colour, ha="center", va="center_baseline")
     axes.set(xlim=(0, positions), ylim=(rows, 0), yticks=[], xlabel="position")
     axes.set_xticks(np.arange(positions) + 0.5, np.arange(positions))

@@ -100,8 +100,8 @@ def applied(*runs: xr.DataTree, font: str | None = None) -> Iterator[None]:
     """
     characters = set().union(*map(fonts.characters_of, runs))
     families = fonts.families(characters, font)
-    with ONE_AT_A_TIME, matplotlib.rc_context(), warnings.catch_warnings(), fonts.weights_untold():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # told once for all of them
+    with ONE_AT_A_TIME, matplotlib.rc_context(), warnings.catch_warnings(), fonts.without_weight_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # one warning of ours names all of them
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({**RC, "font.family": families})
         yield
@@ -189,7 +189,7 @@ def steps_axis(axes: Axes) -> None:
 
 
 def projection_style(index: int) -> dict[str, object]:
-    """Line and marker of the projection of this number: 24 can be told apart."""
+    """Line and marker of the projection of this number: 24 can be distinguished."""
     return {
         "color": (INK, FAINT)[index // 12 % 2],
         "linestyle": ("-", "--", ":", "-.")[index % 4],

@@ -40,10 +40,10 @@ def plot_surprise(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     return [figure]
 
 
-def _panel(axes: Axes, found: xr.Dataset, name: str, colour: str) -> None:
+def _panel(axes: Axes, errors: xr.Dataset, name: str, colour: str) -> None:
     axes.plot(
-        found["surprise"].values.ravel(),
-        found["error"].values.ravel(),
+        errors["surprise"].values.ravel(),
+        errors["error"].values.ravel(),
         ".",
         color=style.BEFORE,
         markersize=2,
@@ -51,11 +51,11 @@ def _panel(axes: Axes, found: xr.Dataset, name: str, colour: str) -> None:
         alpha=0.7,
         rasterized=True,
     )
-    surprised, mean, low, high = (found[name].values for name in ("mean_surprise", "mean_error", "low", "high"))
+    surprise, mean, low, high = (errors[name].values for name in ("mean_surprise", "mean_error", "low", "high"))
     # By rounding, a mean may lie outside of the interval of equal values.
     reach = np.maximum([mean - low, high - mean], 0)
     axes.errorbar(
-        surprised,
+        surprise,
         mean,
         yerr=reach,
         color=colour,
@@ -68,6 +68,6 @@ def _panel(axes: Axes, found: xr.Dataset, name: str, colour: str) -> None:
     axes.set(xlabel="surprise at the target (nats)", ylabel="size of the error (a.u.)")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    style.heading(axes, f"{lettering.shorten(name, 16)}: rank correlation {found.attrs['rank_correlation']:.2f}")
+    style.heading(axes, f"{lettering.shorten(name, 16)}: rank correlation {errors.attrs['rank_correlation']:.2f}")
     for axis in (axes.xaxis, axes.yaxis):
         style.ticks(axis, 4)

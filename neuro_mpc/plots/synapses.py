@@ -24,8 +24,8 @@ def plot_synapses(run: xr.DataTree) -> list[Figure]:
 
     Raises RunFileError when fewer than two snapshots of the synapses were recorded.
     """
-    found = access.group(run, "synapses")
-    projections = dict(found.children) if found is not None else {}
+    group = access.group(run, "synapses")
+    projections = dict(group.children) if group is not None else {}
     if not projections or min(node.sizes.get("snapshot", 0) for node in projections.values()) < 2:
         raise access.lacking(run, "two snapshots of the synapses", "protocol.recording.synapses_every=100")
     parts = style.pages(projections, ROWS)

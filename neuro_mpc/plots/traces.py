@@ -1,4 +1,4 @@
-"""One trial as the circuit sees it: stimulus, output, and the belief, prediction and error of populations."""
+"""One trial: stimulus, output, and the belief, prediction and error of populations."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def plot_traces(run: xr.DataTree, sample: int = -1, trial: int = 0) -> list[Figu
 
     Raises RunFileError when no sample was recorded.
     """
-    neural, shown = access.group(run, "neural"), access.group(run, "stimulus")
-    if neural is None or shown is None or not shown.sizes.get("sample"):
+    neural, stimulus = access.group(run, "neural"), access.group(run, "stimulus")
+    if neural is None or stimulus is None or not stimulus.sizes.get("sample"):
         raise access.lacking(run, "neural traces", "protocol.recording.samples=[-1]")
-    one = shown.to_dataset().isel(sample=sample, trial=trial).load()
+    presented = stimulus.to_dataset().isel(sample=sample, trial=trial).load()
     free = [name for name, node in neural.children.items() if set(RECORDED) <= set(node.data_vars)]
-    return [_page(run, neural, one, names, sample, trial) for names in style.pages([None, *free], ROWS)]
+    return [_page(run, neural, presented, names, sample, trial) for names in style.pages([None, *free], ROWS)]
 
 
-def _page(run, neural, one: xr.Dataset, names: list[str | None], sample: int, trial: int) -> Figure:
+def _page(run, neural, presented: xr.Dataset, names: list[str | None], sample: int, trial: int) -> Figure:
     """Draws a row for each population in `names`, None standing for what is clamped: stimulus and output."""
     figure = style.new_figure(style.DOUBLE, (6 + 43 * len(names)) * style.MILLIMETRE)
     grid = figure.subplots(len(names), 4, squeeze=False, width_ratios=(1, 1, 1, 1.3))
     for index, (row, name) in enumerate(zip(grid, names)):
         if name is None:
-            _clamped(run, row, one, _values(neural, access.target_population(run), sample, trial))
+            _clamped(run, row, presented, _values(neural, access.target_population(run), sample, trial))
         else:
             _population(figure, row, name, _values(neural, name, sample, trial))
         style.letter(row[0], index)
-    number = int(one["trial_number"]) if "trial_number" in one else trial
-    figure.suptitle(f"presentation {int(one['presentation']):,}, trial {number:,}", x=0.995, ha="right")
+    number = int(presented["trial_number"]) if "trial_number" in presented else trial
+    figure.suptitle(f"presentation {int(presented['presentation']):,}, trial {number:,}", x=0.995, ha="right")
     return figure
 
 
@@ -91,18 +91,18 @@ def _lines(axes: Axes, traces: xr.Dataset) -> None:
     style.legend_above(axes, 3, "right")
 
 
-def _clamped(run: xr.DataTree, row: np.ndarray, one: xr.Dataset, traces: xr.Dataset | None) -> None:
-    _stimulus(row[0], one["stimulus"])
+def _clamped(run: xr.DataTree, row: np.ndarray, presented: xr.Dataset, traces: xr.Dataset | None) -> None:
+    _stimulus(row[0], presented["stimulus"])
     if traces is None or "output" not in traces:
         for axes in row[1:]:
             axes.set_axis_off()
         return
     softmax = access.population(run, access.target_population(run)).get("readout", "softmax") == "softmax"
     quantity = "output probability" if softmax else "output (a.u.)"
-    if one.sizes["target_step"] == 1:
-        _last_output(row, one["target"], traces, quantity)
+    if presented.sizes["target_step"] == 1:
+        _last_output(row, presented["target"], traces, quantity)
     else:
-        _every_output(row, one["target"], traces, quantity, softmax)
+        _every_output(row, presented["target"], traces, quantity, softmax)
 
 
 def _stimulus(axes: Axes, stimulus: xr.DataArray) -> None:
@@ -154,8 +154,8 @@ def _output_line(axes: Axes, output: xr.DataArray, target: xr.DataArray, wanted:
     else:
         unit = int(target.std("target_step").argmax("target_unit"))
         axes.plot(steps, output.isel(unit=unit).values, label="output", **look)
-        shown = target.isel(target_unit=unit).values
-        axes.plot(steps, shown, color=style.INK, linestyle="--", label="target")
+        target_values = target.isel(target_unit=unit).values
+        axes.plot(steps, target_values, color=style.INK, linestyle="--", label="target")
         axes.set_ylabel(f"unit {unit} (a.u.)")
     style.steps_axis(axes)
     style.legend_above(axes, 2, "right")

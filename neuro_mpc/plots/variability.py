@@ -54,10 +54,10 @@ def plot_variability(run: xr.DataTree) -> list[Figure]:
     return [figure]
 
 
-def _over_learning(axes: Axes, found: xr.Dataset, curve: str) -> None:
-    for index in range(found.sizes["projection"]):
+def _over_learning(axes: Axes, measures: xr.Dataset, curve: str) -> None:
+    for index in range(measures.sizes["projection"]):
         look = style.projection_style(index)
-        one = access.while_learning(found.isel(projection=index))
+        one = access.while_learning(measures.isel(projection=index))
         marker = ALONE[index % len(ALONE)] if one.sizes["snapshot"] == 1 else look["marker"]
         axes.plot(one["presentation"], one[curve], **{**look, "marker": marker})
     axes.set_ylabel(CURVES[curve])

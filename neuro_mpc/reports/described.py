@@ -23,7 +23,7 @@ PROVENANCE = {
     "numpy_version": "NumPy",
     "compiler": "compiler",
     "processor": "processor",
-    "changes": "changes on the way",
+    "changes": "changes during the run",
 }
 OTHERS = ("name", "description", "projection", "population", "synapse")
 
@@ -31,7 +31,7 @@ OTHERS = ("name", "description", "projection", "population", "synapse")
 def circuit_tables(circuit: Mapping) -> list[tuple[str, list[str], list[list[str]]]]:
     """(caption, head, rows) of populations, projections and synapse types."""
     populations, projections, synapses = (_tables(circuit, name) for name in ("population", "projection", "synapse"))
-    used = [each.get("synapse") for each in projections.values()]
+    used = [table.get("synapse") for table in projections.values()]
     return [
         (
             "Populations",
@@ -39,11 +39,11 @@ def circuit_tables(circuit: Mapping) -> list[tuple[str, list[str], list[list[str
             [
                 [
                     name,
-                    each.get("role", "free"),
-                    _text(each.get("size", "")),
-                    each.get("activation", _read(each)),
+                    table.get("role", "free"),
+                    _text(table.get("size", "")),
+                    table.get("activation", _read(table)),
                 ]
-                for name, each in populations.items()
+                for name, table in populations.items()
             ],
         ),
         (
@@ -52,13 +52,13 @@ def circuit_tables(circuit: Mapping) -> list[tuple[str, list[str], list[list[str
             [
                 [
                     name,
-                    each.get("from", ""),
-                    each.get("to", ""),
-                    _text(each.get("delay", 0)),
-                    _count(each, populations),
-                    each.get("synapse", ""),
+                    table.get("from", ""),
+                    table.get("to", ""),
+                    _text(table.get("delay", 0)),
+                    _count(table, populations),
+                    table.get("synapse", ""),
                 ]
-                for name, each in projections.items()
+                for name, table in projections.items()
             ],
         ),
         (
@@ -67,11 +67,11 @@ def circuit_tables(circuit: Mapping) -> list[tuple[str, list[str], list[list[str
             [
                 [
                     name,
-                    _text(each.get("mean", "")),
-                    _text(each.get("variance", 0)),
-                    ", ".join(_tables(each, "parameter")),
+                    _text(table.get("mean", "")),
+                    _text(table.get("variance", 0)),
+                    ", ".join(_tables(table, "parameter")),
                 ]
-                for name, each in synapses.items()
+                for name, table in synapses.items()
                 if name in used
             ],
         ),
@@ -95,8 +95,10 @@ def provenance(run: xr.DataTree) -> list[tuple[str, str]]:
 
 def _tables(circuit: Mapping, name: str) -> dict[str, Mapping]:
     """The named tables of a circuit; nothing else, whatever the file says."""
-    found = circuit.get(name)
-    return {key: each for key, each in found.items() if isinstance(each, Mapping)} if isinstance(found, Mapping) else {}
+    tables = circuit.get(name)
+    if not isinstance(tables, Mapping):
+        return {}
+    return {key: table for key, table in tables.items() if isinstance(table, Mapping)}
 
 
 def _read(population: Mapping) -> str:

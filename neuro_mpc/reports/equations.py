@@ -29,11 +29,11 @@ class Written:
 def written(circuit: str) -> Written:
     """The equations derived from the TOML text of a circuit."""
     try:
-        found = sections(circuit_of_run(circuit), Unicode())
+        derived = sections(circuit_of_run(circuit), Unicode())
     except NeuroMPCError as problem:
         return Written(Markup(""), [], str(problem))
     legend = marked(" ".join(LEGEND.split()).replace("[name]:", "A raised name:"))
-    return Written(legend, [(each, [_equation(*one) for one in each.equations]) for each in found])
+    return Written(legend, [(section, [_equation(*equation) for equation in section.equations]) for section in derived])
 
 
 def _equation(left: str, right: str, remark: str) -> tuple[Markup, Markup, str]:
@@ -43,15 +43,16 @@ def _equation(left: str, right: str, remark: str) -> tuple[Markup, Markup, str]:
 def marked(text: str) -> Markup:
     """An equation with its indices as <sub> and the names in brackets as <sup>; all else escaped."""
     parts, last = [], 0
-    for found in INDEX.finditer(text):
-        low, high = found[1] or found[2], found[3]
+    for match in INDEX.finditer(text):
+        low, high = match[1] or match[2], match[3]
         tag = "sub" if low is not None else "sup"
         parts += [
-            escape(text[last : found.start()]),
+            escape(text[last : match.start()]),
             Markup(f"<{tag}>"),
             escape(low or high or ""),
             Markup(f"</{tag}>"),
         ]
-        last = found.end()
-        parts += [THIN] * (tag == "sup" and text.startswith("ᵀ", last))
+        last = match.end()
+        if tag == "sup" and text.startswith("ᵀ", last):
+            parts.append(THIN)
     return Markup("").join([*parts, escape(text[last:])])

@@ -31,7 +31,7 @@ def is_experiment(run: xr.DataTree) -> bool:
 
 
 def tables(run: xr.DataTree) -> list[Table]:
-    """(caption, head, rows) of the experiment of a run; none where it made none, or its kind has no numbers."""
+    """(caption, head, rows) of the experiment of a run; empty where it made none, or its kind has no numbers."""
     if not is_experiment(run):
         return []
     try:
@@ -42,35 +42,32 @@ def tables(run: xr.DataTree) -> list[Table]:
 
 
 def _responses(run: xr.DataTree) -> list[Table]:
-    found = by_window(run)
-    made = described(found.attrs["number"], found.attrs["over"])
-    windows = [str(each) for each in found["window"].values]
-    rows = [
-        [
-            f"{condition}, {population}",
-            *(_interval(found.sel(condition=condition, population=population, window=each)) for each in windows),
-        ]
-        for condition in found["condition"].values
-        for population in found["population"].values
-    ]
-    return [(f"Size of the error minus that of the standard, by steps ({made})", ["", *windows], rows)]
+    differences = by_window(run)
+    interval = described(differences.attrs["number"], differences.attrs["over"])
+    windows = [str(window) for window in differences["window"].values]
+    rows = []
+    for condition in differences["condition"].values:
+        for population in differences["population"].values:
+            by_step = differences.sel(condition=condition, population=population)
+            intervals = [_interval(by_step.sel(window=window)) for window in windows]
+            rows.append([f"{condition}, {population}", *intervals])
+    return [(f"Size of the error minus that of the standard, by steps ({interval})", ["", *windows], rows)]
 
 
 def _lesions(run: xr.DataTree) -> list[Table]:
-    found, counted = lesion_curves(run), experiment(run).attrs.get("counted", "performance")
-    fractions = found["fraction"].values
+    curves, counted = lesion_curves(run), experiment(run).attrs.get("counted", "performance")
+    fractions = curves["fraction"].values
     rows = [
-        [str(order), *(f"{float(found['mean'].sel(order=order, fraction=each)):.3f}" for each in fractions)]
-        for order in found["order"].values
+        [str(order), *(f"{float(curves['mean'].sel(order=order, fraction=fraction)):.3f}" for fraction in fractions)]
+        for order in curves["order"].values
     ]
-    return [
-        (f"{counted.capitalize()} while a fraction is silenced", ["order", *(f"{each:g}" for each in fractions)], rows)
-    ]
+    head = ["order", *(f"{fraction:g}" for fraction in fractions)]
+    return [(f"{counted.capitalize()} while a fraction is silenced", head, rows)]
 
 
 def _ensemble(run: xr.DataTree) -> list[Table]:
-    found, results = ensembles(run).isel(run=0), experiment(run)
-    rows = [[words, f"{value:.4f}"] for name, words in ENSEMBLE.items() if not isnan(value := float(found[name]))]
+    summary, results = ensembles(run).isel(run=0), experiment(run)
+    rows = [[words, f"{value:.4f}"] for name, words in ENSEMBLE.items() if not isnan(value := float(summary[name]))]
     caption = f"{results.sizes['network']} networks drawn from the learned distributions"
     return [(caption, ["", str(results.attrs.get("counted", "performance"))], rows)]
 

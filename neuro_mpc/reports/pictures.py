@@ -77,7 +77,7 @@ def _drawn(run: xr.DataTree) -> Drawn:
                 missing.append((title(name), f"{problem.problem}; {problem.hint}".rstrip("; ")))
             except Exception as problem:  # a file that no run has written may be wrong anywhere
                 failed.append((title(name), f"cannot be drawn: {type(problem).__name__}: {problem}"))
-    return Drawn({chapter: found for chapter, found in chapters.items() if found}, missing, failed)
+    return Drawn({chapter: pictures for chapter, pictures in chapters.items() if pictures}, missing, failed)
 
 
 def title(name: str) -> str:

@@ -68,7 +68,7 @@ def rendered(run: xr.DataTree) -> str:
     drawn = pictures.drawn(run)
     return pages.get_template("page.html").render(
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
-        title=" on ".join(str(each["name"]) for each in (circuit, protocol) if each.get("name")),
+        title=" on ".join(str(table["name"]) for table in (circuit, protocol) if table.get("name")),
         descriptions=[table["description"] for table in (circuit, protocol) if table.get("description")],
         complete=bool(run.attrs.get("complete")),
         results=results.results(run),
@@ -100,5 +100,5 @@ def _target(run: xr.DataTree, out: str | os.PathLike | None) -> Path:
     if path.suffix.lower() not in (".html", ".htm"):
         raise RunFileError(f"{path}: a report is HTML", hint=f"{path.with_suffix('.html')}")
     if not path.absolute().parent.is_dir():
-        raise RunFileError(f"the folder {path.parent} is not there", hint=f"mkdir -p {path.parent}")
+        raise RunFileError(f"the folder {path.parent} does not exist", hint=f"mkdir -p {path.parent}")
     return path

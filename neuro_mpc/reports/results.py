@@ -1,4 +1,4 @@
-"""The numbers of a run: what it reached, and what its synapses became."""
+"""The numbers of a run: its results, and the statistics of its synapses."""
 
 from __future__ import annotations
 
