@@ -354,6 +354,8 @@ class Section(Operation):
     def lower(self, visit):
         inside = replace(visit, stepwise=self.loop in ("forward", "backward"))
         body = tuple(statement for operation in self.operations for statement in operation.lower(inside))
+        if not body:
+            return []
         if self.loop == "repeat":
             body = (Loop("_iteration", Scalar(self.count), body),)
         elif self.loop != "once":
