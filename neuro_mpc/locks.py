@@ -11,6 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from neuro_mpc import files
+
 # What file systems answer that have no locks: NFS without its lock daemon, Lustre mounted without flock.
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, 524)
 
@@ -31,6 +33,8 @@ def held(path: Path, wait: Callable[[], None] | None = None) -> Iterator[bool]:
 
     Raises HeldError where it is held and `wait` is None; OSError where the file cannot be written, or is a link.
     """
+    if files.is_link(path):  # of either kind: the note would take the place of what another file holds
+        raise OSError(errno.EMLINK, "it is a link to another file", str(path))
     lock = FileLock(path, thread_local=False, fallback_to_soft=False)
     try:
         _acquire(lock, path, wait)

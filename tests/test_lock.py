@@ -41,10 +41,15 @@ def test_who_waits_gets_the_lock_when_it_is_free(tmp_path):
         assert told == ["waiting"]
 
 
-def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path):
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=lambda each: each.__name__)
+def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path, link):
     (tmp_path / "mine").write_text("precious")
-    (tmp_path / "run.nc.lock").symlink_to(tmp_path / "mine")
-    with pytest.raises(RunError, match=r"run\.nc\.lock cannot be written"), writing(tmp_path / "run.nc"):
+    link(tmp_path / "mine", tmp_path / "run.nc.lock")
+    with pytest.raises(RunError, match=r"run\.nc\.lock cannot be written: it is a link"), writing(tmp_path / "run.nc"):
+        pass
+    with pytest.raises(RunError, match="it is a link"):
+        refuse_locked(tmp_path / "run.nc")
+    with pytest.raises(OSError, match="it is a link"), locks.held(tmp_path / "run.nc.lock", lambda: None):
         pass
     assert (tmp_path / "mine").read_text() == "precious"
 

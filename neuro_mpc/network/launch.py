@@ -220,7 +220,7 @@ def _compile(plan: Plan, directory: Path) -> None:
     if build.returncode or not (directory / "main").is_file():
         _require_room(directory)
         kept = cache_directory() / "last-failed-build.log"
-        shutil.copy(log, kept)
+        files.write(kept, log.read_bytes())
         raise build_failed(log, kept)
 
 
