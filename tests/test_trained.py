@@ -153,7 +153,7 @@ def test_damaged_parameters_are_refused(path, value, problem):
 
 
 def test_another_task_and_another_circuit_are_refused(path):
-    with pytest.raises(nm.RunFileError, match="12 × 6 synapses of the projection 'input', here 12 × 8"):
+    with pytest.raises(nm.RunFileError, match="12 × 6 synapses of the projection 'input', 12 × 8 are needed"):
         nm.check(None, nm.load_protocol("digits-rows"), start=path, backend="numpy")
     circuit = nm.load_circuit("pc", {"population.hidden.size": 12})
     with pytest.raises(nm.RunFileError, match="holds Xi, m, pi of the projection 'input', .* needs m"):

@@ -50,7 +50,7 @@ class sigmoid(sympy.Function):
     nargs = 1
 
     def fdiff(self, argindex=1):
-        return self * sigmoid(-self.args[0])
+        return self * sigmoid(-self.args[0])  # pyright: ignore[reportOperatorIssue]  # an expression, typed as Basic
 
     def _eval_is_positive(self):
         return True
