@@ -192,7 +192,7 @@ def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapp
         raise DescriptionError(f"the parameters of {projection} make no probability", expected="0 to 1", **place)
     if too_small.any():
         raise DescriptionError(
-            f"with this spike the weights of {projection} vary more than their variance says, "
+            f"with this spike the weights of {projection} vary more than the variance says, "
             f"in {too_small.sum():,} of {too_small.size:,} synapses",
             expected="variance ≥ mean**2*spike/(1 - spike)",
             **place,
