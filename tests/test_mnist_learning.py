@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from drawn import texts
 
 import neuro_mpc as nm
 from neuro_mpc.plots import style
@@ -132,7 +133,7 @@ def test_the_figure_has_a_row_for_each_circuit_of_distributions(recipe, runs):
 
 def test_the_command_draws_and_prints_without_brian2(runs, tmp_path):
     command = f"""import runpy, sys
-sys.argv = ["mnist_learning.py", {str(runs[0])!r}, "--out", {str(tmp_path / "figure.png")!r}]
+sys.argv = ["mnist_learning.py", {str(runs[0])!r}, "--out", {str(tmp_path / "figure.svg")!r}]
 runpy.run_path({str(FOLDER / "mnist_learning.py")!r}, run_name="__main__")
 assert "brian2" not in sys.modules"""
     done = subprocess.run(
@@ -144,7 +145,7 @@ assert "brian2" not in sys.modules"""
     )
     assert done.returncode == 0, done.stderr
     assert "MPL, paper" in done.stdout
-    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    assert texts(tmp_path / "figure.svg") >= {"test accuracy (%)", "MPL, paper"}
 
 
 def test_what_cannot_be_drawn_is_told(recipe, runs, tmp_path, monkeypatch, capsys):
