@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SUFFIX = ".new"
-# Never a file that is there, never what a link points to.
+# Never an existing file, never the target of a link.
 CREATED = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -53,18 +53,18 @@ def rename(old: Path, new: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Makes the content of a file last."""
+    """Flushes the content of a file to the disk."""
     _flush(path, 0)
 
 
 def flush_folder(folder: Path) -> None:
-    """Makes the names in a folder last; some systems and file systems cannot."""
+    """Flushes the names in a folder to the disk; some systems and file systems cannot."""
     with suppress(OSError):
         _flush(folder, getattr(os, "O_DIRECTORY", 0))
 
 
 def flush_tree(folder: Path) -> None:
-    """Makes a folder and all that is in it last."""
+    """Flushes a folder and everything in it to the disk."""
     for inner, _, names in os.walk(folder):
         for name in names:
             flush(Path(inner, name))
@@ -73,18 +73,18 @@ def flush_tree(folder: Path) -> None:
 
 def discard_leftovers(path: Path) -> None:
     """Removes temporary files of `path` that a killed process left; only where no other process writes to it."""
-    for left in path.parent.glob(f"{_literal(path.name)}.*{SUFFIX}"):
+    for leftover in path.parent.glob(f"{_literal(path.name)}.*{SUFFIX}"):
         with suppress(OSError):
-            left.unlink()
+            leftover.unlink()
 
 
 def is_link(path: Path) -> bool:
     """Whether a file has another name, or is only the name of another one: writing to it would change that one."""
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
     except FileNotFoundError:
         return False
-    return stat.S_ISLNK(found.st_mode) or (stat.S_ISREG(found.st_mode) and found.st_nlink > 1)
+    return stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink > 1)
 
 
 def _flush(path: Path, flags: int) -> None:
@@ -102,4 +102,4 @@ def _refuse_special(path: Path) -> None:
 
 def _literal(name: str) -> str:
     """A name as a pattern that matches nothing else."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in name)
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

@@ -48,7 +48,7 @@ ROOT = Path(os.sep)
 
 
 def environment() -> dict[str, str]:
-    """What a child knows of our environment. With it come settings of libraries."""
+    """The part of our environment that a child gets, with settings of libraries."""
     home = {} if _has_home() else {"HOME": _private_home()}
     named = {name: value for name, value in os.environ.items() if _is_passed_on(name)}
     searched = {name: without_current_folder(os.environ[name]) for name in SEARCHED if name in os.environ}
@@ -165,10 +165,10 @@ def run(
     **options,
 ) -> subprocess.CompletedProcess:
     """As `subprocess.run`, with `text` for standard input; the process ends with this call, however that ends."""
-    given = subprocess.DEVNULL if text is None else subprocess.PIPE
-    with Child(command, folder=folder, environment=environment, stdin=given, **options) as child:
-        said, complained = child.communicate(text, timeout)
-        return subprocess.CompletedProcess(command, child.returncode, said, complained)
+    standard_input = subprocess.DEVNULL if text is None else subprocess.PIPE
+    with Child(command, folder=folder, environment=environment, stdin=standard_input, **options) as child:
+        output, errors = child.communicate(text, timeout)
+        return subprocess.CompletedProcess(command, child.returncode, output, errors)
 
 
 def _end_with_parent() -> None:

@@ -156,7 +156,7 @@ def fill_trials(values: np.ndarray, target: np.ndarray, steps: int, width: int, 
 
 def any_trial(values: np.ndarray, width: int) -> bool:
     """Whether any trial's number is not zero."""
-    return values.any()
+    return bool(values.any())
 
 
 def softmax_rows(source: np.ndarray, target: np.ndarray, rows: int, units: int) -> None:

@@ -124,8 +124,8 @@ class PhaseRunner(CodeRunner):
     ):
         self.variables = references(owner, groups)
         abstract = {block: "\n".join(self._in_phase_names(*part) for part in parts) for block, parts in blocks.items()}
-        for block, name in passing:  # Brian2 takes a name that it does not know for a temporary variable
-            abstract[block] = word_substitute(abstract[block], {name: f"{name}_passing"})
+        for block, variable in passing:  # Brian2 takes a name that it does not know for a temporary variable
+            abstract[block] = word_substitute(abstract[block], {variable: f"{variable}_passing"})
         visit = Visit(tiling.trials, steps)
         statements = [statement for section in sections for statement in section.lower(visit)]
         code_object = code_object_class(target)

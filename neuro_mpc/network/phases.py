@@ -138,7 +138,7 @@ def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
             ]
             sections += [*once(before), Section(tuple(step), loop="forward")]
         else:
-            sections.append(Section((*before, state(plan, phase, *component))))
+            sections.append(Section((*before, state(plan, phase, component[0]))))
         done += component
     return [*sections, Section(tuple(read_out(plan, phase)))]
 

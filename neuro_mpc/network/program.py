@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from neuro_mpc import processes
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.rows import Rows, Tiling
 
-ADVICE = {
-    signal.SIGKILL: "where the system ended it for want of memory, a smaller learning.batch or smaller populations",
+HINTS: dict[int, str] = {
+    signal.SIGKILL: "where the system ended it for lack of memory, a smaller learning.batch or smaller populations",
     signal.SIGILL: "a program that was compiled for another processor is compiled again once the folder in "
     "NEURO_MPC_CACHE is removed",
 }
@@ -95,7 +96,7 @@ class Program:
             self._died()
         self._know(Manifest.load(manifest))
 
-    def set(self, **values: object) -> None:
+    def set(self, **values: ArrayLike) -> None:
         """Set variables, each from a number or from an array of its size."""
         for name, value in values.items():
             dtype, size = self.manifest.variables[name]
@@ -111,8 +112,8 @@ class Program:
 
     def get(self, *names: str) -> list[np.ndarray]:
         """The values of variables, each one-dimensional."""
-        asked = [number for name in names for number in (CODES["GET"], self._numbers[name])]
-        self._write(np.array([*asked, CODES["FLUSH"], 0], dtype=np.int32).tobytes())
+        requests = [number for name in names for number in (CODES["GET"], self._numbers[name])]
+        self._write(np.array([*requests, CODES["FLUSH"], 0], dtype=np.int32).tobytes())
         self._flush()
         return [self._read(*self.manifest.variables[name]) for name in names]
 
@@ -122,7 +123,7 @@ class Program:
             self._died()
         return np.frombuffer(data, dtype=dtype)
 
-    def set_rows(self, population: str, name: str, values: np.ndarray, history: object = 0) -> None:
+    def set_rows(self, population: str, name: str, values: np.ndarray, history: ArrayLike = 0) -> None:
         """Set a population's variable from (step, trial, unit), and the steps before from `history`."""
         rows = self.rows[population]
         padded = np.empty((rows.history + rows.steps, self.tiling.trials, rows.units), dtype=values.dtype)
@@ -169,9 +170,10 @@ class Program:
     def _died(self) -> None:
         code = self._process.wait()
         self._errors.flush()
-        said = self.log.read_text(errors="replace").strip().splitlines()[-15:]
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        lines = self.log.read_text(errors="replace").strip().splitlines()[-15:]
+        end = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        hint = HINTS.get(-code, "--backend numpy needs no compiler")
         raise RunError(
-            f"the simulation program {how}" + "".join(f"\n    {line}" for line in said),
-            hint=ADVICE.get(-code, "--backend numpy needs no compiler") + "; --resume goes on from the last checkpoint",
+            f"the simulation program {end}" + "".join(f"\n    {line}" for line in lines),
+            hint=f"{hint}; --resume continues from the last checkpoint",
         )

@@ -46,7 +46,7 @@ class FixedPrediction(Scheme):
         return phase
 
     @staticmethod
-    def _passed_back(plan: Plan, phase: Phase, component: list[str], done: list[str]) -> list[Section]:
+    def _passed_back(plan: Plan, phase: Phase, component: tuple[str, ...], done: list[str]) -> list[Section]:
         """The errors of populations that hear of each other, from those of all that come after them."""
         started: set[str] = set()
         after = [operation for name in component for operation in feedbacks(plan, name, done, started)]
