@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import neuro_mpc as nm
-from neuro_mpc.quantities import duration
 from neuro_mpc.runs.progress import console_of_output, measured, progress_on
+from neuro_mpc.runs.quantities import duration
 from neuro_mpc.spelling import command_line
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
-from neuro_mpc.quantities import duration
 from neuro_mpc.runs import task
+from neuro_mpc.runs.quantities import duration
 
 RUN = ["run", "mpl", "toy-language"]
 

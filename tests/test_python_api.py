@@ -9,8 +9,9 @@ import pytest
 import xarray as xr
 
 import neuro_mpc as nm
-from neuro_mpc import arguments, spelling
+from neuro_mpc import spelling
 from neuro_mpc.descriptions.loading import parse_settings
+from neuro_mpc.simulation import arguments
 
 SMALL = {
     "learning.presentations": 2,

@@ -14,9 +14,9 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.layout import neural_groups, stored_bytes, synaptic_groups
 from neuro_mpc.network.plan import Plan
-from neuro_mpc.quantities import in_bytes, rough_duration
 from neuro_mpc.runfile.paths import free_disk
 from neuro_mpc.runs import cautions
+from neuro_mpc.runs.quantities import in_bytes, rough_duration
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.stimuli import Stimuli
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from neuro_mpc import arguments, stimuli
+from neuro_mpc import stimuli
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.descriptions.learning import OPTIMIZERS
@@ -19,7 +19,7 @@ from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan, options_of
 from neuro_mpc.runs import provenance
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
-from neuro_mpc.simulation import initial
+from neuro_mpc.simulation import arguments, initial
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.simulation.trained import Source, Trained, load_trained, on_task_of
 

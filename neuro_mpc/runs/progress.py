@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from neuro_mpc.terminal import ByProduct
+from neuro_mpc.runs.terminal import ByProduct
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""How durations and sizes are told."""
+"""Durations and sizes as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard output of commands: letters that it has not, and a reader that has left."""
+"""Standard output of commands: characters that its encoding lacks, and a closed pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers that are given to public functions, checked before anything is prepared."""
+"""Numbers among the arguments of public functions, checked before anything is prepared."""
 
 from __future__ import annotations
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import arguments
 from neuro_mpc.descriptions.sources import SOURCES
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
+from neuro_mpc.simulation import arguments
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import Weights, draw_weights
 from neuro_mpc.simulation.trained import Source, Trained, load_trained

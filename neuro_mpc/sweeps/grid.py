@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from neuro_mpc import arguments
 from neuro_mpc.descriptions.loading import parse_settings
 from neuro_mpc.descriptions.values import plain
 from neuro_mpc.errors import DescriptionError
+from neuro_mpc.simulation import arguments
 
 RESERVED_NAMES = ("seed", "test", "network", "sweep")  # names of other dimensions, and of the combined file
 MOST_MEMBERS = 100_000

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import xarray as xr
 
-from neuro_mpc import arguments
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.network import launch
-from neuro_mpc.quantities import duration, rough_duration
 from neuro_mpc.runs.estimate import Estimate
 from neuro_mpc.runs.preparation import NameOrPath
 from neuro_mpc.runs.progress import measured
+from neuro_mpc.runs.quantities import duration, rough_duration
+from neuro_mpc.simulation import arguments
 from neuro_mpc.sweeps import combined, workers
 from neuro_mpc.sweeps.grid import grid
 from neuro_mpc.sweeps.members import Job, Outcome, checked, unreadable

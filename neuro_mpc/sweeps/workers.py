@@ -10,8 +10,8 @@ from importlib.util import find_spec
 
 from neuro_mpc import machine
 from neuro_mpc.errors import RunError
-from neuro_mpc.quantities import in_bytes
 from neuro_mpc.runs.estimate import Estimate
+from neuro_mpc.runs.quantities import in_bytes
 from neuro_mpc.sweeps.local import run_locally
 from neuro_mpc.sweeps.members import Job, Outcome, Tell, learn
 
