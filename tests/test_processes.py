@@ -81,6 +81,43 @@ def test_nothing_of_the_current_folder_runs_in_a_command(strange_folder, command
     assert executed(strange_folder) == []
 
 
+COMMANDS = """
+import sys
+from neuro_mpc.__main__ import main
+for words in (
+    "run oddball --from run.nc --out odd.nc --backend numpy --set protocol.experiment.split=train",
+    "plot run.nc --figure learning",
+    "report odd.nc",
+    "generate run.nc --prompt a --length 3 --backend numpy",
+    "sweep mpl toy-language --out sweep --seeds 1 --backend numpy --set circuit.population.hidden.size=4 SET",
+):
+    sys.argv = ["neuro-mpc", *words.replace("SET", SETTINGS).split()]
+    try:
+        main()
+    except SystemExit as end:
+        print("ended", sys.argv[1], end.code)
+"""
+
+
+def test_nothing_of_the_folder_of_a_run_file_runs_in_any_command(strange_folder):
+    """One process for all commands; each starts its own to simulate and to read."""
+    nm.simulate(*small(), backend="numpy", out="run.nc").close()
+    for name in ("sitecustomize.py", "usercustomize.py"):  # Python itself imports them, by an empty entry of PYTHONPATH
+        (strange_folder / name).unlink()
+    settings = " ".join(f"--set protocol.{key}={json.dumps(value).replace(' ', '')}" for key, value in SMALL.items())
+    here = {
+        "PYTHONPATH": os.pathsep.join(["", str(ROOT)]),
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ["HOME"],
+        "MPLBACKEND": "module://evil",
+    }
+    code = f"SETTINGS = {settings!r}\n{COMMANDS}"
+    done = subprocess.run([sys.executable, "-P", "-c", code], env=here, capture_output=True, text=True)
+    ended = [line for line in done.stdout.splitlines() if line.startswith("ended")]
+    assert ended == [f"ended {name} 0" for name in ("run", "plot", "report", "generate", "sweep")], done.stderr
+    assert executed(strange_folder) == []
+
+
 def test_the_command_leaves_the_folder_that_python_put_first(strange_folder, monkeypatch):
     monkeypatch.setattr(sys, "path", ["", str(strange_folder), os.curdir, str(ROOT)])
     leave_current_folder()
