@@ -51,7 +51,7 @@ def opened(path: str) -> xr.Dataset:
 
 
 def label(sweep: xr.Dataset) -> str:
-    """What tells one sweep from another."""
+    """The settings that distinguish one sweep from another."""
     protocol = tomllib.loads(sweep.attrs["protocol"])
     learning, inference = protocol["learning"], protocol["inference"]
     length = f"{learning['presentations']} updates" if "presentations" in learning else f"{learning['epochs']} epochs"
@@ -185,15 +185,15 @@ def main() -> None:
     parser.add_argument("--below", type=float, default=0.5, help="fit loads up to this ratio (default: 0.5)")
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap samples of the fits (default: 1000)")
     parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="figure to write")
-    asked = parser.parse_args()
-    if len(asked.sweeps) > len(LOOKS):
+    arguments = parser.parse_args()
+    if len(arguments.sweeps) > len(LOOKS):
         parser.error(f"at most {len(LOOKS)} sweeps")
     try:
         with ExitStack() as stack:
             stack.enter_context(style.applied())
-            sweeps = named({path: opened(path) for path in asked.sweeps})
-            fits, problems = fitted(sweeps, asked.below, asked.draws)
-            draw(sweeps, fits, asked.below).savefig(asked.out)
+            sweeps = named({path: opened(path) for path in arguments.sweeps})
+            fits, problems = fitted(sweeps, arguments.below, arguments.draws)
+            draw(sweeps, fits, arguments.below).savefig(arguments.out)
             print(numbers(sweeps, fits, problems))
     except (NeuroMPCError, OSError) as problem:
         parser.exit(2, f"{parser.prog}: {problem}\n")

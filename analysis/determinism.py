@@ -174,12 +174,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run files of one circuit and protocol")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="figure to write")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
         with ExitStack() as stack, style.applied():
-            runs = [stack.enter_context(open_run(path)) for path in asked.runs]
+            runs = [stack.enter_context(open_run(path)) for path in arguments.runs]
             values = grouped(runs)
-            draw(values).savefig(asked.out)
+            draw(values).savefig(arguments.out)
             print(tables(values, to_target(runs[0])))
     except (NeuroMPCError, OSError) as problem:
         parser.exit(2, f"{parser.prog}: {problem}\n")

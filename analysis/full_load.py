@@ -30,7 +30,7 @@ PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(en
     "full_load"
 ]
 MEASURE = "correct_letter_ratio"
-SHOWN = 5  # one of so many epochs of the paper gets a symbol
+SHOWN = 5  # every fifth epoch of the paper gets a symbol
 OPEN = {"color": style.INK, "mfc": "white", "mew": 0.8, "markersize": 4, "zorder": 3}
 
 

@@ -1,4 +1,4 @@
-"""How circuits learn to foretell the next word, beside n-gram models and a transformer.
+"""How circuits learn to predict the next word, beside n-gram models and a transformer.
 
     python analysis/language.py RUN… --transformer small.json --out language.png --densities densities.png
 
@@ -91,14 +91,14 @@ def main() -> None:
     parser.add_argument("--transformer", nargs="*", default=[], metavar="JSON", help="of language_transformer.py")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="figure to write")
     parser.add_argument("--densities", type=Path, metavar="FILE", help="figure of parameters to write")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
         with ExitStack() as stack, style.applied():
-            runs = [stack.enter_context(open_run(path)) for path in asked.runs]
-            found = corpora(runs, [transformer(path) for path in asked.transformer])
-            draw(found).savefig(asked.out)
-            if asked.densities and (figure := draw_densities(found)):
-                figure.savefig(asked.densities)
+            runs = [stack.enter_context(open_run(path)) for path in arguments.runs]
+            found = corpora(runs, [transformer(path) for path in arguments.transformer])
+            draw(found).savefig(arguments.out)
+            if arguments.densities and (figure := draw_densities(found)):
+                figure.savefig(arguments.densities)
             print(*map(tables, found), first_bins(found), sep="\n\n")
     except (NeuroMPCError, OSError) as problem:
         parser.exit(2, f"{parser.prog}: {problem}\n")

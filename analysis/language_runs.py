@@ -57,10 +57,12 @@ class Kind:
         return MODELS[self.varies, self.relaxes][1]
 
     def label(self, others: dict[Kind, list[xr.DataTree]]) -> str:
-        """The model, and what else tells it from others."""
+        """The model, and the settings that distinguish it from others."""
         parts = [self.name]
-        parts += ["-".join(map(str, self.units))] * (len({each.units for each in others}) > 1)
-        parts += ["state not carried on"] * (not self.carries)
+        if len({other.units for other in others}) > 1:
+            parts.append("-".join(map(str, self.units)))
+        if not self.carries:
+            parts.append("state not carried on")
         return ", ".join(parts)
 
 

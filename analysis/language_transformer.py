@@ -113,20 +113,20 @@ def _course(update: int, total: int) -> float:
     return min(1.0, (update + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * update / max(total, 1)))
 
 
-def compare(asked: argparse.Namespace) -> dict:
+def compare(arguments: argparse.Namespace) -> dict:
     """Everything that is written about the transformer."""
-    protocol = load_protocol(asked.protocol, {"data_dir": asked.data_dir} if asked.data_dir else {})
-    text = stimuli.load(protocol, load_circuit("pc-language"), asked.seed)
-    torch.manual_seed(asked.seed)
-    torch.set_num_threads(asked.threads)
-    sizes = {name: getattr(asked, name) for name in SIZES}
-    model = CausalTransformer(text.width, text.steps, **sizes, dropout=asked.dropout, tied=asked.tied)
+    protocol = load_protocol(arguments.protocol, {"data_dir": arguments.data_dir} if arguments.data_dir else {})
+    text = stimuli.load(protocol, load_circuit("pc-language"), arguments.seed)
+    torch.manual_seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    sizes = {name: getattr(arguments, name) for name in SIZES}
+    model = CausalTransformer(text.width, text.steps, **sizes, dropout=arguments.dropout, tied=arguments.tied)
     clock = time.process_time()
-    found = learn(model, text, asked.epochs, asked.rate, asked.decay)
+    found = learn(model, text, arguments.epochs, arguments.rate, arguments.decay)
     seconds = time.process_time() - clock
     evaluated = {split: evaluate(model, text, split) for split in ("validation", "test")}
     return {
-        **vars(asked),
+        **vars(arguments),
         **found,
         **evaluated,
         "parameters": sum(each.numel() for each in model.parameters()),
@@ -148,9 +148,9 @@ def main() -> None:
     for name, default in {"rate": 0.002, "decay": 0.01, "dropout": 0.1}.items():
         parser.add_argument(f"--{name}", type=float, default=default)
     parser.add_argument("--tied", action="store_true", help="output weights are those of the embedding")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        asked.out.write_text(json.dumps(compare(asked), default=str, indent=1), encoding="utf-8")
+        arguments.out.write_text(json.dumps(compare(arguments), default=str, indent=1), encoding="utf-8")
     except (NeuroMPCError, OSError) as problem:
         parser.exit(2, f"{parser.prog}: {problem}\n")
 

@@ -144,11 +144,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run file of MNIST, a row at a step")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="figure to write")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
         with ExitStack() as stack, style.applied():
-            groups = grouped([stack.enter_context(open_run(path)) for path in asked.runs])
-            draw(groups).savefig(asked.out)
+            groups = grouped([stack.enter_context(open_run(path)) for path in arguments.runs])
+            draw(groups).savefig(arguments.out)
             print(tables(groups))
     except (NeuroMPCError, OSError) as problem:
         parser.exit(2, f"{parser.prog}: {problem}\n")

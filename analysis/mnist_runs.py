@@ -21,7 +21,7 @@ EVALUATED = {
     "accuracy_network": "single networks",
 }
 TABLE_EPOCHS = np.array([1, 10, 20, 30, 40, 60, 80, 100])
-ENERGIES_PER_EPOCH = 2  # a curve of energies is told by so many medians
+ENERGIES_PER_EPOCH = 2  # medians of a curve of energies
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,12 @@ class Kind:
         return cls(circuit["name"], rule, inference["scheme"].replace("-", " "), units)
 
     def label(self, others: Groups) -> str:
-        """The circuit, its rule, and what else tells it from the others."""
+        """The circuit, its rule, and the settings that distinguish it from the others."""
         parts = [self.circuit.upper(), self.rule]
-        parts += [self.scheme] * (len({each.scheme for each in others}) > 1)
-        parts += [f"N = {self.units}"] * (len({each.units for each in others}) > 1)
+        if len({other.scheme for other in others}) > 1:
+            parts.append(self.scheme)
+        if len({other.units for other in others}) > 1:
+            parts.append(f"N = {self.units}")
         return ", ".join(filter(None, parts))
 
 
