@@ -1,14 +1,19 @@
 """Files are written whole: content, then the name, then the folder, and only then goes what they replace."""
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
+import xarray as xr
 from interrupted import simulate
 
 import neuro_mpc as nm
 from neuro_mpc import files
+from neuro_mpc.network import launch
+from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.paths import partial_path, saved_path
+from neuro_mpc.sweeps import combined
 
 
 @pytest.fixture
@@ -79,6 +84,78 @@ def test_circuits_protocols_figures_and_reports_are_written_whole(tmp_path, call
         nm.plots.plot_run(opened, "learning", tmp_path / "learning.png")
     for name in ("circuit.toml", "protocol.toml", "run.html", "learning.png"):
         assert_whole(calls, tmp_path / name)
+
+
+def test_the_combined_file_of_a_sweep_is_written_whole(tmp_path, calls):
+    combined.write(xr.Dataset({"loss": ("seed", [0.5, 0.25])}), tmp_path / "sweep.nc")
+    assert_whole(calls, tmp_path / "sweep.nc")
+
+
+def test_a_program_is_on_the_disk_before_it_takes_its_place(tmp_path, calls, monkeypatch):
+    scratch, program = tmp_path / "building", tmp_path / "program"
+    scratch.mkdir()
+    for name in ("main", "manifest.json", "needless.o"):
+        (scratch / name).write_text(name)
+    rename = os.rename
+    monkeypatch.setattr(os, "rename", lambda old, new: (calls.append(("rename", Path(new))), rename(old, new)))
+    launch._install(scratch, program)
+    renamed = calls.index(("rename", program))
+    flushed = {path.name for kind, path in calls[:renamed] if kind == "fsync"}
+    assert flushed == {"building", *os.listdir(program)}
+    assert calls[renamed + 1] == ("fsync", tmp_path)
+
+
+class Disk:
+    """What a power cut leaves of a folder: of files what was flushed last; of names those flushed last, or today's."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.contents, self.names = folder, {}, {}
+
+    def flush(self, path: Path) -> None:
+        if path == self.folder:
+            self.names = self.inodes()
+        elif path.is_file():
+            self.contents[path.stat().st_ino] = path.read_bytes()
+
+    def inodes(self) -> dict[str, int]:
+        return {each.name: each.stat().st_ino for each in self.folder.iterdir()}
+
+    def left(self) -> list[dict[str, bytes]]:
+        return [
+            {name: self.contents.get(inode, b"") for name, inode in names.items()}
+            for names in (self.names, self.inodes())
+        ]
+
+
+def test_a_power_cut_at_any_moment_leaves_a_whole_run_or_a_whole_checkpoint(tmp_path, monkeypatch):
+    out, disk, states = tmp_path / "run.nc", Disk(tmp_path), []
+    fsync, replace, unlink = os.fsync, os.replace, os.unlink
+
+    def recorded(call):
+        def made(first, *rest, **options):
+            path = Path(os.readlink(f"/proc/self/fd/{first}")) if call is fsync else None
+            states.extend(disk.left())
+            call(first, *rest, **options)
+            if path is not None:
+                disk.flush(path)
+            states.extend(disk.left())
+
+        return made
+
+    for name, call in (("fsync", fsync), ("replace", replace), ("unlink", unlink)):
+        monkeypatch.setattr(os, name, recorded(call))
+    simulate(out)
+    final, saved = out.read_bytes(), saved_path(out).name
+    begun = next(number for number, state in enumerate(states) if number % 2 == 0 and saved in state)  # flushed names
+    assert len(states[begun:]) > 10
+    assert all(state.get(out.name) == final or is_checkpoint(state.get(saved, b"")) for state in states[begun:])
+    assert states[-1][out.name] == final
+
+
+def is_checkpoint(content: bytes) -> bool:
+    size = checkpoint.FOOTER.size
+    digest = hashlib.sha256(content[:-size]).digest()
+    return len(content) > size and checkpoint.FOOTER.unpack(content[-size:])[3] == digest
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
