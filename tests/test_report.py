@@ -4,7 +4,9 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+import xarray as xr
 from conftest import write_example
 from markupsafe import Markup
 from typer.testing import CliRunner
@@ -144,6 +146,28 @@ def test_what_a_stranger_wrote_is_only_text(run, one_figure):
     assert "script" not in found.tags
     assert len([each for each in found.addresses if not each.startswith("#")]) == 1  # the picture
     assert sum(evil in text for text in found.texts) >= 6
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fetc", "<script>alert(1)<\\script>", "$\\frac{a$", "a\nb"])
+def test_names_and_labels_that_a_stranger_wrote_are_only_text(run, one_figure, name):
+    broken = xr.DataTree.from_dict({path: node.to_dataset(inherit=False) for path, node in run.subtree_with_keys})
+    projection = next(iter(broken["synapses"].children))
+    broken[f"synapses/{name}"] = broken[f"synapses/{projection}"].copy()
+    broken["learning"].attrs["long_name"] = name
+    texts = ("start_run", "start_changed", "start_presentation", "changes", "precision", "created", "threads")
+    broken.attrs |= dict.fromkeys(texts, name)
+    found = Page(nm.reports.report.rendered(broken))
+    assert "script" not in found.tags
+    assert sum(text.strip() == name for text in found.texts) >= len(texts)
+
+
+@pytest.mark.parametrize("attribute", [np.array([1, 2, 3]), np.float64("nan"), np.int64(-1)])
+def test_attributes_of_another_kind_are_shown_as_text(run, one_figure, attribute):
+    broken = run.copy()
+    broken.attrs |= dict.fromkeys(
+        ("start_run", "start_changed", "start_presentation", "changes", "precision"), attribute
+    )
+    assert "Provenance" in "".join(Page(nm.reports.report.rendered(broken)).texts)
 
 
 @pytest.mark.parametrize(
