@@ -5,7 +5,7 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
-from neuro_mpc.runs.provenance import origin
+from neuro_mpc.runs.provenance import provenance_of
 
 SIZES = {"population.hidden.size": 8}
 TOY = {"stimulus.letters": 5, "stimulus.length": 4, "stimulus.load": 4.0}
@@ -18,7 +18,7 @@ def loaded(protocol, settings=None):
 
 
 def told(circuit, protocol, data):
-    return origin(circuit, protocol, 0, "numpy", 1, data)
+    return provenance_of(circuit=circuit, protocol=protocol, seed=0, backend="numpy", threads=1, data=data)
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

@@ -19,7 +19,7 @@ from neuro_mpc.network.statements import BreakUnless, Call, Elementwise, Extent,
 
 # Numbers that every kernel may be given: of the tile, of the loop around, and one for each trial of the tile.
 FIRST, WIDTH, ITERATION, PER_TRIAL = "_first", "_width", "_iteration", "_per_trial"
-LATER_TILE = "_first > 0"  # sums over trials go on where the tiles before have ended
+LATER_TILE = "_first > 0"  # sums over trials continue where the tiles before have ended
 
 
 class Operation(ABC):
@@ -267,7 +267,7 @@ class Settle(Operation):
 
 @dataclass(frozen=True)
 class Backtrack(Operation):
-    """Set what each trial multiplies its last `change` with, its gain: a trial whose energy did not rise goes on with
+    """Set what each trial multiplies its last `change` with, its gain: a trial whose energy did not rise continues with
     a somewhat longer step, one whose energy rose takes back half of its last step.
 
     stage     "start": before the first step, "step": before each step, "end": trials that rose take their step back

@@ -125,7 +125,7 @@ def _targets(plan: Plan) -> list[Operation]:
 
 
 def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
-    """All steps of the whole circuit: only populations that hear of themselves go step by step."""
+    """All steps of the whole circuit: only populations that receive from themselves are walked step by step."""
     sections, done = [], []
     for component in plan.circuit.components:
         started: set[str] = set()

@@ -47,7 +47,7 @@ class FixedPrediction(Scheme):
 
     @staticmethod
     def _passed_back(plan: Plan, phase: Phase, component: tuple[str, ...], done: list[str]) -> list[Section]:
-        """The errors of populations that hear of each other, from those of all that come after them."""
+        """The errors of populations that receive from each other, from those of all that come after them."""
         started: set[str] = set()
         after = [operation for name in component for operation in feedbacks(plan, name, done, started)]
         error = {name: phase.block(plan.rows[name], plan.group_name(name, "error"), "update") for name in component}
