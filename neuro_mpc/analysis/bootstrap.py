@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 DRAWS, LEVEL, SEED = 2000, 0.95, 0
 
 
-def resampled_means(values: np.ndarray, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
+def resampled_means(values: np.ndarray, draws: int = DRAWS, seed: int | Sequence[int] = SEED) -> np.ndarray:
     """Means of `draws` samples of `values` (n,), each of n values drawn with replacement: (draws,)."""
     values = np.asarray(values, dtype=float)
     rng = np.random.default_rng(seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import xarray as xr
 
@@ -87,10 +89,10 @@ def target_loss(run: xr.DataTree, traces: xr.Dataset, sample: int = -1) -> xr.Da
 def _log_probability(traces: xr.Dataset) -> xr.DataArray:
     """ln softmax(u) from the prediction u, because the output may have become zero by rounding."""
     if "prediction" not in traces:
-        return np.log(np.maximum(traces["output"].astype(float), np.finfo(float).tiny))
+        return cast(xr.DataArray, np.log(np.maximum(traces["output"].astype(float), np.finfo(float).tiny)))
     predicted = traces["prediction"].astype(float)
     above = predicted - predicted.max("unit")
-    return above - np.log(np.exp(above).sum("unit"))
+    return above - np.log(cast(xr.DataArray, np.exp(above)).sum("unit"))
 
 
 def _free(run: xr.DataTree, name: str, sample: int) -> xr.DataArray:

@@ -59,7 +59,7 @@ def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
 def _names(numbers: xr.DataArray) -> tuple[str, np.ndarray]:
     """A coordinate of names, which the file holds as numbers with `flag_meanings` (CF-1.11, 3.5)."""
     meanings = np.array(numbers.attrs["flag_meanings"].split(" "))
-    return numbers.dims[0], meanings[numbers.values]
+    return str(numbers.dims[0]), meanings[numbers.values]
 
 
 def mean_interval(
@@ -336,7 +336,8 @@ def _over(values: xr.DataArray, draws: int, seed: int) -> xr.Dataset:
 def _refuse_different(results: list[xr.Dataset], quantity: str) -> None:
     """Runs can be put together where their experiments are the same."""
     if quantity not in results[0]:
-        raise RunFileError(f"this experiment measured no {quantity}", hint=f"one of {', '.join(results[0].data_vars)}")
+        measured = ", ".join(str(name) for name in results[0].data_vars)
+        raise RunFileError(f"this experiment measured no {quantity}", hint=f"one of {measured}")
     first = results[0]
     for other in results[1:]:
         same = {name: values for name, values in first.attrs.items() if not isinstance(values, np.ndarray)}

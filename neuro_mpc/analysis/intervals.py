@@ -6,6 +6,8 @@ values in 76 to 82 % of all cases (Hesterberg 2015, Am. Stat. 69:371). One value
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import stats
 
@@ -53,7 +55,7 @@ def interval(values: np.ndarray, draws: int = DRAWS, level: float = LEVEL, seed:
     return float(low), float(high)
 
 
-def ends(values: np.ndarray, draws: int = DRAWS, level: float = LEVEL, seed: object = SEED) -> np.ndarray:
+def ends(values: np.ndarray, draws: int = DRAWS, level: float = LEVEL, seed: int | Sequence[int] = SEED) -> np.ndarray:
     """Both ends (2, …) of `interval` over the first dimension of `values` (n, …)."""
     number = len(values)
     if number < 2:

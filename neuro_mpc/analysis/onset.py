@@ -165,7 +165,9 @@ def onset(
     rng = np.random.default_rng(seed)
     count = table.shape[1]
     samples = [fit(table[:, rng.integers(0, count, count)]) for _ in range(draws)]
-    low, high = np.clip(widened(np.array(best), *percentiles(np.array(samples), level), count, level), *fit.reach)
+    lower, upper = percentiles(np.array(samples), level)
+    least, most = fit.reach
+    low, high = np.clip(widened(np.array(best), lower, upper, count, level), least, most)
     arrays = {"value": best, "low": low, "high": high}
     fitted = xr.Dataset(
         {name: ("parameter", np.asarray(estimates)) for name, estimates in arrays.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import xarray as xr
@@ -111,7 +112,7 @@ def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> x
     array([1., 0.])
     """
     if isinstance(values, xr.DataTree) or isinstance(symbols, str):
-        return selectivity(values, symbols)
+        return selectivity(cast(xr.DataTree, values), cast(str, symbols))
     order = [name for name in values.dims if name != "unit"]
     table = values.transpose(*order, "unit").values.reshape(-1, values.sizes["unit"]).astype(float)
     given = symbols.transpose(*order).values.ravel()

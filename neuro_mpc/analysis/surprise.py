@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import xarray as xr
 from scipy.stats import rankdata
@@ -112,7 +114,7 @@ def error_by_surprise(
     ('step', 'trial')
     """
     error = settled(traces(run, population, sample))["error"].astype(float)
-    size = np.sqrt((error**2).sum("unit")).transpose("step", "trial").rename("error")
+    size = cast(xr.DataArray, np.sqrt((error**2).sum("unit"))).transpose("step", "trial").rename("error")
     size.attrs = {"long_name": f"size of the error of {population}", "units": "1"}
     size, target_surprise = xr.align(size, surprise(run, sample), join="inner")
     dataset = xr.Dataset({"surprise": target_surprise, "error": size}, attrs={"population": population})

@@ -33,13 +33,14 @@ def results(run: xr.DataTree) -> list[tuple[str, str]]:
         rows.append((f"{_words(str(name))}, after learning", _value(values.values)))
     if learning is None or not learning.sizes.get("presentation"):
         return rows
-    tests = [name for name in access.MEASURES if name in learning and learning[name].size]
-    rows += [(f"{name.replace('_', ' ')}, first and last test", _ends(learning[name].values, 1)) for name in tests]
+    measured = learning.dataset
+    tests = [name for name in access.MEASURES if name in measured and measured[name].size]
+    rows += [(f"{name.replace('_', ' ')}, first and last test", _ends(measured[name].values, 1)) for name in tests]
     part = max(1, round(PART * learning.sizes["presentation"]))
     rows += [
-        (f"{label} (nats per trial), first and last tenth", _ends(learning[name].values, part))
+        (f"{label} (nats per trial), first and last tenth", _ends(measured[name].values, part))
         for name, label in ENERGIES.items()
-        if name in learning
+        if name in measured
     ]
     return [*rows, ("presentations learned", f"{learning.sizes['presentation']:,}")]
 
@@ -69,7 +70,7 @@ def _words(name: str) -> str:
 
 
 def _ends(values: np.ndarray, part: int) -> str:
-    return f"{_number(np.nanmean(values[:part]))} → {_number(np.nanmean(values[-part:]))}"
+    return f"{_number(float(np.nanmean(values[:part])))} → {_number(float(np.nanmean(values[-part:])))}"
 
 
 def _value(values: np.ndarray) -> str:
