@@ -67,16 +67,16 @@ def plot_run(
     if figure is not None and figure not in FIGURES:
         hint = did_you_mean(figure, FIGURES) or f"one of {', '.join(FIGURES)}"
         raise RunFileError(f"there is no figure {figure!r}", hint=hint)
-    several = not isinstance(run, xr.DataTree)
-    if several and figure not in OF_SEVERAL:
+    runs = [run] if isinstance(run, xr.DataTree) else list(run)
+    if not isinstance(run, xr.DataTree) and figure not in OF_SEVERAL:
         hint = f"one of {', '.join(OF_SEVERAL)}"
         wanted = f"there is no figure {figure!r} of several runs" if figure else "several runs need a figure"
         raise RunFileError(wanted, hint=hint)
-    target = _target(run[0] if several else run, figure, out)
-    with style.applied(*(run if several else [run]), font=font):
+    target = _target(runs[0], figure, out)
+    with style.applied(*runs, font=font):
         if figure is not None:
             return _drawn(run, figure, target(figure))
-        return _all_drawn(run, target)
+        return _all_drawn(runs[0], target)
 
 
 def _all_drawn(run: xr.DataTree, target: Callable[[str], Path]) -> list[Path]:
@@ -97,14 +97,15 @@ def _all_drawn(run: xr.DataTree, target: Callable[[str], Path]) -> list[Path]:
     return files
 
 
-def _drawn(run: xr.DataTree, name: str, path: Path) -> list[Path]:
+def _drawn(run: xr.DataTree | Sequence[xr.DataTree], name: str, path: Path) -> list[Path]:
     """The files of a figure; FigureError where what the run holds makes it stumble."""
     try:
         return [_save(page, file) for page, file in _numbered(FIGURES[name](run), path)]
     except RunFileError:
         raise
     except Exception as problem:
-        raise FigureError.of(name, access.source(run[0] if isinstance(run, Sequence) else run), problem) from problem
+        first = run if isinstance(run, xr.DataTree) else run[0]
+        raise FigureError.of(name, access.source(first), problem) from problem
 
 
 class FigureError(RunFileError):

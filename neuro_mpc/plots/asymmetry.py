@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -46,7 +48,7 @@ def returning(run: xr.DataTree) -> list[tuple[str, str | None]]:
         for other in names[k + 1 :]
         if ends[one] == ends[other][::-1] and ends[one][0] != ends[one][1]
     ]
-    return own + two
+    return [*own, *two]
 
 
 def _page(run: xr.DataTree, rows: list[tuple[str, str | None]]) -> Figure:
@@ -81,7 +83,7 @@ def _pairs(run: xr.DataTree, name: str, back: str | None, quantity: str) -> xr.D
 
 def _scatter(run: xr.DataTree, axes: Axes, directions: xr.Dataset, quantity: str) -> None:
     drawn = directions.isel(pair=slice(None, None, -(-directions.sizes["pair"] // DRAWN)))
-    looks = ({"color": style.BEFORE, "marker": "o"}, {"color": style.AFTER, "marker": "."})
+    looks: tuple[dict[str, Any], ...] = ({"color": style.BEFORE, "marker": "o"}, {"color": style.AFTER, "marker": "."})
     snapshots = [0, -1] if directions.sizes["snapshot"] > 1 else [-1]
     for snapshot, look in zip(snapshots, looks[-len(snapshots) :]):
         state = drawn.isel(snapshot=snapshot)
@@ -112,7 +114,10 @@ def _scatter(run: xr.DataTree, axes: Axes, directions: xr.Dataset, quantity: str
 
 
 def _index(axes: Axes, by_quantity: dict[str, xr.Dataset]) -> None:
-    looks = ({"linestyle": "-", "marker": "o"}, {"linestyle": "--", "marker": "s", "markerfacecolor": "white"})
+    looks: tuple[dict[str, Any], ...] = (
+        {"linestyle": "-", "marker": "o"},
+        {"linestyle": "--", "marker": "s", "markerfacecolor": "white"},
+    )
     for (quantity, directions), look in zip(by_quantity.items(), looks):
         index = access.while_learning(asymmetry(directions))
         axes.plot(index["presentation"], index, color=style.INK, label=quantity, **look)

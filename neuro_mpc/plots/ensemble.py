@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -15,7 +17,7 @@ from neuro_mpc.plots import style
 from neuro_mpc.plots.figures import figure
 
 BINS = 4
-MEAN_OUTPUT = {"color": style.OUTPUT, "linestyle": ":", "linewidth": 1.5, "label": "mean output"}
+MEAN_OUTPUT: dict[str, Any] = {"color": style.OUTPUT, "linestyle": ":", "linewidth": 1.5, "label": "mean output"}
 
 
 @figure("ensemble", place=150)
@@ -55,7 +57,7 @@ def _networks(axes: Axes, results: xr.Dataset) -> None:
     lines = {"noise": ("--", "with noise"), "mean_weights": ("-", "mean weights")}
     for name, (linestyle, label) in lines.items():
         axes.axvline(results.attrs[name], color=style.INK, linestyle=linestyle, label=label)
-    axes.axvline(results["mean_output"][-1], **MEAN_OUTPUT)
+    axes.axvline(float(results["mean_output"][-1]), **MEAN_OUTPUT)
     axes.set(xlabel=_counted(results), ylabel="networks")
     style.ticks(axes.xaxis, 4)
     style.ticks(axes.yaxis, 4, integer=True)

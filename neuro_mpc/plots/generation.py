@@ -27,7 +27,7 @@ def plot_generation(run: xr.DataTree) -> list[Figure]:
     moments = [0, -1] if results.sizes["presentation"] > 1 else [0]
     rows = min(results.sizes["trial"], ROWS)
     figure = style.new_figure(style.DOUBLE, (66 + 3.6 * rows) * style.MILLIMETRE)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(14 + 3.6 * rows, 48))
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(14 + 3.6 * rows, 48))[:, 0]
     panels = upper.subplots(1, len(moments), squeeze=False)[0]
     for axes, moment in zip(panels, moments):
         _strings(axes, results.isel(presentation=moment), rows)

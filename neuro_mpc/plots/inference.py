@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -46,7 +48,7 @@ def _totals(axes: Axes, change: xr.DataArray, target: str, whole: bool) -> None:
         axes.plot(iteration, summed.sum("population"), label="total", **style.ENERGIES["free_energy"])
     free = 0
     for name in change["population"].values:
-        look = style.ENERGIES["loss"]
+        look: dict[str, Any] = style.ENERGIES["loss"]
         if name != target:
             look = {"color": style.ERROR, "linestyle": LINES[free % len(LINES)]}
             free += 1

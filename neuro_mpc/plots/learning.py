@@ -38,7 +38,7 @@ def plot_learning(run: xr.DataTree) -> list[Figure]:
     learning = access.group(run, "learning")
     if learning is None or not learning.sizes.get("presentation"):
         raise access.lacking(run, "presentation that was learned", "protocol.learning.presentations=100")
-    measures = [name for name in learning.data_vars if name not in NOT_MEASURES]
+    measures = [str(name) for name in learning.data_vars if name not in NOT_MEASURES]
     columns = 1 + len(measures)
     width = style.DOUBLE if columns > 1 else style.SINGLE
     figure = style.new_figure(width, 62 * style.MILLIMETRE)
@@ -64,14 +64,14 @@ def chance_level(run: xr.DataTree, measure: str) -> float | None:
 
 
 def _energies(axes: Axes, learning: xr.DataTree) -> None:
-    presentation = learning["presentation"].values
+    presentation = access.variable(learning, "presentation").values
     for name, look in style.ENERGIES.items():
-        _curve(axes, presentation, learning[name].values, LABELS[name], look)
+        _curve(axes, presentation, access.variable(learning, name).values, LABELS[name], look)
     if "test_loss" in learning.data_vars:
-        tested = learning["test_presentation"].values
+        tested = access.variable(learning, "test_presentation").values
         axes.plot(
             tested,
-            learning["test_loss"].values,
+            access.variable(learning, "test_loss").values,
             "D",
             color=style.OUTPUT,
             mfc="white",
@@ -80,7 +80,7 @@ def _energies(axes: Axes, learning: xr.DataTree) -> None:
             clip_on=False,
             label="loss in tests",
         )
-    style.decades(axes, np.concatenate([learning[name].values for name in style.ENERGIES]))
+    style.decades(axes, np.concatenate([access.variable(learning, name).values for name in style.ENERGIES]))
     axes.set_ylabel("energy per trial (nats)")
     style.presentations_axis(axes)
     style.legend_above(axes)
@@ -103,7 +103,7 @@ def _split(run: xr.DataTree) -> str:
 
 
 def _measure(axes: Axes, learning: xr.DataTree, name: str, chance: float | None, split: str) -> None:
-    values, tested = learning[name].values, learning["test_presentation"].values
+    values, tested = (access.variable(learning, each).values for each in (name, "test_presentation"))
     axes.plot(tested, values, "-o", color=style.INK, clip_on=False, label=split)
     if chance is not None:
         axes.axhline(chance, color=style.FAINT, linestyle=(0, (1, 2)), label="chance", zorder=0)

@@ -41,7 +41,7 @@ def plot_lesion(runs: xr.DataTree | Sequence[xr.DataTree]) -> list[Figure]:
         axes.set_ylabel(QUANTITIES[name].format(first.attrs["counted"]))
         axes.set_ylim(bottom=0)
         style.letter(axes, index)
-    over = {"repeat": "random order"}.get(curves.attrs["over"], curves.attrs["over"])
+    over = "random order" if curves.attrs["over"] == "repeat" else curves.attrs["over"]
     style.note(figure, described(curves.attrs["number"], over))
     lines = [line for line in panels[0].get_lines() if not line.get_label().startswith("_")]
     figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -13,7 +15,10 @@ from neuro_mpc.plots.figures import figure
 from neuro_mpc.plots.populations import free_populations
 
 ROWS = 4  # populations on a page
-LOOKS = {"rate": {"color": style.INK, "linestyle": "-"}, "error": {"color": style.ERROR, "linestyle": ":"}}
+LOOKS: dict[str, dict[str, Any]] = {
+    "rate": {"color": style.INK, "linestyle": "-"},
+    "error": {"color": style.ERROR, "linestyle": ":"},
+}
 NAMED = 13  # symbols below an axis
 UPRIGHT = 2  # characters; longer names stand on end
 

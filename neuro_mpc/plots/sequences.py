@@ -37,7 +37,7 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
             run, "generated sequences", "protocol.test.measure=correct-letter-ratio --set protocol.test.generate=10"
         )
     tests = [0, -1] if generation.sizes["test"] > 1 else [0]
-    sequences = generation["sequence"].isel(test=tests).values
+    sequences = access.variable(generation, "sequence").isel(test=tests).values
     rows, positions = min(sequences.shape[1], ROWS), min(sequences.shape[2], POSITIONS)
     width = style.DOUBLE if len(tests) > 1 else style.SINGLE
     figure = style.new_figure(width, (22 + 3.9 * rows) * style.MILLIMETRE)
@@ -45,7 +45,7 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
     for index, (axes, test) in enumerate(zip(panels, tests)):
         kinds = kinds_of(sequences[index], generation)
         cells(axes, sequences[index], kinds, _symbols(generation), rows, positions)
-        when = access.snapshot_name(run, generation["test"].values, test)
+        when = access.snapshot_name(run, access.variable(generation, "test").values, test)
         style.heading(axes, _heading(when, kinds, "transitions" in generation.attrs))
         if len(tests) > 1:
             style.letter(axes, index)
@@ -56,7 +56,9 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
 
 def _symbols(generation: xr.DataTree) -> list[str]:
     names = generation.attrs.get("symbols", "")
-    return names.split("\n") if names else [str(k) for k in range(int(generation["sequence"].max()) + 1)]
+    if names:
+        return names.split("\n")
+    return [str(k) for k in range(int(access.variable(generation, "sequence").max()) + 1)]
 
 
 def kinds_of(sequences: np.ndarray, generation: xr.DataTree) -> np.ndarray:

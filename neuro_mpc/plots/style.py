@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -17,6 +18,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from neuro_mpc.plots import fonts
@@ -31,24 +33,24 @@ BEFORE, AFTER = "#B4B9BF", "#00594F"
 UNEXPECTED = "#B0228C"  # what an experiment shows in the place of what was expected
 SIGNED, POSITIVE = "cividis", "Greys"  # lightness grows, or falls, all the way
 
-QUANTITIES = {
+QUANTITIES: dict[str, dict[str, Any]] = {
     "belief": {"color": BELIEF, "linestyle": "-", "marker": "o"},
     "prediction": {"color": PREDICTION, "linestyle": "--", "marker": "s"},
     "error": {"color": ERROR, "linestyle": ":", "marker": "^"},
     "rate": {"color": INK, "linestyle": "-.", "marker": "d"},
 }
-ENERGIES = {
+ENERGIES: dict[str, dict[str, Any]] = {
     "free_energy": {"color": INK, "linestyle": "-"},
     "free_energy_hidden": {"color": ERROR, "linestyle": ":"},
     "loss": {"color": OUTPUT, "linestyle": "--"},
 }
-CONDITIONS = {
+CONDITIONS: dict[str, dict[str, Any]] = {
     "standard": {"color": FAINT, "linestyle": "--", "marker": "s"},
     "control": {"color": INK, "linestyle": ":", "marker": "^"},
     "deviant": {"color": UNEXPECTED, "linestyle": "-", "marker": "o"},
     "omitted": {"color": UNEXPECTED, "linestyle": "-", "marker": "o"},
 }
-ORDERS = {
+ORDERS: dict[str, dict[str, Any]] = {
     "random": {"color": FAINT, "linestyle": "-", "marker": None},
     "most-variable": {"color": INK, "linestyle": "--", "marker": "o", "markerfacecolor": "white"},
     "least-variable": {"color": INK, "linestyle": "-", "marker": "o"},
@@ -56,7 +58,7 @@ ORDERS = {
     "weakest": {"color": INK, "linestyle": "--", "marker": "^", "markerfacecolor": "white"},
 }
 
-RC = {
+RC: dict[Any, Any] = {
     "font.size": 7,
     "axes.labelsize": 7,
     "axes.titlesize": 7,
@@ -103,15 +105,15 @@ def applied(*runs: xr.DataTree, font: str | None = None) -> Iterator[None]:
     with ONE_AT_A_TIME, matplotlib.rc_context(), warnings.catch_warnings(), fonts.without_weight_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # one warning of ours names all of them
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({**RC, "font.family": families})
+        matplotlib.rcParams.update(RC)
+        matplotlib.rcParams["font.family"] = families
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, sizes in inches, that no window and no global state knows of."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.04)
-    return figure
+    engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.04)
+    return Figure(figsize=(width, height), layout=engine)
 
 
 def letter(axes: Axes, index: int) -> None:
@@ -145,10 +147,9 @@ def note(figure: Figure, text: str) -> None:
 
 def legend_above(axes: Axes, columns: int = 2, side: str = "left") -> None:
     """A legend over the panel, where no curve can run into it, flush with its left or right end."""
-    corner = (0 if side == "left" else 1, 1.0)
     legend = axes.legend(
-        loc=f"lower {side}",
-        bbox_to_anchor=corner,
+        loc="lower left" if side == "left" else "lower right",
+        bbox_to_anchor=(0 if side == "left" else 1, 1.0),
         ncols=columns,
         handlelength=1.9,
         columnspacing=0.8,
@@ -188,7 +189,7 @@ def steps_axis(axes: Axes) -> None:
     ticks(axes.xaxis, 5, integer=True)
 
 
-def projection_style(index: int) -> dict[str, object]:
+def projection_style(index: int) -> dict[str, Any]:
     """Line and marker of the projection of this number: 24 can be distinguished."""
     return {
         "color": (INK, FAINT)[index // 12 % 2],

@@ -49,8 +49,8 @@ def _histograms(run: xr.DataTree, projections: dict[str, xr.DataTree]) -> Figure
 
 
 def _projection(run: xr.DataTree, row: np.ndarray, name: str, node: xr.DataTree) -> None:
-    for axes, parameter in zip(row, node.data_vars):
-        values = node[parameter].isel(snapshot=[0, -1]).values.reshape(2, -1)
+    for axes, parameter in zip(row, map(str, node.data_vars)):
+        values = access.variable(node, parameter).isel(snapshot=[0, -1]).values.reshape(2, -1)
         _histogram(axes, *values)
         axes.set_xlabel(lettering.parameter(run, name, parameter))
     for axes in row[len(node.data_vars) :]:
@@ -81,7 +81,7 @@ def _after_look() -> dict:
 
 
 def _name_snapshots(run: xr.DataTree, figure: Figure, node: xr.DataTree) -> None:
-    presentations = node["presentation"].values
+    presentations = access.variable(node, "presentation").values
     handles = [
         Patch(**look, label=access.snapshot_name(run, presentations, index))
         for look, index in ((_before_look(), 0), (_after_look(), -1))
@@ -90,7 +90,7 @@ def _name_snapshots(run: xr.DataTree, figure: Figure, node: xr.DataTree) -> None
 
 
 def _means(run: xr.DataTree, projections: dict[str, xr.DataTree]) -> Figure:
-    parameters = list(dict.fromkeys(name for node in projections.values() for name in node.data_vars))
+    parameters = list(dict.fromkeys(str(name) for node in projections.values() for name in node.data_vars))
     rows, columns = -(-len(parameters) // COLUMNS), min(len(parameters), COLUMNS)
     legend_rows = -(-len(projections) // (1 if columns == 1 else NAMES))
     width = style.SINGLE if columns == 1 else style.DOUBLE
@@ -110,11 +110,11 @@ def _means(run: xr.DataTree, projections: dict[str, xr.DataTree]) -> Figure:
 
 def _mean(run: xr.DataTree, axes: Axes, projections: dict[str, xr.DataTree], parameter: str) -> None:
     with_it = {name: node for name, node in projections.items() if parameter in node.data_vars}
-    signed = any(float(node[parameter].min()) < 0 for node in with_it.values())
+    signed = any(float(access.variable(node, parameter).min()) < 0 for node in with_it.values())
     means = []
     for index, (name, node) in enumerate(projections.items()):
         if name in with_it:
-            values = access.while_learning(node[parameter].load())
+            values = access.while_learning(access.variable(node, parameter).load())
             mean = (abs(values) if signed else values).mean(("post", "pre")).values
             means.append(mean)
             look = style.projection_style(index)

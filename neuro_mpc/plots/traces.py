@@ -39,10 +39,11 @@ def _page(run, neural, presented: xr.Dataset, names: list[str | None], sample: i
     figure = style.new_figure(style.DOUBLE, (6 + 43 * len(names)) * style.MILLIMETRE)
     grid = figure.subplots(len(names), 4, squeeze=False, width_ratios=(1, 1, 1, 1.3))
     for index, (row, name) in enumerate(zip(grid, names)):
+        traces = _values(neural, access.target_population(run) if name is None else name, sample, trial)
         if name is None:
-            _clamped(run, row, presented, _values(neural, access.target_population(run), sample, trial))
-        else:
-            _population(figure, row, name, _values(neural, name, sample, trial))
+            _clamped(run, row, presented, traces)
+        elif traces is not None:
+            _population(figure, row, name, traces)
         style.letter(row[0], index)
     number = int(presented["trial_number"]) if "trial_number" in presented else trial
     figure.suptitle(f"presentation {int(presented['presentation']):,}, trial {number:,}", x=0.995, ha="right")

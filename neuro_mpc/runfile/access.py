@@ -23,6 +23,14 @@ def group(run: xr.DataTree, path: str) -> xr.DataTree | None:
     return node if isinstance(node, xr.DataTree) else None
 
 
+def variable(node: xr.DataTree, name: str) -> xr.DataArray:
+    """A variable or a coordinate of a group; KeyError where it has none of this name."""
+    found = node[name]
+    if not isinstance(found, xr.DataArray):
+        raise KeyError(name)
+    return found
+
+
 def source(run: xr.DataTree) -> str:
     """The path that a run was read from."""
     return run.encoding.get("source", "this run")
