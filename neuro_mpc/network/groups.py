@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
-from brian2 import Group, second
+from brian2 import Group, Quantity, second
 from brian2.core.clocks import Clock
 from brian2.core.variables import Variables
 from brian2.equations.equations import PARAMETER, Equations, extract_constant_subexpressions
+
+SECONDS = cast(Quantity, second).dim  # Brian2 makes it where type checkers take it for an array
 
 
 class DenseSynapses(Group):
@@ -73,7 +76,7 @@ class Control(Group):
             self.variables.add_array(flag, size=1, dtype=np.int32, scalar=True)
         for scalar in (*self.SCALARS, *scalars):
             self.variables.add_array(scalar, size=1, dtype=dtype, scalar=True)
-        self.variables.add_array("inference_dt", size=1, dtype=dtype, scalar=True, dimensions=second.dim)
+        self.variables.add_array("inference_dt", size=1, dtype=dtype, scalar=True, dimensions=SECONDS)
         for value in (*self.TRIAL_VALUES, *trial_values):
             self.variables.add_array(value, size=trials, dtype=np.float64)
         self.variables.add_array("iterations_used", size=trials, dtype=np.int32)

@@ -65,6 +65,7 @@ class Model:
         neural = neural_groups(self.plan)
         # Equations may name scalars of the control. Brian2 wants a value of each here; phases take the control's.
         namespace = {**self.namespace, **dict.fromkeys(self.plan.inference.scalars, 1.0)}
+        made: dict[str, NeuronGroup] = {}
         for each in neural:
             group = NeuronGroup(
                 each.elements,
@@ -76,9 +77,9 @@ class Model:
                 namespace=namespace,
             )
             group.contained_objects.clear()  # its equations are executed by the phases
-            self.groups[each.name] = group
+            self.groups[each.name] = made[each.name] = group
         for each in neural:
-            self._link(self.groups[each.name], *(self.groups[name] for name in each.sources))
+            self._link(made[each.name], *(made[name] for name in each.sources))
 
     @staticmethod
     def _link(group: NeuronGroup, *sources: NeuronGroup) -> None:
@@ -119,7 +120,7 @@ class Model:
     def _others(self) -> list:
         return [group for group in self.groups.values() if group is not self.control]
 
-    def _code(self, group_name: str, code: str) -> tuple[object, str]:
+    def _code(self, group_name: str, code: str) -> tuple[Group, str]:
         """Abstract code of a group; "update" and "integrate" stand for what Brian2 derives from the equations."""
         group = self.groups[group_name]
         derived = {"update": self._update_code, "integrate": self._integration_code}

@@ -10,6 +10,7 @@ other (`neuro_mpc.network.operations`).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
@@ -46,7 +47,8 @@ class CythonPhaseCodeObject(CythonCodeObject):
 
     printer = CythonPrinter
     templater = CythonCodeObject.templater.derive(
-        ("neuro_mpc.network",) * 2, templates_dir=("templates/cython", "templates/cpp")
+        ("neuro_mpc.network",) * 2,
+        templates_dir=("templates/cython", "templates/cpp"),  # pyright: ignore[reportArgumentType]  # typed by its default
     )
 
 
@@ -82,8 +84,13 @@ def own_arrays(group: Group) -> list[str]:
     return [
         name
         for name, variable in group.variables.items()
-        if isinstance(variable, ArrayVariable) and not variable.scalar and variable.owner.name == group.name
+        if isinstance(variable, ArrayVariable) and not variable.scalar and _owner(variable) == group.name
     ]
+
+
+def _owner(variable: ArrayVariable) -> str:
+    """The name of the group that stores a variable."""
+    return cast(Group, variable.owner).name
 
 
 class PhaseRunner(CodeRunner):
@@ -133,7 +140,7 @@ class PhaseRunner(CodeRunner):
             self,
             owner,
             "phase",
-            code=abstract or {"nothing": ""},
+            code=abstract or {"nothing": ""},  # pyright: ignore[reportArgumentType]  # one for each block
             clock=clock,
             order=order,
             name=name,
@@ -155,7 +162,7 @@ class PhaseRunner(CodeRunner):
         for identifier in get_identifiers(code):
             variable = group.variables.get(identifier)
             if isinstance(variable, ArrayVariable) and not variable.scalar:
-                names[identifier] = f"{variable.owner.name}_{variable.name}"
+                names[identifier] = f"{_owner(variable)}_{variable.name}"
         return word_substitute(code, names)
 
 

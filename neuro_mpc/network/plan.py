@@ -115,7 +115,7 @@ class Plan:
         for name, population in self.circuit.population.items():
             history = max((projection.delay for projection in self.circuit.outgoing(name).values()), default=0)
             last_only = population.role == "target" and self.read == "last"
-            units = 1 if self.symbolic and population.role == "stimulus" else population.size
+            units = 1 if self.symbolic and population.role == "stimulus" else self.circuit.size_of(name)
             rows[name] = Rows(units, 1, history, self.steps - 1) if last_only else Rows(units, self.steps, history)
         return rows
 

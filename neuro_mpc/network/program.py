@@ -14,7 +14,9 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -79,6 +81,8 @@ class Program:
                 hint="NEURO_MPC_CACHE may be on a disk from which nothing can be executed: set it to another "
                 "folder; --backend numpy needs no compiler",
             ) from error
+        self._input = cast(BinaryIO, self._process.stdin)
+        self._output = cast(BufferedReader, self._process.stdout)
 
     def __enter__(self) -> Program:
         return self
@@ -92,7 +96,7 @@ class Program:
 
     def wait_until_ready(self, manifest: Path) -> None:
         """Wait for a program that prepares itself, and read the manifest that it leaves."""
-        if self._process.stdout.readline() != b"ready\n":
+        if self._output.readline() != b"ready\n":
             self._died()
         self._know(Manifest.load(manifest))
 
@@ -119,7 +123,7 @@ class Program:
 
     def _read(self, dtype: str, size: int) -> np.ndarray:
         data = bytearray(size * np.dtype(dtype).itemsize)
-        if self._process.stdout.readinto(data) != len(data):
+        if self._output.readinto(data) != len(data):
             self._died()
         return np.frombuffer(data, dtype=dtype)
 
@@ -150,20 +154,20 @@ class Program:
     def close(self) -> None:
         """End the program."""
         self._process.end()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._input, self._output):
             with contextlib.suppress(OSError):
                 pipe.close()
         self._errors.close()
 
     def _write(self, data) -> None:
         try:
-            self._process.stdin.write(data)
+            self._input.write(data)
         except OSError:
             self._died()
 
     def _flush(self) -> None:
         try:
-            self._process.stdin.flush()
+            self._input.flush()
         except OSError:
             self._died()
 
