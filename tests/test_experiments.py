@@ -210,7 +210,7 @@ class TestLesion:
         assert list(ranked["most-variable"][:2]) == list(ranked["strongest"][:2]) == [3 * 12 + 4, 5 * 12 + 6]
         assert list(ranked["least-variable"][-2:]) == list(ranked["weakest"][-2:]) == [5 * 12 + 6, 3 * 12 + 4]
         assert sorted(ranked["random"]) == list(range(144))
-        kept = lesion._kept(ranked["most-variable"][:1], table, circuit)
+        kept = lesion._masks(ranked["most-variable"][:1], table, circuit)
         assert not kept["recurrent"][3, 4]
         assert kept["recurrent"].sum() == 143
         assert list(kept) == ["recurrent"]

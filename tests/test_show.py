@@ -16,6 +16,7 @@ from neuro_mpc import cli
 from neuro_mpc.network.schemes.fixed_prediction import FixedPrediction
 from neuro_mpc.network.schemes.relaxation import Relaxation
 from neuro_mpc.rules.derivation import derive, text
+from neuro_mpc.rules.notation import Unicode
 from neuro_mpc.rules.show import as_latex, as_text
 
 ODD = circuit(
@@ -146,3 +147,11 @@ def test_the_command_shows_both():
     plain, latex = (CliRunner().invoke(cli.app, ["show", "mpl", *options]) for options in ([], ["--latex"]))
     assert plain.output.strip() == as_text(CIRCUITS["mpl"]).strip()
     assert latex.output.strip() == as_latex(CIRCUITS["mpl"]).strip()
+
+
+def test_a_scheme_made_from_relaxation_adds_nothing_to_what_is_printed():
+    class Aged(Relaxation):
+        own_equations = ("age : 1",)
+
+    assert not Aged().laws(Unicode(), str)
+    assert not Aged().code(None)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from neuro_mpc.descriptions.inference import SCHEMES, Inference
 from neuro_mpc.network.schemes.relaxation import Relaxation
 from neuro_mpc.rules.derivation import PopulationRules
-from neuro_mpc.rules.notation import Notation
 
 
 class MomentumInference(Inference):
@@ -32,9 +30,3 @@ class Momentum(Relaxation):
 
     def acceleration(self, rules: PopulationRules) -> str:
         return f"velocity = momentum*velocity + {rules.downhill}"
-
-    def laws(self, notation: Notation, drive: Callable[[str], str]) -> list[tuple[str, str, str]]:
-        return []
-
-    def code(self, rules: PopulationRules) -> list[tuple[str, str]]:
-        return []

@@ -94,11 +94,17 @@ class Relaxation(Scheme):
         tiles = -(-trials // max(1, min(trials, fitting)))
         return -(-trials // tiles)
 
+    # `show` prints them once: schemes that reach the same beliefs in another way have none of their own.
+
     def laws(self, notation: Notation, drive: Callable[[str], str]) -> list[tuple[str, str, str]]:
+        if type(self) is not Relaxation:
+            return []
         r, e = (notation.variable(letter) for letter in "re")
         return [(notation.rate_of(r), f"{notation.minus}{e} + {drive(r)}", "relaxation")]
 
     def code(self, rules: PopulationRules) -> list[tuple[str, str]]:
+        if type(self) is not Relaxation:
+            return []
         return [
             ("value units", self.belief(rules, settles=False)),
             ("prediction units", rules.prediction()),
