@@ -7,6 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine makes examples slow, which says nothing of what they test.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 LETTERS = [chr(97 + k) for k in range(26)]
 
