@@ -151,7 +151,7 @@ assert "brian2" not in sys.modules"""
 def test_what_cannot_be_drawn_is_told(recipe, runs, tmp_path, monkeypatch, capsys):
     mnist_learning, _ = recipe
     without = write(tmp_path / "other.nc", "mpl", 0, "exact", "correct_letter_ratio")
-    for path, problem in ((tmp_path / "missing.nc", "is not there"), (without, "test.measure=accuracy")):
+    for path, problem in ((tmp_path / "missing.nc", "is not there"), (without, '"test.measure": "accuracy"')):
         monkeypatch.setattr(sys, "argv", ["mnist_learning.py", str(path), "--out", str(tmp_path / "f.png")])
         with pytest.raises(SystemExit) as caught:
             mnist_learning.main()

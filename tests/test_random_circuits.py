@@ -51,14 +51,17 @@ class Labelled(Stimuli):
 
 def answering(output, labels, batch):
     """A presenter whose circuit gives these outputs (step, trial, class)."""
+    presented = []
 
     def predict(stimulus, target, *_, carrying):
         trials = stimulus[0, :, 0]
+        presented[:] = [trials]
         wanted = labels[:, trials]
         given = np.take_along_axis(output[:, trials], np.maximum(wanted, 0)[..., None], axis=2)[..., 0]
         return output[:, trials], np.where(wanted >= 0, -np.log(given), 0).sum(axis=0)
 
-    return SimpleNamespace(predict=predict, aside=nullcontext, plan=SimpleNamespace(trials=batch))
+    state = SimpleNamespace(log_output=lambda: np.log(output[:, presented[0]]))
+    return SimpleNamespace(predict=predict, aside=nullcontext, plan=SimpleNamespace(trials=batch), neural_state=state)
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)

@@ -62,7 +62,7 @@ def test_energies_and_ratios_stand_beside_the_paper(tmp_path, monkeypatch, capsy
 
 def test_runs_of_another_measure_are_refused(tmp_path, monkeypatch):
     other = learned(tmp_path / "other.nc", 0, 10, 0.5, measure="accuracy")
-    with pytest.raises(SystemExit, match="test.measure=correct-letter-ratio"):
+    with pytest.raises(SystemExit, match='"test.measure": "correct-letter-ratio"'):
         run_recipe(monkeypatch, "full_load", other, "--out", tmp_path / "figure.png")
 
 
