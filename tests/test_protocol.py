@@ -98,7 +98,7 @@ MISTAKES = [
     ({"stimulus": {**IDX, "train_images": "../x"}}, "stimulus", "not the name of a file", "data_dir"),
     ({"stimulus": {**IDX, "checksums": {"x": "0"}}}, "stimulus", "which is not used", ""),
     ({"stimulus": {"source": "digits"}}, "", "no letters to generate", "accuracy"),
-    ({"target__read": "all"}, "target.read", "known values", ""),
+    ({"target__read": "all"}, "target.read", "names no steps", ""),
     ({"target": None}, "target", "is missing", ""),
     ({"inference__scheme": "relax"}, "inference.scheme", "known values", "did you mean 'relaxation'?"),
     ({"inference__rate": 0}, "inference.rate", "out of range", ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.descriptions.inference import Inference
@@ -13,13 +13,50 @@ from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
 from neuro_mpc.descriptions.tables import AtLeastOne, Count, Listed, Table, problem
 
 
-class Target(Table):
-    """When the output is compared with the target.
+def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(numbers)) < len(numbers):
+        raise problem("names a number twice", expected="different numbers")
+    return numbers
 
-    read  the output is read, and corrected, at "every" step or at the "last" one
+
+def _steps(value: object) -> str | tuple[int, ...]:
+    """The name of some steps, or their numbers in ascending order."""
+    if value in ("every", "last"):
+        return str(value)
+    numbers = value if isinstance(value, list | tuple) else ()
+    if not numbers or not all(type(number) is int and number >= 0 for number in numbers):
+        raise problem("names no steps", expected='"every", "last", or a list of numbers from 0 on, such as [3, 7]')
+    return tuple(sorted(_once(tuple(numbers))))
+
+
+Steps = Annotated[Literal["every", "last"] | tuple[int, ...], PlainValidator(_steps)]
+
+
+class ReadOut(Table):
+    """What a population's prediction is compared with, and when.
+
+    read   the steps that are compared: "every", the "last", or a list of their numbers, the first of which is 0
+    kind   "given": what the channel gives; "next": what it gives one step later; "same": what it also shows
+    where  a channel: only the steps at which it is not 0 are compared
     """
 
-    read: Literal["every", "last"]
+    read: Steps = "every"
+    kind: Literal["given", "next", "same"] = "given"
+    where: str | None = None
+
+
+class Target(ReadOut):
+    """What the predictions of target populations are compared with, and when.
+
+    population  POPULATION → the same keys, where one of several target populations differs
+    """
+
+    read: Steps
+    population: dict[str, ReadOut] = {}
+
+    def of(self, population: str) -> ReadOut:
+        """What holds for one target population."""
+        return self.population.get(population, self)
 
 
 class Test(Table):
@@ -49,12 +86,6 @@ class Test(Table):
         if self.every and self.every_epochs:
             raise problem("both of every and every_epochs are given", expected="one of them")
         return self
-
-
-def _once(numbers: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(numbers)) < len(numbers):
-        raise problem("names a presentation twice", expected="different numbers")
-    return numbers
 
 
 class Recording(Table):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
-from neuro_mpc.stimuli.interface import SPLITS, Split, Stimuli, one_hot
+from neuro_mpc.stimuli.interface import SPLITS, Channel, Split, Stimuli, one_hot
 
-__all__ = ["SPLITS", "Split", "Stimuli", "StimulusTable", "load", "one_hot", "register"]
+__all__ = ["SPLITS", "Channel", "Split", "Stimuli", "StimulusTable", "load", "one_hot", "register"]
 
 register = SOURCES.register
 

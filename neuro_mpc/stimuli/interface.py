@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -18,12 +19,36 @@ Split = Literal["train", "validation", "test"]
 UNKNOWN, END = "<unk>", "<eos>"
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 TRIALS_AT_ONCE = 256
+STIMULUS, TARGET = "stimulus", "target"
+"""The two channels of a source that shows a stimulus and asks for a class."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What a source offers to populations of a circuit under one name.
+
+    width     units; of classes, their number
+    kind      "values": a number for each unit; "classes": the number of a class
+    symbolic  populations are given the number of the class, in place of one unit for each
+    missing   there may be steps without a class, or units without a value
+    names     of the classes, or of the units; empty: they are numbered
+    roles     roles of the populations to which it can be given
+    """
+
+    width: int
+    kind: Literal["values", "classes"] = "values"
+    symbolic: bool = False
+    missing: bool = False
+    names: tuple[str, ...] = ()
+    roles: tuple[str, ...] = (STIMULUS, TARGET)
 
 
 class Stimuli(ABC):
     """Trials of a task: T steps of a stimulus each, and the class to be named at every step or at the last.
 
-    A source is made from its protocol, the circuit (sized or not) and the seed of the run.
+    A source is made from its protocol, the circuit (sized or not) and the seed of the run. One that offers other
+    channels than a stimulus and a class overrides `channels` and `given`; it needs `steps`, `size` and `content`,
+    and neither `width`, `classes`, `read`, `stimulus` nor `labels`.
 
     table      of the protocol, with the name of the source
     generates  strings can be generated, letter by letter: of such a source every letter is a class and a unit
@@ -61,13 +86,28 @@ class Stimuli(ABC):
     def size(self, split: Split) -> int:
         """Number of trials of a split; it may be 0."""
 
-    @abstractmethod
+    @property
+    def channels(self) -> dict[str, Channel]:
+        """What populations can be given, by name."""
+        names = tuple(self.symbols)
+        kind = "classes" if self.symbolic else "values"
+        return {
+            STIMULUS: Channel(self.width, kind, self.symbolic, self.symbolic, roles=(STIMULUS,)),
+            TARGET: Channel(self.classes, "classes", self.symbolic, self.symbolic, names, (TARGET,)),
+        }
+
+    def given(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
+        """What a channel gives in the B numbered trials: values float32 (T, B, width), NaN for none; classes int
+        (T, B), −1 for none. A source that heeds `target.read` itself may give the last step alone."""
+        return self.stimulus(split, trials) if channel == STIMULUS else self.labels(split, trials)
+
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
         """float32 (T, B, width) of the B numbered trials; of symbols int (T, B), −1 for none."""
+        raise NotImplementedError(f"{type(self).__name__} has no stimulus of this name")
 
-    @abstractmethod
     def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
         """Numbers of the right classes, int (T, B), or (1, B) where only the last step is read; −1: no target."""
+        raise NotImplementedError(f"{type(self).__name__} has no classes of this name")
 
     def asked(self, split: Split, trials: np.ndarray) -> np.ndarray:
         """Where there is a target, bool (T or 1, B): only these answers are right or wrong."""
