@@ -1,11 +1,13 @@
 """Makes run files with hostile objects of HDF5, reads, draws and resumes each, and counts what happens.
 
-    python benchmarks/hostile_files.py [--files 2000] [--seed 0] [--only CHANGE]
+    python benchmarks/hostile_files.py [--files 2000] [--first 0] [--seed 0] [--only CHANGE]
 
 Each file has one to three changes of tests/hostile.py.  It has to be refused by an error of this package, or read; no
 file outside its folder may be opened or changed, and none may take more than SECONDS of computing or MEMORY.
 Files are given in turn to a process that reads BATCH of them; one that ends it is told, and the next process goes on
-behind it.  Openings are seen by a preloaded library, so that those of netCDF and HDF5 count (needs gcc and Linux).
+behind it.  What is not made within MAKING_SECONDS of computing is left out, and counted.  --first reads a corpus in
+parts: file N is the same in each.  Openings are seen by a preloaded library, so that those of netCDF and HDF5 count
+(needs gcc and Linux).
 Of the files that can be read, those of every DRAWN-th round are drawn in one figure, each round in another.
 """
 
@@ -18,13 +20,14 @@ import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,9 +44,11 @@ from neuro_mpc.runfile import careful
 from neuro_mpc.runfile.reading import reading
 
 SECONDS, MEMORY = 20, 2**30
+MAKING_SECONDS = 60
 BATCH, DRAWN = 200, 6
 CHANGES = (*REFUSED, *ODD)
 LONG = (many_groups, nested_groups)  # h5py takes long to find its way through what these leave
+NOT_MADE = "not made"
 MAKING = (KeyError, ValueError, RuntimeError, OSError, TypeError, IndexError)
 
 
@@ -60,9 +65,12 @@ class Ending:
 
     @property
     def wrong(self) -> bool:
-        return (
-            self.end not in ("refused", "read") or bool(self.opened) or self.seconds > SECONDS or self.memory > MEMORY
-        )
+        ended_well = self.end in ("refused", "read", NOT_MADE)
+        return not ended_well or bool(self.opened) or self.seconds > SECONDS or self.memory > MEMORY
+
+
+class TooLong(Exception):
+    """Making a file takes too long."""
 
 
 class Trial:
@@ -86,7 +94,12 @@ class Trial:
         room = self._folder / "room"
         shutil.rmtree(room, ignore_errors=True)
         room.mkdir()
-        path = self._made(room / "run.nc", number)
+        try:
+            with _limited_making():
+                path = self._made(room / "run.nc", number)
+        except TooLong:
+            yield Ending(self.name(number), "made", NOT_MADE, [], 0, 0)
+            return
         for work in (self._read, self._resume):
             _forget_most_memory()
             openings.elsewhere([])
@@ -127,8 +140,24 @@ class Trial:
         simulate(path, resume=True)
 
 
+@contextmanager
+def _limited_making() -> Iterator[None]:
+    """Within, more than MAKING_SECONDS of computing raise TooLong."""
+
+    def end(*_: object) -> None:
+        raise TooLong
+
+    signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, MAKING_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
 def _end(work, path: Path, number: int) -> str:
-    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 2 * SECONDS, resource.RLIM_INFINITY))
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 2 * SECONDS, hard))
     try:
         work(path, number)
         return "read"
@@ -137,6 +166,8 @@ def _end(work, path: Path, number: int) -> str:
     except BaseException as problem:
         traceback.print_exc()
         return f"ended with {type(problem).__name__}"
+    finally:  # making the next file has a limit of its own
+        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -176,6 +207,7 @@ def batch(trial: Trial, numbers: range) -> Iterator[Ending]:
 
 
 def _work(trial: Trial, numbers: range, write: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends, and tells the totals
     openings = Openings()
     with open(write, "w", encoding="utf-8") as told:
         for number in numbers:
@@ -188,15 +220,17 @@ def _work(trial: Trial, numbers: range, write: int) -> None:
 def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--files", type=int, default=2000)
+    options.add_argument("--first", type=int, default=0)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--only", default="")
     asked = options.parse_args()
     mpl.use("agg")
     found: list[Ending] = []
+    numbers = range(asked.first, asked.first + asked.files)
     with tempfile.TemporaryDirectory() as folder:
         audited(Path(folder))
         with suppress(KeyboardInterrupt):  # the totals of what was read so far are told
-            for ending in batch(Trial(Path(folder), asked.seed, asked.only), range(asked.files)):
+            for ending in batch(Trial(Path(folder), asked.seed, asked.only), numbers):
                 found.append(ending)
                 if ending.wrong:
                     print(f"{ending.name}, {ending.work}: {ending.end}, {ending.seconds:.1f} s, ", end="")
