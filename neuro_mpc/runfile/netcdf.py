@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Literal
+from collections.abc import Sequence
 
 import netCDF4
 import numpy as np
 import xarray as xr
-
-from neuro_mpc.runfile.library_lock import NETCDF
 
 # With an unlimited dimension the default chunk is one row, which is slow to write and slower to read.
 CHUNK_ROWS, CHUNK_BYTES = 1024, 2**20
 # Inference may take more iterations later on, and the last batch of an epoch may be smaller.
 GROWING = ("iteration", "trial")
 LEARNED_BEFORE = "presentations learned before"
-# No run is packed by more than this; a file that promises more is not what it seems.
-MOST_COMPRESSION, SMALL_BYTES = 200, 64_000_000
-# A chunk that is stored takes more bytes than this; one that is not takes time to read all the same.
-BYTES_OF_CHUNK, MOST_EMPTY_CHUNKS = 16, 10_000
 
 
 def create_rows(group: netCDF4.Group, dimension: str, coordinates: Sequence[str]) -> None:
@@ -127,55 +118,6 @@ def _numbered(names: np.ndarray, attributes: dict[str, object]) -> tuple[np.ndar
     numbers = np.array([meanings.index(name) for name in names.tolist()], "i4")
     flags = {"flag_values": np.arange(len(meanings), dtype="i4"), "flag_meanings": " ".join(meanings)}
     return numbers, {**attributes, **flags}
-
-
-def opened(path: Path, mode: Literal["r", "a"] = "r") -> netCDF4.Dataset:
-    """An existing file, opened once it is known to refer to nothing outside; every file is opened through this.
-
-    Raises ValueError where it has contents that no run file has; OSError or RuntimeError where it cannot be read.
-    """
-    from neuro_mpc.runfile.examination import examine  # h5py takes a tenth of a second to import
-
-    examine(path)
-    try:
-        return netCDF4.Dataset(path, mode)
-    except (AttributeError, KeyError, TypeError, IndexError) as problem:  # of dimensions that contradict each other
-        raise RuntimeError("netCDF cannot make sense of its dimensions") from problem
-
-
-def refuse_strange(path: Path) -> None:
-    """Raises ValueError where a file declares more data, or chunks, than one of its size can hold; errors of `opened`.
-
-    Counted is what would be read: a variable is as long as its dimensions, which others may have made longer.
-    """
-    with NETCDF, opened(path) as file:
-        shapes = [
-            (tuple(map(int, variable.shape)), variable.dtype.itemsize, chunking(variable))
-            for variable in _variables(file)
-        ]
-    size = path.stat().st_size
-    declared = sum(math.prod(shape) * item for shape, item, _ in shapes)
-    if declared > MOST_COMPRESSION * size + SMALL_BYTES:
-        raise ValueError(f"it declares {declared:,} bytes of data, which a file of its size cannot hold")
-    chunks = sum(
-        math.prod(-(-length // part) for length, part in zip(shape, chunk, strict=True))
-        for shape, _, chunk in shapes
-        if chunk
-    )
-    if chunks > MOST_EMPTY_CHUNKS + size // BYTES_OF_CHUNK:
-        raise ValueError(f"it declares {chunks:,} chunks of data, which a file of its size cannot hold")
-
-
-def chunking(variable: netCDF4.Variable) -> list[int]:
-    """The sizes of the chunks of a variable; none where it is stored in one piece."""
-    stored = variable.chunking()
-    return [] if stored is None or isinstance(stored, str) else list(map(int, stored))
-
-
-def _variables(group: netCDF4.Dataset) -> Iterator[netCDF4.Variable]:
-    yield from group.variables.values()
-    for inner in group.groups.values():
-        yield from _variables(inner)
 
 
 def chunks(shape: Sequence[int]) -> tuple[int, ...]:

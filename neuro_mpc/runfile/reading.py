@@ -11,10 +11,10 @@ from pathlib import Path
 
 import xarray as xr
 
+from neuro_mpc import careful as careful_reading
+from neuro_mpc import hdf5
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.runfile import careful as careful_reading
-from neuro_mpc.runfile import netcdf
-from neuro_mpc.runfile.library_lock import NETCDF
+from neuro_mpc.library_lock import NETCDF
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.tree import open_tree
 
@@ -89,7 +89,7 @@ def _run_files(folder: Path) -> str:
 def _opened(path: Path) -> xr.DataTree:
     """The tree of a file whose structure is that of a run file."""
     with NETCDF:
-        netcdf.refuse_strange(path)
+        hdf5.refuse_strange(path)
         return open_tree(path)
 
 
@@ -106,7 +106,7 @@ def _has_attribute(run: xr.DataTree, name: str) -> bool:
 def attributes(path: Path) -> dict[str, str]:
     """The root attributes of a run file as text; RunFileError where it cannot be read."""
     try:
-        with NETCDF, netcdf.opened(path) as file:
+        with NETCDF, hdf5.opened(path) as file:
             return {name: str(file.getncattr(name)) for name in file.ncattrs()}
     except (OSError, RuntimeError, ValueError) as problem:
         raise RunFileError(

@@ -18,7 +18,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import files
+from neuro_mpc import files, hdf5
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
@@ -97,7 +97,7 @@ class RunFile:
 
     @writes
     def _reopen(self) -> None:
-        self._file = netcdf.opened(self.partial, "a")
+        self._file = hdf5.opened(self.partial, "a")
         try:
             netcdf.require_columns(self._file, "learning", ("presentation", *LEARNING))
         except OSError:

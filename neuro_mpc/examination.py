@@ -29,8 +29,10 @@ REFERRING = {h5l.TYPE_SOFT: "a symbolic link", h5l.TYPE_EXTERNAL: "a link to ano
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def examine(path: Path) -> None:
+def examine(path: Path, data: bool = False) -> None:
     """Raises ValueError, with the name of the object, where a file has contents that no run file has.
+
+    data  it is a data set, not a run: variables, and lists in attributes, may hold texts
 
     Raises OSError or RuntimeError where it cannot be read.
     """
@@ -40,7 +42,7 @@ def examine(path: Path) -> None:
     with _ONE_AT_A_TIME:
         file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY)
         try:
-            _Examination(file).all()
+            _Examination(file, data).all()
         except KeyError as problem:  # from h5py, for objects that cannot be opened
             raise RuntimeError(problem.args[0]) from None
         finally:
@@ -50,8 +52,8 @@ def examine(path: Path) -> None:
 class _Examination:
     """Walks through the objects of a file, and counts."""
 
-    def __init__(self, file: h5f.FileID):
-        self._file = file
+    def __init__(self, file: h5f.FileID, data: bool):
+        self._file, self._data = file, data
         self._seen: set[int] = set()
         self._attributes = self._attribute_bytes = 0
         self._dimension_lists: list[tuple[str, h5a.AttrID]] = []
@@ -98,7 +100,8 @@ class _Examination:
             raise ValueError(f"{path} is a virtual dataset: its data are those of other files")
         if properties.get_external_count():
             raise ValueError(f"{path} has its data in another file")
-        if not _is_number(kind := dataset.get_type()):
+        kind = dataset.get_type()
+        if not (_is_number(kind) or (self._data and kind.get_class() == h5t.STRING)):
             raise ValueError(f"{path} does not hold numbers")
         shape = dataset.shape or ()
         if len(shape) > MOST_DIMENSIONS:
@@ -133,8 +136,17 @@ class _Examination:
             raise ValueError(f"its attributes have more than {LARGEST_ATTRIBUTES:,} bytes")
         if attribute.name == b"DIMENSION_LIST":
             self._dimension_lists.append((name, attribute))
-        elif not _is_plain(attribute.get_type(), math.prod(attribute.shape or ())):
+        elif not self._is_plain(attribute.get_type(), math.prod(attribute.shape or ())):
             raise ValueError(f"{name} is of a kind that no run file has")
+
+    def _is_plain(self, kind: h5t.TypeID, length: int) -> bool:
+        """Numbers, a text, or netCDF's list of the variables that a dimension has."""
+        if kind.get_class() == h5t.STRING:  # of variable length only one: many could be one and the same long text
+            return self._data or not kind.is_variable_str() or length <= 1
+        if kind.get_class() == h5t.COMPOUND:
+            of_two = kind.get_nmembers() == 2
+            return of_two and _is_object(kind.get_member_type(0)) and _is_number(kind.get_member_type(1))
+        return _is_number(kind)
 
     def _refuse_foreign_dimensions(self, name: str, attribute: h5a.AttrID) -> None:
         """A variable's dimensions are references to objects, one each, that have to be in the tree."""
@@ -155,15 +167,6 @@ class _Examination:
             return h5o.get_info(h5r.dereference(reference, self._file)).addr if reference else None
         except (KeyError, RuntimeError, ValueError):
             return None
-
-
-def _is_plain(kind: h5t.TypeID, length: int) -> bool:
-    """Numbers, a text, or netCDF's list of the variables that a dimension has."""
-    if kind.get_class() == h5t.STRING:  # of variable length only one: many could be one and the same long text
-        return not kind.is_variable_str() or length <= 1
-    if kind.get_class() == h5t.COMPOUND:
-        return kind.get_nmembers() == 2 and _is_object(kind.get_member_type(0)) and _is_number(kind.get_member_type(1))
-    return _is_number(kind)
 
 
 def _is_number(kind: h5t.TypeID) -> bool:

@@ -12,8 +12,8 @@ from pathlib import Path
 import netCDF4
 
 from neuro_mpc import processes
-from neuro_mpc.runfile.library_lock import NETCDF
-from neuro_mpc.runfile.netcdf import chunking, opened, refuse_strange
+from neuro_mpc.hdf5 import chunking, opened, refuse_strange
+from neuro_mpc.library_lock import NETCDF
 
 DAMAGED = "it is damaged, or no netCDF file"
 TOO_LARGE, TOO_SLOW = "reading it takes too much memory", "reading it takes too long"
@@ -23,11 +23,11 @@ SECONDS, BYTES_PER_SECOND = 15, 20e6
 PATIENCE = 10  # times as long, as others may use the processor and the disk
 
 
-def trouble_elsewhere(path: Path) -> str:
+def trouble_elsewhere(path: Path, data: bool = False) -> str:
     """As `trouble`, in a process of its own."""
     try:
         trial = processes.run(
-            processes.python("neuro_mpc.runfile.careful", str(path.absolute())),
+            processes.python("neuro_mpc.careful", str(path.absolute()), *(["data"] if data else [])),
             environment={**processes.environment(), "OPENBLAS_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -40,11 +40,11 @@ def trouble_elsewhere(path: Path) -> str:
     return _reason(trial) if trial.returncode else ""
 
 
-def trouble(path: Path) -> str:
-    """The reason why a file cannot be read in full; "" where it can."""
+def trouble(path: Path, data: bool = False) -> str:
+    """The reason why a file cannot be read in full; "" where it can. `data`: it is a data set, not a run."""
     try:
-        refuse_strange(path)
-        with NETCDF, opened(path) as file:
+        refuse_strange(path, data)
+        with NETCDF, opened(path, data=data) as file:
             _read_through(file)
         return ""
     except ValueError as problem:
@@ -112,5 +112,5 @@ def _seconds(path: Path) -> float:
 if __name__ == "__main__":
     examined = Path(sys.argv[1])
     _limit(examined)
-    print(problem := trouble(examined), flush=True)
+    print(problem := trouble(examined, data=sys.argv[2:] == ["data"]), flush=True)
     sys.exit(bool(problem))
