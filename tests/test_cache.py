@@ -118,6 +118,21 @@ def test_a_build_without_room_is_told_as_such(tmp_path, monkeypatch):
         launch._require_room(tmp_path)
 
 
+def test_a_link_at_the_name_of_the_log_of_a_failed_build_is_replaced_not_followed(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(launch, "accepted_flags", lambda precision: [])
+    monkeypatch.setattr(launch.processes, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
+    directory, precious = tmp_path / "cache" / "building", tmp_path / "precious.txt"
+    directory.mkdir(parents=True)
+    precious.write_text("precious")
+    kept = launch.cache_directory() / "last-failed-build.log"
+    kept.symlink_to(precious)
+    with pytest.raises(RunError, match=re.escape(str(kept))):
+        launch._compile(Plan(), directory)
+    assert precious.read_text() == "precious"
+    assert not kept.is_symlink()
+
+
 def test_a_program_that_does_not_start_is_told(tmp_path):
     from neuro_mpc.network.program import Manifest, Program
 

@@ -62,6 +62,17 @@ def test_what_reaches_outside_or_asks_for_too_much_is_refused_by_name(whole, tmp
     assert outside.read_bytes() == SECRET
 
 
+def test_dimensions_that_contradict_each_other_are_told(whole, tmp_path, outside):
+    def one_number_for_two(file, *_):
+        snapshot = next(each for each in file["synapses"].values())["snapshot"]
+        file["learning/presentation"].attrs["_Netcdf4Dimid"] = snapshot.attrs["_Netcdf4Dimid"]
+
+    path = changed(whole, tmp_path / "run.nc", one_number_for_two, random.Random(0), outside)
+    for read in (nm.open_run, attributes):
+        with pytest.raises(nm.RunFileError, match="netCDF cannot make sense of its dimensions"):
+            read(path)
+
+
 def test_a_sound_file_is_examined_and_read(whole):
     assert trouble_elsewhere(whole) == ""
     with nm.open_run(whole) as run:

@@ -221,6 +221,19 @@ def test_any_bytes_are_an_array_or_refused(tmp_path_factory, content):
         assert content[2] != 8 or encoded(array) == content
 
 
+@pytest.mark.parametrize(("code", "kind"), [(8, ">u1"), (0x0E, ">f8")])
+def test_an_array_has_as_many_bytes_as_the_limit_and_no_more(tmp_path, monkeypatch, code, kind):
+    item, path = np.dtype(kind).itemsize, tmp_path / "file"
+    monkeypatch.setattr(idx, "LARGEST", 6 * item)
+    for size, content in ((6, np.arange(6).astype(kind).tobytes()), (7, b"")):  # nothing is read behind the header
+        path.write_bytes(bytes([0, 0, code, 1, 0, 0, 0, size]) + content)
+        if size == 6:
+            np.testing.assert_array_equal(read_idx(path), np.arange(6))
+        else:
+            with pytest.raises(DescriptionError, match=r"an IDX header with the sizes \[7\]"):
+                read_idx(path)
+
+
 def test_only_files_of_mnist_are_downloaded():
     assert set(SHA256) == set(NAMES)
     assert download(["my-images"]) == {}

@@ -11,6 +11,7 @@ from neuro_mpc.analysis import intervals
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.attributes import attribute, checked
 
 Runs = xr.DataTree | Sequence[xr.DataTree]
 RESPONSES = ("oddball", "omission")
@@ -44,22 +45,27 @@ def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
     'oddball'
     """
     group = access.group(run, "experiment")
-    if group is None or (kinds and group.attrs["kind"] not in kinds):
+    if group is None or (kinds and attribute(group, "kind") not in kinds):
         kind = kinds[0] if kinds else "oddball"
-        source = run.encoding.get("source", "this run")
         raise RunFileError(
-            f"{source} holds no experiment of the kind {' or '.join(kinds) or 'any'}",
+            f"{access.source(run)} holds no experiment of the kind {' or '.join(kinds) or 'any'}",
             hint=f"neuro-mpc run {kind} --from run.nc --out {kind}.nc",
         )
     results = group.to_dataset(inherit=False)
-    coded = [name for name, values in results.coords.items() if "flag_meanings" in values.attrs]
-    return results.assign_coords({name: _names(results[name]) for name in coded})
+    results.encoding["source"] = access.source(run)
+    coded = [name for name, values in checked(results).coords.items() if "flag_meanings" in values.attrs]
+    return results.assign_coords({name: _names(run, results[name]) for name in coded})
 
 
-def _names(numbers: xr.DataArray) -> tuple[str, np.ndarray]:
+def _names(run: xr.DataTree, numbers: xr.DataArray) -> tuple[str, np.ndarray]:
     """A coordinate of names, which the file holds as numbers with `flag_meanings` (CF-1.11, 3.5)."""
-    meanings = np.array(numbers.attrs["flag_meanings"].split(" "))
-    return str(numbers.dims[0]), meanings[numbers.values]
+    meanings = np.array(attribute(numbers, "flag_meanings").split(" "))
+    values = numbers.values
+    if values.ndim != 1 or values.dtype.kind not in "iu" or not ((values >= 0) & (values < len(meanings))).all():
+        raise RunFileError(
+            f"{access.source(run)}: {numbers.name} does not number the {len(meanings)} names in its flag_meanings"
+        )
+    return str(numbers.dims[0]), meanings[values]
 
 
 def mean_interval(
@@ -217,7 +223,7 @@ def by_window(
     ['before', 'at', 'after']
     """
     values = _stacked(runs, quantity)
-    onset = values.attrs["onset"]
+    onset = attribute(values, "onset")
     step = values["step"]
     means = [values.where(chosen, drop=True).mean("step") for chosen in (step < onset, step == onset, step > onset)]
     windows = xr.concat(means, dim=xr.DataArray(list(WINDOWS), dims="window", name="window"))
@@ -308,7 +314,7 @@ def _ensemble(result: xr.Dataset) -> xr.Dataset:
         "best": performance.max(),
         "agreement": agreement[others].mean() if others.any() else np.nan,
         **{name: float(result[name][-1]) for name in ("vote", "mean_output")},
-        **{name: result.attrs[name] for name in ("noise", "mean_weights")},
+        **{name: attribute(result, name) for name in ("noise", "mean_weights")},
     }
     return xr.Dataset(values)
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.analysis.traces import Side, labels, settled, traces
+from neuro_mpc.runfile.attributes import attribute
 
 
 def selectivity(
@@ -120,7 +121,7 @@ def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> x
     present, numbers = np.unique(given, return_inverse=True)
     count = np.bincount(numbers)
     response = _sums(table, numbers, len(present)) / count[:, None]
-    names = symbols.attrs.get("symbols", "").split("\n")
+    names = attribute(symbols, "symbols", "").split("\n")
     symbol_names = [names[k] if k < len(names) and names[k] else str(k) for k in present]
     size = np.abs(response)
     return xr.Dataset(

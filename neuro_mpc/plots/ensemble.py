@@ -15,6 +15,7 @@ from neuro_mpc.analysis.bootstrap import LEVEL
 from neuro_mpc.analysis.experiments import ensembles, experiment
 from neuro_mpc.plots import style
 from neuro_mpc.plots.figures import figure
+from neuro_mpc.runfile.attributes import attribute
 
 BINS = 4
 MEAN_OUTPUT: dict[str, Any] = {"color": style.OUTPUT, "linestyle": ":", "linewidth": 1.5, "label": "mean output"}
@@ -46,7 +47,7 @@ def plot_ensemble(run: xr.DataTree) -> list[Figure]:
 
 
 def _counted(results: xr.Dataset) -> str:
-    return f"fraction of {results.attrs['counted']}"
+    return f"fraction of {attribute(results, 'counted')}"
 
 
 def _networks(axes: Axes, results: xr.Dataset) -> None:
@@ -56,7 +57,7 @@ def _networks(axes: Axes, results: xr.Dataset) -> None:
     axes.hist(values, np.linspace(low - margin, min(high + margin, 1.0), 21), color=style.AFTER)
     lines = {"noise": ("--", "with noise"), "mean_weights": ("-", "mean weights")}
     for name, (linestyle, label) in lines.items():
-        axes.axvline(results.attrs[name], color=style.INK, linestyle=linestyle, label=label)
+        axes.axvline(attribute(results, name), color=style.INK, linestyle=linestyle, label=label)
     axes.axvline(float(results["mean_output"][-1]), **MEAN_OUTPUT)
     axes.set(xlabel=_counted(results), ylabel="networks")
     style.ticks(axes.xaxis, 4)

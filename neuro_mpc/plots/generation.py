@@ -11,6 +11,7 @@ from neuro_mpc.analysis.experiments import experiment
 from neuro_mpc.plots import style
 from neuro_mpc.plots.figures import figure
 from neuro_mpc.plots.sequences import ALLOWED, FORBIDDEN, GIVEN, cells, legend
+from neuro_mpc.runfile.attributes import attribute
 
 ROWS, POSITIONS = 26, 18  # of a panel; longer output is cut
 COLOURS = (style.BEFORE, style.AFTER)
@@ -44,7 +45,7 @@ def _strings(axes: Axes, results: xr.Dataset, rows: int) -> None:
     sequences, allowed = (results[name].isel(repeat=0).values for name in ("sequence", "allowed"))
     kinds = np.where(allowed, ALLOWED, FORBIDDEN)
     kinds[:, 0] = GIVEN
-    cells(axes, sequences, kinds, results.attrs["symbols"].split("\n"), rows, min(sequences.shape[1], POSITIONS))
+    cells(axes, sequences, kinds, attribute(results, "symbols").split("\n"), rows, min(sequences.shape[1], POSITIONS))
     ratio = float(results["correct_letter_ratio"].mean())
     style.heading(axes, f"{_when(results)}: correct letter ratio {ratio:.2f}")
 
@@ -55,7 +56,7 @@ def _when(results: xr.Dataset) -> str:
 
 
 def _steps(axes: Axes, results: xr.Dataset, moments: list[int]) -> None:
-    letters = len(results.attrs["symbols"].split("\n"))
+    letters = len(attribute(results, "symbols").split("\n"))
     width = 0.8 / len(moments)
     for index, moment in enumerate(moments):
         state = results.isel(presentation=moment)
@@ -67,7 +68,7 @@ def _steps(axes: Axes, results: xr.Dataset, moments: list[int]) -> None:
             color=COLOURS[index if len(moments) > 1 else -1],
             label=_when(state),
         )
-    allowed = np.atleast_1d(results.attrs["transitions"]) % letters
+    allowed = np.atleast_1d(attribute(results, "transitions")) % letters
     axes.plot(
         allowed,
         np.full(len(allowed), -0.03),

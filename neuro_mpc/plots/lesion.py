@@ -12,6 +12,7 @@ from neuro_mpc.analysis.experiments import experiment, lesion_curves
 from neuro_mpc.analysis.intervals import described
 from neuro_mpc.plots import style
 from neuro_mpc.plots.figures import figure
+from neuro_mpc.runfile.attributes import attribute
 
 QUANTITIES = {
     "performance": "fraction of {}",
@@ -35,10 +36,10 @@ def plot_lesion(runs: xr.DataTree | Sequence[xr.DataTree]) -> list[Figure]:
     for index, (axes, name) in enumerate(zip(panels, names)):
         curves = lesion_curves(runs, name)
         _panel(axes, curves)
-        chance = first.attrs["chance_loss" if name == "loss" else "chance"]
+        chance = attribute(first, "chance_loss" if name == "loss" else "chance")
         axes.axhline(chance, color=style.FAINT, linestyle=(0, (1, 2)), zorder=0)
-        axes.set_xlabel(f"fraction of {first.attrs['of']} silenced")
-        axes.set_ylabel(QUANTITIES[name].format(first.attrs["counted"]))
+        axes.set_xlabel(f"fraction of {attribute(first, 'of')} silenced")
+        axes.set_ylabel(QUANTITIES[name].format(attribute(first, "counted")))
         axes.set_ylim(bottom=0)
         style.letter(axes, index)
     over = "random order" if curves.attrs["over"] == "repeat" else curves.attrs["over"]

@@ -14,6 +14,7 @@ from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.attributes import attribute
 
 ROWS = 4  # populations on a page
 COMPONENTS = 20
@@ -107,7 +108,7 @@ def _plane(components: xr.Dataset) -> np.ndarray:
 
 
 def _name(symbols: xr.DataArray, number: int) -> str:
-    return lettering.symbol(symbols.attrs["symbols"].split("\n")[number])
+    return lettering.symbol(attribute(symbols, "symbols").split("\n")[number])
 
 
 def _mark(axes: Axes, at: np.ndarray, name: str, colour: str = style.INK, ground: bool = False) -> None:

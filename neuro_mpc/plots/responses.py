@@ -12,6 +12,7 @@ from neuro_mpc.analysis.experiments import contrast, experiment, responses
 from neuro_mpc.analysis.intervals import described
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.figures import figure
+from neuro_mpc.runfile.attributes import attribute
 
 Runs = xr.DataTree | Sequence[xr.DataTree]
 
@@ -52,7 +53,7 @@ def _figure(runs: Runs, kind: str) -> list[Figure]:
     counted = f"{number} {over}{'s' if number > 1 else ''}"
     for row, name in zip(panels, names):
         for axes, values in zip(row, (found, differences)):
-            _panel(axes, values.sel(population=name), first.attrs["onset"])
+            _panel(axes, values.sel(population=name), attribute(first, "onset"))
         row[0].set_ylim(bottom=0)
         row[0].set_ylabel("size of the error (a.u.)")
         row[1].set_ylabel("difference (a.u.)")

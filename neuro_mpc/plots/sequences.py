@@ -13,6 +13,7 @@ from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.attributes import attribute
 
 ROWS, POSITIONS = 30, 24  # of a panel; longer output is cut
 WIDEST = 3  # characters in a cell
@@ -55,7 +56,7 @@ def plot_sequences(run: xr.DataTree) -> list[Figure]:
 
 
 def _symbols(generation: xr.DataTree) -> list[str]:
-    names = generation.attrs.get("symbols", "")
+    names = attribute(generation, "symbols", "")
     if names:
         return names.split("\n")
     return [str(k) for k in range(int(access.variable(generation, "sequence").max()) + 1)]
@@ -68,7 +69,7 @@ def kinds_of(sequences: np.ndarray, generation: xr.DataTree) -> np.ndarray:
     if "transitions" in generation.attrs:
         ring = len(_symbols(generation))
         steps = np.diff(sequences, axis=1) % ring
-        allowed = np.atleast_1d(generation.attrs["transitions"]) % ring
+        allowed = np.atleast_1d(attribute(generation, "transitions")) % ring
         kinds[:, 1:] = np.where(np.isin(steps, allowed), ALLOWED, FORBIDDEN)
     return kinds
 

@@ -10,6 +10,7 @@ from neuro_mpc.analysis import by_window, ensembles, experiment, lesion_curves
 from neuro_mpc.analysis.intervals import described
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.attributes import attribute
 
 Table = tuple[str, list[str], list[list[str]]]
 ENSEMBLE = {
@@ -35,7 +36,7 @@ def tables(run: xr.DataTree) -> list[Table]:
     if not is_experiment(run):
         return []
     try:
-        kind = experiment(run).attrs["kind"]
+        kind = attribute(experiment(run), "kind")
         return TABLES[kind](run) if kind in TABLES else []
     except (NeuroMPCError, KeyError, TypeError, ValueError, IndexError):  # a file that no run has written
         return []
@@ -55,7 +56,7 @@ def _responses(run: xr.DataTree) -> list[Table]:
 
 
 def _lesions(run: xr.DataTree) -> list[Table]:
-    curves, counted = lesion_curves(run), experiment(run).attrs.get("counted", "performance")
+    curves, counted = lesion_curves(run), attribute(experiment(run), "counted", "performance")
     fractions = curves["fraction"].values
     rows = [
         [str(order), *(f"{float(curves['mean'].sel(order=order, fraction=fraction)):.3f}" for fraction in fractions)]
@@ -69,7 +70,7 @@ def _ensemble(run: xr.DataTree) -> list[Table]:
     summary, results = ensembles(run).isel(run=0), experiment(run)
     rows = [[words, f"{value:.4f}"] for name, words in ENSEMBLE.items() if not isnan(value := float(summary[name]))]
     caption = f"{results.sizes['network']} networks drawn from the learned distributions"
-    return [(caption, ["", str(results.attrs.get("counted", "performance"))], rows)]
+    return [(caption, ["", attribute(results, "counted", "performance")], rows)]
 
 
 TABLES = {"oddball": _responses, "omission": _responses, "lesion": _lesions, "ensemble": _ensemble}

@@ -12,6 +12,7 @@ from neuro_mpc import files
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.reports import described, equations, experiments, pictures, results
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.attributes import attribute
 
 FOLDER = Path(__file__).parent
 
@@ -64,32 +65,25 @@ def rendered(run: xr.DataTree) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    circuit, protocol = (_described(run, name) for name in ("circuit", "protocol"))
+    circuit, protocol = (access.describe(run, name) for name in ("circuit", "protocol"))
     drawn = pictures.drawn(run)
     return pages.get_template("page.html").render(
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         title=" on ".join(str(table["name"]) for table in (circuit, protocol) if table.get("name")),
         descriptions=[table["description"] for table in (circuit, protocol) if table.get("description")],
-        complete=bool(run.attrs.get("complete")),
+        complete=bool(attribute(run, "complete", 0)),
         results=results.results(run),
         circuit=described.circuit_tables(circuit),
         protocol=described.protocol_tables(protocol),
-        equations=equations.written(run.attrs["circuit"]),
+        equations=equations.written(attribute(run, "circuit")),
         variability=results.variability(run),
         chapters=drawn.chapters,
         experiment=experiments.tables(run),
         # An experiment learned and recorded nothing else.
         missing=[*drawn.failed, *([] if experiments.is_experiment(run) else drawn.missing)],
         provenance=described.provenance(run),
-        texts=[(name, run.attrs[name]) for name in ("circuit", "protocol")],
+        texts=[(name, attribute(run, name)) for name in ("circuit", "protocol")],
     )
-
-
-def _described(run: xr.DataTree, name: str) -> dict:
-    try:
-        return access.describe(run, name)
-    except (ValueError, TypeError) as problem:
-        raise RunFileError(f"the {name} in {access.source(run)} is no TOML: {problem}") from None
 
 
 def _target(run: xr.DataTree, out: str | os.PathLike | None) -> Path:

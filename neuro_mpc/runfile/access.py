@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from typing import Any, TypeVar
 
@@ -10,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.errors import RunFileError
+from neuro_mpc.runfile.attributes import attribute
 
-WHOLE = re.compile(r"[+-]?\d{1,20}")
 MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "test_loss")  # the first one that a run has is shown
 
 Snapshots = TypeVar("Snapshots", xr.Dataset, xr.DataArray)
@@ -42,16 +41,12 @@ def lacking(run: xr.DataTree, content: str, setting: str) -> RunFileError:
 
 
 def describe(run: xr.DataTree, name: str) -> dict[str, Any]:
-    """The circuit or the protocol of a run as nested tables."""
-    return tomllib.loads(run.attrs[name])
-
-
-def number(run: xr.DataTree, name: str, default: int = 0) -> int:
-    """A root attribute that is a whole number, or the text of one; RunFileError where it is anything else."""
-    value = run.attrs.get(name, default)
-    if isinstance(value, (int, np.integer)) or (isinstance(value, str) and WHOLE.fullmatch(value)):
-        return int(value)
-    raise RunFileError(f"{source(run)}: the attribute {name} is {str(value)[:80]!r}, not a whole number")
+    """The circuit or the protocol of a run as nested tables; RunFileError where it is no TOML."""
+    text = attribute(run, name)
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise RunFileError(f"the {name} in {source(run)} is no TOML: {problem}") from None
 
 
 def population(run: xr.DataTree, name: str) -> dict[str, Any]:
@@ -78,9 +73,9 @@ def symbols(run: xr.DataTree) -> list[str]:
     if (stimulus := group(run, "stimulus")) is not None and "symbols" in stimulus.data_vars:
         return stimulus.dataset["symbols"].values.tobytes().decode("utf-8", errors="replace").split("\n")
     generation = group(run, "generation")
-    if generation is not None and (names := generation.attrs.get("symbols", "")):
+    if generation is not None and (names := attribute(generation, "symbols", "")):
         return names.split("\n")
-    start = run.attrs.get("start_run")
+    start = attribute(run, "start_run", "")
     raise RunFileError(
         f"{source(run)} holds no names of symbols, such as words or letters",
         hint=f"the run it started from, {start}" if start else "a run of text, ptb or toy-language",
@@ -100,7 +95,7 @@ def snapshot_name(run: xr.DataTree, presentations: np.ndarray, index: int = 0) -
     if index and learned < presentations[index - 1]:
         return f"selected state, after {learned:,} presentations"
     if not learned and "start_presentation" in run.attrs:
-        return f"initial state, after {number(run, 'start_presentation'):,} presentations"
+        return f"initial state, after {attribute(run, 'start_presentation'):,} presentations"
     return f"after {learned:,} presentations" if learned else "before training"
 
 

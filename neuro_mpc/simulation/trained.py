@@ -20,6 +20,7 @@ from neuro_mpc.descriptions.circuit_tables import Parameter
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, RunFileError, did_you_mean
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.attributes import attribute
 from neuro_mpc.runfile.reading import open_run, reading
 from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.initial import Parameters
@@ -269,8 +270,8 @@ def on_task_of(protocol: Protocol | ExperimentProtocol, trained: Trained) -> Pro
 def _read(
     run: xr.DataTree, source: str | os.PathLike[str] | xr.DataTree, name: str, presentation: int | None
 ) -> Trained:
-    circuit = circuit_of_run(str(run.attrs["circuit"]), f"the circuit of {name}")
-    protocol = Protocol.from_toml(str(run.attrs["protocol"]), f"the protocol of {name}")
+    circuit = circuit_of_run(attribute(run, "circuit"), f"the circuit of {name}")
+    protocol = Protocol.from_toml(attribute(run, "protocol"), f"the protocol of {name}")
     synapses = access.group(run, "synapses")
     if synapses is None or set(synapses.children) != set(circuit.projection):
         raise access.lacking(run, "snapshot of all synapses", "protocol.recording.synapses_every=100")
@@ -280,7 +281,7 @@ def _read(
         projection: _parameters(run, circuit, projection, snapshot, name) for projection in circuit.projection
     }
     initial.refuse_impossible(circuit, parameters)
-    return Trained(source, name, circuit, protocol, access.number(run, "seed"), snapshot, snapshots, parameters)
+    return Trained(source, name, circuit, protocol, attribute(run, "seed", 0), snapshot, snapshots, parameters)
 
 
 def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
