@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from neuro_mpc.descriptions import circuit, circuit_tables, learning, protocol
+from neuro_mpc.descriptions.docstrings import SIGNS, unit_of
 from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.descriptions.inference import Inference
 from neuro_mpc.descriptions.learning import Learning
@@ -36,34 +36,6 @@ This page is written by `python docs/make_keys.py`.
 """
 NAMES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 HEADING = ["| key | type | default | unit | meaning |", "|---|---|---|---|---|"]
-SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-UNITS = {
-    "size": "units",
-    "delay": "steps",
-    "every": "presentations",
-    "every_epochs": "epochs",
-    "every_presentations": "presentations",
-    "synapses_every": "presentations",
-    "samples": "presentations",
-    "presentations": "presentations",
-    "epochs": "epochs",
-    "warmup": "presentations",
-    "iterations": "iterations",
-    "batch": "trials",
-    "trials": "trials",
-    "subset": "trials",
-    "steps": "steps",
-    "length": "steps",
-    "energy_limit": "nats",
-    "lines": "lines",
-    "vocabulary": "tokens",
-    "letters": "letters",
-    "generate": "letters",
-    "ensemble": "networks",
-    "position": "steps",
-    "duration": "steps",
-}
-SPECIAL = {("Schedule", "every"): "epochs", ("Schedule", "first"): "epochs"}
 
 
 def page() -> str:
@@ -120,46 +92,14 @@ def _in_table(lines: list[str]) -> str:
 
 def _lines(table: type[Table]) -> Iterator[str]:
     """A row for each key of a table, its tag aside."""
-    meanings = meanings_of(table)
     tags = {each.tag for each in table.__mro__ if issubclass(each, OpenTable) and hasattr(each, "tag")}
     for name, field in table.model_fields.items():
         if name in tags:
             continue
         key = field.alias or name
-        unit = SPECIAL.get((table.__name__, name), UNITS.get(name, ""))
-        cells = (f"`{key}`", _type(field), _default(field), unit, meanings.get(key, "").replace("``", "`"))
+        meaning = table.__meanings__.get(key, "").replace("``", "`")
+        cells = (f"`{key}`", _type(field), _default(field), unit_of(table, name), meaning)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def meanings_of(table: type[Table]) -> dict[str, str]:
-    """key → its line in the docstring of the table, or of one that it inherits from."""
-    found: dict[str, str] = {}
-    for each in reversed(table.__mro__):
-        if each.__module__.startswith("neuro_mpc."):
-            found |= _entries(inspect.cleandoc(each.__doc__ or ""))
-    return found
-
-
-def _entries(text: str) -> dict[str, str]:
-    """key → meaning, of lines `key  meaning` and of numpydoc's `key : type` with the meaning below."""
-    found: dict[str, str] = {}
-    names: list[str] = []
-    sentences: list[str] = []
-    for line in text.splitlines():
-        if entry := re.match(r"([a-z_0-9]+(?:, [a-z_0-9]+)*)(?: {2,}(\S.*)| : .+)", line):
-            names = entry[1].split(", ")
-            found |= dict.fromkeys(names, entry[2] or "")
-            sentences += [] if entry[2] else names
-        elif names and line.startswith("  "):
-            found |= {name: f"{found[name]} {line.strip()}".lstrip() for name in names}
-        else:
-            names = []
-    return found | {name: _phrase(found[name]) for name in sentences}
-
-
-def _phrase(meaning: str) -> str:
-    """A cell of the page: a sentence without its capital and its period."""
-    return (meaning[:1].lower() + meaning[1:]).removesuffix(".")
 
 
 def _type(field: FieldInfo) -> str:

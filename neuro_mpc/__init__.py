@@ -8,10 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuro_mpc import analysis, plots  # noqa: F401
+    from neuro_mpc import analysis, plots, stimuli  # noqa: F401
     from neuro_mpc.descriptions.circuit import Circuit
+    from neuro_mpc.descriptions.circuit_tables import Parameter, Population, Projection, SynapseType
+    from neuro_mpc.descriptions.inference import Inference
+    from neuro_mpc.descriptions.learning import Learning, Schedule
     from neuro_mpc.descriptions.loading import changed, load_circuit, load_protocol, save_circuit, save_protocol
-    from neuro_mpc.descriptions.protocol import Protocol
+    from neuro_mpc.descriptions.protocol import Protocol, ReadOut, Recording, Target, Test
     from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
     from neuro_mpc.plots import plot_run
     from neuro_mpc.reports.report import report
@@ -26,10 +29,21 @@ __version__ = "0.1.0"
 __all__ = [
     "Circuit",
     "DescriptionError",
+    "Inference",
+    "Learning",
     "NeuroMPCError",
+    "Parameter",
+    "Population",
+    "Projection",
     "Protocol",
+    "ReadOut",
+    "Recording",
     "RunError",
     "RunFileError",
+    "Schedule",
+    "SynapseType",
+    "Target",
+    "Test",
     "Trained",
     "__version__",
     "changed",
@@ -50,18 +64,21 @@ __all__ = [
 
 _NAMES = {
     "descriptions.circuit": ("Circuit",),
+    "descriptions.circuit_tables": ("Parameter", "Population", "Projection", "SynapseType"),
+    "descriptions.inference": ("Inference",),
+    "descriptions.learning": ("Learning", "Schedule"),
     "simulation.generation": ("generate", "next_symbols"),
     "descriptions.loading": ("changed", "load_circuit", "load_protocol", "save_circuit", "save_protocol"),
     "errors": ("DescriptionError", "NeuroMPCError", "RunError", "RunFileError"),
     "plots": ("plot_run",),
-    "descriptions.protocol": ("Protocol",),
+    "descriptions.protocol": ("Protocol", "ReadOut", "Recording", "Target", "Test"),
     "runfile.record": ("open_run",),
     "reports.report": ("report",),
     "runs.run": ("check", "simulate"),
     "sweeps.sweep": ("sweep",),
     "simulation.trained": ("Trained", "load_trained"),
 }
-_MODULES = ("analysis", "plots")
+_MODULES = ("analysis", "plots", "stimuli")
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from neuro_mpc.spelling import fields_of_python, spelled
+from neuro_mpc.spelling import fields_of_python, spelled, words_of_python
 
 SHOWN_IN_FULL = 3
 LONGEST_VALUE = 100
@@ -100,14 +100,16 @@ class DescriptionError(NeuroMPCError):
         str
             Key, problem, what was found, what was expected and what to try, a line each.
         """
-        key = self.key if self.source else fields_of_python(self.key)  # without a source, it was made in Python
+        in_python = not self.source  # what has no file was made in Python
+        key = fields_of_python(self.key) if in_python else self.key
+        words = words_of_python if in_python else str
         lines = [": ".join(part for part in (key, self.problem) if part)]
         if self.found is not None:
             lines.append(f"found: {_shortened(self.found)}")
         if self.expected:
-            lines.append(f"expected: {self.expected}")
+            lines.append(f"expected: {words(self.expected)}")
         if self.hint:
-            lines.append(f"try: {self.hint}")
+            lines.append(f"try: {words(self.hint)}")
         return "\n  ".join(lines)
 
     def __str__(self) -> str:

@@ -24,6 +24,15 @@ OPTION = re.compile(
     rf"|(?P<named>set|over|seeds|seed|out|from|backend|threads|workers|scheduler))(?![\w-])"
 )
 PROJECTION_END = re.compile(r"(?:\w+\.)*projection\.[^.]+\.(from|to)")
+NOTATION = [
+    (re.compile(r"\bfrom = "), "source="),
+    (re.compile(r"\bto = "), "target="),
+    (re.compile(r"\b([a-z_]+) = "), r"\1="),
+    (re.compile(r"\bdefine \[synapse\.([\w-]+)\]"), r'synapse={"\1": nm.SynapseType(…)}'),
+    (re.compile(r"\[(population|projection|synapse)\.NAME\]"), r"\1"),
+    (re.compile(r"\btrue or false\b"), "True or False"),
+    (re.compile(r"\ba table of keys and values"), "a dict of keys and values"),
+]
 ARGUMENTS = {"from": "start", "set": "overrides"}
 
 
@@ -49,6 +58,15 @@ def fields_of_python(key: str) -> str:
     if found is None or _on_command_line.get():
         return key
     return f"{key} (in Python {'source' if found[1] == 'from' else 'target'})"
+
+
+def words_of_python(text: str) -> str:
+    """What is expected of a description, or a hint, in the notation of Python in place of that of TOML."""
+    if _on_command_line.get():
+        return text
+    for toml, python in NOTATION:
+        text = toml.sub(python, text)
+    return text
 
 
 def in_python(message: str) -> str:

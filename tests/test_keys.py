@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from neuro_mpc.descriptions.docstrings import UNITS
+
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = runpy.run_path(str(DOCS / "make_keys.py"))
 ROWS = [line for line in MADE["page"]().splitlines() if line.startswith("| `")]
@@ -21,7 +23,7 @@ def test_every_key_says_what_it_means(row):
 
 def test_units_are_those_of_keys():
     keys = {row.split("`")[1] for row in ROWS}
-    assert set(MADE["UNITS"]) <= keys
+    assert set(UNITS) <= keys
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_measures_take_a_run_and_a_name(run):
 
 
 def test_public_names_are_listed():
-    assert dir(nm) == sorted([*nm.__all__, "analysis", "plots"])
+    assert dir(nm) == sorted([*nm.__all__, "analysis", "plots", "stimuli"])
     assert nm.analysis.weights
     assert nm.plots.FIGURES
 

@@ -55,6 +55,8 @@ class Circuit(Table):
     (10, 5)
     """
 
+    whole = True
+
     name: str
     description: str = ""
     population: dict[str, Population]

@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from neuro_mpc.descriptions.tables import Formula, Table, problem
 
 LARGEST = 1_000_000
+KEYS = {"source": "from", "target": "to"}  # in TOML; in Python, these are words of the language, or say too little
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
@@ -20,8 +21,16 @@ class Population(Table):
 
     role        what clamps the units: the "stimulus", nothing ("free"), or the "target"
     size        number of units; for clamped populations it comes from the protocol
-    activation  f, an expression in the belief ``r``; free populations only, by default the identity ``r``
+    activation  expression f in the belief ``r``; free populations only, by default the identity ``r``
     readout     "softmax" (cross-entropy, the default) or "gaussian" (linear, squared error); target only
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.Population(size=100, activation="relu(r)").role
+    'free'
+    >>> nm.Population(role="target").readout
+    'softmax'
     """
 
     role: Literal["stimulus", "free", "target"] = "free"
@@ -56,6 +65,12 @@ class Parameter(Table):
     low, high    bounds within which learning keeps the parameter; unbounded by default
     rate_factor  factor on the learning rate; 0 keeps the parameter constant
     symbol       its symbol in LaTeX
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.Parameter(initial="uniform(0.5, 0.9)", low=0.01, high=0.99).rate_factor
+    1.0
     """
 
     initial: Formula
@@ -79,6 +94,21 @@ class SynapseType(Table):
     mean      mean μ of the weight
     variance  variance v of the weight
     spike     probability that the weight is zero; otherwise, it is normal
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> unreliable = nm.SynapseType(
+    ...     mean="p*a/n",
+    ...     variance="p*(1 - p)*a**2/n**2",
+    ...     spike="1 - p",
+    ...     parameter={
+    ...         "a": nm.Parameter(initial="normal(0, sqrt(n))"),
+    ...         "p": nm.Parameter(initial="uniform(0.5, 0.9)", low=0.01, high=0.99),
+    ...     },
+    ... )
+    >>> list(unreliable.parameter)
+    ['a', 'p']
     """
 
     description: str = ""
@@ -96,10 +126,28 @@ class Projection(Table):
     delay    steps by which the input is late; 0: the same step
     synapse  name of a synapse type, in this file or shipped
     initial  parameter → initial value, which overrides that of the synapse type
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> recurrent = nm.Projection(
+    ...     source="hidden", target="hidden", delay=1, synapse="spike-and-slab", initial={"m": "n*identity()"}
+    ... )
+    >>> print(recurrent.to_toml())
+    from = "hidden"
+    to = "hidden"
+    delay = 1
+    synapse = "spike-and-slab"
+    <BLANKLINE>
+    [initial]
+    m = "n*identity()"
+    <BLANKLINE>
     """
 
-    source: str = Field(alias="from")
-    target: str = Field(alias="to")
+    model_config = ConfigDict(alias_generator=lambda name: KEYS.get(name, name))
+
+    source: str
+    target: str
     delay: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     synapse: str
     initial: dict[str, Formula] = {}

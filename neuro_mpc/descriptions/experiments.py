@@ -13,7 +13,10 @@ EXPERIMENTS: Registry = Registry("experiment", "neuro_mpc.experiments", "neuro_m
 class ExperimentTable(OpenTable):
     """An experiment on a trained circuit; `kind` chooses it, and decides which other keys exist.
 
-    The table of an experiment is a subclass with its name as a literal `kind`."""
+    The table of an experiment is a subclass with its name as a literal `kind`.
+
+    kind  name of the experiment
+    """
 
     registry = EXPERIMENTS
     tag = "kind"

@@ -41,23 +41,29 @@ class Inference(OpenTable):
     The form of a scheme is a subclass with its name as a literal `scheme`.
 
     scheme             name of the scheme
-    rate               dt/τ of one Euler step
+    rate               size dt/τ of an Euler step
     momentum           share of its velocity that a belief keeps from one iteration to the next, if the scheme has one
     iterations         iterations per presentation, or pairs [presentation, counted from 0; iterations from there on]
     tolerance          inference of a trial ends when the relative change of its energy falls below this; 0: never
     energy_limit       inference of a batch stops when the energy of its free populations' errors, summed over its
                        trials, exceeds this: it diverges (the released code stops at 10,000); 0: no limit
     redraw_noise       redraw the noise between inference and learning, as the released code does
-    variance_feedback  q = e ε / sqrt(D) ("exact"), or q = e ε as in the code released with the paper
+    variance_feedback  "exact": q = e ε / sqrt(D); "as-released": q = e ε, as in the code released with the paper
     output_feedback    the output's error reaches the beliefs at "every" step that is read, or only at the "last", as in
                        the released code of the toy language (synapses to the output learn from all of them)
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.Inference(scheme="relaxation", iterations=50).rate
+    0.1
     """
 
     registry = SCHEMES
     tag = "scheme"
     default_tag = "fixed-prediction"
 
-    scheme: str
+    scheme: str = default_tag
     rate: Positive = 0.1
     momentum: BelowOne = 0.9
     iterations: Annotated[int | tuple[tuple[int, int], ...], PlainValidator(_iterations)] = 100

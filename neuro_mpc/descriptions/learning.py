@@ -40,6 +40,12 @@ class Schedule(Table):
     first    "step": length of the first stretch, in the same unit, if it differs
     floor    lowest rate of "step", "plateau" and "cosine"
     warmup   presentations over which the rate rises linearly from 0
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.Schedule(kind="step", factor=0.1, every=20).stretch
+    20
     """
 
     kind: Literal["constant", "step", "plateau", "cosine"] = "constant"
@@ -112,15 +118,21 @@ class Learning(OpenTable):
     backoff    N > 0: if the energy diverges (or stays above 100 times its initial value), return to the last
                multiple of N presentations and continue at half the rate; 0: stop if it diverges
     rate_factor  PARAMETER → factor on the rate, in addition to that of its synapse type
-    schedule   table, see below
+    schedule   course of the learning rate
     initial    PARAMETER, or PROJECTION.PARAMETER → initial value, which overrides that of the circuit
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.Learning(rate=0.01, batch=50, epochs=3, schedule=nm.Schedule(kind="cosine")).optimizer
+    'adam'
     """
 
     registry = OPTIMIZERS
     tag = "optimizer"
     default_tag = "adam"
 
-    optimizer: str
+    optimizer: str = default_tag
     rate: NotNegative
     batch: AtLeastOne
     epochs: Count | None = None

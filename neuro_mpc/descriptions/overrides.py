@@ -66,8 +66,8 @@ def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) ->
             _refuse_unknown_form(annotation, table, path)
         if schema is None or not isinstance(table, dict):
             raise DescriptionError("is a value, not a table", source="--set", key=path, hint=f"{path}=VALUE")
-    _require(schema, table, last, f"{prefix(model)}.{key}", may_be_new=isinstance(value, Mapping))
-    table[last] = value
+    _require(schema, table, last, f"{prefix(model)}.{key}", may_be_new=isinstance(value, (Mapping, Table)))
+    table[last] = value.tables() if isinstance(value, Table) else value
 
 
 def _remove(tables: Mapping[str, Any], key: str) -> None:

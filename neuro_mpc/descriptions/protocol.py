@@ -38,6 +38,12 @@ class ReadOut(Table):
     read   the steps that are compared: "every", the "last", or a list of their numbers, the first of which is 0
     kind   "given": what the channel gives; "next": what it gives one step later; "same": what it also shows
     where  a channel: only the steps at which it is not 0 are compared
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.ReadOut(read="last").kind
+    'given'
     """
 
     read: Steps = "every"
@@ -49,9 +55,15 @@ class Target(ReadOut):
     """What the predictions of target populations are compared with, and when.
 
     population  POPULATION → the same keys, where one of several target populations differs
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.Target(read="every", population={"choice": nm.ReadOut(read="last")}).of("choice").read
+    'last'
     """
 
-    read: Steps
+    read: Steps = Field()
     population: dict[str, ReadOut] = {}
 
     def of(self, population: str) -> ReadOut:
@@ -69,6 +81,12 @@ class Test(Table):
     ensemble  networks that the evaluation draws from the learned distributions; 0: none
     generate  letters to generate from each letter ("correct-letter-ratio" only)
     keep      parameters that learning ends with: those of the "best" test, or the "last"
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.Test(every=20, keep="best").measure
+    'accuracy'
     """
 
     __test__ = False  # not a case for pytest
@@ -96,6 +114,12 @@ class Recording(Table):
     populations     populations whose traces are kept; empty: all
     trials          number of trials kept, from the first of the batch on; 0: all
     trajectory      keep every iteration of inference
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.Recording(samples=[0, -1]).trials
+    4
     """
 
     synapses_every: Count = 0
@@ -151,6 +175,8 @@ class Protocol(Table):
     'fixed-prediction'
     """
 
+    whole = True
+
     name: str
     description: str = ""
     precision: Literal["float32", "float64"] = "float32"
@@ -188,6 +214,8 @@ class Protocol(Table):
 
 class ExperimentProtocol(Table):
     """An experiment on a trained circuit: stimulus, target and inference are those of the run it starts from."""
+
+    whole = True
 
     name: str
     description: str = ""

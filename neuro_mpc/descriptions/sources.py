@@ -11,7 +11,10 @@ SOURCES: Registry = Registry("stimulus source", "neuro_mpc.stimuli", "neuro_mpc.
 class StimulusTable(OpenTable):
     """Where the trials come from; `source` chooses the source, and decides which other keys exist.
 
-    The table of a source is a subclass with its name as a literal `source`."""
+    The table of a source is a subclass with its name as a literal `source`.
+
+    source  name of the source
+    """
 
     registry = SOURCES
     tag = "source"

@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, reduce
 from operator import or_
-from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Self,
+    TypeGuard,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
 from pydantic import (
     BaseModel,
@@ -22,6 +33,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
+from neuro_mpc.descriptions.docstrings import docstring_of, meanings_of, signature_of
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
 from neuro_mpc.descriptions.values import FixedDict, plain, refuse_change
@@ -81,22 +93,23 @@ def formula(value: object) -> str | float:
 Formula = Annotated[str | float, PlainValidator(formula)]
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 class _CheckedType(type(BaseModel)):
-    # Python code gets the same errors as a file. Pydantic builds nested tables without this call,
-    # so the outermost table reports all the problems with their whole path.
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        construct = super().__call__
-        assert issubclass(cls, Table)
-        if args:
-            raise DescriptionError(
-                f"{cls.__name__} takes keys and values, not a list of values",
-                found=args[0],
-                expected=", ".join(f"{name}=…" for name in cls.model_fields),
-            )
-        if is_open(cls):
-            return cls.from_tables(kwargs)
-        values = {name: plain(value) for name, value in kwargs.items()}
-        return _validated(cls, "", lambda: construct(**values))
+    if not TYPE_CHECKING:  # type checkers and editors take the arguments from the fields
+        # Python code gets the same errors as a file. Pydantic builds nested tables without this call,
+        # so the outermost table reports all the problems with their whole path.
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            construct = super().__call__
+            if args:
+                raise DescriptionError(
+                    f"{cls.__name__} takes keys and values, not a list of values",
+                    found=args[0],
+                    expected=", ".join(f"{name}=…" for name in cls.model_fields),
+                )
+            if is_open(cls):
+                return _validated(cls, "", lambda: cls.model_validate(plain(kwargs)), called=True)
+            values = {name: plain(value) for name, value in kwargs.items()}
+            return _validated(cls, "", lambda: construct(**values), called=not cls.whole)
 
 
 class Table(BaseModel, metaclass=_CheckedType):
@@ -110,6 +123,15 @@ class Table(BaseModel, metaclass=_CheckedType):
         populate_by_name=True,
         validate_default=True,
     )
+    whole: ClassVar[bool] = False  # a description of its own, not a part of one
+    __meanings__: ClassVar[dict[str, str]] = {}  # key → what the docstring says of it
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
+        super().__pydantic_init_subclass__(**keywords)
+        cls.__meanings__ = meanings_of(cls)
+        cls.__doc__ = docstring_of(cls, cls.__meanings__)
+        cls.__signature__ = signature_of(cls)
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, object], source: str = "") -> Self:
@@ -247,11 +269,14 @@ def _any_of(forms: tuple[type[Table], ...], tag: str) -> TypeAdapter[Any]:
     return TypeAdapter(form)  # pyright: ignore[reportArgumentType]
 
 
-def _validated(model: type[Table], source: str, make: Any) -> Any:
+def _validated(model: type[Table], source: str, make: Any, called: bool = False) -> Any:
+    """What `make` gives, with the errors of descriptions; those of a part that is `called` in Python name it."""
     try:
         return make()
     except ValidationError as error:
         problems = [_description_error(model, details) for details in error.errors(include_url=False)]
+        for problem in problems if called else ():
+            _name_arguments(problem, model)
         raise DescriptionError.collect(problems, source) from None
     except DescriptionError as error:
         for problem in error.problems:
@@ -309,11 +334,24 @@ def _description_error(model: type[Table], details: Any) -> DescriptionError:
         text, hint = "is not one of the known values", did_you_mean(value, _unquoted(expected))
         if kind == "union_tag_invalid":
             hint = hint or "install the package that provides it, if another one does"
-        key += f".{context['discriminator'].strip(chr(39))}" if "discriminator" in context else ""
+        tags = [context["discriminator"].strip("'")] if "discriminator" in context else []
+        key = ".".join([*keys, *tags])
     elif limits := [f"{word} {context[name]}" for name, word in LIMITS.items() if name in context]:
         text, expected = "is out of range", " and ".join(limits)
-    value = None if kind == "missing" or isinstance(value, (dict, Table)) else value
+    if isinstance(value, Table):
+        value = type(value).__name__
+    value = None if kind == "missing" or isinstance(value, dict) else value
     return DescriptionError(text, key=key, found=value, expected=expected, hint=hint)
+
+
+def _name_arguments(problem: DescriptionError, model: type[Table]) -> None:
+    """The keys of a table that was called, as the arguments of the call."""
+    names = {key: name for name, field in model.model_fields.items() if (key := field.alias or name) != name}
+    key, dot, rest = problem.key.partition(".")
+    problem.key = ".".join(part for part in (model.__name__, names.get(key, key) + dot + rest) if part)
+    if problem.problem == "unknown key" and not dot:
+        known = list(model.model_fields)
+        problem.expected, problem.hint = ", ".join(known), did_you_mean(key, known)
 
 
 def _unquoted(expected: str) -> list[str]:

@@ -1,15 +1,43 @@
-"""Where the trials of a protocol come from: one file a source, its table and its class, registered by its name."""
+"""Where the trials of a protocol come from: one file a source, its table and its class, registered by its name.
+
+The tables, `ToyLanguage`, `Digits`, `Idx`, `Text` and those of other packages, are attributes of this module.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
 from neuro_mpc.stimuli.interface import SPLITS, Channel, Split, Stimuli, one_hot
 
+if TYPE_CHECKING:
+    from neuro_mpc.stimuli.digits import Digits  # noqa: F401
+    from neuro_mpc.stimuli.idx import Idx  # noqa: F401
+    from neuro_mpc.stimuli.text import Text  # noqa: F401
+    from neuro_mpc.stimuli.toy_language import ToyLanguage  # noqa: F401
+
 __all__ = ["SPLITS", "Channel", "Split", "Stimuli", "StimulusTable", "load", "one_hot", "register"]
 
 register = SOURCES.register
+
+
+def __getattr__(name: str) -> type[StimulusTable]:
+    """The table of this name (PEP 562): sources are imported once one is asked for."""
+    tables = _tables() if name[:1].isupper() else {}
+    if name not in tables:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return tables[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_tables()})
+
+
+def _tables() -> dict[str, type[StimulusTable]]:
+    """Name of the class → table of every source."""
+    return {table.__name__: table for table in StimulusTable.forms()}
 
 
 def load(protocol: Protocol, circuit: Circuit, seed: int) -> Stimuli:

@@ -21,6 +21,12 @@ class Digits(StimulusTable):
     """The 8 × 8 digits of scikit-learn, `pixels_per_step` of their 64 pixels at a time.
 
     pixels_per_step  pixels shown together: 1, 2, 4, 8, 16, 32 or 64
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.stimuli.Digits().pixels_per_step
+    8
     """
 
     source: Literal["digits"] = "digits"

@@ -49,6 +49,12 @@ class Idx(StimulusTable):
     brightest   value of a white pixel, which is shown as 1; 255 by default
     transpose   whether rows in the files are columns of the images, as in EMNIST
     checksums   file name → sha256 of its uncompressed content
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.stimuli.Idx(pixels_per_step=28).classes
+    10
     """
 
     source: Literal["idx"] = "idx"

@@ -44,6 +44,12 @@ class Text(StimulusTable):
     lines       number of lines to learn from, from the first on; 0: all
     checksums   file name → sha256 of its uncompressed content
     carry       whether each presentation starts from the final state of the one before it, rather than from silence
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.stimuli.Text(train="corpus.txt", level="character").steps
+    35
     """
 
     source: Literal["text"] = "text"

@@ -31,6 +31,12 @@ class ToyLanguage(StimulusTable):
     transitions  steps on the ring that the language allows
     length       length of a string; all but its last letter are shown, all but its first are targets
     load  M / N: strings learned per free unit
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.stimuli.ToyLanguage(letters=6, length=4).strings
+    48
     """
 
     source: Literal["toy-language"] = "toy-language"
