@@ -37,13 +37,18 @@ ARGUMENTS = {"from": "start", "set": "overrides"}
 
 
 @contextmanager
-def command_line() -> Iterator[None]:
-    """Within, messages keep the options of the command line."""
-    before = _on_command_line.set(True)
+def command_line(active: bool = True) -> Iterator[None]:
+    """Within, messages keep the options of the command line, or, where it is not active, name arguments."""
+    before = _on_command_line.set(active)
     try:
         yield
     finally:
         _on_command_line.reset(before)
+
+
+def on_command_line() -> bool:
+    """Whether messages keep the options of the command line; processes and threads have to be told."""
+    return _on_command_line.get()
 
 
 def spelled(message: str) -> str:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 import neuro_mpc as nm
 from neuro_mpc import cli
 from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.spelling import command_line
 from neuro_mpc.sweeps import local, members, workers
 from neuro_mpc.sweeps.grid import grid, parse_over, parse_seeds, settings_of
 from neuro_mpc.sweeps.members import Job
@@ -77,6 +79,11 @@ def test_names_of_files_are_plain_and_different():
     names = [member.name for member in grid(over, [0]).members()]
     assert len(set(names)) == 4
     assert all("/" not in name and len(name) < 150 for name in names)
+
+
+def test_numerals_and_dates_are_texts_where_the_field_is_one():
+    over = parse_over(["protocol.data_dir=1984,2024-01-15", "protocol.stimulus.train=.5,007"])
+    assert over == {"protocol.data_dir": ("1984", "2024-01-15"), "protocol.stimulus.train": (".5", "007")}
 
 
 @pytest.mark.parametrize(
@@ -199,6 +206,20 @@ def test_a_member_that_fails_is_told_and_runs_again_alone(simulated, tmp_path):
     with pytest.warns(UserWarning, match="3 of 6 members are not complete"):
         swept(tmp_path, seeds=[0, 13])
     assert simulated == [(1.0, 13), (2.0, 13), (4.0, 13)]
+
+
+@pytest.mark.parametrize(("on_command_line", "told"), [(True, "--overwrite"), (False, "overwrite=True")])
+def test_errors_of_members_are_worded_for_who_started_the_sweep(monkeypatch, tmp_path, on_command_line, told):
+    def refused(*_, **__):
+        raise nm.RunError("it is of another run", hint="--overwrite to start again")
+
+    monkeypatch.setattr(members, "simulate", refused)
+    options = {"backend": "numpy", "threads": 1, "overwrite": False, "accept_changes": False}
+    with command_line(on_command_line):
+        ((job, _),) = members.checked(grid({LOAD: [1]}, [0]), *described(), tmp_path, **options)
+    with ThreadPoolExecutor(1) as pool:  # a thread, as a process, knows no context of its caller
+        outcome = pool.submit(members.learn, job).result()
+    assert outcome.error == f"it is of another run\n  try: {told} to start again"
 
 
 def test_what_is_complete_is_not_run_again_unless_asked(simulated, tmp_path):

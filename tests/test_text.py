@@ -150,6 +150,13 @@ PLAIN = "\n".join(TRAIN) + "\n"
         (b"the dog\nruns\x07 fast", ["line 2", "U+0007", "tr -d"]),
         ("the dog doesn\x92t run".encode(), ["U+0092", "windows-1252 was converted as if it were latin1"]),
         ("the dog\x85".encode(), ["U+0085"]),
+        (
+            "the dog\nga\ufffdon".encode(),
+            ["line 2", "U+FFFD (replacement character)", "could not be read", "the original"],
+        ),
+        ("the\u200bdog".encode(), ["line 1", "U+200B (zero width space)", "cannot be seen", r"printf '\342\200\213'"]),
+        ("the dog\n\ufeffruns".encode(), ["line 2", "U+FEFF (zero width no-break space)"]),
+        ("the \xaddog".encode(), ["U+00AD (soft hyphen)"]),
     ],
 )
 def test_what_is_no_text_in_utf8_is_refused_with_the_right_hint(folder, content, told):
@@ -171,6 +178,12 @@ def test_the_marks_of_other_systems_change_no_word(folder, content):
 def test_separators_of_unicode_end_no_line(folder):
     data = stimuli(with_train(folder, "the dog\u2028runs\nthe\u2029cat\n".encode()), learning__batch=1)
     assert words(data, "train") == "the dog runs <eos> the cat <eos>".split()
+
+
+def test_joiners_and_marks_of_direction_are_part_of_words(folder):
+    written = ["می\u200cخواهم", "👩\u200d🔬", "\u200fשלום"]
+    data = stimuli(with_train(folder, "\n".join(written).encode()), learning__batch=1)
+    assert words(data, "train") == [word for each in written for word in (each, "<eos>")]
 
 
 @pytest.mark.parametrize("content", ["a b c d " * 100, "a b c d " * 50 + "\n" + "a b c d " * 50])

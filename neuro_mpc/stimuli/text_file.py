@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from pathlib import Path
 
 from neuro_mpc.errors import DescriptionError
@@ -26,6 +27,10 @@ BEGINNINGS = {
     GZIP: ("gzipped twice", "gzip -dk"),
 }
 CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")  # all but tab, line feed, form feed, carriage return
+# Invisible ones make two words of one, and the last stands where a program could not read what was there. Joiners and
+# marks of direction are left to the scripts that need them.
+MISPLACED = re.compile("[\u00ad\u200b\u2060\ufeff\ufffd]")
+REPLACEMENT = "\ufffd"
 BEFORE_BAD, AFTER_BAD = 20, 20
 C1_OF_WINDOWS = range(0x80, 0xA0)
 
@@ -44,6 +49,7 @@ def lines(path: Path, checksum: str | None) -> list[str]:
     compare(content, path, checksum)
     text = _decoded(content, path).replace("\r\n", "\n").replace("\r", "\n")
     _refuse_control_characters(text, path)
+    _refuse_misplaced_characters(text, path)
     sentences = [line for line in text.split("\n") if line.strip()]
     if not sentences:
         raise DescriptionError("contains no text", source=str(path), expected="one sentence per line")
@@ -100,16 +106,37 @@ def _refuse_control_characters(text: str, path: Path) -> None:
     match = CONTROL.search(text)
     if match is None:
         return
-    character, line = match[0], text.count("\n", 0, match.start()) + 1
+    character = match[0]
     hint = f"the file without them: tr -d '\\{ord(character):03o}' < {_quoted(path)} > {_quoted(path)}.clean"
     if character == "\0":
         command = f"iconv -f utf-16le -t utf-8 {_quoted(path)} > {_quoted(path)}.utf8"
         hint = f"{command}, if it is UTF-16 without a mark at its beginning"
     elif ord(character) in C1_OF_WINDOWS:
         hint = "the original file: such characters are left where windows-1252 was converted as if it were latin1"
-    raise DescriptionError(
-        f"has a control character, U+{ord(character):04X}, which does not belong in text",
-        source=f"{path}, line {line}",
+    raise _unwanted(text, match, path, "a control character, U+{:04X}, which does not belong in text", hint)
+
+
+def _refuse_misplaced_characters(text: str, path: Path) -> None:
+    match = MISPLACED.search(text)
+    if match is None:
+        return
+    character = match[0]
+    octal = "".join(f"\\{byte:03o}" for byte in character.encode())
+    hint = f"the file without it: sed \"s/$(printf '{octal}')//g\" {_quoted(path)} > {_quoted(path)}.clean"
+    if character == REPLACEMENT:
+        hint = f"the original file; or {hint}"
+        problem = "which stands for characters that could not be read"
+    else:
+        problem = "which cannot be seen and changes words"
+    kind = f"the character U+{{:04X}} ({unicodedata.name(character).lower()}), {problem}"
+    raise _unwanted(text, match, path, kind, hint)
+
+
+def _unwanted(text: str, match: re.Match[str], path: Path, kind: str, hint: str) -> DescriptionError:
+    """The error of a character; `kind` takes its number."""
+    return DescriptionError(
+        f"has {kind.format(ord(match[0]))}",
+        source=f"{path}, line {text.count(chr(10), 0, match.start()) + 1}",
         found=text[max(0, match.start() - BEFORE_BAD) : match.start() + AFTER_BAD],
         expected="text in UTF-8",
         hint=hint,

@@ -23,6 +23,7 @@ from neuro_mpc.runs.preparation import prepare
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.provenance import as_lines, differences
 from neuro_mpc.runs.run import simulate
+from neuro_mpc.spelling import command_line, on_command_line
 from neuro_mpc.sweeps.grid import Grid, Member, settings_of
 
 Tell = Callable[[str, float], None]
@@ -34,7 +35,10 @@ ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that running a member takes, wherever it runs: descriptions as TOML, its file, backend and threads."""
+    """Everything that running a member takes, wherever it runs: descriptions as TOML, its file, backend and threads.
+
+    command_line   its errors name options, not arguments
+    """
 
     name: str
     path: str
@@ -45,6 +49,7 @@ class Job:
     threads: int
     overwrite: bool
     accept_changes: bool
+    command_line: bool = False
 
     @property
     def state(self) -> str:
@@ -102,6 +107,7 @@ def checked(
             threads=threads,
             overwrite=overwrite,
             accept_changes=accept_changes,
+            command_line=on_command_line(),
         )
         yield job, estimate
 
@@ -150,14 +156,19 @@ def _refuse_other(job: Job, before: dict[str, str]) -> None:
 def learn(job: Job, tell: Tell = lambda name, fraction: None) -> Outcome:
     """Runs a member, or the rest of it. Its errors are part of the outcome: the other members run all the same."""
     start = time.perf_counter()
+    with command_line(job.command_line):
+        measures, error = _measures_or_error(job, tell)
+    return Outcome(job.name, error, time.perf_counter() - start, measures)
+
+
+def _measures_or_error(job: Job, tell: Tell) -> tuple[dict[str, float], str]:
     try:
         with ONE_AT_A_TIME, _simulated(job, tell) as run:
-            measures, error = final_measure(run), ""
+            return final_measure(run), ""
     except NeuroMPCError as problem:
-        measures, error = {}, str(problem)
+        return {}, str(problem)
     except Exception as problem:  # a member must not take the sweep with it
-        measures, error = {}, "".join(traceback.format_exception(problem, limit=-1)).strip()
-    return Outcome(job.name, error, time.perf_counter() - start, measures)
+        return {}, "".join(traceback.format_exception(problem, limit=-1)).strip()
 
 
 def _simulated(job: Job, tell: Tell) -> xr.DataTree:
