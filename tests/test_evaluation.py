@@ -12,6 +12,7 @@ from neuro_mpc.simulation import initial, measures
 from neuro_mpc.simulation.evaluation import evaluate
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
+from neuro_mpc.stimuli.images import ImageStimuli
 
 NETWORKS = 3
 SETTINGS = {
@@ -136,3 +137,17 @@ def test_generated_strings_are_evaluated_too():
     assert values["correct_letter_ratio_network"].shape == (2,)
     assert "correct_letter_ratio_mean_weights" in values
     assert "accuracy_ensemble" not in values
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_split_in_which_nothing_is_asked_is_refused_before_anything_is_learned(monkeypatch, split):
+    labels = ImageStimuli.labels
+
+    def unasked(self, asked, trials):
+        return np.full((1, len(trials)), -1) if asked == split else labels(self, asked, trials)
+
+    protocol = nm.load_protocol("digits-rows", {"test.split": "validation"})
+    assert nm.check("mpl", protocol, backend="numpy").presentations
+    monkeypatch.setattr(ImageStimuli, "labels", unasked)
+    with pytest.raises(nm.DescriptionError, match=rf"test.split: no trial of the split '{split}' has a target"):
+        nm.check("mpl", protocol, backend="numpy")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from neuro_mpc import stimuli
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.inference import SCHEMES
@@ -22,6 +24,7 @@ from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.simulation import arguments, initial
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.simulation.trained import Source, Trained, load_trained, on_task_of
+from neuro_mpc.stimuli.interface import TARGET, TRIALS_AT_ONCE, Split
 
 EXPERIMENT_HINT = "the run file to start from: --from run.nc"
 NameOrPath = str | os.PathLike[str]  # the name of a shipped description, or the path of a TOML file
@@ -173,6 +176,27 @@ def _refuse_trajectory(protocol: Protocol) -> None:
         )
 
 
+def _refuse_tests_without_targets(protocol: Protocol, data: stimuli.Stimuli) -> None:
+    """DescriptionError where no trial of a split that is tested has a target: no share of right answers exists."""
+    tested: tuple[Split, ...] = (protocol.test.split, "test") if protocol.experiment is None else ()
+    for split in dict.fromkeys(tested):
+        if TARGET in data.channels and data.size(split) and not _has_targets(data, split):
+            raise DescriptionError(
+                f"no trial of the split {split!r} has a target, so that nothing can be tested",
+                source=protocol.name,
+                key="test.split",
+                found=f"{data.size(split):,} trials without a target",
+                expected="a target at one step or more",
+                hint="the labels or texts of this split",
+            )
+
+
+def _has_targets(data: stimuli.Stimuli, split: Split) -> bool:
+    size = data.size(split)
+    blocks = (np.arange(start, min(start + TRIALS_AT_ONCE, size)) for start in range(0, size, TRIALS_AT_ONCE))
+    return any(data.asked(split, block).any() for block in blocks)
+
+
 def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Stimuli) -> None:
     recordable = {*circuit.free, circuit.target}
     for name in protocol.recording.populations:
@@ -192,6 +216,7 @@ def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: st
             key="test.split",
             found=protocol.test.split,
         )
+    _refuse_tests_without_targets(protocol, data)
     for sample in protocol.recording.samples:
         if not -course.total <= sample < course.total and course.total:
             raise DescriptionError(
