@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,7 @@ def prepare(
     seed: int | None = None,
     backend: str,
     threads: int,
+    data: Any = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Preparation:
     """The run of a protocol on a circuit, or on a trained one: the arguments are those of `simulate`.
@@ -94,7 +96,7 @@ def prepare(
     trained = None if start is None else load_trained(start)
     circuit, protocol, seed = _completed(circuit, protocol, trained, seed)
     backend = launch.available(backend, say)
-    data = stimuli.load(protocol, circuit, seed)
+    data = stimuli.load(protocol, circuit, seed, data)
     circuit = circuit.sized(data.width, data.classes)
     course = Course(protocol.learning, data.size("train"), seed, data.streams > 0, data.carries)
     _refuse_unfit(circuit, protocol, course, data)

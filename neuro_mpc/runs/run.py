@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -32,6 +33,7 @@ def simulate(
     protocol: Protocol | ExperimentProtocol | NameOrPath,
     *,
     start: Source | None = None,
+    data: Any = None,
     seed: int | None = None,
     backend: str = "cpp",
     threads: int = 1,
@@ -53,6 +55,10 @@ def simulate(
     start : str, path, xarray.DataTree or Trained, optional
         The run to start from: its learned parameters, with a fresh optimiser, in place of initial ones. Without
         presentations to learn they are evaluated only.
+    data : xarray.Dataset, xarray.DataArray or dict of str to array, optional
+        Data of the source "arrays", in place of its file: channel → labelled array, or NumPy array with the axes
+        trial, step, unit …; step, unit … where the protocol cuts windows of a recording. Whole numbers are classes
+        (-1: none), floats values (NaN: nothing there).
     seed : int, optional
         Seed of every random number: the same seed, backend and threads give the same content of the file. None: that of
         `start`, which chose the trials it learned, else 0.
@@ -99,7 +105,7 @@ def simulate(
     >>> run["learning/free_energy"].sizes["presentation"]
     2
     """
-    options = {"start": start, "seed": seed, "backend": backend, "threads": threads}
+    options = {"start": start, "data": data, "seed": seed, "backend": backend, "threads": threads}
     with ExitStack() as stack:
         if out is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-"))
@@ -127,6 +133,7 @@ def check(
     protocol: Protocol | ExperimentProtocol | NameOrPath,
     *,
     start: Source | None = None,
+    data: Any = None,
     seed: int | None = None,
     backend: str = "cpp",
     threads: int = 1,
@@ -140,6 +147,8 @@ def check(
     protocol : Protocol, ExperimentProtocol, str or path
         As for `simulate`.
     start : str, path, xarray.DataTree or Trained, optional
+        As for `simulate`.
+    data : xarray.Dataset, xarray.DataArray or dict of str to array, optional
         As for `simulate`.
     seed : int, optional
         As for `simulate`.
@@ -167,7 +176,7 @@ def check(
     >>> nm.check("mpl", protocol, backend="numpy").presentations
     20
     """
-    run = prepare(circuit, protocol, start=start, seed=seed, backend=backend, threads=threads)
+    run = prepare(circuit, protocol, start=start, data=data, seed=seed, backend=backend, threads=threads)
     launch.require_usable(run.backend)
     return dataclasses.replace(run.estimate, task=task.as_text(run.data))
 

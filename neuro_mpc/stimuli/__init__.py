@@ -1,20 +1,24 @@
 """Where the trials of a protocol come from: one file a source, its table and its class, registered by its name.
 
-The tables, `ToyLanguage`, `Digits`, `Idx`, `Text` and those of other packages, are attributes of this module.
+The tables, `Arrays`, `Csv`, `Digits`, `Idx`, `ImageFolder`, `Text`, `ToyLanguage` and those of other packages, are attributes of this module.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.interface import SPLITS, Channel, Split, Stimuli, one_hot
 
 if TYPE_CHECKING:
+    from neuro_mpc.stimuli.arrays import Arrays  # noqa: F401
+    from neuro_mpc.stimuli.csv_file import Csv  # noqa: F401
     from neuro_mpc.stimuli.digits import Digits  # noqa: F401
     from neuro_mpc.stimuli.idx import Idx  # noqa: F401
+    from neuro_mpc.stimuli.image_folder import ImageFolder  # noqa: F401
     from neuro_mpc.stimuli.text import Text  # noqa: F401
     from neuro_mpc.stimuli.toy_language import ToyLanguage  # noqa: F401
 
@@ -40,6 +44,20 @@ def _tables() -> dict[str, type[StimulusTable]]:
     return {table.__name__: table for table in StimulusTable.forms()}
 
 
-def load(protocol: Protocol, circuit: Circuit, seed: int) -> Stimuli:
-    """The stimuli of a protocol for a circuit (sized or not); DescriptionError where they cannot be had."""
-    return SOURCES.get(protocol.stimulus.source)(protocol, circuit, seed)
+def load(protocol: Protocol, circuit: Circuit, seed: int, data: Any = None) -> Stimuli:
+    """The stimuli of a protocol for a circuit (sized or not); DescriptionError where they cannot be had.
+
+    data   arrays of Python that a source takes in place of those of a file
+    """
+    source = SOURCES.get(protocol.stimulus.source)
+    if data is None:
+        return source(protocol, circuit, seed)
+    if not source.takes_data:
+        raise DescriptionError(
+            "takes no data from Python",
+            source=protocol.name,
+            key="stimulus.source",
+            found=protocol.stimulus.source,
+            hint='stimulus.source = "arrays"',
+        )
+    return source(protocol, circuit, seed, data)

@@ -60,6 +60,15 @@ def find(
     return [paths[name] or downloaded[name] for name in names]
 
 
+def find_folder(name: str, data_dir: str | None, folder: str) -> Path:
+    """The path of a folder of data, in the places where `find` looks for files."""
+    folders = _folders(data_dir, folder)
+    found = next((path for each in folders if (path := each / Path(name).expanduser()).is_dir()), None)
+    if found is None:
+        raise _missing([name], {}, folders, "", None)
+    return found
+
+
 def downloads(folder: str) -> Path:
     """Where downloaded files of a data set are kept."""
     import pooch

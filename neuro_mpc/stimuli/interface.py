@@ -52,6 +52,7 @@ class Stimuli(ABC):
 
     table      of the protocol, with the name of the source
     generates  strings can be generated, letter by letter: of such a source every letter is a class and a unit
+    takes_data its argument `data` takes data of Python in place of a file
 
     width    units of the stimulus
     classes  units of the target
@@ -67,6 +68,7 @@ class Stimuli(ABC):
 
     table: ClassVar[type[StimulusTable]]
     generates: ClassVar[bool] = False
+    takes_data: ClassVar[bool] = False
 
     width: int
     classes: int

@@ -1,0 +1,140 @@
+"""Trials of a labelled data set, whatever it was read from: its variables are channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.stimuli.axes import Axes, axes_of
+from neuro_mpc.stimuli.cuts import Cutting, Shares
+from neuro_mpc.stimuli.interface import Channel, Split, Stimuli
+from neuro_mpc.stimuli.parting import OWN_SPLIT, Parting
+from neuro_mpc.stimuli.series import Series
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+WHOLE_TRIALS = Cutting()
+HELD_BYTES = 2**28
+"""Data up to this size are held in memory; batches of larger ones are read from their file."""
+
+
+class LabelledStimuli(Stimuli):
+    """The trials of a data set.
+
+    shares       what is held out, unless the variable `split` says it
+    cutting      of recordings
+    trial, step  names of the dimensions, "" for the usual ones
+    selected     the variables that are channels, () for all but `split`
+    source       of the data, for messages
+    unchanged    raises DescriptionError where the data are no longer what they were; called after every reading
+    """
+
+    def __init__(
+        self,
+        dataset: xr.Dataset,
+        protocol: Protocol,
+        seed: int,
+        *,
+        shares: Shares,
+        cutting: Cutting = WHOLE_TRIALS,
+        trial: str = "",
+        step: str = "",
+        selected: tuple[str, ...] = (),
+        split: str = OWN_SPLIT,
+        source: str,
+        unchanged: Callable[[], None] = lambda: None,
+    ):
+        variables = _variables(dataset, selected, split, source)
+        axes = axes_of(variables, trial, step, source)
+        self._series = {name: Series(name, variable, axes, source) for name, variable in variables.items()}
+        _refuse_uncut(axes, cutting, self._series, protocol, source)
+        self.steps, self.streams, self.carries = cutting.window or axes.steps, cutting.streams, cutting.carry
+        parting = Parting(shares, cutting, split, seed, source, protocol.test.split)
+        self._cuts = parting.cuts(dataset, axes)
+        held = sum(series.bytes for series in self._series.values()) <= HELD_BYTES
+        for name, series in self._series.items():
+            series.examine(held, _names(dataset, name, series))
+        unchanged()
+        self._unchanged: Callable[[], None] = (lambda: None) if held else unchanged
+
+    @property
+    def channels(self) -> dict[str, Channel]:
+        return {name: series.channel for name, series in self._series.items()}
+
+    def size(self, split: Split) -> int:
+        return len(self._cuts[split])
+
+    def given(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
+        recordings, starts = self._cuts[split][trials].T
+        shown = self._series[channel].shown(recordings, starts, self.steps)
+        self._unchanged()
+        return shown
+
+    def content(self, split: Split) -> Iterator[np.ndarray]:
+        """The cuts of a split, and the digests of all channels, every value of which was read already."""
+        yield self._cuts[split]
+        for name, series in self._series.items():
+            yield np.frombuffer(name.encode() + series.digest, np.uint8)
+
+
+def _variables(dataset: xr.Dataset, selected: tuple[str, ...], split: str, source: str) -> dict[str, xr.Variable]:
+    """channel → variable."""
+    known = list(map(str, dataset.variables))
+    for name in selected:
+        if name not in known:
+            raise DescriptionError(
+                "the data have no such variable",
+                source=source,
+                key="stimulus.channels",
+                found=name,
+                expected=", ".join(known),
+                hint=did_you_mean(name, known),
+            )
+    names = sorted(selected or (str(name) for name in dataset.data_vars if name != split))
+    if not names:
+        raise DescriptionError("the data have no variable that could be a channel", source=source, found=known)
+    return {name: dataset[name].variable for name in names}
+
+
+def _refuse_uncut(axes: Axes, cutting: Cutting, series: dict[str, Series], protocol: Protocol, source: str) -> None:
+    """DescriptionError where recordings and the way in which they are to be cut do not fit."""
+    place = {"source": protocol.name, "key": "stimulus.window"}
+    if not (axes.trial or cutting.window):
+        sizes = {name: size for each in series.values() for name, size in each.variable.sizes.items()}
+        raise DescriptionError(
+            f"{source} has no trials, and is not cut into any",
+            found=", ".join(f"{name} ({size:,})" for name, size in sizes.items()),
+            expected="a dimension of trials, or a window",
+            hint='stimulus.window = 50, the steps of a trial; or stimulus.trial = "…", the name of the dimension',
+            **place,
+        )
+    if cutting.window > axes.steps:
+        raise DescriptionError(
+            "is longer than a recording", found=cutting.window, expected=f"up to {axes.steps:,} steps", **place
+        )
+    if cutting.streams and axes.trials > 1:
+        raise DescriptionError(
+            f"{source} has several recordings, which make no streams",
+            source=protocol.name,
+            key="stimulus.streams",
+            found=f"{axes.trials:,} along {axes.trial!r}",
+            expected="one recording",
+            hint="stimulus.streams = false: windows",
+        )
+
+
+def _names(dataset: xr.Dataset, name: str, series: Series) -> tuple[str, ...]:
+    """Names of the classes (CF's flag_meanings), or of the units where their only dimension has some."""
+    variable = dataset[name].variable
+    if series.symbolic:
+        meanings = variable.attrs.get("flag_meanings", "")
+        return tuple(meanings.split()) if isinstance(meanings, str) else tuple(map(str, meanings))
+    units = series.axes.units(tuple(map(str, variable.dims)))
+    if len(units) != 1 or units[0] not in dataset.coords or dataset[units[0]].ndim != 1:
+        return ()
+    return tuple(map(str, dataset[units[0]].values.tolist()))

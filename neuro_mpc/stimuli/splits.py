@@ -1,0 +1,86 @@
+"""Which trials, or which stretches of a recording, are learned from, validated on and tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.randomness import generator
+from neuro_mpc.stimuli.interface import SPLITS, Split
+
+VALIDATION, TEST = 0.1, 0.2
+"""The shares of validation and test where neither the data nor the protocol give any."""
+MOST_NAMES = 64
+
+
+def shuffled(trials: int, validation: float, test: float, seed: int) -> np.ndarray:
+    """The number of the split of each trial, (trial,), by chance."""
+    order = generator(seed, "splits").permutation(trials)
+    return in_order(trials, validation, test)[np.argsort(order)]
+
+
+def in_order(steps: int, validation: float, test: float) -> np.ndarray:
+    """The number of the split of each step, (step,): first those that are learned from, last those of the test."""
+    ends = [steps - round(test * steps) - round(validation * steps), steps - round(test * steps)]
+    return np.searchsorted(ends, np.arange(steps), side="right")
+
+
+def named(values: np.ndarray, attributes: Mapping[str, Any], place: Mapping[str, str]) -> np.ndarray:
+    """The number of the split of each entry of a variable, which holds names or numbers with `flag_meanings`."""
+    names = values.astype(str) if values.dtype.kind in "USO" else _flagged(values, attributes, place)
+    found, numbers = np.unique(names, return_inverse=True)
+    if strange := [name for name in found.tolist() if name not in SPLITS]:
+        raise DescriptionError(
+            "names a split that is unknown",
+            found=strange[0],
+            expected=", ".join(SPLITS),
+            hint=did_you_mean(strange[0], SPLITS),
+            **place,
+        )
+    return np.array([SPLITS.index(name) for name in found.tolist()], int)[numbers.reshape(names.shape)]
+
+
+def stretches(split_of: np.ndarray, steps: int) -> dict[Split, np.ndarray]:
+    """split → its stretches (stretch, 3) of whole recordings, (recording,), or of the steps of one, (1, step)."""
+    if split_of.ndim == 1:
+        chosen: dict[Split, np.ndarray] = {
+            split: np.flatnonzero(split_of == number) for number, split in enumerate(SPLITS)
+        }
+        return {split: np.stack([rows, 0 * rows, 0 * rows + steps], axis=1) for split, rows in chosen.items()}
+    borders = np.flatnonzero(np.diff(split_of[0])) + 1
+    starts, ends = np.concatenate([[0], borders]), np.concatenate([borders, [steps]])
+    rows = np.stack([0 * starts, starts, ends], axis=1)
+    return {split: rows[split_of[0, starts] == number] for number, split in enumerate(SPLITS)}
+
+
+def _flagged(values: np.ndarray, attributes: Mapping[str, Any], place: Mapping[str, str]) -> np.ndarray:
+    """The names that CF gives to numbers (flag_values, flag_meanings)."""
+    meanings = np.array(str(attributes.get("flag_meanings", "")).split())
+    if values.dtype.kind not in "iu" or not len(meanings):
+        raise DescriptionError(
+            "does not say what its numbers mean",
+            found=f"{values.dtype} without flag_meanings" if values.dtype.kind in "iu" else str(values.dtype),
+            expected="texts, or whole numbers with the attribute flag_meanings",
+            hint='attrs["flag_meanings"] = "train validation test"',
+            **place,
+        )
+    flags = np.ravel(attributes.get("flag_values", np.arange(len(meanings))))
+    if len(flags) != len(meanings) or len(flags) > MOST_NAMES:
+        raise DescriptionError(
+            "has flag_values and flag_meanings of different lengths",
+            found=f"{len(flags)} and {len(meanings)}",
+            expected="a meaning for each value",
+            **place,
+        )
+    matches = values[..., None] == flags
+    if not matches.any(axis=-1).all():
+        raise DescriptionError(
+            "has numbers without a meaning",
+            found=values[~matches.any(axis=-1)].flat[0].item(),
+            expected=", ".join(map(str, flags.tolist())),
+            **place,
+        )
+    return meanings[matches.argmax(axis=-1)]

@@ -1,0 +1,166 @@
+"""A CSV file with a column of time, and a folder of images, need no code."""
+
+import gzip
+
+import numpy as np
+import pytest
+from matplotlib.image import imsave
+
+import neuro_mpc as nm
+from neuro_mpc import stimuli
+from neuro_mpc.stimuli import labelled
+from neuro_mpc.stimuli.interface import SPLITS
+
+ROWS = 100
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def loaded(source, **keys):
+    protocol = nm.Protocol(
+        name="own",
+        stimulus={"source": source, **keys},
+        target={"read": "every"},
+        learning={"rate": 0.1, "batch": 4, "epochs": 1},
+    )
+    return stimuli.load(protocol, nm.load_circuit("mpl"), 0)
+
+
+def table(**columns) -> dict[str, list]:
+    """The columns of a recording: time, two sensors with a gap, and a class by name."""
+    values = {
+        "time": [0.1 * row for row in range(ROWS)],
+        "left": [row / 2 for row in range(ROWS)],
+        "right": ["" if row == 3 else -row for row in range(ROWS)],
+        "state": ["run" if row % 20 < 10 else "rest" for row in range(ROWS)],
+    }
+    return {**values, **columns}
+
+
+def write(path, columns, delimiter=","):
+    rows = zip(*([name, *map(str, values)] for name, values in columns.items()))
+    path.write_text("\n".join(delimiter.join(row) for row in rows) + "\n", encoding="utf-8")
+    return path.name
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_columns_are_units_of_a_channel_or_classes(here, delimiter):
+    name = write(here / "recording.csv", table(), delimiter)
+    source = loaded("csv", file=name, time="time", classes=["state"], window=10)
+    values, state = source.channels["values"], source.channels["state"]
+    assert (values.names, values.missing) == (("left", "right"), True)
+    assert (state.names, state.width, state.missing) == (("rest", "run"), 2, False)
+    shown = source.given("train", np.array([1, 0]), "values")
+    np.testing.assert_array_equal(shown[:, 0, 0], np.arange(10, 20) / 2)
+    np.testing.assert_array_equal(shown[2:5, 1, 1], [-2, np.nan, -4])
+    np.testing.assert_array_equal(source.given("train", np.array([1, 0]), "state"), [[0, 1]] * 10)
+
+
+def test_channels_name_their_columns_and_a_column_may_name_the_split(here):
+    split = ["train"] * 60 + ["test"] * 40
+    name = write(here / "recording.csv", table(split=split, code=[row % 3 - 1 for row in range(ROWS)]))
+    (here / "recording.csv.gz").write_bytes(gzip.compress((here / name).read_bytes()))
+    keys = {"channels": {"sensor": ["right"], "out": ["left"]}, "classes": ["code"], "window": 20, "stride": 1}
+    source = loaded("csv", file="recording.csv.gz", **keys)
+    assert {name: each.width for name, each in source.channels.items()} == {"sensor": 1, "out": 1, "code": 2}
+    assert [source.size(split) for split in SPLITS] == [41, 0, 21]
+    assert source.channels["code"].missing
+
+
+@pytest.mark.parametrize(
+    ("columns", "keys", "problem"),
+    [
+        ({}, {"time": "tiem"}, "stimulus.time: the file has no such column.*did you mean 'time'"),
+        ({}, {"channels": {"x": ["lef"]}}, "stimulus.channels.x: the file has no such column.*did you mean 'left'"),
+        ({}, {"classes": []}, r"row 2: state: is no number.*found: 'run'.*stimulus.classes"),
+        (
+            {"time": [0.1 * row for row in range(99)] + [99.0]},
+            {"time": "time"},
+            "row 101: time: is not evenly.*99 after",
+        ),
+        ({"time": [1, 0] * 50}, {"time": "time"}, "row 3: time: is not evenly.*0 after 1"),
+        ({"time": [""] * 100}, {"time": "time"}, "time: is not evenly spaced"),
+        ({"left": ["inf"] * 100}, {}, "values: has an infinite value"),
+        ({"": [1] * 100}, {}, "row 1: has columns without a name"),
+        ({"left": ["1,5"] * 100}, {}, "row 2: has another number of fields"),
+        ({"state": [2**70] * 100}, {}, "state: has classes out of range"),
+        ({}, {"window": 0}, "stimulus.window.*has no trials"),
+    ],
+)
+def test_wrong_tables_are_refused_by_place(here, columns, keys, problem):
+    name = write(here / "recording.csv", table(**columns))
+    with pytest.raises(nm.DescriptionError, match=f"(?s){problem}"):
+        loaded("csv", file=name, **{"window": 10, "classes": ["state"], **keys})
+
+
+def images(folder, number=5, size=(4, 6), parts=("",), seed=0):
+    """PNG files of two classes, grey ones and ones with colours; their pixels by name."""
+    rng, pixels = np.random.default_rng(seed), {}
+    for part in parts:
+        for label in ("cat", "dog"):
+            (folder / part / label).mkdir(parents=True)
+            for index in range(number):
+                path = folder / part / label / f"{index}.png"
+                pixels[path.name, label] = rng.integers(256, size=(*size, 3), dtype=np.uint8)
+                imsave(path, pixels[path.name, label])
+    return pixels
+
+
+@pytest.mark.parametrize("held", [2**28, 0])
+def test_images_are_trials_and_their_folders_classes(here, monkeypatch, held):
+    monkeypatch.setattr(labelled, "HELD_BYTES", held)
+    pixels = images(here / "pets", parts=("train", "test"))
+    source = loaded("image-folder", folder="pets", colour="rgb", pixels_per_step=6)
+    assert source.channels["label"].names == ("cat", "dog")
+    assert ([source.size(split) for split in SPLITS], source.steps) == ([10, 0, 10], 4)
+    shown = source.given("test", np.array([7]), "image")
+    np.testing.assert_allclose(shown[:, 0], pixels["2.png", "dog"].reshape(4, 18) / 255, atol=1e-6)
+    assert source.given("test", np.array([7]), "label").tolist() == [[1]] * 4
+    grey = loaded("image-folder", folder="pets")
+    assert (grey.steps, grey.channels["image"].width) == (1, 24)
+    expected = pixels["2.png", "dog"].reshape(-1, 3) @ [0.299, 0.587, 0.114] / 255
+    np.testing.assert_allclose(grey.given("test", np.array([7]), "image")[0, 0], expected, atol=1e-6)
+
+
+def test_images_without_folders_of_splits_are_parted_by_chance(here):
+    images(here / "pets")
+    source = loaded("image-folder", folder="pets", validation=0.2, test=0.3)
+    assert [source.size(split) for split in SPLITS] == [5, 2, 3]
+
+
+def other_size(folder):
+    imsave(folder / "cat" / "9.png", np.zeros((3, 3, 3)))
+
+
+def no_image(folder):
+    (folder / "cat" / "9.png").write_bytes(b"GIF89a" + bytes(100))
+
+
+def damaged(folder):
+    path = folder / "cat" / "1.png"
+    path.write_bytes(path.read_bytes()[:40])
+
+
+def without_images(folder):
+    for path in folder.rglob("*.png"):
+        path.rename(path.with_suffix(".jpg"))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (other_size, "9.png: has another size than other images.*3 × 3.*4 × 6"),
+        (no_image, "9.png: is no PNG image"),
+        (damaged, "1.png: cannot be read"),
+        (without_images, "pets: has no images.*cat, dog.*a folder for each class"),
+    ],
+)
+def test_wrong_images_are_refused_by_name(here, change, problem):
+    images(here / "pets")
+    change(here / "pets")
+    with pytest.raises(nm.DescriptionError, match=f"(?s){problem}"):
+        loaded("image-folder", folder="pets")
