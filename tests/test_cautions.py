@@ -1,5 +1,6 @@
 """What the results of a run are to be read with caution for is told, and kept in its file."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -172,3 +173,16 @@ class TestSelection:
         with pytest.warns(UserWarning, match='selects on the split "test"') as told:
             nm.sweep(*described, {}, [0, 1], out=tmp_path, backend="numpy", dry_run=True)
         assert len(told) == 1
+
+
+def test_a_run_tells_that_the_data_are_not_those_of_the_run_it_starts_from():
+    trained = nm.load_trained(nm.simulate(circuit(), protocol(), backend="numpy"))
+    same = {"learning.presentations": 0}
+    with warnings.catch_warnings(record=True) as told:
+        nm.simulate(None, protocol(**same), start=trained, backend="numpy")
+        nm.simulate(None, protocol(**same), start=trained, seed=1, backend="numpy")  # which chooses other trials
+    assert not [each for each in told if "data" in str(each.message)]
+    other = dataclasses.replace(trained, data_sha256="0" * 64)
+    with pytest.warns(UserWarning, match="the data are not those that a run in memory learned from"):
+        run = nm.simulate(None, protocol(**same), start=other, backend="numpy")
+    assert "have changed since" in run.attrs["warning"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -183,6 +184,19 @@ def test_splits_by_chance_are_those_of_the_seed():
     assert_equal(loaded(data, seed=3), loaded(data, seed=3))
     one, other = (next(loaded(data, seed=seed).content("test")) for seed in (3, 4))
     assert one.tolist() != other.tolist()
+
+
+def test_memory_does_not_grow_with_the_file(monkeypatch):
+    monkeypatch.setattr(labelled, "HELD_BYTES", 0)
+    monkeypatch.setattr(series, "BLOCK", 2**16)
+    np.savez("large.npz", x=np.ones((400, 50, 200), np.float32))
+    loaded(file="large.npz")  # imports what it takes
+    tracemalloc.start()
+    source = loaded(file="large.npz")
+    source.given("train", np.arange(20), "x")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4e6 < os.path.getsize("large.npz") / 3
 
 
 def test_other_values_have_another_content():

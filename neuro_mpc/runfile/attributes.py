@@ -50,7 +50,7 @@ WHOLE_NUMBER, WHOLE_NUMBERS = Kind("a whole number", _is_whole_number), Kind("wh
 KINDS = {
     **dict.fromkeys(("seed", "complete", "start_presentation", "onset"), WHOLE_NUMBER),
     **dict.fromkeys(("chance", "chance_loss", "noise", "mean_weights"), NUMBER),
-    **dict.fromkeys(("circuit", "protocol", "start_run", "warning", "kind", "counted", "of"), TEXT),
+    **dict.fromkeys(("circuit", "protocol", "start_run", "warning", "kind", "counted", "of", "data_sha256"), TEXT),
     **dict.fromkeys(("symbols", "flag_meanings"), TEXT),
     "transitions": WHOLE_NUMBERS,
 }

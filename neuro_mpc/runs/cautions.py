@@ -7,6 +7,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.rules.slab import contradiction
 from neuro_mpc.simulation.initial import Parameters
 from neuro_mpc.simulation.sampling import contradicted_share
+from neuro_mpc.simulation.trained import Trained
 
 
 def of_selection(protocol: Protocol, presentations: int) -> list[str]:
@@ -18,6 +19,17 @@ def of_selection(protocol: Protocol, presentations: int) -> list[str]:
     return [
         f'{selection} selects on the split "test", which is evaluated afterwards: its results are too good '
         '(test.split = "validation" keeps the two apart)'
+    ]
+
+
+def of_data(trained: Trained | None, protocol: Protocol, seed: int, data_sha256: str) -> list[str]:
+    """For a run on the task of the one that it starts from, whose data are no longer the same."""
+    same_task = trained is not None and (trained.protocol.stimulus, trained.seed) == (protocol.stimulus, seed)
+    if trained is None or not same_task or trained.data_sha256 in ("", data_sha256):
+        return []
+    return [
+        f"the data are not those that {trained.name} learned from, by the same [stimulus] and seed: their values, or "
+        "which trials are held out, have changed since (data_sha256)"
     ]
 
 

@@ -20,7 +20,7 @@ from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.experiments import refuse_unsuitable
 from neuro_mpc.network import launch
 from neuro_mpc.network.plan import Plan, options_of
-from neuro_mpc.runs import provenance
+from neuro_mpc.runs import cautions, provenance
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.simulation import arguments, initial
 from neuro_mpc.simulation.schedule import Course
@@ -73,6 +73,12 @@ class Preparation:
             data=self.data,
         )
         return texts | (self.trained.attributes() if self.trained else {})
+
+    @cached_property
+    def cautions(self) -> list[str]:
+        """Reasons to read the results with caution that are known before it starts."""
+        of_data = cautions.of_data(self.trained, self.protocol, self.seed, self.provenance["data_sha256"])
+        return [*self.estimate.warnings, *of_data]
 
 
 def prepare(

@@ -193,7 +193,7 @@ def _write(run: Preparation, destination: Destination, progress: SilentProgress)
     with writing(destination.path, progress.stage):
         if destination.is_complete(run.provenance, progress.stage):
             return
-        for text in run.estimate.warnings:
+        for text in run.cautions:
             progress.warning(text)
         saved = destination.latest(run.provenance, progress.stage)
         with ExitStack() as stack:

@@ -31,7 +31,7 @@ class Training:
     ):
         protocol, course = run.protocol, run.course
         self.presenter, self.protocol, self.course = presenter, protocol, course
-        self.data, self.progress, self.checkpoints = run.data, progress, checkpoints
+        self.data, self.progress, self.checkpoints, self.cautions = run.data, progress, checkpoints, run.cautions
         self.selection = Selection(protocol)
         self.monitor = DivergenceMonitor(presenter, protocol.learning.backoff > 0)
         self.backoff = Backoff(protocol.learning.backoff, record)
@@ -145,7 +145,7 @@ class Training:
     def _warn(self) -> None:
         """Records reasons to read the results with caution; they are repeated at the end of the run."""
         for text in (
-            *cautions.of_selection(self.protocol, self.course.total),
+            *self.cautions,
             *cautions.of_spikes(self.presenter.plan.circuit, self.presenter.parameters()),
         ):
             self.record.warned(text)

@@ -54,6 +54,8 @@ class Trained:
         Projection → parameter → values, float64 (n_post, n_pre).
     changed : str, optional
         What was changed since, as `with_parameters` was told; "": nothing.
+    data_sha256 : str, optional
+        SHA-256 of the data of the run; "": a run of 0.1, which has none.
 
     Examples
     --------
@@ -72,6 +74,7 @@ class Trained:
     presentations: tuple[int, ...]
     parameters: Parameters
     changed: str = ""
+    data_sha256: str = ""
 
     @cached_property
     def sha256(self) -> str:
@@ -281,7 +284,17 @@ def _read(
         projection: _parameters(run, circuit, projection, snapshot, name) for projection in circuit.projection
     }
     initial.refuse_impossible(circuit, parameters)
-    return Trained(source, name, circuit, protocol, attribute(run, "seed", 0), snapshot, snapshots, parameters)
+    return Trained(
+        source=source,
+        name=name,
+        circuit=circuit,
+        protocol=protocol,
+        seed=attribute(run, "seed", 0),
+        presentation=snapshot,
+        presentations=snapshots,
+        parameters=parameters,
+        data_sha256=attribute(run, "data_sha256", ""),
+    )
 
 
 def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
