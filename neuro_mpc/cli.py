@@ -211,6 +211,24 @@ def show(
         typer.echo((as_latex if latex else as_text)(nm.load_circuit(circuit)))
 
 
+@app.command()
+def draw(
+    circuit: CircuitName,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A .png, .svg or .pdf file; by default CIRCUIT.png.")
+    ] = None,
+    font: Annotated[str | None, typer.Option(metavar="FAMILY", help="The font to prefer.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Draw a circuit and print the path of the drawing."""
+    with _errors_reported(), _warnings_reported():
+        from neuro_mpc.descriptions.loading import parse_settings
+        from neuro_mpc.plots.circuit import save
+
+        described = nm.load_circuit(circuit, parse_settings(settings or [])[0])
+        typer.echo(save(described, out or Path(f"{Path(circuit).stem}.png"), font))
+
+
 @app.command(name="list")
 def list_shipped() -> None:
     """List circuits and protocols that come with the package, and the installed stimulus sources and experiments."""

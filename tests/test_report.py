@@ -81,7 +81,7 @@ def test_what_scrolls_says_so_on_narrow_screens(page):
 
 def test_the_links_lead_to_sections(page):
     places = [each[1:] for each in Page(page).addresses if each.startswith("#")]
-    assert len(places) == 8
+    assert len(places) == 9
     assert all(f'id="{place}"' in page for place in places)
 
 

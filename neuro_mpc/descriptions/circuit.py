@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
-from typing import Any, Self
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationInfo, model_validator
 
@@ -15,6 +16,9 @@ from neuro_mpc.descriptions.latex import problem_of
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import parse_toml
 from neuro_mpc.errors import DescriptionError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Circuit(Table):
@@ -74,6 +78,37 @@ class Circuit(Table):
         if problems := problems_of(self):
             raise DescriptionError.collect(problems, source)
         return self
+
+    def draw(self, ax: Axes | None = None, *, names: bool = True) -> Axes:
+        """Draw the circuit with matplotlib: populations in layers, projections as arrows.
+
+        The colour of an arrow is its synapse type; broken arrows have a delay, and inhibitory synapses end in a bar.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; None: a new figure of the size that the drawing needs.
+        names : bool, default: True
+            Whether projections are named.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes, in millimetres; ``circuit.draw().figure.savefig("circuit.pdf")`` saves them.
+
+        Raises
+        ------
+        DescriptionError
+            More than 100 populations or projections are too many for a drawing.
+
+        Examples
+        --------
+        >>> import neuro_mpc as nm
+        >>> axes = nm.load_circuit("mpl").draw()
+        >>> axes.figure.savefig("circuit.svg")
+        """
+        # What draws stands above the descriptions, and is imported by those alone who draw.
+        return import_module("neuro_mpc.plots.circuit").draw(self, ax, names)
 
     @property
     def stimulus(self) -> str:

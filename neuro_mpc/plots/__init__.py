@@ -9,16 +9,15 @@ from pathlib import Path
 import xarray as xr
 from matplotlib.figure import Figure
 
-from neuro_mpc import files
 from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.plots import style
 from neuro_mpc.plots.figures import FIGURES, OF_SEVERAL, discover
+from neuro_mpc.plots.saving import SUFFIXES, refuse_missing_folder, refuse_other_formats, written
 from neuro_mpc.runfile import access
 
 __all__ = ["FIGURES", "SUFFIXES", "plot_run"]
 
 discover(__name__, __path__)
-SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def plot_run(
@@ -100,7 +99,7 @@ def _all_drawn(run: xr.DataTree, target: Callable[[str], Path]) -> list[Path]:
 def _drawn(run: xr.DataTree | Sequence[xr.DataTree], name: str, path: Path) -> list[Path]:
     """The files of a figure; FigureError where what the run holds makes it stumble."""
     try:
-        return [_save(page, file) for page, file in _numbered(FIGURES[name](run), path)]
+        return [written(page, file) for page, file in _numbered(FIGURES[name](run), path)]
     except RunFileError:
         raise
     except Exception as problem:
@@ -125,13 +124,10 @@ def _target(run: xr.DataTree, figure: str | None, out: str | Path | None) -> Cal
     source = Path(run.encoding.get("source", "run.nc"))
     path = source.parent if out is None else Path(out)
     folder = path if path.is_dir() or not path.suffix else path.parent
-    if not folder.is_dir():
-        raise RunFileError(f"the folder {folder} does not exist", hint=f"mkdir -p {folder}")
+    refuse_missing_folder(folder)
     if folder == path:
         return lambda name: path / f"{_stem(source)}-{name}.png"
-    if path.suffix.lower() not in SUFFIXES:
-        hint = f"one of {', '.join(SUFFIXES)}"
-        raise RunFileError(f"{path}: figures cannot be written as {path.suffix}", hint=hint)
+    refuse_other_formats(path)
     return lambda name: path if figure else path.with_stem(f"{path.stem}-{name}")
 
 
@@ -143,14 +139,3 @@ def _numbered(pages: list[Figure], path: Path) -> list[tuple[Figure, Path]]:
     if len(pages) == 1:
         return [(pages[0], path)]
     return [(page, path.with_stem(f"{path.stem}-{number}")) for number, page in enumerate(pages, start=1)]
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    # Without its date, the same figure is the same file.
-    date = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix.lower(), {})
-    try:
-        with files.replacement(path) as new:
-            figure.savefig(new, format=path.suffix.lower().removeprefix("."), metadata=date)
-    except OSError as problem:
-        raise RunFileError(f"{path} cannot be written: {problem}", hint="another path") from problem
-    return path

@@ -95,12 +95,12 @@ ONE_AT_A_TIME = threading.RLock()  # matplotlib's settings are those of the proc
 
 
 @contextmanager
-def applied(*runs: xr.DataTree, font: str | None = None) -> Iterator[None]:
+def applied(*runs: xr.DataTree, font: str | None = None, text: str = "") -> Iterator[None]:
     """Within, figures are drawn and saved in this style, whatever the user has set; other threads wait.
 
-    runs: whose characters the fonts must have; font: a family that comes first.
+    runs, text: whose characters the fonts must have; font: a family that comes first.
     """
-    characters = set().union(*map(fonts.characters_of, runs))
+    characters = set(text).union(*map(fonts.characters_of, runs))
     families = fonts.families(characters, font)
     with ONE_AT_A_TIME, matplotlib.rc_context(), warnings.catch_warnings(), fonts.without_weight_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # one warning of ours names all of them

@@ -15,12 +15,14 @@ from neuro_mpc.plots import FIGURES, style
 
 EXPERIMENT = "Experiment"
 CHAPTERS = {
+    "Circuit": ("circuit",),
     "Learning": ("learning",),
     "Generated sequences": ("sequences",),
     "Synapses": ("synapses", "variability", "asymmetry"),
     "Neural traces": ("traces", "profiles", "inference", "populations", "selectivity", "surprise"),
 }
 TITLES = {
+    "circuit": "Populations and projections",
     "learning": "Learning curves",
     "sequences": "Sequences before and after training",
     "synapses": "Parameters of the synapses",
