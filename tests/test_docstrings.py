@@ -15,7 +15,7 @@ from neuro_mpc.runfile.record import RunFile
 LEFT_OUT = {"ES01", "SA01", "GL01", "GL02", "SS06", "YD01"}
 NAMES = [f"neuro_mpc.{name}" for name in nm.__all__ if name != "__version__"]
 NAMES += [f"neuro_mpc.analysis.{name}" for name in nm.analysis.__all__]
-NAMES += [f"neuro_mpc.stimuli.{name}" for name in ("Digits", "Idx", "Text", "ToyLanguage")]
+NAMES += [f"neuro_mpc.stimuli.{table.__name__}" for table in nm.stimuli.StimulusTable.forms()]
 CLASSES = ["Circuit", "Protocol", "Trained", "DescriptionError"]
 
 

@@ -35,6 +35,12 @@ class Arrays(Cuts):
     step      the dimension of steps; "": "step" or "time"
     split     the variable that says which trials are held out, or which steps of a recording: names of splits, or
               numbers with flag_meanings
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.stimuli.Arrays(file="recording.nc", channels=["eeg", "choice"]).split
+    'split'
     """
 
     source: Literal["arrays"] = "arrays"

@@ -42,6 +42,12 @@ class Csv(Cuts):
               other meaning make up the channel "values"
     classes   columns of classes, as texts or numbers from 0 on: each is a channel
     split     the column that names the split of each sample, if there is one
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.stimuli.Csv(file="behaviour.csv", channels={"wheel": ["speed", "angle"]}, classes=["choice"]).time
+    ''
     """
 
     source: Literal["csv"] = "csv"

@@ -38,6 +38,12 @@ class ImageFolder(Shares):
     folder           the folder
     pixels_per_step  pixels shown together, in reading order; 0: all
     colour           "grey": a value from 0 to 1 for each pixel; "rgb": three
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.stimuli.ImageFolder(folder="flowers", colour="rgb").pixels_per_step
+    0
     """
 
     source: Literal["image-folder"] = "image-folder"
