@@ -12,9 +12,10 @@ from pydantic import ValidationInfo, model_validator
 from neuro_mpc.descriptions import graph, shipped
 from neuro_mpc.descriptions.circuit_checks import problems_of
 from neuro_mpc.descriptions.circuit_tables import Population, Projection, SynapseType
+from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
 from neuro_mpc.descriptions.latex import problem_of
 from neuro_mpc.descriptions.tables import Table
-from neuro_mpc.descriptions.toml_text import parse_toml
+from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
 from neuro_mpc.errors import DescriptionError
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ class Circuit(Table):
         return Circuit.from_tables(tables, self.name)
 
     def shape(self, projection: str) -> tuple[int, int]:
-        """The shape of the weights of a projection.
+        """The shape of the arrays of a projection's synapses.
 
         Parameters
         ----------
@@ -265,7 +266,7 @@ class Circuit(Table):
         Returns
         -------
         tuple of int
-            (n_post, n_pre).
+            (n_post, n_pre); (n_post, 1) one-to-one, where each unit has a single synapse.
 
         Raises
         ------
@@ -273,10 +274,11 @@ class Circuit(Table):
             A size is not known yet.
         """
         table = self.projection[projection]
-        return self.size_of(table.target), self.size_of(table.source)
+        post, pre = self.size_of(table.target), self.size_of(table.source)
+        return (post, 1) if table.connect == "one-to-one" else (post, pre)
 
-    def fan_in(self, projection: str) -> int:
-        """The number n of presynaptic units of a projection.
+    def fan_in(self, projection: str) -> float:
+        """The number n of synapses that a unit has of a projection.
 
         Parameters
         ----------
@@ -285,15 +287,21 @@ class Circuit(Table):
 
         Returns
         -------
-        int
-            The fan-in n of each postsynaptic unit.
+        int or float
+            The fan-in n: the number of senders, 1 one-to-one; where some pairs only are connected, the mean over
+            postsynaptic units (of random ones the expected one), and at least 1.
 
         Raises
         ------
         DescriptionError
             The size is not known yet.
         """
-        return self.size_of(self.projection[projection].source)
+        table = self.projection[projection]
+        _, senders = self.shape(projection)
+        if not isinstance(table.connect, Connect):
+            return senders
+        post, pre = (grid_of(self.population[end]) for end in (table.target, table.source))
+        return max(1.0, share_of(table.connect, post, pre) * senders)
 
     def size_of(self, population: str) -> int:
         """The number of units of a population.
@@ -340,9 +348,20 @@ def _synapse_name(projection: object) -> object:
     return projection.get("synapse") if isinstance(projection, Mapping) else getattr(projection, "synapse", None)
 
 
+def circuit_for_run(circuit: Circuit) -> str:
+    """The TOML of a circuit for a run file, in which a mask is a variable: the text has its checksum."""
+    tables = circuit.tables()
+    for name, projection in circuit.projection.items():
+        if isinstance(projection.connect, Connect):
+            tables["projection"][name]["connect"] = projection.connect.brief().tables()
+    return to_toml(tables)
+
+
 def circuit_of_run(text: str, source: str = "") -> Circuit:
-    """The circuit in a run file, perhaps an old or a stranger's: symbols that are refused today are dropped."""
+    """The circuit in a run file, perhaps an old or a stranger's: symbols that are refused today are dropped, and no
+    file of a mask is opened."""
     tables = parse_toml(text, source)
+    _refuse_files(tables, source)
     synapses = tables.get("synapse")
     for synapse in synapses.values() if isinstance(synapses, dict) else ():
         parameters = synapse.get("parameter") if isinstance(synapse, dict) else None
@@ -350,3 +369,13 @@ def circuit_of_run(text: str, source: str = "") -> Circuit:
             if isinstance(parameter, dict) and problem_of(str(parameter.get("symbol", ""))):
                 parameter.pop("symbol", None)
     return Circuit.from_tables(tables, source)
+
+
+def _refuse_files(tables: Mapping[str, Any], source: str) -> None:
+    projections = tables.get("projection")
+    for name, projection in projections.items() if isinstance(projections, dict) else ():
+        connect = projection.get("connect") if isinstance(projection, dict) else None
+        if isinstance(connect, dict) and isinstance(connect.get("mask"), str):
+            raise DescriptionError(
+                "names a file", source=source, key=f"projection.{name}.connect.mask", expected="no file in a run file"
+            )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from neuro_mpc.descriptions import graph, latex, shipped
+from neuro_mpc.descriptions.connections import connection_problems
 from neuro_mpc.descriptions.circuit_tables import NAME, Parameter, Projection, SynapseType, is_parameter_name
 from neuro_mpc.descriptions.expressions import SIZES, derivative, parse
 from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
@@ -27,7 +28,7 @@ def problems_of(circuit: Circuit) -> list[DescriptionError]:
         *_activations(circuit),
         *_synapses(circuit),
     ]
-    return problems or [*_initial_values(circuit), *_graph(circuit)]
+    return problems or [*_initial_values(circuit), *connection_problems(circuit), *_graph(circuit)]
 
 
 def _names(circuit: Circuit) -> Iterator[DescriptionError]:

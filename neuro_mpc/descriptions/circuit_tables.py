@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from neuro_mpc.descriptions.tables import Formula, Table, problem
+from neuro_mpc.descriptions.connections import Connection
+from neuro_mpc.descriptions.tables import Formula, Listed, Table, problem
 
 LARGEST = 1_000_000
 KEYS = {"source": "from", "target": "to"}  # in TOML; in Python, these are words of the language, or say too little
@@ -21,6 +23,7 @@ class Population(Table):
 
     role        what clamps the units: the "stimulus", nothing ("free"), or the "target"
     size        number of units; for clamped populations it comes from the protocol
+    shape       their line, grid or volume, such as [16, 16], in place of size
     activation  expression f in the belief ``r``; free populations only, by default the identity ``r``
     readout     "softmax" (cross-entropy, the default) or "gaussian" (linear, squared error); target only
 
@@ -35,6 +38,7 @@ class Population(Table):
 
     role: Literal["stimulus", "free", "target"] = "free"
     size: Size | None = None
+    shape: Listed[Size] = ()
     activation: str | None = None
     readout: Literal["softmax", "gaussian"] | None = None
 
@@ -43,6 +47,7 @@ class Population(Table):
     def _defaults_of_the_role(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
+        data = {**data, "size": _units_of(data.get("shape"))} if data.get("size") is None else data
         by_role = {"free": ("activation", "r"), "target": ("readout", "softmax")}
         name, default = by_role.get(str(data.get("role", "free")), ("size", None))
         return {**data, name: default} if data.get(name) is None and default else data
@@ -51,11 +56,22 @@ class Population(Table):
     def _fits_the_role(self) -> Self:
         if self.role == "free" and self.size is None:
             raise problem("a free population needs a size", expected="size = number of units")
+        if self.shape and math.prod(self.shape) != self.size:
+            raise problem(
+                f"size = {self.size} is not the number of units of shape = {list(self.shape)}", hint="leave size out"
+            )
         if self.role != "free" and self.activation is not None:
             raise problem(f"a {self.role} population has no activation", hint="remove activation")
         if self.role != "target" and self.readout is not None:
             raise problem(f"a {self.role} population has no readout", hint='role = "target", or remove readout')
         return self
+
+
+def _units_of(shape: Any) -> int | None:
+    """The number of units of a shape; None where it is none, which is refused later."""
+    if isinstance(shape, (list, tuple)) and shape and all(isinstance(each, int) for each in shape):
+        return math.prod(shape)
+    return None
 
 
 class Parameter(Table):
@@ -119,12 +135,16 @@ class SynapseType(Table):
 
 
 class Projection(Table):
-    """All-to-all synapses of one type from one population to another, with a delay in sequence steps.
+    """Synapses of one type from one population to another, with a delay in sequence steps.
 
     from     population that sends
     to       population that receives
     delay    steps by which the input is late; 0: the same step
     synapse  name of a synapse type, in this file or shipped
+    connect  the pairs of units that have a synapse: "all"; "one-to-one", each unit from the one of the same number;
+             or a table of `random`, `local` or `mask`. A synapse that is not there is no zero: it takes no part in
+             anything. n, the fan-in, is the number of synapses of a unit: 1 one-to-one; with a table, their mean over
+             units (of random ones the expected one), and at least 1
     initial  parameter → initial value, which overrides that of the synapse type
 
     Examples
@@ -138,6 +158,7 @@ class Projection(Table):
     to = "hidden"
     delay = 1
     synapse = "spike-and-slab"
+    connect = "all"
     <BLANKLINE>
     [initial]
     m = "n*identity()"
@@ -150,6 +171,7 @@ class Projection(Table):
     target: str
     delay: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     synapse: str
+    connect: Connection = "all"
     initial: dict[str, Formula] = {}
 
 

@@ -251,11 +251,26 @@ def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
 
 
 def _beside(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
-    """The tables with the folder of data that they name relative to their file as a whole path."""
+    """The tables with the data and the masks that they name relative to their file as whole paths."""
+    folder = path.absolute().parent
+    return _masks_beside(folder, _data_beside(folder, tables))
+
+
+def _masks_beside(folder: Path, tables: dict[str, Any]) -> dict[str, Any]:
+    projections = tables.get("projection")
+    for projection in projections.values() if isinstance(projections, dict) else ():
+        connect = projection.get("connect") if isinstance(projection, dict) else None
+        mask = connect.get("mask") if isinstance(connect, dict) else None
+        if isinstance(mask, str) and not mask.startswith("~"):
+            connect["mask"] = os.path.normpath(folder / mask)
+    return tables
+
+
+def _data_beside(folder: Path, tables: dict[str, Any]) -> dict[str, Any]:
     data_dir = tables.get("data_dir")
     if not isinstance(data_dir, str) or not data_dir or data_dir.startswith("~"):
         return tables
-    folder = path.absolute().parent / data_dir
+    folder = folder / data_dir
     # Before, such a folder was relative to the current one.
     elsewhere = not folder.is_dir() and Path(data_dir).is_dir()
     return tables if elsewhere else {**tables, "data_dir": os.path.normpath(folder)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
@@ -61,6 +61,8 @@ def _set(model: type[Table], tables: dict[str, Any], key: str, value: object) ->
         path = f"{prefix(model)}.{'.'.join(parents[: depth + 1])}"
         _require(schema, table, part, path, may_be_new=False)
         annotation, schema = _within(schema, part, table.get(part))
+        if _is_word(annotation, table.get(part)):
+            table[part] = {}
         table = table.setdefault(part, {})
         if schema is None and isinstance(table, dict):
             _refuse_unknown_form(annotation, table, path)
@@ -107,6 +109,11 @@ def _refuse_unknown_form(annotation: Any, table: Mapping[str, Any], path: str) -
         except DescriptionError as error:
             error.source, error.key = "--set", f"{path}.{kinds.tag}"
             raise
+
+
+def _is_word(annotation: Any, value: object) -> bool:
+    """Whether a value is a word in whose place a field takes a table, such as "all"."""
+    return any(value in get_args(option) for option in get_args(annotation) if get_origin(option) is Literal)
 
 
 def _within(schema: Any, part: str, value: object) -> tuple[Any, Any]:

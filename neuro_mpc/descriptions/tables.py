@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, reduce
 from operator import or_
+from types import UnionType
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -16,6 +17,7 @@ from typing import (
     Self,
     TypeGuard,
     TypeVar,
+    Union,
     dataclass_transform,
     get_args,
     get_origin,
@@ -372,11 +374,17 @@ def _located(model: Any, location: tuple[int | str, ...]) -> tuple[list[str], li
         if part in options:
             schema = options[part]
             continue
-        table = schema if isinstance(schema, type) and issubclass(schema, Table) else None
+        table = _table_in(schema)
         known = list(fields(table)) if table else []
         keys.append(_alias(table, part) if table else part)
         schema = fields(table).get(keys[-1]) if table else (get_args(schema) or (None,))[-1]
     return keys, known
+
+
+def _table_in(annotation: Any) -> type[Table] | None:
+    """The table that a field takes, perhaps besides words."""
+    options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return next((each for each in options if isinstance(each, type) and issubclass(each, Table)), None)
 
 
 def _alias(table: type[Table], name: str) -> str:

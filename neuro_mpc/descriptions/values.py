@@ -21,6 +21,8 @@ def plain(value: object) -> object:
         return tuple(plain(entry) for entry in value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if set(getattr(value, "dims", ())) == {"post", "pre"}:  # a labelled mask, whichever dimension comes first
+        value = value.transpose("post", "pre")  # pyright: ignore[reportAttributeAccessIssue]
     for conversion in ("to_numpy", "tolist"):  # xarray and pandas; NumPy
         if callable(convert := getattr(value, conversion, None)):
             value = convert()
