@@ -56,7 +56,7 @@ def projections(run: xr.DataTree) -> list[str]:
     ['input', 'output', 'recurrent']
     """
     group = access.group(run, "synapses")
-    names = [] if group is None else [name for name, node in group.children.items() if node.sizes["snapshot"]]
+    names = [] if group is None else [name for name, node in group.children.items() if node.sizes.get("snapshot")]
     if not names:
         raise access.lacking(run, "snapshot of the synapses", SETTING)
     return names

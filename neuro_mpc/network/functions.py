@@ -33,6 +33,10 @@ def _at_most_at_least(x, low, high):
     return np.clip(x, low, high)
 
 
+def _selected(connected, value, otherwise):
+    return np.where(np.asarray(connected) != 0, value, otherwise)
+
+
 _CPP = {
     "relu": "template <typename T> static inline T {name}(T x) {{ return x > 0 ? x : T(0); }}",
     "step": "template <typename T> static inline T {name}(T x) {{ return x > 0 ? T(1) : T(0); }}",
@@ -43,7 +47,10 @@ _CPP = {
     "{{ return (x > 0 ? x : T(0)) + std::log1p(std::exp(-(x > 0 ? x : -x))); }}",
     "bounded": "template <typename T> static inline T {name}(T x, double low, double high) "
     "{{ return x < T(low) ? T(low) : (x > T(high) ? T(high) : x); }}",
+    "selected": "template <typename C, typename T, typename U> static inline T {name}(C connected, T value, U otherwise) "
+    "{{ return connected != 0 ? value : T(otherwise); }}",
 }
+_ARGUMENTS = {"bounded": ["x", "low", "high"], "selected": ["connected", "value", "otherwise"]}
 # Cython takes the C++ form as it is. The types that it is told matter little: C++ finds the real ones.
 _IN_CYTHON = '''
 cdef extern from * nogil:
@@ -60,11 +67,12 @@ _NUMPY = {
     "sigmoid": expit,
     "softplus": _softplus,
     "bounded": _at_most_at_least,
+    "selected": _selected,
 }
 
 
 def _function(name: str) -> Function:
-    arguments = ["x", "low", "high"] if name == "bounded" else ["x"]
+    arguments = _ARGUMENTS.get(name, ["x"])
     function = Function(_NUMPY[name], arg_units=[1] * len(arguments), arg_names=arguments, return_unit=1)
     internal = f"_mpc_{name}"
     source = _CPP[name].format(name=internal)
@@ -86,4 +94,5 @@ inverse_sqrt(x)    1/√x for x > 0, else 0: a unit without variance gets no var
 sigmoid(x)         1/(1 + exp(−x))
 softplus(x)        log(1 + exp(x))
 bounded(x, a, b)   x between a and b
+selected(c, x, y)  x where c is not zero, else y
 """

@@ -15,15 +15,18 @@ SECONDS = cast(Quantity, second).dim  # Brian2 makes it where type checkers take
 
 
 class DenseSynapses(Group):
-    """All-to-all synapses: one element per synapse, laid out post × pre, each with the variables of `model`.
+    """One element for each pair of units, laid out post × pre, or one for each unit (post × 1), with the variables of
+    `model`; `fan_in` is the number n of its expressions.
 
     Subexpressions marked "(constant over dt)" are stored, and `update_code` brings them up to date, as in Brian2's
     `NeuronGroup`.
     """
 
-    def __init__(self, n_post: int, n_pre: int, model: str, *, dtype, name: str, clock: Clock, namespace: dict):
+    def __init__(
+        self, n_post: int, n_pre: int, model: str, *, fan_in: float, dtype, name: str, clock: Clock, namespace: dict
+    ):
         super().__init__(name=name, clock=clock)
-        self.shape = (n_post, n_pre)
+        self.shape, self.fan_in = (n_post, n_pre), fan_in
         self.namespace = namespace
         self.equations, stored = extract_constant_subexpressions(Equations(model))
         self.update_code = "\n".join(f"{each.varname} = {each.expr}" for each in stored.ordered)

@@ -46,6 +46,25 @@ def pack_weights(transposed: bool, k: int, n: int, weights: np.ndarray, packed: 
     view(packed, k, n)[...] = view(weights, n, k).T if transposed else view(weights, k, n)
 
 
+# --- unit by unit ---
+
+
+def scale_rows(
+    rows: int, units: int, source: np.ndarray, weights: np.ndarray, accumulate: bool, target: np.ndarray
+) -> None:
+    """target (rows, units) = [target] + source ⊙ weights (units)"""
+    scaled, target = view(source, rows, units) * weights[:units], view(target, rows, units)
+    target[...] = target + scaled if accumulate else scaled
+
+
+def sum_unit_products(
+    units: int, rows: int, a: np.ndarray, b: np.ndarray, accumulate: bool, target: np.ndarray
+) -> None:
+    """target (units) = [target] + Σ over rows of a ⊙ b"""
+    total = np.einsum("ru,ru->u", view(a, rows, units), view(b, rows, units))
+    target[:units] = target[:units] + total if accumulate else total
+
+
 # --- symbols ---
 
 
@@ -269,6 +288,13 @@ def clip_frobenius_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -
     norm = np.sqrt(np.square(matrix, dtype=np.float64).sum())
     if norm > limit:
         matrix *= matrix.dtype.type(limit / norm)
+
+
+def clip_largest_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
+    """Scale a matrix (post, pre) in place to at most `limit` in its largest entry."""
+    largest = np.abs(matrix).max(initial=0)
+    if largest > limit:
+        matrix *= matrix.dtype.type(limit / float(largest))
 
 
 def clip_spectral_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:

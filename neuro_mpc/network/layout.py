@@ -27,11 +27,12 @@ class NeuralGroup:
 
 @dataclass(frozen=True)
 class SynapticGroup:
-    """The synapses of a projection, post × pre."""
+    """The synapses of a projection, post × pre (post × 1 where each unit has one)."""
 
     name: str
     equations: str
     shape: tuple[int, int]
+    fan_in: float
 
     @property
     def elements(self) -> int:
@@ -53,7 +54,12 @@ def neural_groups(plan: Plan) -> list[NeuralGroup]:
 def synaptic_groups(plan: Plan) -> list[SynapticGroup]:
     """The synapses of every projection."""
     return [
-        SynapticGroup(plan.synapses_name(name), "\n".join(_synapses(plan, name)), plan.circuit.shape(name))
+        SynapticGroup(
+            plan.synapses_name(name),
+            "\n".join(_synapses(plan, name)),
+            plan.circuit.shape(name),
+            float(plan.circuit.fan_in(name)),
+        )
         for name in plan.circuit.projection
     ]
 
@@ -100,5 +106,5 @@ def _synapses(plan: Plan, name: str) -> Iterator[str]:
     """Equations of a projection: parameters, moments, what learning keeps, and the moments packed for products."""
     yield plan.plasticity(name).equations() if plan.optimizer else plan.rules.synapses[name].equations()
     for direction in ("forward", "backward"):
-        for moment in plan.packed(name, direction):
-            yield f"{moment}_{direction} : 1"
+        for packed, _ in plan.packing(name, direction):
+            yield f"{packed} : 1"

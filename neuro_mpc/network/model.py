@@ -93,6 +93,7 @@ class Model:
             self.groups[each.name] = DenseSynapses(
                 *each.shape,
                 each.equations,
+                fan_in=each.fan_in,
                 dtype=self.dtype,
                 name=each.name,
                 clock=self.clock,
@@ -125,7 +126,7 @@ class Model:
         group = self.groups[group_name]
         derived = {"update": self._update_code, "integrate": self._integration_code}
         code = derived[code](group) if code in derived else code
-        fan_in = {"n": f"{group.shape[1]}.0"} if isinstance(group, DenseSynapses) else {}
+        fan_in = {"n": repr(group.fan_in)} if isinstance(group, DenseSynapses) else {}
         return group, word_substitute(code, fan_in)
 
     @staticmethod

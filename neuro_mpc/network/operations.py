@@ -66,6 +66,43 @@ class Feedback(Operation):
 
 
 @dataclass(frozen=True)
+class ForwardEach(Operation):
+    """target(s) = [target(s)] + source(s − delay) ⊙ w, one weight for each unit."""
+
+    target: str
+    source: str
+    weights: str
+    span: Span
+    accumulate: bool = False
+
+    def lower(self, visit):
+        post, steps = self.span.post, visit.stretch(self.span.first, self.span.stop)
+        source, target = self.span.pre.of(self.source, steps.shifted(-self.span.delay)), post.of(self.target, steps)
+        return steps.visit(_scaled(steps, post.units, source, self.weights, self.accumulate, target))
+
+
+@dataclass(frozen=True)
+class FeedbackEach(Operation):
+    """target(s − delay) = [target(s − delay)] + source(s) ⊙ w, one weight for each unit."""
+
+    target: str
+    source: str
+    weights: str
+    span: Span
+    accumulate: bool = True
+
+    def lower(self, visit):
+        post, pre, delay = self.span.post, self.span.pre, self.span.delay
+        steps = visit.stretch(self.span.first_within, self.span.stop, ahead=delay)
+        source, target = post.of(self.source, steps), pre.of(self.target, steps.shifted(-delay))
+        return steps.visit(_scaled(steps, pre.units, source, self.weights, self.accumulate, target))
+
+
+def _scaled(steps: Stretch, units: int, source: Pointer, weights: str, accumulate: bool, target: Pointer) -> Call:
+    return Call("scale_rows", steps.rows, units, source, Pointer(weights), int(accumulate), target)
+
+
+@dataclass(frozen=True)
 class Pack(Operation):
     """target = the weights `source` (post × pre) in the order in which products read them: those of Forward (`forward`)
     or those of Feedback."""
@@ -94,6 +131,21 @@ class HebbianSum(Operation):
         post, pre, steps = self.span.post, self.span.pre, self.span.received
         factors = post.of(self.post, steps), pre.of(self.pre, steps.shifted(-self.span.delay))
         yield Call("sum_over_rows", post.units, pre.units, steps.rows, *factors, LATER_TILE, Pointer(self.target))
+
+
+@dataclass(frozen=True)
+class HebbianSumEach(Operation):
+    """target (unit) = Σ over steps and trials of post(s) ⊙ pre(s − delay)."""
+
+    target: str
+    post: str
+    pre: str
+    span: Span
+
+    def lower(self, visit):
+        post, steps = self.span.post, self.span.received
+        factors = post.of(self.post, steps), self.span.pre.of(self.pre, steps.shifted(-self.span.delay))
+        yield Call("sum_unit_products", post.units, steps.rows, *factors, LATER_TILE, Pointer(self.target))
 
 
 @dataclass(frozen=True)
@@ -327,7 +379,7 @@ class Choose(Operation):
 
 @dataclass(frozen=True)
 class Clip(Operation):
-    """Scale a matrix (post × pre) to at most `limit` in a norm, "spectral" or "frobenius"."""
+    """Scale a matrix (post × pre) to at most `limit` in a norm, "spectral" or "frobenius", or in its "largest" entry."""
 
     target: str
     post: int

@@ -10,11 +10,8 @@ from dataclasses import replace
 from neuro_mpc.network.operations import (
     Carry,
     Choose,
-    Clip,
-    HebbianSum,
     OneHot,
     Operation,
-    Pack,
     Scatter,
     Section,
 )
@@ -67,13 +64,7 @@ def _pack(plan: Plan, direction: str, condition: str) -> Phase:
 
     They stay as they are for all steps and iterations: weights that are set reach products forward with the next
     prediction, products backward with the next inference."""
-    forward = direction == "forward"
-    operations = [
-        Pack(f"{group}_{moment}_{direction}", f"{group}_{moment}", *plan.circuit.shape(name), forward)
-        for name in plan.circuit.projection
-        for group in [plan.synapses_name(name)]
-        for moment in plan.packed(name, direction)
-    ]
+    operations = [operation for name in plan.circuit.projection for _, operation in plan.packing(name, direction)]
     return Phase(f"pack_{direction}", condition, (Section(tuple(operations), unless=f"packed_{direction}"),))
 
 
@@ -155,14 +146,15 @@ def _learn(plan: Plan) -> Phase:
 def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:
     projection = plan.circuit.projection[name]
     synapses, error = plan.synapses_name(name), plan.group_name(projection.target, "error")
-    first, second = (f"{synapses}_H1", f"{error}_err", False), (f"{synapses}_H2", f"{error}_q", True)
+    first, second = ("H1", f"{error}_err", False), ("H2", f"{error}_q", True)
     operations: list[Operation] = []
     for total, post, squared in [first, second] if plan.rules.synapses[name].varies else [first]:
         pre = plan.rate_name(projection.source, squared)
         if plan.symbolic and projection.source == plan.circuit.stimulus:
+            total = f"{synapses}_{total}"
             operations.append(Scatter(total, post, pre, plan.span(name), plan.circuit.shape(name)[1]))
         else:
-            operations.append(HebbianSum(total, post, pre, plan.span(name)))
+            operations.append(plan.connectivity(name).hebbian_sum(total, post, pre, plan.span(name)))
     return operations
 
 
@@ -180,7 +172,7 @@ def _adaptation(plan: Plan, phase: Phase, name: str) -> list[Operation]:
     if plasticity.clipped_names:
         operations.append(phase.block(rows, group, *plasticity.descents(clipped=True)))
         operations += [
-            Clip(f"{group}_change_{each}", *plan.circuit.shape(name), plan.clip, plan.clip_norm)
+            plan.connectivity(name).clip(f"change_{each}", plan.clip, plan.clip_norm)
             for each in plasticity.clipped_names
         ]
     return [

@@ -9,15 +9,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
 from neuro_mpc.descriptions.inference import SCHEMES, Inference
 from neuro_mpc.descriptions.learning import OPTIMIZERS
 from neuro_mpc.descriptions.plugins import import_from, origin_of
 from neuro_mpc.descriptions.tables import Table
+from neuro_mpc.descriptions.toml_text import to_toml
+from neuro_mpc.network.connectivity import Connectivity, connectivity
 from neuro_mpc.network.plasticity import Plasticity
 from neuro_mpc.network.rows import Rows, Span, Tiling
 from neuro_mpc.rules.derivation import Rules, derive
 
 if TYPE_CHECKING:
+    from neuro_mpc.network.operations import Operation
     from neuro_mpc.network.optimizers.interface import Optimizer
     from neuro_mpc.network.schemes.interface import Scheme
 
@@ -72,7 +76,7 @@ class Plan:
     def to_json(self) -> str:
         """All that the generated code depends on, as text, and where its schemes and optimisers are imported from."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return json.dumps({**values, "circuit": self.circuit.to_toml(), "origins": self.origins}, indent=1)
+        return json.dumps({**values, "circuit": _told(self.circuit), "origins": self.origins}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -149,8 +153,16 @@ class Plan:
             self.rules.synapses[name].varies for name in self.circuit.outgoing(self.circuit.stimulus)
         )
 
-    def packed(self, projection: str, direction: str) -> list[str]:
-        """Moments of a projection's weights that matrix products "forward" or "backward" read."""
+    def connectivity(self, projection: str) -> Connectivity:
+        """How the synapses of a projection lie in memory, and the operations that they take part in."""
+        is_one_to_one = self.circuit.projection[projection].connect == "one-to-one"
+        return connectivity(self.synapses_name(projection), self.circuit.shape(projection), is_one_to_one)
+
+    def packing(self, projection: str, direction: str) -> list[tuple[str, Operation]]:
+        """What matrix products "forward" or "backward" read of a projection: (variable, operation that packs it)."""
+        return list(self.connectivity(projection).packing(self._packed_moments(projection, direction), direction))
+
+    def _packed_moments(self, projection: str, direction: str) -> list[str]:
         stimulated = self.circuit.projection[projection].source == self.circuit.stimulus
         if stimulated and (direction == "backward" or self.symbolic):  # nothing is fed back; symbols are looked up
             return []
@@ -201,3 +213,13 @@ class Plan:
                 return self.group_name(population, "stimulus") + "_symbol"
             return self.group_name(population, "stimulus") + ("_x_squared" if squared else "_x")
         return self.group_name(population, "belief") + ("_f_squared" if squared else "_f")
+
+
+def _told(circuit: Circuit) -> str:
+    """The TOML of all that code depends on: of pairs that are connected, their share."""
+    tables = circuit.tables()
+    for name, projection in circuit.projection.items():
+        if isinstance(connect := projection.connect, Connect):
+            ends = (grid_of(circuit.population[end]) for end in (projection.target, projection.source))
+            tables["projection"][name]["connect"] = {"share": share_of(connect, *ends)}
+    return to_toml(tables)

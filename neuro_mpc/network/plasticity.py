@@ -36,10 +36,15 @@ class Plasticity:
     def descents(self, clipped: bool) -> list[str]:
         """change = −∂F/∂θ per trial, for the parameters that are (not) clipped."""
         return [
-            f"change_{brian_name(rule.name)} = ({_descent(rule)})/{self.trials}.0"
+            f"change_{brian_name(rule.name)} = {self._change(rule)}"
             for rule in self.rules.parameters
             if (rule.name in self.clipped) == clipped
         ]
+
+    def _change(self, rule: ParameterRule) -> str:
+        change = f"({_descent(rule)})/{self.trials}.0"
+        # What is clipped is the norm of the changes of the synapses that there are.
+        return self.rules.where_connected(change, "0.0") if rule.name in self.clipped else change
 
     def updates(self) -> list[str]:
         """One step of the optimiser, then the bounds, for all parameters."""
@@ -51,7 +56,8 @@ class Plasticity:
         # Decay is decoupled from the gradient (Loshchilov & Hutter 2019), as in the released code.
         step = f"({step} - {self.decay}*{name})" if self.decay else step
         factor = "" if rule.rate_factor == 1 else f"{rule.rate_factor}*"
-        return [*lines, f"{name} = {_bounded(f'{name} + {factor}rate*{step}', rule)}"]
+        moved = _bounded(f"{name} + {factor}rate*{step}", rule)
+        return [*lines, f"{name} = {self.rules.where_connected(moved, name)}"]
 
 
 def state_names(optimizer: Optimizer, parameter: str) -> dict[str, str]:

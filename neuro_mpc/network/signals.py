@@ -10,8 +10,6 @@ from collections.abc import Collection
 from neuro_mpc.network.operations import (
     Block,
     Energy,
-    Feedback,
-    Forward,
     Gather,
     Noise,
     Operation,
@@ -65,7 +63,8 @@ def _arrival(plan: Plan, name: str, target: str, moment: str, squared: bool, acc
     source, weights = plan.circuit.projection[name].source, f"{plan.synapses_name(name)}_{moment}"
     if plan.symbolic and source == plan.circuit.stimulus:
         return Gather(target, plan.rate_name(source), weights, plan.span(name), plan.circuit.shape(name)[1], accumulate)
-    return Forward(target, plan.rate_name(source, squared), f"{weights}_forward", plan.span(name), accumulate)
+    rate = plan.rate_name(source, squared)
+    return plan.connectivity(name).forward(target, rate, moment, plan.span(name), accumulate)
 
 
 def stimulus_inputs(plan: Plan, phase: Phase) -> list[Operation]:
@@ -171,10 +170,11 @@ def _fed_back(plan: Plan, name: str, started: set[str], sent: tuple[str, str]) -
     err, q = ("err", "q") if projection.target == plan.circuit.target else sent
     moments = [("A", err, "mu"), ("V", q, "v")] if plan.rules.synapses[name].varies else [("A", err, "mu")]
     for letter, variable, moment in moments:
-        total, weights = f"{belief}_{letter}", f"{plan.synapses_name(name)}_{moment}_backward"
+        total, span = f"{belief}_{letter}", plan.span(name)
         if total not in started:
-            operations.append(Zero(total, plan.rows[projection.source], plan.span(name)))
-        operations.append(Feedback(total, f"{error}_{variable}", weights, plan.span(name), total in started))
+            operations.append(Zero(total, plan.rows[projection.source], span))
+        connectivity = plan.connectivity(name)
+        operations.append(connectivity.feedback(total, f"{error}_{variable}", moment, span, total in started))
         started.add(total)
     return operations
 

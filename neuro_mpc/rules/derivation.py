@@ -20,6 +20,7 @@ from sympy.printing.str import StrPrinter
 
 from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.connections import CONNECTED, Connect
 from neuro_mpc.rules.notation import GREEK
 from neuro_mpc.rules.tidying import Bounds, factored, tidied
 
@@ -98,6 +99,8 @@ class SynapseRules:
     mean: sympy.Expr
     variance: sympy.Expr
     parameters: tuple[ParameterRule, ...]
+    connects_some: bool = False
+    """Whether some pairs of units only have a synapse; the weights of the others are zero."""
 
     @property
     def varies(self) -> bool:
@@ -107,11 +110,17 @@ class SynapseRules:
     def equations(self) -> str:
         """The Brian2 equations of the synapses; one element per synapse, post × pre."""
         lines = [f"{brian_name(rule.name)} : 1" for rule in self.parameters]
-        lines.append(f"mu = {text(self.mean)} : 1 (constant over dt)")
+        lines += [f"{CONNECTED} : 1"] if self.connects_some else []
+        lines.append(f"mu = {self.where_connected(text(self.mean), '0.0')} : 1 (constant over dt)")
         lines.append("H1 : 1")
         if self.varies:
-            lines += [f"v = {text(self.variance)} : 1 (constant over dt)", "H2 : 1"]
+            lines += [f"v = {self.where_connected(text(self.variance), '0.0')} : 1 (constant over dt)", "H2 : 1"]
         return "\n".join(lines)
+
+    def where_connected(self, value: str, otherwise: str) -> str:
+        """Brian2 code of a value of synapses, and of what holds where there is none."""
+        # No product with 0 or 1: values stay what they are to the last bit.
+        return f"selected({CONNECTED}, {value}, {otherwise})" if self.connects_some else value
 
 
 @dataclass(frozen=True)
@@ -288,7 +297,8 @@ def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
         )
         for name, parameter in synapse.parameter.items()
     )
-    return SynapseRules(projection, type_name, mean, variance, parameters)
+    connects_some = isinstance(circuit.projection[projection].connect, Connect)
+    return SynapseRules(projection, type_name, mean, variance, parameters, connects_some)
 
 
 def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str, bounds: Mapping[str, Bounds]) -> sympy.Expr:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_checks import bounds_text
 from neuro_mpc.descriptions.circuit_tables import Projection
+from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.inference import SCHEMES
-from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, brian_name, derive, text
+from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, SynapseRules, brian_name, derive, text
 from neuro_mpc.rules.notation import Notation
 
 
@@ -151,7 +152,7 @@ class _Writer:
         equations = [(letter, self.n.formula(moment, names), "") for letter, moment in moments]
         equations += [equation for key in by_projection for equation in self._sums(key)]
         equations += [self._update(rule, names) for rule in rules.parameters]
-        learning = Code("learning", tuple((_descent(rule), "", "") for rule in rules.parameters))
+        learning = Code("learning", tuple((_descent(rule, rules), "", "") for rule in rules.parameters))
         own = {brian_name(name): (names[brian_name(name)], "") for name in synapse.parameter}
         return Section(
             f"Synapses {type_name}",
@@ -212,6 +213,7 @@ class _Writer:
             **{name: (n.variable(letter), words) for name, (letter, words) in letters.items()},
             "f": (f, "firing rate"),
             "f_squared": (n.square(f), ""),
+            CONNECTED: ("c", "1 where there is a synapse, else 0"),
             "mu": (n.mu, "mean of a weight"),
             "v": (n.v, "variance of a weight"),
             "H1": (n.hebbian[0], "sum over steps and trials"),
@@ -219,13 +221,13 @@ class _Writer:
         }
 
 
-def _descent(rule: ParameterRule) -> str:
+def _descent(rule: ParameterRule, synapses: SynapseRules) -> str:
     """One step of gradient descent in Brian2's language."""
     name = brian_name(rule.name)
     factor = "" if rule.rate_factor == 1 else f"{rule.rate_factor:g}*"
     moved = f"{name} + {factor}rate*({text(rule.descent)})/trials"
     if rule.low is None and rule.high is None:
-        return f"{name} = {moved}"
+        return f"{name} = {synapses.where_connected(moved, name)}"
     low = -math.inf if rule.low is None else rule.low
     high = math.inf if rule.high is None else rule.high
-    return f"{name} = bounded({moved}, {low:g}, {high:g})"
+    return f"{name} = {synapses.where_connected(f'bounded({moved}, {low:g}, {high:g})', name)}"

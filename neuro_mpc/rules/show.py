@@ -7,6 +7,7 @@ import textwrap
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import Projection
+from neuro_mpc.descriptions.connections import Connect
 from neuro_mpc.rules.equations import Code, Section, sections
 from neuro_mpc.rules.notation import Latex, Unicode, escaped
 
@@ -15,7 +16,7 @@ NO_BREAK = "\u00a0"
 
 LEGEND = """\
 t: step of a sequence. [name]: of that population or projection, where it is not the one at hand.
-⊙: unit by unit. n: number of senders. η: learning rate. B: number of trials, over which H₁ and H₂
+⊙: unit by unit. n: fan-in of a unit. η: learning rate. B: number of trials, over which H₁ and H₂
 are summed too. Before the first step nothing is sent. Beliefs start at r_t = h_t, step by step."""
 
 
@@ -31,7 +32,7 @@ def _heading(circuit: Circuit) -> str:
 
 def _arrows(circuit: Circuit) -> list[str]:
     return [
-        f"{name}: {projection.source} → {projection.target}{_late(projection)}, {projection.synapse}"
+        f"{name}: {projection.source} → {projection.target}{_late(projection)}, {projection.synapse}{_connected(projection)}"
         for name, projection in circuit.projection.items()
     ]
 
@@ -39,6 +40,18 @@ def _arrows(circuit: Circuit) -> list[str]:
 def _late(projection: Projection) -> str:
     steps = "step" if projection.delay == 1 else "steps"
     return f", {projection.delay} {steps} late" if projection.delay else ""
+
+
+def _connected(projection: Projection) -> str:
+    """Which pairs have a synapse, in words, where not all have one."""
+    match projection.connect:
+        case str(word):
+            return "" if word == "all" else f", {word}"
+        case Connect(random=float(chance)):
+            return f", {100 * chance:.3g} % of the pairs at random"
+        case Connect(local=float(radius)):
+            return f", within a radius of {radius:g}"
+    return ", by a mask"
 
 
 def _section(section: Section) -> str:
@@ -93,7 +106,7 @@ PROJECTIONS
 
 \medskip
 $t$ is the step of a sequence; a superscript names a population or projection where it is not the one at
-hand. $\odot$ multiplies unit by unit, $n$ is the number of senders, $\eta$ the learning rate, $B$ the number
+hand. $\odot$ multiplies unit by unit, $n$ is the fan-in of a unit, $\eta$ the learning rate, $B$ the number
 of trials, over which $H_1$ and $H_2$ are summed too. Before the first step nothing is sent. Beliefs start at
 $r_t = h_t$, step by step.
 

@@ -72,6 +72,18 @@ def put(
     group[name][(row, *map(slice, array.shape))] = array
 
 
+def put_fixed(group: netCDF4.Group, name: str, array: np.ndarray, dimensions: Sequence[str], label: str) -> None:
+    """Writes an array that has no rows, compressed, with its dimensions where they are new; once."""
+    if name in group.variables:
+        return
+    for dimension, size in zip(dimensions, array.shape, strict=True):
+        if dimension not in group.dimensions:
+            group.createDimension(dimension, size)
+    packed = {"compression": "zlib", "complevel": 1, "shuffle": True}
+    _create(group, name, array.dtype.str[1:], dimensions, chunks(array.shape), label, **packed)
+    group[name][...] = array
+
+
 def put_result(
     group: netCDF4.Group, name: str, value: float | np.ndarray, dimension: str, kind: str, label: str
 ) -> None:

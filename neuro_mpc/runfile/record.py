@@ -20,6 +20,7 @@ import xarray as xr
 
 from neuro_mpc import files, hdf5
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile import netcdf
@@ -133,8 +134,18 @@ class RunFile:
         self.flush()
 
     @writes
+    def connected(self, projection: str, mask: np.ndarray) -> None:
+        """Writes which pairs of units have a synapse, bool (n_post, n_pre), of a projection that connects some only."""
+        group = self._file.createGroup(f"synapses/{projection}")
+        netcdf.put_fixed(group, CONNECTED, mask.astype("u1"), ("post", "pre"), "1 where there is a synapse, else 0")
+        self.flush()
+
+    @writes
     def snapshot(self, presentation: int, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        """Writes the parameters of every synapse: `{projection: {parameter: array (post, pre)}}`."""
+        """Writes the parameters of every synapse, NaN where there is none: `{projection: {parameter: array}}`.
+
+        Arrays are (post, pre), or (post, 1) where each unit has a single synapse.
+        """
         require_room(self.path, _bytes(parameters))
         for projection, arrays in parameters.items():
             group = self._file.createGroup(f"synapses/{projection}")

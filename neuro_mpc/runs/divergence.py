@@ -159,6 +159,9 @@ class DeferredRecord:
     def symbols(self, names: Sequence[str]) -> None:
         self._calls.append(partial(self._record.symbols, names))
 
+    def connected(self, projection: str, mask: np.ndarray) -> None:
+        self._calls.append(partial(self._record.connected, projection, mask))
+
     def snapshot(self, presentation: int, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         self._calls.append(partial(self._record.snapshot, presentation, parameters))
 

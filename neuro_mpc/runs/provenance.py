@@ -11,7 +11,7 @@ from importlib.metadata import version
 import numpy as np
 
 from neuro_mpc import __version__
-from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit import Circuit, circuit_for_run
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.network import launch
 from neuro_mpc.network.compiler import compiler_version
@@ -32,7 +32,7 @@ def provenance_of(
     The run file has all of it among its attributes.
     """
     texts = {
-        "circuit": circuit.to_toml(),
+        "circuit": circuit_for_run(circuit),
         "protocol": protocol.to_toml(),
         "seed": str(seed),
         "backend": backend,

@@ -44,6 +44,9 @@ class Training:
     def run(self, parameters: initial.Parameters) -> None:
         """The whole training, from these initial parameters."""
         self.presenter.load(parameters)
+        for projection in parameters:
+            if (mask := self.presenter.connected(projection)) is not None:
+                self.record.connected(projection, mask)
         if self.data.symbolic:
             self.record.symbols(self.data.symbols)
         self._train_from(0)
@@ -132,7 +135,9 @@ class Training:
     def _snapshot(self, presentation: int) -> None:
         parameters = self.presenter.parameters()
         for projection, values in parameters.items():
-            self.monitor.parameters(presentation, {f"{name} of {projection}": array for name, array in values.items()})
+            mask = self.presenter.connected(projection)
+            there = values if mask is None else {name: array[mask] for name, array in values.items()}
+            self.monitor.parameters(presentation, {f"{name} of {projection}": array for name, array in there.items()})
         self.record.snapshot(presentation, parameters)
 
     def _keep_best(self) -> None:

@@ -17,12 +17,14 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.randomness import generator
 from neuro_mpc.rules.slab import contradicted
+from neuro_mpc.simulation.connections import connects_some, existing, mask_for, only
 
 Parameters = dict[str, dict[str, np.ndarray]]
 
 
 def draw(circuit: Circuit, protocol: Protocol, seed: int) -> Parameters:
-    """projection → parameter → initial values (n_post, n_pre), float64, of a sized circuit.
+    """projection → parameter → initial values, float64 of the circuit's `shape`, of a sized circuit; NaN where there is
+    no synapse.
 
     A value of the protocol's ``learning.initial`` takes precedence over that of the projection, and that over the one
     of the synapse type; PROJECTION.PARAMETER takes precedence over PARAMETER. Every parameter of every projection has a
@@ -45,21 +47,30 @@ def refuse_impossible(circuit: Circuit, parameters: Parameters) -> None:
 
 def _projection(circuit: Circuit, protocol: Protocol, name: str, seed: int) -> dict[str, np.ndarray]:
     types = circuit.synapse[circuit.projection[name].synapse].parameter
-    return {parameter: _parameter(circuit, protocol, name, parameter, types[parameter], seed) for parameter in types}
+    mask = mask_for(circuit, name, seed)
+    return {
+        parameter: _parameter(circuit, protocol, name, parameter, types[parameter], seed, mask) for parameter in types
+    }
 
 
 def _parameter(
-    circuit: Circuit, protocol: Protocol, projection: str, name: str, parameter: Parameter, seed: int
+    circuit: Circuit,
+    protocol: Protocol,
+    projection: str,
+    name: str,
+    parameter: Parameter,
+    seed: int,
+    mask: np.ndarray | None,
 ) -> np.ndarray:
     value, place = _stated_value(circuit, protocol, projection, name)
     try:
         expression = parse(value, SIZES, random=True, **place)
-        values = _values(expression, circuit.shape(projection), generator(seed, projection, name))
+        values = only(mask, _values(expression, circuit, projection, generator(seed, projection, name)))
     except (ValueError, MemoryError) as problem:
         raise DescriptionError(str(problem), found=value, **place) from None
     low = -np.inf if parameter.low is None else parameter.low
     high = np.inf if parameter.high is None else parameter.high
-    if not np.isfinite(values).all():
+    if not np.isfinite(values if mask is None else values[mask]).all():
         raise DescriptionError("gives values that are not finite", found=value, **place)
     if (outside := (values < low) | (values > high)).any():
         raise DescriptionError(
@@ -90,21 +101,29 @@ def _stated_value(
     return circuit.synapse[table.synapse].parameter[name].initial, {"source": circuit.name, "key": key}
 
 
-def _values(expression: sympy.Expr, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _values(expression: sympy.Expr, circuit: Circuit, projection: str, rng: np.random.Generator) -> np.ndarray:
     """The expression for every synapse of a projection, its random calls drawn in the order of the text."""
-    n_post, n_pre = shape
-    values: dict[str, object] = {"n": float(n_pre), "n_pre": float(n_pre), "n_post": float(n_post)}
+    shape, table = circuit.shape(projection), circuit.projection[projection]
+    values: dict[str, object] = {
+        "n": float(circuit.fan_in(projection)),
+        "n_pre": float(circuit.size_of(table.source)),
+        "n_post": float(circuit.size_of(table.target)),
+    }
     calls = sorted(expression.atoms(RandomCall), key=lambda call: int(call.label.removeprefix("#")))
     symbols = {call: sympy.Symbol(f"{call.label} drawn", real=True) for call in calls}
     with np.errstate(all="ignore"):  # what is not finite is refused by the caller
         for call, symbol in symbols.items():
             args = [evaluate(arg.xreplace(symbols), values) for arg in call.args[:-1]]
-            values[symbol.name] = _draw(call, args, shape, rng)
+            values[symbol.name] = _draw(call, args, shape, table.connect == "one-to-one", rng)
         return np.array(np.broadcast_to(evaluate(expression.xreplace(symbols), values), shape))
 
 
-def _draw(call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _draw(
+    call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], one_to_one: bool, rng: np.random.Generator
+) -> np.ndarray:
     if isinstance(call, identity):
+        if one_to_one:
+            return np.ones(shape)
         if shape[0] != shape[1]:
             raise ValueError(f"identity() needs as many receivers as senders, here {shape[0]} and {shape[1]}")
         return np.eye(shape[0])
@@ -165,9 +184,16 @@ def _refuse_unknown_parameters(
             )
 
 
+def _of_existing(circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]) -> dict[str, object]:
+    """What the formulas of a synapse type name, of the synapses that there are."""
+    mask = existing(parameters) if connects_some(circuit, projection) else None
+    values = parameters if mask is None else {name: each[mask] for name, each in parameters.items()}
+    return {**values, "n": float(circuit.fan_in(projection))}
+
+
 def _refuse_impossible_moments(circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]) -> None:
     name = circuit.projection[projection].synapse
-    synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
+    synapse, values = circuit.synapse[name], _of_existing(circuit, projection, parameters)
     for moment, formula in (("mean", synapse.mean), ("variance", synapse.variance)):
         with np.errstate(all="ignore"):
             moment_values = evaluate(parse(formula, values), values)
@@ -181,7 +207,7 @@ def _refuse_impossible_moments(circuit: Circuit, projection: str, parameters: Ma
 def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]) -> None:
     """A weight that is zero with probability p has at least the variance μ² p/(1 − p)."""
     name = circuit.projection[projection].synapse
-    synapse, values = circuit.synapse[name], {**parameters, "n": float(circuit.fan_in(projection))}
+    synapse, values = circuit.synapse[name], _of_existing(circuit, projection, parameters)
     place = {"source": circuit.name, "key": f"synapse.{name}.spike", "found": synapse.spike}
     with np.errstate(all="ignore"):
         mean, variance, spike = (

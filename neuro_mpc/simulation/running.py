@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.network.plasticity import state_names
 from neuro_mpc.network.program import Program
 from neuro_mpc.rules.derivation import brian_name
+from neuro_mpc.simulation.connections import connects_some, existing, filled, only
 from neuro_mpc.simulation.initial import Parameters
 from neuro_mpc.simulation.sampling import Weights
 
@@ -27,18 +29,31 @@ class RunningCircuit:
         self._packed: set[str] = set()  # directions in which products have packed the current weights
 
     def load(self, parameters: Parameters) -> None:
-        """Set every synapse's parameters, (n_post, n_pre) each; the moments follow."""
+        """Set every synapse's parameters, of the circuit's `shape` and missing where there is no synapse; the moments
+        follow."""
         for projection, values in parameters.items():
             group = self.plan.synapses_name(projection)
+            if connects_some(self.plan.circuit, projection) and (mask := existing(values)) is not None:
+                values = {name: filled(value, mask) for name, value in values.items()}
+                self.program.set(**{f"{group}_{CONNECTED}": mask})
             self.program.set(**{f"{group}_{brian_name(name)}": value for name, value in values.items()})
         self._phases(refreshing=True)
 
     def parameters(self) -> Parameters:
-        """Every synapse's parameters now."""
+        """Every synapse's parameters now, missing where there is none."""
+        return {projection: self._parameters(projection) for projection in self.plan.circuit.projection}
+
+    def _parameters(self, projection: str) -> dict[str, np.ndarray]:
+        mask = self.connected(projection)
         return {
-            projection: {name: self._matrix(projection, brian_name(name)) for name in self._parameter_names(projection)}
-            for projection in self.plan.circuit.projection
+            name: only(mask, self._matrix(projection, brian_name(name))) for name in self._parameter_names(projection)
         }
+
+    def connected(self, projection: str) -> np.ndarray | None:
+        """Which pairs of units have a synapse, bool (n_post, n_pre), where some only have one; else None."""
+        if not connects_some(self.plan.circuit, projection):
+            return None
+        return self._matrix(projection, CONNECTED) != 0
 
     @contextmanager
     def noiseless(self) -> Iterator[None]:
@@ -51,7 +66,7 @@ class RunningCircuit:
 
     @contextmanager
     def fixed_weights(self, weights: Weights) -> Iterator[None]:
-        """Within it the circuit has these weights, (n_post, n_pre) each, without variance; only for prediction."""
+        """Within it the circuit has these weights, of its `shape` each, without variance; only for prediction."""
         self._packed.clear()
         for projection, values in weights.items():
             group = self.plan.synapses_name(projection)
@@ -64,7 +79,7 @@ class RunningCircuit:
 
     @contextmanager
     def silenced(self, masks: Mapping[str, np.ndarray]) -> Iterator[None]:
-        """Within it weights are zero where the mask of a projection, bool (n_post, n_pre), is false; only for
+        """Within it weights are zero where the mask of a projection, bool of its `shape`, is false; only for
         prediction."""
         self._packed.clear()
         for projection, mask in masks.items():
@@ -80,7 +95,7 @@ class RunningCircuit:
             self._phases(refreshing=True)
 
     def moments(self, projection: str) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance of every weight of a projection now, (n_post, n_pre) each."""
+        """Mean and variance of every weight of a projection now, of its `shape` each; 0 where there is no synapse."""
         mean = self._matrix(projection, "mu")
         return mean, self._matrix(projection, "v") if self.plan.rules.synapses[projection].varies else 0 * mean
 
@@ -124,7 +139,7 @@ class RunningCircuit:
         """Parameters, what the optimiser remembers of them, the moments of the weights, and neural state."""
         names = self._carried()
         for projection in self.plan.circuit.projection:
-            variables = ["mu", "v", *self._learning_variables(projection)]
+            variables = [CONNECTED, "mu", "v", *self._learning_variables(projection)]
             names += [f"{self.plan.synapses_name(projection)}_{name}" for name in variables]
         return [name for name in names if name in self.program.manifest.variables]
 

@@ -17,12 +17,15 @@ from numpy.typing import ArrayLike
 from neuro_mpc.descriptions.circuit import Circuit, circuit_of_run
 from neuro_mpc.descriptions.circuit_checks import bounds_text
 from neuro_mpc.descriptions.circuit_tables import Parameter
+from neuro_mpc.descriptions.connections import CONNECTED, Connect, fixed_mask, grid_of
+from neuro_mpc.descriptions.masks import rows_of
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, RunFileError, did_you_mean
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
 from neuro_mpc.runfile.reading import open_run, reading
 from neuro_mpc.simulation import initial
+from neuro_mpc.simulation.connections import connects_some, existing, only
 from neuro_mpc.simulation.initial import Parameters
 
 # A bound such as 0.99 is a little above itself in single precision.
@@ -51,7 +54,7 @@ class Trained:
     presentations : tuple of int
         The same of all snapshots of the run.
     parameters : dict of str to dict of str to numpy.ndarray
-        Projection → parameter → values, float64 (n_post, n_pre).
+        Projection → parameter → values, float64 (n_post, n_pre), (n_post, 1) one-to-one; NaN where there is no synapse.
     changed : str, optional
         What was changed since, as `with_parameters` was told; "": nothing.
     data_sha256 : str, optional
@@ -106,7 +109,8 @@ class Trained:
         Parameters
         ----------
         parameters : mapping of str to mapping of str to array_like
-            Projection → parameter → values (n_post, n_pre), or one number for all. What is not named stays.
+            Projection → parameter → values of the circuit's `shape`, or one number for all. What is not named stays; so
+            does which synapses there are, whatever the values where there is none.
         changed : str
             What was changed, in a few words: the attribute ``start_changed`` of run files.
 
@@ -147,7 +151,8 @@ class Trained:
                 "has another shape than its synapses", found=array.shape, expected=f"{shape}, or a number", **place
             )
         parameter = self.circuit.synapse[self.circuit.projection[projection].synapse].parameter[name]
-        return _bounded(np.broadcast_to(array, shape).copy(), parameter, place)
+        mask = existing(self.parameters[projection]) if connects_some(self.circuit, projection) else None
+        return _bounded(only(mask, np.broadcast_to(array, shape).copy()), parameter, place, mask)
 
     def at(self, presentation: int) -> Trained:
         """The same circuit at another snapshot.
@@ -217,6 +222,7 @@ class Trained:
                     hint="the circuit of the run",
                 )
             self._refuse_shape(circuit, name)
+            self._refuse_other_synapses(circuit, name)
         return {name: self.parameters[name] for name in circuit.projection}
 
     def _refuse_shape(self, circuit: Circuit, projection: str) -> None:
@@ -226,6 +232,22 @@ class Trained:
             raise RunFileError(
                 f"{self.name} holds {actual} synapses of the projection {projection!r}, {needed} are needed here",
                 hint="a task as wide as that of the run, and populations of the size that they have there",
+            )
+
+
+    def _refuse_other_synapses(self, circuit: Circuit, projection: str) -> None:
+        """A circuit that says which pairs are connected has to say what the run has."""
+        there, connect = existing(self.parameters[projection]), circuit.projection[projection].connect
+        if there is None or connect == self.circuit.projection[projection].connect:
+            return
+        ends = circuit.projection[projection].target, circuit.projection[projection].source
+        is_fixed = isinstance(connect, Connect) and connect.is_fixed
+        expected = fixed_mask(connect, *(grid_of(circuit.population[end]) for end in ends)) if is_fixed else True
+        if (isinstance(connect, Connect) and not is_fixed) or (there != expected).any():
+            raise RunFileError(
+                f"{self.name} connects other pairs of units by the projection {projection!r} than the circuit "
+                f"{circuit.name!r}",
+                hint="the circuit of the run",
             )
 
 
@@ -280,6 +302,7 @@ def _read(
         raise access.lacking(run, "snapshot of all synapses", "protocol.recording.synapses_every=100")
     snapshots = _snapshots(run)
     snapshot = _snapshot(run, snapshots, presentation)
+    circuit = _with_masks(run, circuit)
     parameters = {
         projection: _parameters(run, circuit, projection, snapshot, name) for projection in circuit.projection
     }
@@ -295,6 +318,28 @@ def _read(
         parameters=parameters,
         data_sha256=attribute(run, "data_sha256", ""),
     )
+
+
+def _with_masks(run: xr.DataTree, circuit: Circuit) -> Circuit:
+    """The circuit with the masks of which its text has the checksum only."""
+    tables = circuit.tables()
+    for name, projection in circuit.projection.items():
+        if isinstance(projection.connect, Connect) and projection.connect.share is not None:
+            tables["projection"][name]["connect"] = {"mask": rows_of(_mask(run, circuit, name))}
+    return Circuit.from_tables(tables, circuit.name)
+
+
+def _mask(run: xr.DataTree, circuit: Circuit, projection: str) -> np.ndarray:
+    """Which pairs of a projection that connects some only have a synapse."""
+    node, place = run[f"synapses/{projection}"].dataset, {"key": f"synapses/{projection}/{CONNECTED}"}
+    if CONNECTED not in node.data_vars:
+        raise DescriptionError("is missing", **place)
+    mask = node[CONNECTED].values == 1
+    if mask.shape != circuit.shape(projection) or not mask.any():
+        raise DescriptionError(
+            "is no mask of these synapses", found=mask.shape, expected=str(circuit.shape(projection)), **place
+        )
+    return mask
 
 
 def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
@@ -320,6 +365,7 @@ def _parameters(run: xr.DataTree, circuit: Circuit, projection: str, snapshot: i
     node = run[f"synapses/{projection}"].dataset
     row = int(np.flatnonzero(node["presentation"].values == snapshot)[-1])
     parameters = {}
+    mask = _mask(run, circuit, projection) if connects_some(circuit, projection) else None
     for parameter, table in circuit.synapse[circuit.projection[projection].synapse].parameter.items():
         place = {"source": name, "key": f"synapses/{projection}/{parameter}"}
         if parameter not in node.data_vars:
@@ -332,12 +378,14 @@ def _parameters(run: xr.DataTree, circuit: Circuit, projection: str, snapshot: i
                 expected=str(circuit.shape(projection)),
                 **place,
             )
-        parameters[parameter] = _bounded(values, table, place)
+        parameters[parameter] = _bounded(only(mask, values), table, place, mask)
     return parameters
 
 
-def _bounded(values: np.ndarray, parameter: Parameter, place: dict[str, str]) -> np.ndarray:
-    if not np.isfinite(values).all():
+def _bounded(
+    values: np.ndarray, parameter: Parameter, place: dict[str, str], mask: np.ndarray | None = None
+) -> np.ndarray:
+    if not np.isfinite(values if mask is None else values[mask]).all():
         raise DescriptionError("has values that are not finite", **place)
     low = -np.inf if parameter.low is None else parameter.low
     high = np.inf if parameter.high is None else parameter.high

@@ -81,6 +81,30 @@ static inline bool any_trial(const double* values, int width)
     return std::any_of(values, values + width, [](double value) { return value != 0; });
 }
 
+// target (rows × units) = [target] + source ⊙ weights (units)
+template <typename T>
+static inline void scale_rows(int64_t rows, int units, const T* source, const T* weights, bool accumulate, T* target)
+{
+    for (int64_t row = 0; row < rows; row++, source += units, target += units)
+        if (accumulate)
+            for (int i = 0; i < units; i++)
+                target[i] += source[i] * weights[i];
+        else
+            for (int i = 0; i < units; i++)
+                target[i] = source[i] * weights[i];
+}
+
+// target (units) = [target] + Σ over rows of a ⊙ b
+template <typename T>
+static inline void sum_unit_products(int units, int64_t rows, const T* a, const T* b, bool accumulate, T* target)
+{
+    if (!accumulate)
+        std::fill_n(target, units, (T)0);
+    for (int64_t row = 0; row < rows; row++, a += units, b += units)
+        for (int i = 0; i < units; i++)
+            target[i] += a[i] * b[i];
+}
+
 // Columns of a (post × pre) matrix taken together, so that a row of the target and of the matrix stay in cache.
 static const int COLUMN_BLOCK = 16;
 
@@ -276,6 +300,22 @@ static inline void clip_frobenius_norm(T* matrix, int post, int pre, double limi
     if (sum > limit * limit)
     {
         const T scale = limit / std::sqrt(sum);
+        for (int64_t k = 0; k < size; k++)
+            matrix[k] *= scale;
+    }
+}
+
+// Scale a matrix to at most `limit` in its largest entry.
+template <typename T>
+static inline void clip_largest_norm(T* matrix, int post, int pre, double limit)
+{
+    const int64_t size = (int64_t)post * pre;
+    double largest = 0;
+    for (int64_t k = 0; k < size; k++)
+        largest = std::max(largest, std::fabs((double)matrix[k]));
+    if (largest > limit)
+    {
+        const T scale = limit / largest;
         for (int64_t k = 0; k < size; k++)
             matrix[k] *= scale;
     }
