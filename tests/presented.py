@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -37,14 +38,29 @@ parameter.w.initial = 0
 """)["synapse"]
 
 
-def circuit(arrows: str, readout: str = "softmax", **activations: str) -> nm.Circuit:
-    """A circuit of free populations with these activations; a line of `arrows` is `from to delay synapse`."""
+def circuit(
+    arrows: str, readout: str = "softmax", *, connect: Mapping = {}, grids: Mapping = {}, **activations: str
+) -> nm.Circuit:
+    """A circuit of free populations with these activations; a line of `arrows` is `from to delay synapse`.
+
+    connect   projection → which pairs of units have a synapse, where not all have one
+    grids     population → its shape, where it is no line
+    """
     sizes = dict(zip(activations, (4, 3, 5)))
-    free = {name: {"activation": formula, "size": sizes[name]} for name, formula in activations.items()}
+    free = {
+        name: {"activation": formula, "size": sizes[name], "shape": grids.get(name, ())}
+        for name, formula in activations.items()
+    }
     clamped = {"input": {"role": "stimulus"}, "output": {"role": "target", "readout": readout}}
     ends = [line.split() for line in arrows.strip().splitlines()]
     projections = {
-        f"{source}-{target}-{delay}": {"from": source, "to": target, "delay": int(delay), "synapse": synapse}
+        (name := f"{source}-{target}-{delay}"): {
+            "from": source,
+            "to": target,
+            "delay": int(delay),
+            "synapse": synapse,
+            "connect": connect.get(name, "all"),
+        }
         for source, target, delay, synapse in ends
     }
     used = {synapse for *_, synapse in ends}
@@ -86,6 +102,25 @@ MIXED = """
     a output 1 spike-and-slab
     b output 2 own"""
 
+SOME = circuit(
+    MIXED,
+    grids={"a": (2, 2)},
+    connect={
+        "input-a-0": {"random": 0.6},
+        "input-b-1": {"mask": ["10", "01", "11"]},
+        "a-a-1": {"local": 1},
+        "a-b-0": {"random": 0.5},
+        "a-b-2": {"mask": ["1000", "0111", "0000"]},
+        "b-b-2": "one-to-one",
+        "b-c-0": {"local": 1},
+        "c-output-0": {"random": 0.4},
+        "b-output-2": "one-to-one",
+    },
+    a="tanh(r)",
+    b="softplus(r)",
+    c="relu(r)",
+)
+
 # name → (circuit, steps that are read)
 CASES = {
     "spike-and-slab": (recurrent("spike-and-slab", "relu(r)"), "every"),
@@ -98,6 +133,7 @@ CASES = {
     "layered, last": (circuit(LAYERED, "gaussian", low="softplus(r)", high="tanh(r)"), "last"),
     "mixed": (circuit(MIXED, a="tanh(r)", b="softplus(r)", c="relu(r)"), "every"),
     "mixed, last": (circuit(MIXED, "gaussian", a="relu(r)", b="sin(r)/3 + r/2", c="sigmoid(r)"), "last"),
+    "some connected": (SOME, "every"),
 }
 OTHERS = {
     "point, every": (recurrent("point", "relu(r)"), "every"),
@@ -118,6 +154,31 @@ def network(name: str, scheme: str, threads: int = 2, **options) -> InProcess:
     return InProcess(Plan(described, TRIALS, STEPS, read, scheme, threads=threads, **chosen))
 
 
+def masks(described: nm.Circuit, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """projection → which pairs of units have a synapse, of those that connect some pairs only."""
+    found = {}
+    for name, projection in described.projection.items():
+        if isinstance(projection.connect, str):
+            continue
+        post, pre = (described.population[end] for end in (projection.target, projection.source))
+        if projection.connect.local is not None:
+            near = [[_distance(i, j, post, pre) for j in range(pre.size)] for i in range(post.size)]
+            found[name] = np.array(near) <= projection.connect.local
+        elif projection.connect.mask:
+            found[name] = np.array([[digit == "1" for digit in row] for row in projection.connect.mask])
+        else:
+            found[name] = rng.random((post.size, pre.size)) < projection.connect.random
+            found[name].flat[rng.integers(found[name].size)] = True
+    return found
+
+
+def _distance(i: int, j: int, post: nm.Population, pre: nm.Population) -> float:
+    """Of two units in distances of the second grid, which covers the same ground as the first."""
+    grids = [each.shape or (each.size,) for each in (post, pre)]
+    places = [np.array(np.unravel_index(unit, grid)) + 0.5 for unit, grid in zip((i, j), grids)]
+    return float(np.linalg.norm(places[0] * grids[1] / grids[0] - places[1]))
+
+
 class Presentation:
     """A network with random parameters and a random batch."""
 
@@ -126,6 +187,8 @@ class Presentation:
         self.reference = Reference(self.circuit, self.plan.steps, self.plan.read)
         rng = np.random.default_rng(seed)
         stimulus, target = (self.plan.rows[each] for each in (self.circuit.stimulus, self.circuit.target))
+        self.masks = self.reference.masks = masks(self.circuit, np.random.default_rng([seed, 1]))
+        net.set(**{f"{self.plan.synapses_name(name)}_connected": mask for name, mask in self.masks.items()})
         self.show(
             rng.normal(size=(self.plan.steps, self.plan.trials, stimulus.units)),
             np.eye(target.units)[rng.integers(0, target.units, (target.steps, self.plan.trials))],

@@ -1,7 +1,8 @@
 """Random circuits, protocols and data for tests by property, each shown and compared with the reference.
 
 A circuit has one to four free populations and at least one path from the stimulus to the target; its projections have
-delays of 0 to 3 steps and synapses of any type, its read-out is softmax or Gaussian, at every step or the last one.
+delays of 0 to 3 steps, synapses of any type, and connect all or some pairs of units; its read-out is softmax or
+Gaussian, at every step or the last one.
 """
 
 from __future__ import annotations
@@ -72,19 +73,33 @@ def circuits(draw) -> nm.Circuit:
         arrows.append((source, target, draw(st.integers(earliest, LONGEST_DELAY))))
     synapses = draw(st.lists(st.sampled_from(SYNAPSES), min_size=len(arrows), max_size=len(arrows)))
     units, activation = st.integers(1, LARGEST), st.sampled_from(ACTIVATIONS)
+    sizes = {"input": draw(units), "output": draw(st.integers(2, LARGEST)), **{name: draw(units) for name in free}}
+    connects = [draw(connections(sizes[target], sizes[source])) for source, target, _ in arrows]
     return nm.Circuit(
         name="random",
         population={
             "input": {"role": "stimulus"},
             "output": {"role": "target", "readout": draw(st.sampled_from(["softmax", "gaussian"]))},
-            **{name: {"size": draw(units), "activation": draw(activation)} for name in free},
+            **{name: {"size": sizes[name], "activation": draw(activation)} for name in free},
         },
         projection={
-            f"{source}-{target}": {"from": source, "to": target, "delay": delay, "synapse": synapse}
-            for (source, target, delay), synapse in zip(arrows, synapses, strict=True)
+            f"{source}-{target}": {"from": source, "to": target, "delay": delay, "synapse": synapse, "connect": connect}
+            for (source, target, delay), synapse, connect in zip(arrows, synapses, connects, strict=True)
         },
         synapse={"own": OWN["own"]} if "own" in synapses else {},
-    ).sized(draw(units), draw(st.integers(2, LARGEST)))
+    ).sized(sizes["input"], sizes["output"])
+
+
+def connections(post: int, pre: int) -> st.SearchStrategy:
+    """Any way to connect two populations of these sizes."""
+    mask = st.lists(st.booleans(), min_size=post * pre, max_size=post * pre).filter(any)
+    ways = [
+        st.just("all"),
+        st.builds(lambda chance: {"random": chance}, st.floats(0.1, 1)),
+        st.builds(lambda radius: {"local": radius}, st.integers(1, LARGEST)),
+        mask.map(lambda entries: {"mask": np.reshape(entries, (post, pre))}),
+    ]
+    return st.one_of(*ways, *([st.just("one-to-one")] if post == pre else []))
 
 
 def plan(case: Case) -> Plan:
@@ -110,7 +125,7 @@ def assert_agrees(case: Case, net: Program) -> None:
     if case.scheme == "relaxation":
         _assert_relaxes(shown)
     _assert_learns(shown, np.random.default_rng(case.seed))
-    _assert_draws(case, shown.parameters)
+    _assert_draws(case, shown)
 
 
 def _assert_predicts(shown: Presentation) -> None:
@@ -153,13 +168,17 @@ def _assert_learns(shown: Presentation, rng: np.random.Generator) -> None:
             _assert_close((changes[projection][name] * along).sum(), -rate * slope)
 
 
-def _assert_draws(case: Case, parameters: dict) -> None:
+def _assert_draws(case: Case, shown: Presentation) -> None:
     """Weights that are drawn have the mean and the variance of the formulas, within five standard errors."""
     rng = np.random.default_rng(case.seed)
-    for name, (mean, variance) in case.reference.moments(parameters).items():
-        synapse, (post, pre) = case.circuit.synapse[case.circuit.projection[name].synapse], case.circuit.shape(name)
-        side_by_side = {each: np.tile(values, (NETWORKS, 1)) for each, values in parameters[name].items()}
-        weights = drawn(synapse, side_by_side, (NETWORKS * post, pre), rng).reshape(NETWORKS, post, pre)
+    for name, moments in shown.reference.moments(shown.parameters).items():
+        post, pre = shape = case.circuit.shape(name)
+        mean, variance = (moment if moment.shape == shape else moment.diagonal()[:, None] for moment in moments)
+        there = shown.masks.get(name, np.True_)
+        missing = {each: np.where(there, values, np.nan) for each, values in shown.parameters[name].items()}
+        side_by_side = {each: np.tile(values, (NETWORKS, 1)) for each, values in missing.items()}
+        synapse, fan_in = shown.synapse(name), float(case.circuit.fan_in(name))
+        weights = drawn(synapse, side_by_side, (NETWORKS * post, pre), rng, fan_in).reshape(NETWORKS, post, pre)
         deviation = np.sqrt(variance)
         assert (np.abs(weights.mean(0) - mean) <= 5 * deviation / np.sqrt(NETWORKS) + TOLERANCE).all()
         fourth = ((weights - mean) ** 4).mean(0) - variance**2

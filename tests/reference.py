@@ -88,6 +88,7 @@ class Reference:
 
     def __init__(self, circuit, steps: int, read: str = "every"):
         self.circuit, self.steps = circuit, steps
+        self.masks: dict = {}  # projection → which pairs have a synapse, where some only have one
         self.first_read = steps - 1 if read == "last" else 0
 
     def free_energy(self, parameters, beliefs, noise, stimulus, target) -> complex:
@@ -138,10 +139,28 @@ class Reference:
         found = {}
         for name, projection in self.circuit.projection.items():
             synapse = self.circuit.synapse[projection.synapse]
-            shape = tuple(self.circuit.population[end].size for end in (projection.target, projection.source))
-            values = {**parameters[name], "n": shape[1]}
-            found[name] = [np.broadcast_to(evaluate(each, values), shape) for each in (synapse.mean, synapse.variance)]
+            values = {**parameters[name], "n": self._fan_in(name)}
+            moments = [evaluate(each, values) for each in (synapse.mean, synapse.variance)]
+            found[name] = [self._matrix(name, moment) for moment in moments]
         return found
+
+    def _shape(self, name) -> tuple[int, ...]:
+        projection = self.circuit.projection[name]
+        return tuple(self.circuit.population[end].size for end in (projection.target, projection.source))
+
+    def _fan_in(self, name) -> float:
+        """The mean number of synapses of a unit, at least 1; of synapses that are drawn, the expected one."""
+        connect, (post, pre) = self.circuit.projection[name].connect, self._shape(name)
+        if isinstance(connect, str):
+            return {"all": pre, "one-to-one": 1}[connect]
+        return max(1, pre * connect.random if connect.random else self.masks[name].sum() / post)
+
+    def _matrix(self, name, moment) -> np.ndarray:
+        """A moment of all weights, (n_post, n_pre)."""
+        shape = self._shape(name)
+        if self.circuit.projection[name].connect == "one-to-one":
+            return np.diag(np.broadcast_to(moment, (shape[0], 1))[:, 0])
+        return np.broadcast_to(moment, shape) * self.masks.get(name, 1)
 
     def _senders_first(self) -> list[str]:
         """The free populations, each after those that it hears without delay."""

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import neuro_mpc as nm
+from neuro_mpc.descriptions.connections import Connect
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.functions import FUNCTIONS
 from neuro_mpc.network.launch import start
@@ -34,13 +35,16 @@ FAINT = 1e-19
 
 
 def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
-    """Two free populations, the second above the first and recurrent with a delay of `again` steps."""
+    """Two free populations, the second above the first and recurrent with a delay of `again` steps; some projections
+    connect some pairs of units only, one connects one to one."""
     arrows = {
-        "seen": ("input", "low", 0, "spike-and-slab"),
-        "seen-above": ("input", "high", 0, "point"),
-        "up": ("low", "high", 0, "spike-and-slab"),
-        "again": ("high", "high", again, "gaussian"),
-        "told": ("high", "output", 0, "point"),
+        "seen": ("input", "low", 0, "spike-and-slab", {"mask": ["100", "111", "011", "101", "110", "001"]}),
+        "seen-above": ("input", "high", 0, "point", "all"),
+        "up": ("low", "high", 0, "spike-and-slab", "all"),
+        "some": ("low", "high", 0, "gaussian", {"mask": ["101010", "000001", "110000", "011111"]}),
+        "each": ("high", "high", again + 1, "spike-and-slab", "one-to-one"),
+        "again": ("high", "high", again, "gaussian", "all"),
+        "told": ("high", "output", 0, "point", "all"),
     }
     population = {
         "input": {"role": "stimulus"},
@@ -48,7 +52,7 @@ def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
         "low": {"size": 6, "activation": low},
         "high": {"size": 4, "activation": high},
     }
-    keys = ("from", "to", "delay", "synapse")
+    keys = ("from", "to", "delay", "synapse", "connect")
     projection = {name: dict(zip(keys, arrow)) for name, arrow in arrows.items()}
     return nm.Circuit(name="two", population=population, projection=projection).sized(SYMBOLS, SYMBOLS)
 
@@ -116,8 +120,11 @@ class Session:
             rate=0.01,
             **plan.update_rule.scalars(0),
         )
-        for projection in plan.circuit.projection:
+        for projection, table in plan.circuit.projection.items():
             program.set(**self.parameters(projection))
+            if isinstance(table.connect, Connect):
+                mask = [[float(digit) for digit in row] for row in table.connect.mask]
+                program.set(**{f"{plan.synapses_name(projection)}_connected": np.array(mask)})
         self.step("refreshing")
 
     def parameters(self, projection: str) -> dict[str, np.ndarray]:

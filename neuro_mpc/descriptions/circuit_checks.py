@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from neuro_mpc.descriptions import graph, latex, shipped
-from neuro_mpc.descriptions.connections import connection_problems
 from neuro_mpc.descriptions.circuit_tables import NAME, Parameter, Projection, SynapseType, is_parameter_name
+from neuro_mpc.descriptions.connections import connection_problems
 from neuro_mpc.descriptions.expressions import SIZES, derivative, parse
 from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
 from neuro_mpc.errors import DescriptionError, did_you_mean

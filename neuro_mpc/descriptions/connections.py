@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 import numpy as np
 from pydantic import Field, PlainValidator, ValidationInfo, WrapValidator, model_validator
 
-from neuro_mpc.descriptions.masks import EXPECTED, Rows, mask_of, mask_rows, sha256_of
+from neuro_mpc.descriptions.masks import EXPECTED, mask_of, mask_rows, sha256_of
 from neuro_mpc.descriptions.tables import NotNegative, Table, problem
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
@@ -47,7 +47,8 @@ class Connect(Table):
     def _of_one_kind(self) -> Self:
         kinds = [key for key in ("random", "local", "mask", "share") if getattr(self, key) is not None]
         if len(kinds) != 1:
-            raise problem(f"has {' and '.join(kinds) or 'none of random, local and mask'}", expected="one of them: " + FORMS)
+            named = " and ".join(kinds) or "none of random, local and mask"
+            raise problem(f"has {named}", expected="one of them: " + FORMS)
         return self
 
     @property

@@ -47,8 +47,8 @@ _CPP = {
     "{{ return (x > 0 ? x : T(0)) + std::log1p(std::exp(-(x > 0 ? x : -x))); }}",
     "bounded": "template <typename T> static inline T {name}(T x, double low, double high) "
     "{{ return x < T(low) ? T(low) : (x > T(high) ? T(high) : x); }}",
-    "selected": "template <typename C, typename T, typename U> static inline T {name}(C connected, T value, U otherwise) "
-    "{{ return connected != 0 ? value : T(otherwise); }}",
+    "selected": "template <typename C, typename T, typename U> static inline T {name}(C connected, T value, U other) "
+    "{{ return connected != 0 ? value : T(other); }}",
 }
 _ARGUMENTS = {"bounded": ["x", "low", "high"], "selected": ["connected", "value", "otherwise"]}
 # Cython takes the C++ form as it is. The types that it is told matter little: C++ finds the real ones.

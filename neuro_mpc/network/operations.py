@@ -379,7 +379,8 @@ class Choose(Operation):
 
 @dataclass(frozen=True)
 class Clip(Operation):
-    """Scale a matrix (post × pre) to at most `limit` in a norm, "spectral" or "frobenius", or in its "largest" entry."""
+    """Scale a matrix (post × pre) to at most `limit` in a norm, "spectral" or "frobenius", or in its "largest"
+    entry."""
 
     target: str
     post: int

@@ -32,7 +32,8 @@ def _heading(circuit: Circuit) -> str:
 
 def _arrows(circuit: Circuit) -> list[str]:
     return [
-        f"{name}: {projection.source} → {projection.target}{_late(projection)}, {projection.synapse}{_connected(projection)}"
+        f"{name}: {projection.source} → {projection.target}{_late(projection)}, {projection.synapse}"
+        f"{_connected(projection)}"
         for name, projection in circuit.projection.items()
     ]
 

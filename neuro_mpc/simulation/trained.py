@@ -234,7 +234,6 @@ class Trained:
                 hint="a task as wide as that of the run, and populations of the size that they have there",
             )
 
-
     def _refuse_other_synapses(self, circuit: Circuit, projection: str) -> None:
         """A circuit that says which pairs are connected has to say what the run has."""
         there, connect = existing(self.parameters[projection]), circuit.projection[projection].connect
