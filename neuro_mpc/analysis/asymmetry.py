@@ -25,7 +25,8 @@ def pairs(values: xr.DataArray, back: xr.DataArray | None = None) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        `forward` (snapshot, pair), the synapse i → j, and `backward`, j → i; coordinates `i` and `j` (pair).
+        `forward` (snapshot, pair), the synapse i → j, and `backward`, j → i; coordinates `i` and `j` (pair). NaN where
+        there is no synapse: what measures pairs takes those that have both.
 
     Raises
     ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.connections import only_existing
 from neuro_mpc.analysis.weights import of_weights
 
 CERTAINTY, WIDTH = 0.01, 0.01
@@ -40,7 +41,7 @@ def determinism(weights: xr.Dataset, certainty: float = CERTAINTY, width: float 
     -----
     ::
 
-        absent         p ≥ 1 − certainty: the weight is zero
+        absent         p ≥ 1 − certainty: the weight is zero (of the synapses that there are)
         unspiked       p ≤ certainty: the weight comes from the slab
         narrow         √b ≤ width · w̄: the slab has no width
         fixed          unspiked and narrow: the weight is the mean of the slab
@@ -68,7 +69,7 @@ def determinism(weights: xr.Dataset, certainty: float = CERTAINTY, width: float 
         "fixed": fixed,
         "deterministic": absent | fixed,
     }
-    fractions = xr.Dataset({name: kind.mean(SYNAPSES) for name, kind in kinds.items()})
+    fractions = xr.Dataset({name: only_existing(kind).mean(SYNAPSES) for name, kind in kinds.items()})
     for name in fractions:
         fractions[name].attrs = {"long_name": f"fraction of {name} synapses", "units": "1"}
     return fractions.assign_attrs(weights.attrs, certainty=certainty, width=width)

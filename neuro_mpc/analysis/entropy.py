@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import entr
 
+from neuro_mpc.analysis.connections import only_existing
 from neuro_mpc.analysis.weights import of_weights
 
 
@@ -60,7 +61,8 @@ def entropy(weights: xr.Dataset, smallest_width: float = 0.0) -> xr.Dataset:
     with np.errstate(divide="ignore", invalid="ignore"):
         differential = 0.5 * np.log(2 * np.pi * np.e * width)
         total = discrete + xr.where(spike < 1, (1 - spike) * differential, 0.0)
-    entropies = xr.Dataset({"entropy": total, "discrete": discrete, "differential": differential})
+    parts = {"entropy": total, "discrete": discrete, "differential": differential}
+    entropies = xr.Dataset({name: only_existing(part) for name, part in parts.items()})
     labels = ("entropy of the weight", "entropy of being zero or not", "entropy of the slab")
     for name, label in zip(entropies, labels):
         entropies[name].attrs = {"long_name": label, "units": "nat"}

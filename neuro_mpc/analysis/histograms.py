@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.analysis.weights import of_mean_weights
+from neuro_mpc.descriptions.connections import CONNECTED
 
 
 @of_mean_weights
@@ -25,8 +26,8 @@ def histogram(values: xr.DataArray, bins: int | Sequence[float] = 50) -> xr.Data
     Returns
     -------
     xarray.Dataset
-        `fraction` (snapshot, bin) of the synapses in each bin, and `outside` (snapshot); values that are not finite are
-        outside. Coordinates `left` and `right` (bin) are the edges; the last bin holds its right one.
+        `fraction` (snapshot, bin) of the synapses in each bin, and `outside` (snapshot); values of synapses that are
+        not finite are outside. Coordinates `left` and `right` (bin) are the edges; the last bin holds its right one.
 
     Raises
     ------
@@ -41,6 +42,8 @@ def histogram(values: xr.DataArray, bins: int | Sequence[float] = 50) -> xr.Data
     20
     """
     rows = values.transpose("snapshot", ...).values.reshape(values.sizes["snapshot"], -1)
+    there = np.broadcast_to(values[CONNECTED].values if CONNECTED in values.coords else True, values.shape[1:]).ravel()
+    rows = rows[:, there]
     finite = rows[np.isfinite(rows)]
     edges = np.histogram_bin_edges(finite if finite.size else [0.0], bins)
     fractions = np.array([np.histogram(row[np.isfinite(row)], edges)[0] for row in rows]) / rows.shape[1]

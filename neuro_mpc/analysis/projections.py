@@ -115,7 +115,7 @@ def compare_projections(
     10
     """
     values = {
-        name: unit_variability(weights(run, name, snapshots=[snapshot]))["incoming"].values[0]
+        name: unit_variability(weights(run, name, snapshots=[snapshot]))["incoming"][0].dropna("post").values
         for name in projections(run)
     }
     comparison = compared(values, draws, level, seed)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.analysis.weights import of_weights
+from neuro_mpc.descriptions.connections import CONNECTED
 
 
 @of_weights
@@ -24,7 +25,7 @@ def unit_variability(weights: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         `incoming` (snapshot, post) and `outgoing` (snapshot, pre), between 0 and 1: the share of the variance in the
-        squared weights that the unit receives or sends.
+        squared weights that the unit receives or sends, missing for a unit without synapses.
 
     Raises
     ------
@@ -89,7 +90,8 @@ def most_variable_units(
     3
     """
     values = unit_variability(weights)[side].isel(snapshot=snapshot)
-    order = np.argsort(-values.values, kind="stable")[:number]
+    order = np.argsort(-values.values, kind="stable")  # units without synapses come last, and are left out
+    order = order[~np.isnan(values.values[order])][:number]
     return xr.DataArray(
         values.values[order],
         dims="rank",
@@ -101,4 +103,6 @@ def most_variable_units(
 
 def _share(variance: xr.DataArray, power: xr.DataArray, over: str) -> xr.DataArray:
     whole = power.sum(over)
-    return (variance.sum(over) / whole.where(whole > 0)).fillna(0.0)
+    share = (variance.sum(over) / whole.where(whole > 0)).fillna(0.0)
+    # A unit without synapses has no share; one whose weights are all zero has none of the variance.
+    return share.where(power[CONNECTED].any(over)) if CONNECTED in power.coords else share

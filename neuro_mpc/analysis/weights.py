@@ -11,7 +11,9 @@ import numpy as np
 import sympy
 import xarray as xr
 
+from neuro_mpc.analysis import connections
 from neuro_mpc.analysis.named import of_run
+from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.rules.slab import contradicted, contradiction, slab
@@ -81,9 +83,11 @@ def weights(
     Returns
     -------
     xarray.Dataset
-        Values (snapshot, post, pre), float64: `mean` μ and `variance` v, by the expressions of the synapse type in the
-        run's circuit; `coefficient_of_variation` √v / |μ|, infinite where only μ = 0; `variability` v / (μ² + v), the
-        same between 0 and 1; `spike` p, `slab_mean` a and `slab_variance` b. The two ratios are 0 where v = 0.
+        Values (snapshot, post, pre), float64, NaN where there is no synapse: `mean` μ and `variance` v, by the
+        expressions of the synapse type in the run's circuit; `coefficient_of_variation` √v / |μ|, infinite where only
+        μ = 0; `variability` v / (μ² + v), the same between 0 and 1; `spike` p, `slab_mean` a and `slab_variance` b. The
+        two ratios are 0 where v = 0. Where some pairs of units only are connected, the coordinate `connected`
+        (post, pre) says which; a one-to-one projection is the diagonal of its matrix.
 
     Raises
     ------
@@ -122,13 +126,13 @@ def weights(
     node = node if snapshots is None else node.isel(snapshot=list(snapshots))
     table = synapse_type(run, projection)
     texts = (table["mean"], table.get("variance", "0"), spike or table.get("spike", "0"))
-    values = {
-        **{name: node[name].values.astype(float) for name in node.data_vars},
-        "n": float(node.sizes["pre"]),
-    }
+    values: dict[str, object] = {name: node[name].values.astype(float) for name in connections.parameters(node)}
+    values["n"] = connections.fan_in(run, projection, node)
     shape = tuple(node.sizes[name] for name in DIMENSIONS)
     moments = distribution(texts, values, shape, _bounds(table))
-    return _labelled(moments, node, projection)
+    connected = connections.connected(run, projection, node)
+    matrices = {name: connections.matrix(array, connected) for name, array in moments.items()}
+    return _labelled(matrices, node, projection, connected)
 
 
 of_weights = of_run(projections, weights)  # what takes (run, "recurrent") for the weights of a projection
@@ -175,7 +179,10 @@ def distribution(
         variation = np.where(variance > 0, np.sqrt(variance) / np.abs(mean), 0.0)
         share = np.where(variance > 0, variance / (mean**2 + variance), 0.0)
     if impossible.any():
-        warnings.warn(contradiction(impossible.mean()) + "; their slab has no variance (NaN)", stacklevel=3)
+        warnings.warn(
+            contradiction(impossible.sum() / (~np.isnan(mean)).sum()) + "; their slab has no variance (NaN)",
+            stacklevel=3,
+        )
     results = (mean, variance, variation, share, spike, slab_mean, slab_variance)
     return dict(zip(LABELS, results, strict=True))
 
@@ -195,8 +202,12 @@ def _bounds(table: Mapping[str, Mapping]) -> dict[str, Bounds]:
     return {name: (parameter.get("low"), parameter.get("high")) for name, parameter in parameters.items()}
 
 
-def _labelled(distribution: Mapping[str, np.ndarray], node: xr.Dataset, projection: str) -> xr.Dataset:
+def _labelled(
+    distribution: Mapping[str, np.ndarray], node: xr.Dataset, projection: str, connected: np.ndarray | None
+) -> xr.Dataset:
     attributes = {name: {"long_name": LABELS[name], "units": "1"} for name in distribution}
     arrays = {name: (DIMENSIONS, values, attributes[name]) for name, values in distribution.items()}
-    coordinates = {"presentation": ("snapshot", node["presentation"].values)}
+    coordinates: dict[str, tuple] = {"presentation": ("snapshot", node["presentation"].values)}
+    if connected is not None:
+        coordinates[CONNECTED] = (DIMENSIONS[1:], connected, {"long_name": "whether there is a synapse"})
     return xr.Dataset(arrays, coords=coordinates, attrs={"projection": projection})

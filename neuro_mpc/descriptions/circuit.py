@@ -15,7 +15,7 @@ from neuro_mpc.descriptions.circuit_tables import Population, Projection, Synaps
 from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
 from neuro_mpc.descriptions.latex import problem_of
 from neuro_mpc.descriptions.tables import Table
-from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
+from neuro_mpc.descriptions.toml_text import parse_toml
 from neuro_mpc.errors import DescriptionError
 
 if TYPE_CHECKING:
@@ -348,13 +348,13 @@ def _synapse_name(projection: object) -> object:
     return projection.get("synapse") if isinstance(projection, Mapping) else getattr(projection, "synapse", None)
 
 
-def circuit_for_run(circuit: Circuit) -> str:
-    """The TOML of a circuit for a run file, in which a mask is a variable: the text has its checksum."""
+def without_masks(circuit: Circuit) -> Circuit:
+    """The circuit as a run file describes it, where a mask is a variable: the text has its checksum."""
     tables = circuit.tables()
     for name, projection in circuit.projection.items():
         if isinstance(projection.connect, Connect):
             tables["projection"][name]["connect"] = projection.connect.brief().tables()
-    return to_toml(tables)
+    return Circuit.from_tables(tables, circuit.name)
 
 
 def circuit_of_run(text: str, source: str = "") -> Circuit:

@@ -16,11 +16,13 @@ from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.performance import LABELS, measured
 from neuro_mpc.randomness import generator
+from neuro_mpc.simulation.connections import between, sums
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Stimuli
 
 Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Masks = Mapping[str, np.ndarray]
 DIMENSIONS = ("order", "fraction", "repeat")
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -76,13 +78,14 @@ class LesionExperiment(Experiment):
         table = self.settings
         circuit = presenter.plan.circuit
         moments = {name: presenter.moments(name) for name in circuit.projection}
+        there = {name: presenter.existing(name) for name in circuit.projection}
         trials = np.arange(data.size(table.split))[: table.trials or None]
-        number = _candidates(table, circuit)
+        number = _candidates(table, circuit, there)
         curves: dict[str, np.ndarray] = {}
         for order, repeat in _orders(table):
-            ranked = _ranked(order, repeat, table, circuit, moments, presenter.seed)
+            ranked = _ranked(order, repeat, table, circuit, moments, there, presenter.seed)
             for index, fraction in enumerate(table.fractions):
-                masks = _masks(ranked[: round(fraction * number)], table, circuit)
+                masks = _masks(ranked[: round(fraction * number)], table, circuit, there)
                 with presenter.silenced(masks):
                     values = measured(presenter, data, table.split, trials)
                 for name, value in values.items():
@@ -122,18 +125,25 @@ def _places(table: Lesion, circuit: Circuit) -> list[str]:
     return list(table.where) or list(circuit.free if table.of == "units" else circuit.projection)
 
 
-def _candidates(table: Lesion, circuit: Circuit) -> int:
+def _candidates(table: Lesion, circuit: Circuit, there: Masks) -> int:
     """Number of units or synapses that can be silenced."""
     if table.of == "units":
         return sum(circuit.size_of(name) for name in _places(table, circuit))
-    return sum(int(np.prod(circuit.shape(name))) for name in _places(table, circuit))
+    return sum(int(there[name].sum()) for name in _places(table, circuit))
 
 
-def _ranked(order: str, repeat: int, table: Lesion, circuit: Circuit, moments: Moments, seed: int) -> np.ndarray:
+def _ranked(
+    order: str, repeat: int, table: Lesion, circuit: Circuit, moments: Moments, there: Masks, seed: int
+) -> np.ndarray:
     """The numbers of the candidates, the first to be silenced first; equal ones in random order."""
     names = _places(table, circuit)
     of_units = table.of == "units"
-    parts = [_of_units(name, circuit, moments) if of_units else _of_synapses(moments[name]) for name in names]
+    parts = [
+        _of_units(name, circuit, moments)
+        if of_units
+        else [values[there[name].ravel()] for values in _of_synapses(moments[name])]
+        for name in names
+    ]
     variance, power = (np.concatenate(values) for values in zip(*parts, strict=True))
     share = np.divide(variance, power, out=np.zeros_like(power), where=power > 0)
     chance = generator(seed, "lesion", order, str(repeat)).random(len(power))
@@ -157,27 +167,30 @@ def _of_units(population: str, circuit: Circuit, moments: Moments) -> tuple[np.n
     """Sums of variance and second moment over the synapses that every unit receives and sends."""
     variance, power = np.zeros((2, circuit.size_of(population)))
     for name, projection in circuit.projection.items():
-        both = [part.reshape(circuit.shape(name)) for part in _of_synapses(moments[name])]
-        for axis, end in ((1, projection.target), (0, projection.source)):
+        both = [sums(circuit, name, part.reshape(circuit.shape(name))) for part in _of_synapses(moments[name])]
+        for position, end in enumerate((projection.target, projection.source)):
             if end == population:
-                variance += both[0].sum(axis=axis)
-                power += both[1].sum(axis=axis)
+                variance += both[0][position]
+                power += both[1][position]
     return variance, power
 
 
-def _masks(silenced: np.ndarray, table: Lesion, circuit: Circuit) -> dict[str, np.ndarray]:
-    """projection → which synapses (n_post, n_pre) are left without these candidates."""
-    mask = np.zeros(_candidates(table, circuit), bool)
+def _masks(silenced: np.ndarray, table: Lesion, circuit: Circuit, there: Masks) -> dict[str, np.ndarray]:
+    """projection → which synapses, of the circuit's `shape`, are left without these candidates."""
+    mask = np.zeros(_candidates(table, circuit, there), bool)
     mask[silenced] = True
     names = _places(table, circuit)
     if table.of == "synapses":
-        parts = np.split(mask, np.cumsum([np.prod(circuit.shape(name)) for name in names])[:-1])
-        return {name: ~part.reshape(circuit.shape(name)) for name, part in zip(names, parts, strict=True)}
+        parts = np.split(mask, np.cumsum([there[name].sum() for name in names])[:-1])
+        remaining = {name: there[name].copy() for name in names}
+        for name, part in zip(names, parts, strict=True):
+            remaining[name][there[name]] = ~part
+        return remaining
     parts = np.split(mask, np.cumsum([circuit.size_of(name) for name in names])[:-1])
     remaining = {name: ~part for name, part in zip(names, parts, strict=True)}
     units = {name: remaining.get(name, np.ones(circuit.size_of(name), bool)) for name in circuit.population}
     return {
-        name: units[projection.target][:, None] & units[projection.source]
+        name: between(circuit, name, units[projection.target], units[projection.source])
         for name, projection in circuit.projection.items()
     }
 

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
+from neuro_mpc.analysis.connections import parameters
+from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.figures import figure
 from neuro_mpc.runfile import access
@@ -36,7 +38,7 @@ def plot_synapses(run: xr.DataTree) -> list[Figure]:
 
 
 def _histograms(run: xr.DataTree, projections: dict[str, xr.DataTree]) -> Figure:
-    columns = max(len(node.data_vars) for node in projections.values())
+    columns = max(len(parameters(node.dataset)) for node in projections.values())
     width = style.SINGLE if columns == 1 else style.DOUBLE
     figure = style.new_figure(width, (12 + 31 * len(projections)) * style.MILLIMETRE)
     grid = figure.subplots(len(projections), columns, squeeze=False)
@@ -49,11 +51,13 @@ def _histograms(run: xr.DataTree, projections: dict[str, xr.DataTree]) -> Figure
 
 
 def _projection(run: xr.DataTree, row: np.ndarray, name: str, node: xr.DataTree) -> None:
-    for axes, parameter in zip(row, map(str, node.data_vars)):
+    there = np.asarray(node[CONNECTED].values == 1).ravel() if CONNECTED in node.data_vars else slice(None)
+    names = parameters(node.dataset)
+    for axes, parameter in zip(row, names):
         values = access.variable(node, parameter).isel(snapshot=[0, -1]).values.reshape(2, -1)
-        _histogram(axes, *values)
+        _histogram(axes, *values[:, there])
         axes.set_xlabel(lettering.parameter(run, name, parameter))
-    for axes in row[len(node.data_vars) :]:
+    for axes in row[len(names) :]:
         axes.set_axis_off()
     row[0].set_ylabel("fraction of\nsynapses")
 
@@ -90,21 +94,21 @@ def _name_snapshots(run: xr.DataTree, figure: Figure, node: xr.DataTree) -> None
 
 
 def _means(run: xr.DataTree, projections: dict[str, xr.DataTree]) -> Figure:
-    parameters = list(dict.fromkeys(str(name) for node in projections.values() for name in node.data_vars))
-    rows, columns = -(-len(parameters) // COLUMNS), min(len(parameters), COLUMNS)
+    names = list(dict.fromkeys(name for node in projections.values() for name in parameters(node.dataset)))
+    rows, columns = -(-len(names) // COLUMNS), min(len(names), COLUMNS)
     legend_rows = -(-len(projections) // (1 if columns == 1 else NAMES))
     width = style.SINGLE if columns == 1 else style.DOUBLE
     figure = style.new_figure(width, (48 * rows + 4 * legend_rows) * style.MILLIMETRE)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for index, (axes, parameter) in enumerate(zip(panels, parameters)):
+    for index, (axes, parameter) in enumerate(zip(panels, names)):
         _mean(run, axes, projections, parameter)
         style.letter(axes, index)
-    for axes in panels[len(parameters) :]:
+    for axes in panels[len(names) :]:
         axes.set_axis_off()
     lines = [axes.get_legend_handles_labels() for axes in panels]
     handles = {label: line for group in lines for line, label in zip(*group)}
-    names = 1 if columns == 1 else NAMES
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=names)
+    beside = 1 if columns == 1 else NAMES
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=beside)
     return figure
 
 

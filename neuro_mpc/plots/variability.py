@@ -100,7 +100,7 @@ def _intervals(axes: Axes, names, middle: xr.DataArray, low: xr.DataArray, high:
 
 def _units(axes: Axes, run: xr.DataTree, names: list[str]) -> None:
     for index, name in enumerate(names):
-        values = unit_variability(weights(run, name, snapshots=[-1]))["incoming"].values[0]
+        values = unit_variability(weights(run, name, snapshots=[-1]))["incoming"][0].dropna("post").values
         look = {**style.projection_style(index), "marker": None}
         axes.plot(np.arange(1, len(values) + 1), np.sort(values)[::-1], **look)
     axes.set_ylim(0, 1)

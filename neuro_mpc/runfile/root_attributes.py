@@ -6,7 +6,7 @@ import importlib.metadata
 from datetime import UTC, datetime
 
 from neuro_mpc import __version__
-from neuro_mpc.descriptions.circuit import Circuit, circuit_for_run
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 
 
@@ -15,7 +15,7 @@ def root_attributes(circuit: Circuit, protocol: Protocol) -> dict[str, str]:
     return {
         "Conventions": "CF-1.11",
         "title": f"neuro_mpc run of {circuit.name} on {protocol.name}",
-        "circuit": circuit_for_run(circuit),
+        "circuit": circuit.to_toml(),
         "protocol": protocol.to_toml(),
         "precision": protocol.precision,
         "neuro_mpc_version": __version__,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuro_mpc import files
+from neuro_mpc.descriptions.circuit import without_masks
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
@@ -100,7 +101,7 @@ class Destination:
             attributes_besides = {name: text for name, text in provenance.items() if name not in OWN_ATTRIBUTES}
             return RunFile(
                 self.path,
-                circuit=run.circuit,
+                circuit=without_masks(run.circuit),
                 protocol=run.protocol,
                 seed=run.seed,
                 backend=run.backend,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from neuro_mpc import machine
+from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.network.layout import neural_groups, stored_bytes, synaptic_groups
@@ -71,7 +72,9 @@ class Estimate:
 def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, backend: str) -> Estimate:
     """What a run of this plan will take."""
     item = np.dtype(plan.precision).itemsize
-    synapses = sum(_synapses(plan, name) for name in plan.circuit.projection)
+    synapses = sum(_existing(plan, name) for name in plan.circuit.projection)
+    existing = sum(_existing(plan, name) * len(rules.parameters) for name, rules in plan.rules.synapses.items())
+    # Those of pairs without a synapse are kept, computed and written all the same.
     parameters = sum(_synapses(plan, name) * len(rules.parameters) for name, rules in plan.rules.synapses.items())
     arrays = sum(stored_bytes(plan, group) for group in synaptic_groups(plan))
     sample = _sample_elements(plan, protocol) * item
@@ -92,7 +95,7 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, back
         disk=2 * records + arrays,
         seconds=seconds,
         synapses=synapses,
-        parameters=parameters,
+        parameters=existing,
         presentations=course.total,
         compiles=backend != "numpy",
         warnings=tuple(cautions.of_selection(protocol, course.total)),
@@ -140,7 +143,17 @@ def as_text(estimated: Estimate) -> str:
     )
 
 
+def _existing(plan: Plan, projection: str) -> int:
+    """Synapses of a projection; of those that are drawn, the expected number."""
+    table = plan.circuit.projection[projection]
+    if not isinstance(table.connect, Connect):
+        return _synapses(plan, projection)
+    ends = (grid_of(plan.circuit.population[end]) for end in (table.target, table.source))
+    return round(share_of(table.connect, *ends) * _synapses(plan, projection))
+
+
 def _synapses(plan: Plan, projection: str) -> int:
+    """Elements of the arrays of a projection's synapses."""
     post, pre = plan.circuit.shape(projection)
     return post * pre
 

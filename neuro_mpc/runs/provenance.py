@@ -11,7 +11,7 @@ from importlib.metadata import version
 import numpy as np
 
 from neuro_mpc import __version__
-from neuro_mpc.descriptions.circuit import Circuit, circuit_for_run
+from neuro_mpc.descriptions.circuit import Circuit, without_masks
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.network import launch
 from neuro_mpc.network.compiler import compiler_version
@@ -32,7 +32,7 @@ def provenance_of(
     The run file has all of it among its attributes.
     """
     texts = {
-        "circuit": circuit_for_run(circuit),
+        "circuit": without_masks(circuit).to_toml(),
         "protocol": protocol.to_toml(),
         "seed": str(seed),
         "backend": backend,

@@ -55,6 +55,11 @@ class RunningCircuit:
             return None
         return self._matrix(projection, CONNECTED) != 0
 
+    def existing(self, projection: str) -> np.ndarray:
+        """Which synapses of a projection there are, bool of the circuit's `shape`."""
+        mask = self.connected(projection)
+        return np.ones(self.plan.circuit.shape(projection), bool) if mask is None else mask
+
     @contextmanager
     def noiseless(self) -> Iterator[None]:
         """Within it every weight is its mean."""

@@ -1,0 +1,51 @@
+"""Which synapses there are: what a run file says of it, and how measures leave out those that are not there."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.descriptions.connections import CONNECTED
+from neuro_mpc.runfile import access
+
+Labelled = TypeVar("Labelled", xr.Dataset, xr.DataArray)
+
+
+def parameters(node: xr.Dataset) -> list[str]:
+    """The names of the parameters of a group of synapses."""
+    return [str(name) for name in node.data_vars if name != CONNECTED]
+
+
+def fan_in(run: xr.DataTree, projection: str, node: xr.Dataset) -> float:
+    """n of the expressions of a projection's synapses."""
+    connect, pre = _connect(run, projection), node.sizes["pre"]
+    if not isinstance(connect, dict):
+        return float(pre)  # one of them one-to-one
+    share = connect.get("random", connect.get("share"))
+    if share is None:
+        share = node[CONNECTED].mean() if CONNECTED in node.data_vars else 1
+    return max(1.0, float(share) * pre)
+
+
+def connected(run: xr.DataTree, projection: str, node: xr.Dataset) -> np.ndarray | None:
+    """Which pairs of units have a synapse, bool (post, pre); None where all have one."""
+    if CONNECTED in node.data_vars:
+        return node[CONNECTED].values == 1
+    return np.eye(node.sizes["post"], dtype=bool) if _connect(run, projection) == "one-to-one" else None
+
+
+def matrix(values: np.ndarray, connected: np.ndarray | None) -> np.ndarray:
+    """Values of synapses (snapshot, post, pre), or (snapshot, post, 1) one-to-one, as matrices, NaN where there is no
+    synapse."""
+    return values if connected is None else np.where(connected, values, np.nan)
+
+
+def only_existing(values: Labelled) -> Labelled:
+    """The same, as numbers, with NaN where there is no synapse."""
+    return values.astype(float).where(values[CONNECTED]) if CONNECTED in values.coords else values
+
+
+def _connect(run: xr.DataTree, projection: str) -> object:
+    return access.describe(run, "circuit").get("projection", {}).get(projection, {}).get("connect", "all")
