@@ -6,7 +6,6 @@ Gradients of such circuits are compared with the reference in test_rules.py and 
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 
 import netCDF4
 import numpy as np
@@ -413,12 +412,9 @@ def test_lesions_silence_synapses_that_there_are(run):
 
 def test_the_estimate_counts_the_synapses_that_there_are(run):
     described = nm.load_trained(run).circuit
-    found = nm.check(
-        circuit({"random": 0.25}, "one-to-one"), nm.load_protocol("toy-language", PROTOCOL), backend="numpy"
-    )
-    sizes = described.size_of("input") * 6 + 12 + 8 + 8 * described.size_of("output")
-    assert found.synapses == sizes
-    assert replace(found, synapses=0) != found
+    protocol = nm.load_protocol("toy-language", PROTOCOL)
+    found = nm.check(circuit({"random": 0.25}, "one-to-one"), protocol, backend="numpy")
+    assert found.synapses == described.size_of("input") * 6 + 12 + 8 + 8 * described.size_of("output")
 
 
 def test_the_circuit_of_a_run_file_has_of_a_mask_its_checksum():
