@@ -199,6 +199,20 @@ def test_memory_does_not_grow_with_the_file(monkeypatch):
     assert peak < 4e6 < os.path.getsize("large.npz") / 3
 
 
+def test_trials_of_one_group_are_held_out_together():
+    subject = np.repeat(["ann", "bob", "cem", "dan", "eve", "fay"], 5)
+    data = dataset(subject=("trial", subject), x=dataset()["x"].assign_coords(trial=range(TRIALS))).drop_vars("split")
+    source = loaded(data, group="subject", validation=0.17, test=0.33)
+    assert "subject" not in source.channels
+    subjects = [set(subject[next(source.content(split))[:, 0]]) for split in SPLITS]
+    assert [len(found) for found in subjects] == [3, 1, 2]
+    assert len(set.union(*subjects)) == 6
+    with pytest.raises(nm.DescriptionError, match="(?s)stimulus.group.*did you mean 'subject'"):
+        loaded(data, group="subjet")
+    with pytest.raises(nm.DescriptionError, match=r"(?s)symbol: has other dim.*\('trial',\)"):
+        loaded(data.drop_vars("subject"), group="symbol")
+
+
 def test_other_values_have_another_content():
     def content(data):
         return [part.tobytes() for part in loaded(data).content("train")]
@@ -261,7 +275,7 @@ BROKEN = {
     ),
     "shares and a variable": (lambda d: d, {"test": 0.2}, "split: the data say what is held out, and the protocol"),
     "an unknown variable": (lambda d: d, {"channels": ["x", "lable"]}, "stimulus.channels.*did you mean 'label'"),
-    "an unknown variable of splits": (lambda d: d[["x"]], {"split": "parts"}, "stimulus.split: the data have no such"),
+    "an unknown variable of splits": (lambda d: d, {"split": "parts"}, "stimulus.split: the data have no such"),
     "a variable of other dimensions": (lambda d: d.assign(pi=3.14), {}, "pi: has a dimension neither of trials nor"),
     "no data set": (lambda d: d["x"].values, {}, "data: is no data set.*ndarray.*dict: name of the channel"),
     "rows of different lengths": (lambda d: {"x": [[1.0], [1.0, 2.0]]}, {}, "data: x: is no array"),

@@ -35,6 +35,7 @@ class Arrays(Cuts):
     step      the dimension of steps; "": "step" or "time"
     split     the variable that says which trials are held out, or which steps of a recording: names of splits, or
               numbers with flag_meanings
+    group     a variable, such as the subject of each trial: trials with the same value are held out together
 
     Examples
     --------
@@ -49,6 +50,7 @@ class Arrays(Cuts):
     trial: str = ""
     step: str = ""
     split: str = OWN_SPLIT
+    group: str = ""
 
     @model_validator(mode="after")
     def _names_a_file(self) -> Self:
@@ -76,6 +78,7 @@ class ArrayStimuli(LabelledStimuli):
             step=table.step,
             selected=table.channels,
             split=table.split,
+            group=table.group,
             source=source,
             unchanged=signature.refuse_change if signature else lambda: None,
         )

@@ -29,7 +29,8 @@ class LabelledStimuli(Stimuli):
     shares       what is held out, unless the variable `split` says it
     cutting      of recordings
     trial, step  names of the dimensions, "" for the usual ones
-    selected     the variables that are channels, () for all but `split`
+    selected     the variables that are channels, () for all but `split` and `group`
+    group        the variable whose equal values stay in one split, if there is one
     source       of the data, for messages
     unchanged    raises DescriptionError where the data are no longer what they were; called after every reading
     """
@@ -46,15 +47,25 @@ class LabelledStimuli(Stimuli):
         step: str = "",
         selected: tuple[str, ...] = (),
         split: str = OWN_SPLIT,
+        group: str = "",
         source: str,
         unchanged: Callable[[], None] = lambda: None,
     ):
-        variables = _variables(dataset, selected, split, source)
+        parting = Parting(
+            shares=shares,
+            cutting=cutting,
+            split=split,
+            seed=seed,
+            source=source,
+            tested=protocol.test.split,
+            group=group,
+        )
+        parting.refuse_unknown(dataset)
+        variables = _variables(dataset, selected, {split, group}, source)
         axes = axes_of(variables, trial, step, source)
         self._series = {name: Series(name, variable, axes, source) for name, variable in variables.items()}
         _refuse_uncut(axes, cutting, self._series, protocol, source)
         self.steps, self.streams, self.carries = cutting.window or axes.steps, cutting.streams, cutting.carry
-        parting = Parting(shares, cutting, split, seed, source, protocol.test.split)
         self._cuts = parting.cuts(dataset, axes)
         held = sum(series.bytes for series in self._series.values()) <= HELD_BYTES
         for name, series in self._series.items():
@@ -82,7 +93,7 @@ class LabelledStimuli(Stimuli):
             yield np.frombuffer(name.encode() + series.digest, np.uint8)
 
 
-def _variables(dataset: xr.Dataset, selected: tuple[str, ...], split: str, source: str) -> dict[str, xr.Variable]:
+def _variables(dataset: xr.Dataset, selected: tuple[str, ...], others: set[str], source: str) -> dict[str, xr.Variable]:
     """channel → variable."""
     known = list(map(str, dataset.variables))
     for name in selected:
@@ -95,7 +106,7 @@ def _variables(dataset: xr.Dataset, selected: tuple[str, ...], split: str, sourc
                 expected=", ".join(known),
                 hint=did_you_mean(name, known),
             )
-    names = sorted(selected or (str(name) for name in dataset.data_vars if name != split))
+    names = sorted(selected or (str(name) for name in dataset.data_vars if name not in others))
     if not names:
         raise DescriptionError("the data have no variable that could be a channel", source=source, found=known)
     return {name: dataset[name].variable for name in names}

@@ -29,6 +29,7 @@ class Parting:
     seed     of the run
     source   of the data, for messages
     tested   the split that is tested during learning
+    group    a variable of the data: trials with the same value stay in one split
     """
 
     shares: Shares
@@ -37,6 +38,22 @@ class Parting:
     seed: int
     source: str
     tested: Split
+    group: str = ""
+
+    def refuse_unknown(self, dataset: xr.Dataset) -> None:
+        """DescriptionError where the data lack the variable of splits or of groups that the protocol names."""
+        named = {"split": self.split if self.split != OWN_SPLIT else "", "group": self.group}
+        known = list(map(str, dataset.variables))
+        for key, name in named.items():
+            if name and name not in known:
+                raise DescriptionError(
+                    "the data have no such variable",
+                    source=self.source,
+                    key=f"stimulus.{key}",
+                    found=name,
+                    expected=", ".join(known),
+                    hint=did_you_mean(name, known),
+                )
 
     def cuts(self, dataset: xr.Dataset, axes: Axes) -> dict[Split, np.ndarray]:
         """split → recording and first step of its trials, (trial, 2); DescriptionError where one has none."""
@@ -56,24 +73,30 @@ class Parting:
 
     def _stretches(self, dataset: xr.Dataset, axes: Axes) -> dict[Split, np.ndarray]:
         """split → the recordings, or the parts of the only one, that it consists of."""
-        known = list(map(str, dataset.variables))
-        if self.split in known:
+        if self.split in dataset.variables:
             return splits.stretches(self._own(dataset[self.split].variable, axes), axes.steps)
-        if self.split != OWN_SPLIT:
-            raise DescriptionError(
-                "the data have no such variable",
-                source=self.source,
-                key="stimulus.split",
-                found=self.split,
-                expected=", ".join(known),
-                hint=did_you_mean(self.split, known),
-            )
         validation, test = self.shares.validation, self.shares.test
         validation = splits.VALIDATION if validation is None else validation
         test = splits.TEST if test is None else test
         if axes.trials > 1:
-            return splits.stretches(splits.shuffled(axes.trials, validation, test, self.seed), axes.steps)
+            group = self._groups(dataset, axes)
+            return splits.stretches(splits.shuffled(group.max() + 1, validation, test, self.seed)[group], axes.steps)
         return splits.stretches(splits.in_order(axes.steps, validation, test)[None], axes.steps)
+
+    def _groups(self, dataset: xr.Dataset, axes: Axes) -> np.ndarray:
+        """The number of the group of each trial, (trial,)."""
+        if not self.group:
+            return np.arange(axes.trials)
+        variable = dataset[self.group].variable
+        if variable.dims != (axes.trial,):
+            raise DescriptionError(
+                "has other dimensions",
+                source=self.source,
+                key=self.group,
+                found=variable.dims,
+                expected=str((axes.trial,)),
+            )
+        return np.unique(variable.values, return_inverse=True)[1]
 
     def _own(self, variable: xr.Variable, axes: Axes) -> np.ndarray:
         """The number of the split of each recording (trial,), or of each step of the only one (1, step)."""
