@@ -1,0 +1,73 @@
+"""Baselines against NumPy on all trials at once; a known linear system is recovered to its noise."""
+
+import numpy as np
+import pytest
+
+from neuro_mpc.simulation.baselines import of_classes, of_values
+from neuro_mpc.simulation.least_squares import LeastSquares, lagged
+
+RNG = np.random.default_rng(0)
+NOISE = 0.1
+
+
+def system(trials, steps=8, missing=0.0):
+    """Inputs (T, B, 3) and outputs (T, B, 2), which depend on the last two steps."""
+    x = RNG.standard_normal((steps, trials, 3))
+    weights = np.arange(12).reshape(2, 3, 2) / 6
+    before = np.concatenate([np.zeros((1, trials, 3)), x[:-1]])
+    y = 1.5 + x @ weights[0] + before @ weights[1] + NOISE * RNG.standard_normal((steps, trials, 2))
+    y[RNG.random(y.shape) < missing] = np.nan
+    return x, y
+
+
+def in_batches(x, y, size=7):
+    return lambda: ((x[:, start : start + size], y[:, start : start + size]) for start in range(0, x.shape[1], size))
+
+
+def test_least_squares_are_those_of_numpy_over_batches():
+    x, y = RNG.standard_normal((50, 4)), RNG.standard_normal((50, 2))
+    fit = LeastSquares(4, 2)
+    for start in range(0, 50, 9):
+        fit.add(x[start : start + 9], y[start : start + 9])
+    np.testing.assert_allclose(fit.weights(), np.linalg.lstsq(x, y, rcond=None)[0], rtol=1e-4, atol=1e-6)
+
+
+def test_lagged_inputs_are_the_last_steps_and_silence_before_the_first():
+    shown = np.arange(6.0).reshape(3, 1, 2)
+    np.testing.assert_array_equal(lagged(shown, 2)[:, 0], [[0, 1, 0, 0, 1], [2, 3, 0, 1, 1], [4, 5, 2, 3, 1]])
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_values_are_predicted_by_mean_last_value_and_regression(missing):
+    train, test = system(200, missing=missing), system(50, missing=missing)
+    found = of_values(in_batches(*train), in_batches(*test), units=2)
+    mean, y = np.nanmean(train[1], axis=(0, 1)), test[1]
+    before = np.concatenate([np.full((1, 50, 2), np.nan), y[:-1]])
+    before = np.where(np.isnan(before), mean, before)
+    spread = np.nansum((y - np.nanmean(y, axis=(0, 1))) ** 2)
+    for name, predicted in (("mean", mean), ("last", before)):
+        assert found[f"mean_squared_error_of_{name}"] == pytest.approx(np.nanmean((y - predicted) ** 2))
+        assert found[f"explained_variance_of_{name}"] == pytest.approx(1 - np.nansum((y - predicted) ** 2) / spread)
+    assert found["mean_squared_error_of_regression"] == pytest.approx(NOISE**2, rel=0.15)
+
+
+def test_classes_are_predicted_by_the_most_frequent_one_and_regression():
+    def trials(number):
+        x, y = system(number)
+        classes = np.searchsorted([0.5, 1.5, 4.0], y[..., 0])
+        classes[0] = -1
+        return x, classes
+
+    train, test = trials(300), trials(80)
+    found = of_classes(in_batches(*train), in_batches(*test), classes=4)
+    frequent = np.bincount(train[1][train[1] >= 0]).argmax()
+    assert found["accuracy_of_frequent"] == pytest.approx((test[1][1:] == frequent).mean())
+    assert found["accuracy_of_frequent"] + 0.15 < found["accuracy_of_regression"] <= 1
+
+
+def test_a_regression_from_too_many_inputs_is_left_out():
+    wide = RNG.standard_normal((2, 3, 1001))
+    values = in_batches(wide, np.ones((2, 3, 1)))
+    assert {name for name in of_values(values, values, 1) if "regression" in name} == set()
+    classes = in_batches(wide, np.zeros((2, 3), int))
+    assert of_classes(classes, classes, 1) == {"accuracy_of_frequent": 1.0}
