@@ -13,6 +13,7 @@ from pydantic import Field, PlainValidator, model_validator
 from neuro_mpc.descriptions.expressions import SIZES, parse
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.tables import (
+    LARGEST_NUMBER,
     AtLeastOne,
     BelowOne,
     Count,
@@ -72,6 +73,23 @@ class Schedule(Table):
         return self.every_presentations or self.every or 0
 
 
+AUTO = "auto"
+
+
+def _rate(value: object) -> float | str:
+    """A rate, or the word for one that a range test finds."""
+    if value == AUTO:
+        return AUTO
+    expected = f'a number of at least 0, or "{AUTO}"'
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise problem("is not a number", expected=expected)
+    if not abs(value) <= LARGEST_NUMBER:
+        raise problem("is not finite", expected=expected)
+    if value < 0:
+        raise problem("is out of range", expected=expected)
+    return float(value)
+
+
 def _initial_values(value: object) -> dict[str, str | float | dict[str, str | float]]:
     """PARAMETER → value, PROJECTION → {PARAMETER → value}; splits keys at a dot, checks expressions."""
     if not isinstance(value, Mapping):
@@ -106,7 +124,7 @@ class Learning(OpenTable):
     The form of an optimiser is a subclass with its name as a literal `optimizer`.
 
     optimizer  name of the optimiser
-    rate       learning rate
+    rate       learning rate; "auto": a range test finds it before learning begins
     batch      trials per presentation
     epochs, presentations  how long to learn, in passes through the training trials or in presentations: give one
     beta1, beta2  decay factors of the running means of gradients and of their squares, for optimisers that have them
@@ -133,7 +151,7 @@ class Learning(OpenTable):
     default_tag = "adam"
 
     optimizer: str = default_tag
-    rate: NotNegative
+    rate: Annotated[float | Literal["auto"], PlainValidator(_rate)]
     batch: AtLeastOne
     epochs: Count | None = None
     presentations: Count | None = None
@@ -154,6 +172,6 @@ class Learning(OpenTable):
         if (self.epochs is None) == (self.presentations is None):
             number = "neither" if self.epochs is None else "both"
             raise problem(f"{number} of epochs and presentations are given", expected="exactly one of them")
-        if self.schedule.floor > self.rate:
+        if self.rate != AUTO and self.schedule.floor > self.rate:
             raise problem("schedule.floor is above the rate", expected=f"a floor of at most {self.rate}")
         return self

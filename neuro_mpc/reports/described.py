@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import xarray as xr
 
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.attributes import FOUND_RATE
 
 PROVENANCE = {
     "seed": "seed",
@@ -23,6 +24,7 @@ PROVENANCE = {
     "numpy_version": "NumPy",
     "compiler": "compiler",
     "processor": "processor",
+    FOUND_RATE: "learning rate that was found",
     "changes": "changes during the run",
 }
 OTHERS = ("name", "description", "projection", "population", "synapse")

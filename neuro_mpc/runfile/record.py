@@ -22,8 +22,9 @@ from neuro_mpc import files, hdf5
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.errors import RunError
+from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.runfile import netcdf
+from neuro_mpc.runfile.attributes import FOUND_RATE, attribute
 from neuro_mpc.runfile.labels import LEARNING, NEURAL, TESTS, evaluation_label
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
 from neuro_mpc.runfile.reading import open_run
@@ -239,6 +240,19 @@ class RunFile:
         before = [self._file.changes] if "changes" in self._file.ncattrs() else []
         values = {name: int(text) if name in ("seed", "threads") else text for name, text in attributes.items()}
         self._file.setncatts({**values, "changes": "\n".join([*before, *lines])})
+
+    @writes
+    def rate_found(self, rate: float) -> None:
+        """Records the learning rate that a range test found."""
+        self._file.setncattr(FOUND_RATE, rate)
+
+    def found_rate(self) -> float | None:
+        """The learning rate that was found when the run began, if any. Raises RunFileError where it is no rate."""
+        attributes = {name: self._file.getncattr(name) for name in self._file.ncattrs() if name == FOUND_RATE}
+        rate = attribute(xr.Dataset(attrs=attributes), FOUND_RATE, None)
+        if rate is not None and not 0 < rate < np.inf:
+            raise RunFileError(f"{self.partial}: the attribute {FOUND_RATE} is {rate:g}, not a learning rate")
+        return None if rate is None else float(rate)
 
     @writes
     def warned(self, warning: str) -> None:

@@ -96,7 +96,7 @@ def growth_warning(before: np.ndarray, after: np.ndarray) -> str:
         return ""
     return (
         f"the free energy rose from {first:.3g} to {last:.3g}: the training diverged, though it stayed finite; "
-        "try a smaller learning.rate or learning.clip, or learning.backoff = 50"
+        'try learning.rate = "auto", a smaller learning.rate or learning.clip, or learning.backoff = 50'
     )
 
 

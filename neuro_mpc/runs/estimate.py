@@ -18,6 +18,7 @@ from neuro_mpc.network.plan import Plan
 from neuro_mpc.runfile.paths import free_disk
 from neuro_mpc.runs import cautions
 from neuro_mpc.runs.quantities import in_bytes, rough_duration
+from neuro_mpc.runs.range_test import most_presentations
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.stimuli import Stimuli
 
@@ -182,13 +183,14 @@ def _snapshots(protocol: Protocol, course: Course) -> int:
 def _work(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, cost: Cost, parameters: int) -> float:
     """The work of a run, in multiplications of matrix products."""
     batches = _test_batches(plan, protocol, course, data)
+    learned = course.total + most_presentations(protocol.learning, course.total)
     units = plan.trials * sum(
         rows.steps * rows.units for name, rows in plan.rows.items() if name != plan.circuit.stimulus
     )
     return (
-        cost.products * _products(plan, protocol, course, batches)
-        + (course.total + batches) * (cost.unit * units + cost.presentation)
-        + course.total * cost.parameter * parameters
+        cost.products * _products(plan, protocol, course, batches) * learned / max(1, course.total)
+        + (learned + batches) * (cost.unit * units + cost.presentation)
+        + learned * cost.parameter * parameters
     )
 
 

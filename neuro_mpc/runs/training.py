@@ -13,6 +13,7 @@ from neuro_mpc.runs.divergence import Backoff, Diverged, DivergenceMonitor
 from neuro_mpc.runs.interruption import deferred_interruption
 from neuro_mpc.runs.preparation import Preparation
 from neuro_mpc.runs.progress import SilentProgress
+from neuro_mpc.runs.range_test import range_test
 from neuro_mpc.simulation import evaluation, initial, measures
 from neuro_mpc.simulation.presentation import Presenter, Traces
 from neuro_mpc.simulation.selection import Selection, is_selected
@@ -31,6 +32,7 @@ class Training:
     ):
         protocol, course = run.protocol, run.course
         self.presenter, self.protocol, self.course = presenter, protocol, course
+        self._run, self._file = run, record
         self.data, self.progress, self.checkpoints, self.cautions = run.data, progress, checkpoints, run.cautions
         self.selection = Selection(protocol)
         self.monitor = DivergenceMonitor(presenter, protocol.learning.backoff > 0)
@@ -66,7 +68,20 @@ class Training:
         self.backoff.factor = saved.progress["factor"]
         self._train_from(saved.presentation)
 
+    def _find_rate(self, done: int) -> None:
+        """For "auto": the rate that the file holds, or one found from the present state, which the file then holds."""
+        if self.course.base_rate is not None or not self.course.total:
+            return
+        rate = self._file.found_rate()
+        if rate is None:
+            self.progress.stage("finding a learning rate")
+            rate = range_test(self.presenter, self._run, done).rate
+            self._file.rate_found(rate)
+        self.progress.stage(f"learning rate {rate:g}, found by a range test")
+        self.course = self.course.at_rate(rate)
+
     def _train_from(self, done: int) -> None:
+        self._find_rate(done)
         if self.course.total:
             self.progress.stage("learning")
         self.progress.start(self.course.total)

@@ -1,0 +1,155 @@
+"""learning.rate = "auto": a rate is found from the initial state, told, kept in the run file, and used when resumed."""
+
+import math
+import signal
+import warnings
+
+import netCDF4
+import numpy as np
+import pytest
+from interrupted import REFUSED, Here, content, in_child, interrupted, simulate
+from test_sweep import grid
+
+import neuro_mpc as nm
+from neuro_mpc.network import launch
+from neuro_mpc.runfile.attributes import FOUND_RATE
+from neuro_mpc.runfile.paths import partial_path, saved_path
+from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.runs import range_test, training
+from neuro_mpc.runs.progress import SilentProgress
+from neuro_mpc.runs.range_test import LADDER, SAFETY, RangeTest
+from neuro_mpc.sweeps import members
+
+AUTO = {"learning.rate": "auto"}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """A run whose rate was found."""
+    path = tmp_path_factory.mktemp("found") / "run.nc"
+    simulate(path, AUTO)
+    return path
+
+
+def rate_of(path):
+    with nm.open_run(path) as run:
+        return run.attrs[FOUND_RATE]
+
+
+def learned(path):
+    with nm.open_run(path) as run:
+        return [run["learning"].dataset.load(), *(node.dataset.load() for node in run["synapses"].children.values())]
+
+
+def test_a_run_at_a_found_rate_is_the_run_at_that_rate(found, tmp_path):
+    rate = rate_of(found)
+    assert rate in [float(f"{each / SAFETY:.4g}") for each in LADDER]
+    simulate(tmp_path / "run.nc", {"learning.rate": rate})
+    for one, other in zip(learned(found), learned(tmp_path / "run.nc"), strict=True):
+        assert one.identical(other)
+
+
+def test_the_rate_is_told(tmp_path):
+    told = []
+
+    class Progress(SilentProgress):
+        def stage(self, text):
+            told.append(text)
+
+    simulate(tmp_path / "run.nc", AUTO, progress=Progress())
+    assert f"learning rate {rate_of(tmp_path / 'run.nc'):g}, found by a range test" in told
+
+
+@pytest.mark.slow
+def test_a_resumed_run_keeps_the_rate_it_found(found, tmp_path, monkeypatch):
+    out = tmp_path / "run.nc"
+    assert interrupted(lambda: simulate(out, AUTO), RunFile, "learning", 10) == -signal.SIGKILL
+    assert saved_path(out).exists()
+    monkeypatch.setattr(training, "range_test", None)
+    assert in_child(lambda: simulate(out, AUTO, resume=True)) == 0
+    assert content(out) == content(found)
+    with netCDF4.Dataset(found, "a") as file:
+        before = file.getncattr(FOUND_RATE)
+    assert rate_of(out) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", ["fast", -1.0, np.inf])
+def test_a_stored_rate_that_is_none_is_refused_by_name(tmp_path, monkeypatch, rate):
+    monkeypatch.setattr(RunFile, "rate_found", lambda file, _: file._file.setncattr(FOUND_RATE, rate))
+    out = tmp_path / "run.nc"
+    assert interrupted(lambda: simulate(out, AUTO), RunFile, "learning", 10) == -signal.SIGKILL
+    assert partial_path(out).exists()
+    assert in_child(lambda: simulate(out, AUTO, resume=True)) == REFUSED
+    with pytest.raises(nm.RunFileError, match=f"the attribute {FOUND_RATE} is"):
+        simulate(out, AUTO, resume=True)
+
+
+def test_gaussian_synapses_do_not_blow_up_on_the_toy_language(monkeypatch):
+    monkeypatch.setattr(launch, "start", lambda plan, *_: Here(plan))
+    gaussian = {f"projection.{name}.synapse": "gaussian" for name in ("input", "recurrent", "output")}
+    hidden = {"population.hidden.size": 20, "population.hidden.activation": "tanh(r)"}
+    circuit = nm.load_circuit("mpl", {**gaussian, **hidden})
+    small = {"stimulus.letters": 8, "stimulus.length": 6, "stimulus.load": 4.0, "learning.batch": 10, "test.every": 0}
+
+    def energies(rate):
+        settings = {**small, "learning.presentations": 60, "learning.rate": rate, "recording.synapses_every": 0}
+        with warnings.catch_warnings(action="ignore"):
+            run = nm.simulate(circuit, nm.load_protocol("toy-language", settings), backend="numpy")
+        return run["learning/free_energy"].values
+
+    found, stated = energies("auto"), energies(100.0)
+    assert found[0] == stated[0]
+    assert np.median(found[-10:]) < found[0] / 4
+    assert np.median(stated[-10:]) > stated[0]
+
+
+def test_a_member_of_a_sweep_finds_a_rate_and_is_not_run_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "start", lambda plan, *_: Here(plan))
+    settings = {"learning.presentations": 3, "learning.batch": 5, "stimulus.load": 1.0, "test.every": 0, **AUTO}
+    described = nm.load_circuit("mpl", {"population.hidden.size": 6}), nm.load_protocol("toy-language", settings)
+    options = {"backend": "numpy", "threads": 1, "overwrite": False, "accept_changes": False}
+    for state in ("missing", "complete"):
+        ((job, _),) = members.checked(grid({}, [0]), *described, tmp_path, **options)
+        assert job.state == state
+        assert members.unreadable([job]) == {}
+        assert members.learn(job).error == ""
+    assert rate_of(tmp_path / "seed=0.nc") > 0
+
+
+def test_the_best_rate_goes_down_by_the_factor_of_safety():
+    assert RangeTest(10.0, {1.0: math.inf, 0.1: 3.0, 0.01: 5.0}).rate == pytest.approx(0.1 / SAFETY, rel=1e-3)
+    with pytest.raises(nm.RunError, match=r"none of the rates 0.1 to 1 lowers the free energy of 2"):
+        RangeTest(2.0, {1.0: math.inf, 0.1: 2.0}).rate  # noqa: B018
+
+
+def test_the_ladder_is_descended_until_it_gets_worse():
+    scores = range_test._descended(lambda rate: math.inf if rate > 0.5 else abs(math.log10(rate) + 2))
+    tried = list(scores)
+    assert tried == list(LADDER[: len(tried)])
+    assert min(scores, key=scores.get) == 0.01
+    assert tried[-1] == LADDER[LADDER.index(0.01) + 2]
+
+
+@pytest.mark.parametrize(
+    ("energies", "score"), [([9, 8, 7, 6, 5, 4], 4.5), ([9, 41, 1, 1, 1, 1], math.inf), ([9, math.nan], math.inf)]
+)
+def test_a_rate_ends_where_its_energy_is_out_of_proportion(energies, score):
+    assert range_test._tried(iter(energies), [10.0] * 6) == score
+
+
+def test_the_estimate_counts_what_is_tried():
+    settings = {"learning.presentations": 200, "learning.batch": 5, "stimulus.load": 1.0}
+    stated, tried = (
+        nm.check("mpl", nm.load_protocol("toy-language", {**settings, "learning.rate": rate}), backend="numpy").seconds
+        for rate in (0.5, "auto")
+    )
+    assert 1.5 * stated < tried < 4 * stated
+
+
+@pytest.mark.parametrize("rate", ["fast", -0.5, True, math.nan])
+def test_any_other_word_or_number_is_no_rate(rate):
+    with pytest.raises(nm.DescriptionError, match='learning.rate.*\n.*\n  expected: a number of at least 0, or "auto"'):
+        nm.load_protocol("toy-language", {"learning.rate": rate})
+    protocol = nm.load_protocol("toy-language", {**AUTO, "learning.schedule.floor": 0.1})
+    assert nm.Protocol.from_toml(protocol.to_toml()).learning.rate == "auto"
