@@ -174,6 +174,18 @@ def test_a_seed_that_is_no_number_is_told_by_name(whole, tmp_path, seed):
         nm.load_trained(run)
 
 
+@pytest.mark.parametrize("numbers", [[np.nan, np.inf], [0.0, 0.5], 3.0, None], ids=["nan", "half", "scalar", "none"])
+def test_snapshots_without_numbers_of_presentations_are_told_by_name(whole, tmp_path, numbers):
+    def renumber(file, *_):
+        del file["synapses/recurrent/presentation"]
+        if numbers is not None:
+            file["synapses/recurrent"].create_dataset("presentation", data=np.array(numbers))
+
+    path = changed(whole, tmp_path / "run.nc", renumber, random.Random(0), tmp_path)
+    with nm.open_run(path) as run, pytest.raises(nm.RunFileError, match="recurrent/presentation is not a whole number"):
+        nm.load_trained(run)
+
+
 def test_the_careful_reader_has_limits(whole, tmp_path, outside):
     for change in (many_groups, nested_groups, external_storage):
         path = changed(whole, tmp_path / "run.nc", change, random.Random(1), outside)

@@ -11,6 +11,7 @@ from interrupted import REFUSED, Here, content, in_child, interrupted, simulate
 from test_sweep import grid
 
 import neuro_mpc as nm
+from neuro_mpc import machine
 from neuro_mpc.network import launch
 from neuro_mpc.runfile.attributes import FOUND_RATE
 from neuro_mpc.runfile.paths import partial_path, saved_path
@@ -138,8 +139,9 @@ def test_a_rate_ends_where_its_energy_is_out_of_proportion(energies, score):
     assert range_test._tried(iter(energies), [10.0] * 6) == score
 
 
-def test_the_estimate_counts_what_is_tried():
-    settings = {"learning.presentations": 200, "learning.batch": 5, "stimulus.load": 1.0}
+def test_the_estimate_counts_what_is_tried(monkeypatch):
+    monkeypatch.setattr(machine, "products_per_second", lambda precision: 1e9)
+    settings = {"learning.presentations": 200, "stimulus.load": 1.0, "test.every": 0}
     stated, tried = (
         nm.check("mpl", nm.load_protocol("toy-language", {**settings, "learning.rate": rate}), backend="numpy").seconds
         for rate in (0.5, "auto")

@@ -343,15 +343,24 @@ def _mask(run: xr.DataTree, circuit: Circuit, projection: str) -> np.ndarray:
 
 def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
     """The numbers of the snapshots that all projections have."""
-    numbers = [set(map(int, node.dataset["presentation"].values)) for node in run["synapses"].children.values()]
+    numbers = [set(_presentations(run, node).tolist()) for node in run["synapses"].children.values()]
     return tuple(sorted(set.intersection(*numbers)))
+
+
+def _presentations(run: xr.DataTree, projection: xr.DataTree) -> np.ndarray:
+    """The numbers of presentations after which a projection's snapshots were taken."""
+    found = projection.dataset.get("presentation", xr.DataArray(np.nan)).values
+    if found.ndim != 1 or not np.array_equal(
+        found, np.nan_to_num(np.round(found), posinf=0, neginf=0).astype(np.int64)
+    ):
+        place = projection.path.strip("/")
+        raise RunFileError(f"{access.source(run)}: {place}/presentation is not a whole number for each snapshot")
+    return found.astype(np.int64)
 
 
 def _snapshot(run: xr.DataTree, snapshots: tuple[int, ...], presentation: int | None) -> int:
     if presentation is None and snapshots:
-        return int(
-            next(iter(run["synapses"].children.values())).dataset["presentation"].values[-1]
-        )  # what learning ended with
+        return int(_presentations(run, next(iter(run["synapses"].children.values())))[-1])  # what learning ended with
     if presentation not in snapshots:
         listing = ", ".join(map(str, snapshots[:8])) + (f" … {snapshots[-1]}" if len(snapshots) > 8 else "")
         when = "" if presentation is None else f" after {presentation} presentations (there are: {listing})"
@@ -369,7 +378,8 @@ def _parameters(run: xr.DataTree, circuit: Circuit, projection: str, snapshot: i
         place = {"source": name, "key": f"synapses/{projection}/{parameter}"}
         if parameter not in node.data_vars:
             raise DescriptionError("is missing", **place)
-        values = node[parameter][row].values.astype(float)
+        values = node[parameter].values.astype(float)
+        values = values[row] if values.ndim == 3 and row < len(values) else values
         if values.shape != circuit.shape(projection):
             raise DescriptionError(
                 "has another shape than the circuit says",
