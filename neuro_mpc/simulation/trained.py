@@ -350,12 +350,11 @@ def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
 def _presentations(run: xr.DataTree, projection: xr.DataTree) -> np.ndarray:
     """The numbers of presentations after which a projection's snapshots were taken."""
     found = projection.dataset.get("presentation", xr.DataArray(np.nan)).values
-    if found.ndim != 1 or not np.array_equal(
-        found, np.nan_to_num(np.round(found), posinf=0, neginf=0).astype(np.int64)
-    ):
+    whole = np.nan_to_num(np.round(found), posinf=0, neginf=0).astype(np.int64)
+    if found.ndim != 1 or not np.array_equal(found, whole):
         place = projection.path.strip("/")
         raise RunFileError(f"{access.source(run)}: {place}/presentation is not a whole number for each snapshot")
-    return found.astype(np.int64)
+    return whole
 
 
 def _snapshot(run: xr.DataTree, snapshots: tuple[int, ...], presentation: int | None) -> int:
