@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
     from neuro_mpc.plots import plot_run
     from neuro_mpc.reports.report import report
+    from neuro_mpc.reports.summary import summary
     from neuro_mpc.runfile.record import open_run
     from neuro_mpc.runs.run import check, simulate
     from neuro_mpc.simulation.generation import generate, next_symbols
@@ -59,6 +60,7 @@ __all__ = [
     "save_circuit",
     "save_protocol",
     "simulate",
+    "summary",
     "sweep",
 ]
 
@@ -74,6 +76,7 @@ _NAMES = {
     "descriptions.protocol": ("Protocol", "ReadOut", "Recording", "Target", "Test"),
     "runfile.record": ("open_run",),
     "reports.report": ("report",),
+    "reports.summary": ("summary",),
     "runs.run": ("check", "simulate"),
     "sweeps.sweep": ("sweep",),
     "simulation.trained": ("Trained", "load_trained"),

@@ -111,6 +111,9 @@ class Circuit(Table):
         # What draws stands above the descriptions, and is imported by those alone who draw.
         return import_module("neuro_mpc.plots.circuit").draw(self, ax, names)
 
+    def _repr_html_(self) -> str:
+        return import_module("neuro_mpc.reports.notebook").of_circuit(self)
+
     @property
     def stimulus(self) -> str:
         """The name of the population that is clamped to the stimulus."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
@@ -206,10 +207,18 @@ class Protocol(Table):
             )
         return self
 
+    def _repr_html_(self) -> str:
+        return html_of(self)
+
     @property
     def selects(self) -> bool:
         """Whether tests decide on the rate, or on the parameters that learning ends with."""
         return self.test.keep == "best" or self.learning.schedule.kind == "plateau"
+
+
+def html_of(protocol: Protocol | ExperimentProtocol) -> str:
+    """The tables that notebooks show. What makes them stands above the descriptions, and is imported once needed."""
+    return import_module("neuro_mpc.reports.notebook").of_protocol(protocol)
 
 
 class ExperimentProtocol(Table):
@@ -220,6 +229,9 @@ class ExperimentProtocol(Table):
     name: str
     description: str = ""
     experiment: ExperimentTable
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def on(self, trained: Protocol) -> Protocol:
         """The whole protocol, on the task of another one."""

@@ -120,6 +120,13 @@ def _flat(table: Mapping, path: str = "") -> Iterator[tuple[str, str]]:
             yield f"{path}{key}", _text(value)
 
 
+def in_a_line(value: object) -> str:
+    """A value, also one that is a table, in one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {text}" for key, text in _flat(value))
+    return _text(value)
+
+
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
