@@ -169,6 +169,24 @@ def test_recordings_are_cut_into_windows_or_streams_in_the_order_of_time():
     assert not loaded(recording, window=10, streams=True, batch=2, carry=False).carries
 
 
+def test_the_step_after_a_window_is_known_within_its_split():
+    recording = {"lfp": np.arange(200.0)[:, None], "state": np.arange(200) // 50}
+    source = loaded(recording, window=10, validation=0.1, test=0.2)
+    last = source.size("train") - 1
+    np.testing.assert_array_equal(source.following("train", np.array([0, last]), "lfp"), [[[10], [np.nan]]])
+    assert source.following("test", np.array([0, 3]), "state").tolist() == [[3, -1]]
+    assert (loaded(dataset()).following("train", np.arange(3), "label") == -1).all()
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_what_is_given_can_be_written_to(steps):
+    data = {"x": np.ones((30, steps, 2)), "cue": np.ones(30)}
+    source = loaded(data)
+    for name in data:
+        source.given("train", np.arange(1), name)[...] = 0
+        assert (source.given("train", np.arange(1), name) == 1).all()
+
+
 def test_steps_of_a_recording_are_split_by_a_variable_and_windows_stay_within():
     split = np.array(["train"] * 37 + ["test"] * 20 + ["train"] * 43)
     data = xr.Dataset({"x": (("time", "unit"), np.arange(200.0).reshape(100, 2)), "split": ("time", split)})

@@ -16,7 +16,7 @@ PLACE = {"source": "data", "key": "split"}
 
 def steps_of(cuts: np.ndarray, length: int) -> list[tuple[int, int]]:
     """Recording and step of everything that the cuts show."""
-    return [(recording, first + step) for recording, first in cuts.tolist() for step in range(length)]
+    return [(recording, first + step) for recording, first, _ in cuts.tolist() for step in range(length)]
 
 
 @given(st.integers(1, 6), st.integers(1, 60), SHARES, st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
@@ -32,7 +32,7 @@ def test_no_step_is_in_two_splits_and_windows_are_whole(recordings, steps, share
             assert seen.setdefault(step, split) == split
             assert step[0] < recordings
             assert 0 <= step[1] < steps
-        within = [(r, s) for r, first, end in rows.tolist() for s in range(first, end - length + 1, stride)]
+        within = [(r, s, end) for r, first, end in rows.tolist() for s in range(first, end - length + 1, stride)]
         assert list(map(tuple, cuts.tolist())) == within
 
 
@@ -43,6 +43,7 @@ def test_streams_continue_where_they_ended_and_show_no_step_twice(steps, length,
     assert len(set(shown)) == len(shown) == steps // (length * number) * length * number
     assert all(first <= step < first + steps for _, step in shown)
     assert (cuts[number:, 1] - cuts[:-number, 1] == length).all()
+    assert (cuts[:, 2] == first + steps).all()
 
 
 @given(st.integers(1, 200), SHARES, st.integers(0, 99))

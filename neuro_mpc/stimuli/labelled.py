@@ -81,8 +81,19 @@ class LabelledStimuli(Stimuli):
         return len(self._cuts[split])
 
     def given(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
-        recordings, starts = self._cuts[split][trials].T
-        shown = self._series[channel].shown(recordings, starts, self.steps)
+        recordings, starts, _ = self._cuts[split][trials].T
+        return self._shown(channel, recordings, starts, self.steps)
+
+    def following(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
+        """Nothing, where the next step is not in the same split of the same recording."""
+        recordings, starts, ends = self._cuts[split][trials].T
+        after = starts + self.steps
+        shown = self._shown(channel, recordings, np.where(after < ends, after, starts), 1)
+        shown[:, after >= ends] = -1 if shown.dtype.kind == "i" else np.nan
+        return shown
+
+    def _shown(self, channel: str, recordings: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+        shown = self._series[channel].shown(recordings, starts, length)
         self._unchanged()
         return shown
 

@@ -56,7 +56,7 @@ class Parting:
                 )
 
     def cuts(self, dataset: xr.Dataset, axes: Axes) -> dict[Split, np.ndarray]:
-        """split → recording and first step of its trials, (trial, 2); DescriptionError where one has none."""
+        """split → the cuts of its trials, (trial, 3); DescriptionError where one has none."""
         parts = self._stretches(dataset, axes)
         cuts: dict[Split, np.ndarray] = {split: self._cut(rows, axes) for split, rows in parts.items()}
         for split in SPLITS:

@@ -83,7 +83,7 @@ class Series:
             steps = starts[:, None] + np.arange(length) if self._has_steps else 0 * starts[:, None]
             shown = self._held[rows[:, None], steps]
         shown = np.broadcast_to(shown, (len(recordings), length, *shown.shape[2:]))
-        return np.ascontiguousarray(shown.swapaxes(0, 1))
+        return np.array(shown.swapaxes(0, 1), order="C")
 
     def _from_file(self, recordings: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
         if length == self.axes.steps:  # rows of a file are read in its order
