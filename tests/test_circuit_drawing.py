@@ -167,11 +167,13 @@ def test_shipped_circuits_fit_into_a_column(name):
         ("one-to-one", "one-to-one"),
         ({"random": 0.1}, "random 0.1"),
         ({"local": 3}, "local 3"),
-        ({"mask": "m.npy"}, "mask"),
+        ({"mask": ["11", "01"]}, "mask"),
+        ({"share": 0.3, "sha256": "00"}, "mask"),
     ],
 )
 def test_connections_are_told_in_words(connect, words):
-    assert connected(connect) == words
+    projection = nm.Projection(source="a", target="b", synapse="point", connect=connect)
+    assert connected(projection.connect) == words
 
 
 def test_a_run_shows_its_circuit(example_path):

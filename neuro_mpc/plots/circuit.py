@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -21,6 +21,7 @@ from matplotlib.textpath import text_to_path
 
 from neuro_mpc.descriptions.circuit import Circuit, circuit_of_run
 from neuro_mpc.descriptions.circuit_tables import Population, Projection
+from neuro_mpc.descriptions.connections import Connect
 from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunFileError
 from neuro_mpc.plots import layers, lettering, style
 from neuro_mpc.plots.figures import figure
@@ -310,18 +311,17 @@ def _words(name: str, population: Population) -> tuple[str, ...]:
 
 def _conditions(projection: Projection) -> tuple[str, ...]:
     """What tells a projection from one that connects all with all at the same step."""
-    connect = getattr(projection, "connect", "all")
     parts = [f"delay {projection.delay}"] if projection.delay else []
-    parts += [] if connect in (None, "all") else [connected(connect)]
+    parts += [] if projection.connect == "all" else [connected(projection.connect)]
     return tuple(lettering.shorten(part, LONGEST) for part in parts)
 
 
-def connected(connect: object) -> str:
-    """ "one-to-one", "random 0.1", "local 3" """
-    table = connect if isinstance(connect, Mapping) else connect.tables() if hasattr(connect, "tables") else None
-    if table is None:
-        return str(connect)
-    return ", ".join(f"{key} {value:g}" if isinstance(value, (int, float)) else key for key, value in table.items())
+def connected(connect: str | Connect) -> str:
+    """ "one-to-one", "random 0.1", "local 3", "mask" """
+    if isinstance(connect, str):
+        return connect
+    values = {"random": connect.random, "local": connect.local}
+    return next((f"{name} {value:g}" for name, value in values.items() if value is not None), "mask")
 
 
 def _smooth(points: Sequence[layers.Point]) -> Curve:
