@@ -197,6 +197,21 @@ def test_files_that_do_not_fit_together_are_refused(folder, name, array, problem
     assert name in text
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "told"),
+    [
+        (NAMES[1], (12, 8), "labels with columns, as in QMNIST, whose first one is the class"),
+        (NAMES[0], (12, 24), "images whose pixels stand in a row"),
+        (NAMES[0], (12, 4, 6, 3), "images in colour"),
+    ],
+)
+def test_arrays_of_other_sets_are_told_by_their_shape(folder, name, shape, told):
+    damaged(folder, name, lambda content: encoded(np.zeros(shape)))
+    text = refused(folder)
+    assert told in text
+    assert '"stimulus.source": "arrays"' in text
+
+
 def test_numbers_that_do_not_fit_the_data_are_refused(folder):
     assert "does not divide the 24 pixels" in refused(folder, pixels_per_step=7)
     assert "1, 2, 3, 4, 6, 8, 12, 24" in refused(folder, pixels_per_step=48)

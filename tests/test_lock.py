@@ -71,10 +71,23 @@ def test_a_file_system_without_locks_is_told_and_written_to(tmp_path, monkeypatc
     assert len(told) == 1
 
 
-def test_where_hdf5_cannot_lock_a_file_the_variable_is_named(tmp_path):
+def test_where_hdf5_cannot_lock_a_file_the_variable_is_named(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
     problem = PermissionError(errno.EACCES, "Permission denied")
     assert "HDF5_USE_FILE_LOCKING=FALSE" in str(_not_permitted(tmp_path / "run.nc", problem))
     assert "Permission denied" in str(_not_permitted(tmp_path / "gone" / "run.nc", problem))
+
+
+def test_where_there_are_locks_a_failure_to_write_is_not_laid_on_them(tmp_path):
+    problem = PermissionError(errno.EACCES, "Permission denied")  # netCDF says so of a full disk
+    told = str(_not_permitted(tmp_path / "run.nc", problem))
+    assert "HDF5 fails to write to it\n  try: free space on the disk" in told
+    with (tmp_path / "run.nc").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "close the file in other programs" in str(_not_permitted(tmp_path / "run.nc", problem))
 
 
 def test_commands_and_children_do_not_need_the_locks_of_hdf5():

@@ -109,17 +109,32 @@ def test_the_command_line_shows_no_traceback_of_a_strange_file(whole, tmp_path, 
     assert "run.nc" in result.output
 
 
-def test_a_folder_and_the_sum_of_a_sweep_are_called_what_they_are(tmp_path):
+def test_a_folder_is_called_what_it_is(tmp_path):
     for name in ("seed=0.nc", "seed=1.nc", "seed=2.nc", "seed=3.nc"):
         (tmp_path / name).touch()
     with pytest.raises(nm.RunFileError, match=r"is a folder, not a run file\n.*in it are: seed=0\.nc, .* and 1 more"):
         nm.open_run(tmp_path, careful=True)
-    sweep = xr.Dataset(
-        {"complete": ("seed", [1]), "file": ("seed", ["seed=0.nc"])}, attrs={"circuit": "", "protocol": ""}
-    )
-    sweep.to_netcdf(tmp_path / "sweep.nc")
-    with pytest.raises(nm.RunFileError, match=r"sweep\.nc sums up a sweep, it is no run file\n.*members: seed=0\.nc"):
-        nm.open_run(tmp_path / "sweep.nc", careful=True)
     (tmp_path / "empty").mkdir()
     with pytest.raises(nm.RunFileError, match="empty is a folder, not a run file$"):
         nm.open_run(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["sweep.nc", "all of them.nc"])
+@pytest.mark.parametrize("careful", [True, False])
+def test_the_sum_of_a_sweep_is_told_by_its_content(tmp_path, name, careful):
+    for member in ("seed=0.nc", "seed=1.nc"):
+        (tmp_path / member).touch()
+    sweep = {each: ("seed", [value]) for each, value in (("complete", 1), ("error", ""), ("file", "seed=0.nc"))}
+    xr.Dataset(sweep, {"seed": [0]}).to_netcdf(tmp_path / name)
+    told = rf"{name} sums up a sweep, it is no run file\n.*members: seed=0\.nc, seed=1\.nc; xarray"
+    with pytest.raises(nm.RunFileError, match=told):
+        nm.open_run(tmp_path / name, careful=careful)
+
+
+def test_another_file_is_no_sum_of_a_sweep_for_its_name(tmp_path):
+    xr.Dataset({"complete": ("seed", [1])}).to_netcdf(tmp_path / "sweep.nc")
+    with pytest.raises(nm.RunFileError, match="is not a run file: it has no attribute circuit"):
+        nm.open_run(tmp_path / "sweep.nc")
+    (tmp_path / "sweep.nc").write_bytes(b"half of one")
+    with pytest.raises(nm.RunFileError, match="sums up a sweep"):
+        nm.open_run(tmp_path / "sweep.nc")

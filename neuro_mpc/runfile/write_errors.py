@@ -53,11 +53,30 @@ def writes(
 
 
 def _not_permitted(path: Path, problem: PermissionError) -> RunError:
-    """The error for a denied permission, which netCDF also reports where HDF5 cannot lock a file."""
-    if os.access(path.absolute().parent, os.W_OK):
+    """The error for a denied permission, which netCDF also reports where HDF5 cannot lock a file, or write to it."""
+    folder = path.absolute().parent
+    if os.access(folder, os.W_OK) and _can_be_locked(path if path.exists() else folder):
+        return RunError(f"{path} cannot be written: HDF5 fails to write to it", hint=CANNOT_WRITE)
+    if os.access(folder, os.W_OK):
         return RunError(
             f"{path} cannot be written: HDF5 cannot lock it",
             hint="on a file system without locks (NFS, Lustre), HDF5_USE_FILE_LOCKING=FALSE in the environment; "
             "elsewhere, close the file in other programs",
         )
     return RunError(f"{path} cannot be written: {problem.strerror}", hint=CANNOT_WRITE)
+
+
+def _can_be_locked(path: Path) -> bool:
+    """Whether a lock of the kind that HDF5 takes is to be had; True where there are none (Windows)."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

@@ -29,6 +29,13 @@ TYPES = {8: ">u1", 9: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 BRIGHTEST = 255
 # The ranges that pixels are usually kept in; below the half of 255, they are taken for one of these.
 RANGES = (1, 15, 16, 31, 63, 100, 127)
+# (kind, dimensions) of arrays that other sets have: what to do with them.
+ARRAYS = "with NumPy, and --set protocol.stimulus.source=arrays reads them"
+OTHER_SHAPES = {
+    ("labels", 2): f"labels with columns, as in QMNIST, whose first one is the class: labels[:, 0] {ARRAYS}",
+    ("images", 2): f"images whose pixels stand in a row: images.reshape(trials, rows, columns) {ARRAYS}",
+    ("images", 4): f"images in colour: their mean over the last axis, or one channel, {ARRAYS}",
+}
 OWN_FILES = (
     "files",
     "--set protocol.stimulus.train_images=FILE, likewise train_labels, test_images, test_labels, with checksums={} "
@@ -203,7 +210,11 @@ def _check_pair(images: np.ndarray, labels: np.ndarray, image_path: Path, label_
         if array.ndim != dimensions:
             shape = " × ".join(map(str, array.shape))
             raise DescriptionError(
-                f"these are not {kind}", source=str(path), found=shape, expected=expected, hint=swapped
+                f"these are not {kind}",
+                source=str(path),
+                found=shape,
+                expected=expected,
+                hint=swapped or OTHER_SHAPES.get((kind, array.ndim), ""),
             )
     if len(images) != len(labels):
         raise DescriptionError(
