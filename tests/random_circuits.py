@@ -23,7 +23,8 @@ from neuro_mpc.simulation.sampling import drawn
 
 SYNAPSES = (*files("synapse"), "own")
 ACTIVATIONS = ("r", "tanh(r)", "softplus(r)", "sigmoid(r)", "sin(r)/3 + r/2", "relu(r) + r/10")
-SCHEMES = ("relaxation", "fixed-prediction", "sweeps")
+SCHEMES = ("relaxation", "momentum", "fixed-prediction", "sweeps")
+MOMENTUM = 0.75
 LONGEST_DELAY, LARGEST = 3, 4
 NETWORKS = 2000
 TOLERANCE, ROUNDING = 1e-10, 1e-14
@@ -122,8 +123,10 @@ def assert_agrees(case: Case, net: Program) -> None:
     shown = Presentation(net, case.seed, RATE)
     _assert_predicts(shown)
     shown.infer()
-    if case.scheme == "relaxation":
+    if case.scheme in ("relaxation", "momentum"):
         _assert_relaxes(shown)
+    if case.scheme == "momentum":
+        _assert_keeps_velocity(shown)
     _assert_learns(shown, np.random.default_rng(case.seed))
     _assert_draws(case, shown)
 
@@ -147,6 +150,19 @@ def _assert_relaxes(shown: Presentation) -> None:
     shown.net.step("inferring")
     for name, after in shown.beliefs.items():
         _assert_close(after - before[name], -INFERENCE_RATE * slopes[name])
+
+
+def _assert_keeps_velocity(shown: Presentation) -> None:
+    """The second iteration of an inference moves beliefs by −rate (∂F/∂r + momentum times that of the first)."""
+    shown.net.set(momentum=MOMENTUM)
+    shown.net.step("refreshing", "predicting")
+    slopes = [shown.belief_gradients()]
+    shown.infer(iterations=1)
+    before = shown.beliefs
+    slopes.append(shown.belief_gradients())
+    shown.infer(iterations=2)
+    for name, after in shown.beliefs.items():
+        _assert_close(after - before[name], -INFERENCE_RATE * (slopes[1][name] + MOMENTUM * slopes[0][name]))
 
 
 def _assert_learns(shown: Presentation, rng: np.random.Generator) -> None:
