@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 from in_process import InProcess
-from reference import Reference, gradients
+from reference import Reference, by_population, gradients
 
 import neuro_mpc as nm
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
@@ -184,15 +184,14 @@ class Presentation:
 
     def __init__(self, net: InProcess, seed: int = 0, rate: float = RATE):
         self.net, self.plan, self.circuit = net, net.plan, net.plan.circuit
-        self.reference = Reference(self.circuit, self.plan.steps, self.plan.read)
+        self.reference = Reference(self.circuit, self.plan.steps, self.plan.read, self.plan.last_read, self.plan.trials)
         rng = np.random.default_rng(seed)
-        stimulus, target = (self.plan.rows[each] for each in (self.circuit.stimulus, self.circuit.target))
         self.masks = self.reference.masks = masks(self.circuit, np.random.default_rng([seed, 1]))
         net.set(**{f"{self.plan.synapses_name(name)}_connected": mask for name, mask in self.masks.items()})
-        self.show(
-            rng.normal(size=(self.plan.steps, self.plan.trials, stimulus.units)),
-            np.eye(target.units)[rng.integers(0, target.units, (target.steps, self.plan.trials))],
-        )
+        stimulus = {name: self._random_stimulus(rng, name) for name in self.circuit.stimuli}
+        target = {name: self._random_target(rng, name) for name in self.circuit.targets}
+        one_of_each = len(stimulus) == len(target) == 1
+        self.show(*(next(iter(each.values())) if one_of_each else each for each in (stimulus, target)))
         self.load({name: self._drawn(rng, name) for name in self.circuit.projection})
         net.set(
             noise_scale=1,
@@ -208,6 +207,18 @@ class Presentation:
             **dict.fromkeys(self.plan.inference.scalars, MOMENTUM),
         )
 
+    def _random_stimulus(self, rng, name: str) -> np.ndarray:
+        return rng.normal(size=(self.plan.steps, self.plan.trials, self.plan.rows[name].units))
+
+    def _random_target(self, rng, name: str) -> np.ndarray:
+        """One class at each step; where a target may be missing, some of them are, and of values some units."""
+        rows = self.plan.rows[name]
+        target = np.eye(rows.units)[rng.integers(0, rows.units, (rows.steps, self.plan.trials))]
+        if name in self.plan.missing:
+            softmax = self.circuit.population[name].readout == "softmax"
+            target[rng.random(target.shape[:2] if softmax else target.shape) < 0.3] = np.nan
+        return target
+
     def _drawn(self, rng, projection: str) -> dict:
         """Parameters away from their bounds, with weights that neither die out nor explode."""
         synapse, shape = self.synapse(projection), self.circuit.shape(projection)
@@ -219,11 +230,20 @@ class Presentation:
             for name, each in synapse.parameter.items()
         }
 
-    def show(self, stimulus: np.ndarray, target: np.ndarray) -> None:
-        """Set the batch, each (step, trial, unit)."""
+    def show(self, stimulus, target) -> None:
+        """Set the batch: (step, trial, unit) of the only population, or of each; NaN where a target is missing."""
         self.stimulus, self.target = stimulus, target
-        self.net.set_rows(self.circuit.stimulus, f"{self.circuit.stimulus}_stimulus_x", stimulus)
-        self.net.set_rows(self.circuit.target, f"{self.circuit.target}_error_target", target)
+        for name, values in by_population(stimulus, self.circuit.stimuli).items():
+            self.net.set_rows(name, self.plan.rate_name(name), values)
+        for name in set(self.circuit.given) - set(self.circuit.stimuli):
+            rows = self.plan.rows[name]
+            ones = np.ones((rows.steps, self.plan.trials, rows.units))
+            self.net.set_rows(name, self.plan.rate_name(name), ones, history=1)
+        for name, values in by_population(target, self.circuit.targets).items():
+            error = self.plan.group_name(name, "error")
+            self.net.set_rows(name, f"{error}_target", np.nan_to_num(values))
+            if name in self.plan.missing:
+                self.net.set_rows(name, f"{error}_given", (~np.isnan(values)).astype(float))
 
     def infer(self, **values) -> None:
         """Predict and infer, with these variables set."""
@@ -274,7 +294,7 @@ class Presentation:
     def noise(self) -> dict:
         rules = self.plan.rules
         noisy = [name for name in self.circuit.free if rules.populations[name].receives_variance]
-        noisy += [self.circuit.target] * rules.readout.receives_variance
+        noisy += [name for name, rule in rules.readouts.items() if rule.receives_variance]
         return {name: self.rows(name, "prediction", "epsilon") for name in noisy}
 
     def energies(self) -> np.ndarray:

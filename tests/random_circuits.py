@@ -1,8 +1,9 @@
 """Random circuits, protocols and data for tests by property, each shown and compared with the reference.
 
-A circuit has one to four free populations and at least one path from the stimulus to the target; its projections have
-delays of 0 to 3 steps, synapses of any type, and connect all or some pairs of units; its read-out is softmax or
-Gaussian, at every step or the last one.
+A circuit has a chain of one to four free populations and at least one target; no, one or two stimuli; perhaps a
+constant population. Its projections have delays of 0 to 3 steps, synapses of any type, and connect all or some pairs of
+units; populations have any precision, read-outs are softmax or Gaussian, each at every step or the last one, with all or
+some values given.
 """
 
 from __future__ import annotations
@@ -37,23 +38,27 @@ class Case:
 
     circuit: nm.Circuit
     scheme: str
-    read: str
+    last_read: tuple[str, ...]
+    missing: tuple[str, ...]
     steps: int
     trials: int
     seed: int
 
     @property
     def reference(self) -> Reference:
-        return Reference(self.circuit, self.steps, self.read)
+        return Reference(self.circuit, self.steps, last_read=self.last_read)
 
 
 @st.composite
 def cases(draw) -> Case:
     """Any case."""
+    circuit = draw(circuits())
+    some_targets = st.sets(st.sampled_from(circuit.targets)).map(lambda names: tuple(sorted(names)))
     return Case(
-        draw(circuits()),
+        circuit,
         draw(st.sampled_from(SCHEMES)),
-        draw(st.sampled_from(["every", "last"])),
+        draw(some_targets),
+        draw(some_targets),
         draw(st.integers(1, 4)),
         draw(st.integers(1, 3)),
         draw(st.integers(0, 2**16)),
@@ -62,9 +67,9 @@ def cases(draw) -> Case:
 
 @st.composite
 def circuits(draw) -> nm.Circuit:
-    """A chain from the stimulus through all free populations to the target, and any other projections."""
+    """A chain of free populations that ends in a target; stimuli, constants and other targets join it anywhere."""
     free = [f"p{index}" for index in range(draw(st.integers(1, 4)))]
-    chain = ["input", *free, "output"]
+    chain = [*free, "output"]
     arrows = [(source, target, 0) for source, target in pairwise(chain)]
     skipping = [pair for pair in combinations(chain, 2) if pair not in {each[:2] for each in arrows}]
     back = [(source, target) for source in free for target in free]
@@ -72,23 +77,37 @@ def circuits(draw) -> nm.Circuit:
     for source, target in sorted(draw(some)):
         earliest = 1 if (source, target) in back and free.index(source) >= free.index(target) else 0
         arrows.append((source, target, draw(st.integers(earliest, LONGEST_DELAY))))
+    delay, anywhere = st.integers(0, LONGEST_DELAY), st.sampled_from(free)
+    given = draw(st.sampled_from([["input"], [], ["input", "other"]]))
+    constants = draw(st.sampled_from([[], ["bias"]]))
+    arrows += [(name, "p0" if name == "input" else draw(anywhere), draw(delay)) for name in (*given, *constants)]
+    second = draw(st.sampled_from([[], ["second"]]))
+    arrows += [(draw(anywhere), name, draw(delay)) for name in second]
     synapses = draw(st.lists(st.sampled_from(SYNAPSES), min_size=len(arrows), max_size=len(arrows)))
     units, activation = st.integers(1, LARGEST), st.sampled_from(ACTIVATIONS)
-    sizes = {"input": draw(units), "output": draw(st.integers(2, LARGEST)), **{name: draw(units) for name in free}}
+    sizes = {name: draw(units) for name in (*given, *free)}
+    sizes |= {name: draw(st.integers(1, 2)) for name in constants}
+    sizes |= {name: draw(st.integers(2, LARGEST)) for name in ("output", *second)}
     connects = [draw(connections(sizes[target], sizes[source])) for source, target, _ in arrows]
+    readout, precision = st.sampled_from(["softmax", "gaussian"]), st.sampled_from([None, None, 0.25, 3.0])
+    targets = ["output", *second]
     return nm.Circuit(
         name="random",
         population={
-            "input": {"role": "stimulus"},
-            "output": {"role": "target", "readout": draw(st.sampled_from(["softmax", "gaussian"]))},
-            **{name: {"size": sizes[name], "activation": draw(activation)} for name in free},
+            **{name: {"role": "stimulus"} for name in given},
+            **{name: {"role": "constant", "size": sizes[name]} for name in constants},
+            **{name: {"role": "target", "readout": draw(readout), "precision": draw(precision)} for name in targets},
+            **{
+                name: {"size": sizes[name], "activation": draw(activation), "precision": draw(precision)}
+                for name in free
+            },
         },
         projection={
             f"{source}-{target}": {"from": source, "to": target, "delay": delay, "synapse": synapse, "connect": connect}
             for (source, target, delay), synapse, connect in zip(arrows, synapses, connects, strict=True)
         },
         synapse={"own": OWN["own"]} if "own" in synapses else {},
-    ).sized(sizes["input"], sizes["output"])
+    ).with_sizes({name: sizes[name] for name in (*given, *targets)})
 
 
 def connections(post: int, pre: int) -> st.SearchStrategy:
@@ -110,11 +129,12 @@ def plan(case: Case) -> Plan:
         case.circuit,
         case.trials,
         case.steps,
-        case.read,
-        case.scheme,
+        scheme=case.scheme,
         optimizer="sgd",
         precision="float64",
         threads=threads,
+        last_read=case.last_read,
+        missing=case.missing,
     )
 
 

@@ -1,7 +1,7 @@
 """The free energy of any circuit in plain NumPy, written from the equations and the description alone.
 
     h_t = Σ μ f(r_{t−d}) + √D_t ε_t,   D_t = Σ v f(r_{t−d})²,   f(r_t) = 0 before the first step
-    F   = ½ Σ_t |r_t − h_t|² + loss
+    F   = ½ Σ_t Π |r_t − h_t|² + losses
 
 Nothing here uses the package's rules or network. All of it takes complex numbers, so that a derivative is had
 to the last digit by a step along the imaginary axis, ∂F/∂x = Im F(x + i s) / s, with s far below the rounding
@@ -75,21 +75,21 @@ def gradients(function: Callable, tables: dict) -> dict:
 
 
 class Reference:
-    """A sized circuit shown sequences of `steps`; its output is compared at "every" step or at the "last".
+    """A sized circuit shown sequences of `steps`; its targets are compared at "every" step or at the "last".
 
-    Arguments of the methods, with B trials:
+    Arguments of the methods, with B trials (to be told of a circuit without a stimulus):
 
     parameters  projection → parameter → (n_post, n_pre)
     beliefs     free population → (steps, B, units)
-    noise       population → (steps, B, units), the target's (1, B, units) if read at the last step
-    stimulus    (steps, B, n_in)
-    target      (steps or 1, B, n_out)
+    noise       population → (steps, B, units), a target's (1, B, units) if read at the last step
+    stimulus    (steps, B, n_in), or stimulus population → such an array
+    target      (steps or 1, B, n_out), or target population → such an array; NaN where a target is missing
     """
 
-    def __init__(self, circuit, steps: int, read: str = "every"):
-        self.circuit, self.steps = circuit, steps
+    def __init__(self, circuit, steps: int, read: str = "every", last_read: tuple[str, ...] = (), trials: int = 0):
+        self.circuit, self.steps, self.trials = circuit, steps, trials
         self.masks: dict = {}  # projection → which pairs have a synapse, where some only have one
-        self.first_read = steps - 1 if read == "last" else 0
+        self.first_read = {name: steps - 1 if read == "last" or name in last_read else 0 for name in circuit.targets}
 
     def free_energy(self, parameters, beliefs, noise, stimulus, target) -> complex:
         """F of all trials together."""
@@ -99,25 +99,30 @@ class Reference:
         )
 
     def hidden_energies(self, parameters, beliefs, noise, stimulus) -> np.ndarray:
-        """½ Σ_t |r_t − h_t|² of every trial."""
+        """½ Σ_t Π |r_t − h_t|² of every trial."""
         moments, sent = self.moments(parameters), self._sent(beliefs, stimulus)
         energy = 0
         for name in self.circuit.free:
             for step in range(self.steps):
                 error = beliefs[name][step] - self._prediction(name, step, moments, sent, noise)
-                energy = energy + 0.5 * (error**2).sum(axis=1)
+                energy = energy + 0.5 * (self.circuit.population[name].precision or 1) * (error**2).sum(axis=1)
         return energy
 
     def losses(self, parameters, beliefs, noise, stimulus, target) -> np.ndarray:
         """−Σ_t target · log softmax(u_t) of every trial, or ½ Σ_t |target − u_t|²."""
         moments, sent = self.moments(parameters), self._sent(beliefs, stimulus)
-        name = self.circuit.target
-        softmax = self.circuit.population[name].readout == "softmax"
         loss = 0
-        for step in range(self.first_read, self.steps):
-            u, wanted = self._prediction(name, step, moments, sent, noise), target[step - self.first_read]
-            loss = loss + (_cross_entropy(u, wanted) if softmax else 0.5 * ((wanted - u) ** 2).sum(axis=1))
+        for name, wanted in by_population(target, self.circuit.targets).items():
+            for step in range(self.first_read[name], self.steps):
+                u = self._prediction(name, step, moments, sent, noise)
+                loss = loss + self._loss(name, u, wanted[step - self.first_read[name]])
         return loss
+
+    def _loss(self, name: str, u: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        given, wanted = ~np.isnan(wanted), np.nan_to_num(wanted)
+        softmax = self.circuit.population[name].readout == "softmax"
+        loss = _cross_entropy(u, wanted) if softmax else 0.5 * (given * (wanted - u) ** 2).sum(axis=1)
+        return (self.circuit.population[name].precision or 1) * loss
 
     def ancestral(self, parameters, noise, stimulus) -> dict:
         """Beliefs of the pass in which every belief is its prediction, r_t = h_t."""
@@ -179,8 +184,12 @@ class Reference:
         return order
 
     def _sent(self, beliefs, stimulus) -> dict:
-        """population → what it sends at every step: its firing rates, or the stimulus."""
-        sent = {self.circuit.stimulus: stimulus}
+        """population → what it sends at every step: its firing rates, the stimulus, or one."""
+        sent = by_population(stimulus, self.circuit.stimuli)
+        trials = self._trials(sent)
+        for name, population in self.circuit.population.items():
+            if population.role == "constant":
+                sent[name] = np.ones((self.steps, trials, population.size))
         for name in self.circuit.free:
             activation = self.circuit.population[name].activation
             sent[name] = [evaluate(activation, {"r": belief}) for belief in beliefs[name]]
@@ -190,14 +199,22 @@ class Reference:
         """h_t = G + √D ε, (B, units)"""
         mean = variance = np.zeros(1)
         for key, projection in self.circuit.projection.items():
-            if projection.target == name and step >= projection.delay:
+            constant = self.circuit.population[projection.source].role == "constant"  # also before the first step
+            if projection.target == name and (constant or step >= projection.delay):
                 rate, (mu, v) = sent[projection.source][step - projection.delay], moments[key]
                 mean, variance = mean + rate @ mu.T, variance + rate**2 @ v.T
         if name in noise:
-            position = step - self.first_read if name == self.circuit.target else step
-            mean = mean + np.sqrt(variance) * noise[name][position]
-        shape = (next(iter(sent[self.circuit.stimulus])).shape[0], self.circuit.population[name].size)
-        return np.broadcast_to(mean, shape)
+            mean = mean + np.sqrt(variance) * noise[name][step - self.first_read.get(name, 0)]
+        return np.broadcast_to(mean, (self._trials(sent), self.circuit.population[name].size))
+
+    def _trials(self, sent: dict) -> int:
+        """B: that of the first stimulus, where it was not told."""
+        return self.trials or next(iter(sent.values()))[0].shape[0]
+
+
+def by_population(values, names) -> dict:
+    """Arrays by population, where a bare one is that of the only population."""
+    return dict(values) if isinstance(values, dict) else {names[0]: values}
 
 
 def _cross_entropy(u: np.ndarray, wanted: np.ndarray) -> np.ndarray:

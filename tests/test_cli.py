@@ -280,9 +280,11 @@ def test_check_counts_the_trials_of_each_class():
 def test_many_classes_are_counted_in_a_line():
     names = [f"c{number}" for number in range(15)]
     labels = np.repeat(np.arange(14), np.arange(1, 15))
+    circuit = nm.load_circuit("mpl").sized(1, 15)
     data = SimpleNamespace(
-        width=1, steps=1, classes=15, symbols=names, symbolic=False, predicts_next=False,
-        size=lambda split: len(labels), labels=lambda split, trials: labels[None],
+        circuit=circuit, steps=1, widths={"input": 1, "output": 15}, symbol_populations=(), predicts_next=False,
+        bound={"output": SimpleNamespace(names=names)}, has_classes=lambda target: True,
+        size=lambda split: len(labels), wanted=lambda split, trials, target: labels[None],
     )  # fmt: skip
     told = task.as_text(data)
     assert "1 step × 1 unit, 105 + 105 + 105 trials" in told

@@ -12,7 +12,16 @@ from neuro_mpc.simulation.schedule import Course
 
 PRODUCTS_PER_SECOND = 58.5e9  # of one core: 117 GFLOP/s
 ROWS = SimpleNamespace(
-    steps=28, read="last", width=28, classes=10, symbolic=False, streams=0, carries=False, size=lambda split: 0
+    steps=28,
+    read="last",
+    width=28,
+    classes=10,
+    streams=0,
+    carries=False,
+    size=lambda split: 0,
+    symbol_populations=(),
+    last_read=(),
+    with_missing=(),
 )
 
 

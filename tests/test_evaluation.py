@@ -105,7 +105,7 @@ def test_networks_vote_by_their_mean_output(shown):
     np.testing.assert_allclose(values["accuracy_network"], single, atol=1 / 300)
     vote = (outputs.mean(axis=0).argmax(axis=1) == labels).mean()
     assert values["accuracy_ensemble"] == pytest.approx(vote, abs=1 / 300)
-    noisy = measures.accuracy(presenter, data, "test", 0).values
+    noisy = measures.read_out(presenter, data, Test(), "test", 0).values
     assert {name: values[name] for name in noisy} == noisy
     if "pi" not in presenter.parameters()["input"]:
         assert set(values["accuracy_network"]) == {values["accuracy"]} == {values["accuracy_mean_weights"]}

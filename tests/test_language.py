@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from drawn import texts
 from interrupted import Here
+from tasks import task_of
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
@@ -21,7 +22,7 @@ from neuro_mpc.simulation import initial, measures
 from neuro_mpc.simulation.generation import Reader
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.selection import Selection
-from neuro_mpc.stimuli import one_hot
+from neuro_mpc.stimuli import Stimuli, one_hot
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +84,9 @@ def learned(folder):
 def presenter(symbolic, steps=STEPS, carries=False, precision="float64", **changes):
     circuit = language(**changes).sized(SYMBOLS, SYMBOLS)
     described = protocol()
-    plan = Plan(circuit, TRIALS, steps, optimizer="sgd", precision=precision, symbolic=symbolic)
+    plan = Plan(
+        circuit, TRIALS, steps, optimizer="sgd", precision=precision, symbolic=("input", "output") if symbolic else ()
+    )
     shown = Presenter(Here(plan), plan, described, 3, carries=carries)
     shown.load(initial.draw(circuit, described, 1))
     return shown
@@ -198,23 +201,34 @@ def test_surprise_does_not_end_where_single_precision_does():
 
 def test_networks_that_are_surprised_have_a_perplexity_together():
     """Of a target that all of them find too improbable for single precision: ln of their mean probability."""
-    data = SimpleNamespace(
-        steps=1,
-        read="every",
-        size=lambda split: 2,
-        labels=lambda split, trials: np.array([[0, -1]])[:, trials],
-        batch=lambda split, trials: (None, None),
-        carries=False,
-    )
-    test = Test(measure="perplexity")
+
+    class Two(Stimuli):
+        width, classes, steps, symbols = 1, 2, 1, ()
+
+        def size(self, split):
+            return 2
+
+        def __init__(self):
+            pass
+
+        def stimulus(self, split, trials):
+            return np.zeros((1, len(trials), 1), np.float32)
+
+        def labels(self, split, trials):
+            return np.array([[0, -1]])[:, trials]
+
+    data, test = task_of(Two()), Test(measure="perplexity")
     votes = measures.no_votes(data, test, "test")
     for surprise in (200.0, 203.0):
         network = SimpleNamespace(
             plan=SimpleNamespace(trials=2),
-            predict=lambda *_, **__: (np.array([[[0.0, 1.0]] * 2]), np.zeros(2)),
-            neural_state=SimpleNamespace(log_output=lambda surprise=surprise: np.array([[[-surprise, 0.0]] * 2])),
+            predict=lambda *_, **__: (None, np.zeros(2)),
+            neural_state=SimpleNamespace(
+                output=lambda target: np.array([[[0.0, 1.0]] * 2]),
+                log_output=lambda target, surprise=surprise: np.array([[[-surprise, 0.0]] * 2]),
+            ),
         )
-        measures.perplexity(network, data, "test", 0, votes)
+        measures.read_out(network, data, test, "test", 0, votes)
     found = np.log(measures.of_votes(data, test, "test", votes, 2)["perplexity"])
     assert found == pytest.approx(200 - np.log((1 + np.exp(-3)) / 2), rel=1e-12)
 
@@ -339,7 +353,7 @@ def test_reading_is_what_the_circuit_does_step_by_step(learned, folder):
     with Reader(learned, mean_weights=True) as reader:
         trained, read = reader.trained, [data.vocabulary["<eos>"], *reader.numbers("the dog")]
         found = [reader.read(np.array([symbol]))[0] for symbol in read]
-    plan = Plan(trained.circuit, 1, len(read), precision="float64", symbolic=True)
+    plan = Plan(trained.circuit, 1, len(read), precision="float64", symbolic=("input", "output"))
     shown = Presenter(Here(plan), plan, trained.protocol, 0)
     shown.load(trained.parameters)
     with shown.noiseless():

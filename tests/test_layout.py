@@ -11,7 +11,7 @@ from neuro_mpc.network.phase_runner import own_arrays
 from neuro_mpc.network.plan import Plan
 
 MIXED = Plan(*CASES["mixed"][:1], TRIALS, STEPS, scheme="sweeps", optimizer="adam", clip=0.5)
-LANGUAGE = Plan(*CASES["spike-and-slab"][:1], TRIALS, STEPS, symbolic=True, precision="float64")
+LANGUAGE = Plan(*CASES["spike-and-slab"][:1], TRIALS, STEPS, symbolic=("input", "output"), precision="float64")
 PLANS = {
     "sweeps": MIXED,
     "relaxation that settles": replace(MIXED, scheme="relaxation", settles=True, precision="float64", clip=0.0),

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from in_process import InProcess
 from random_circuits import assert_agrees, cases, plan
+from tasks import task_of
 
 from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.simulation import measures
@@ -38,6 +39,7 @@ class Labelled(Stimuli):
     def __init__(self, labels, classes):
         self._labels, self.classes = labels, classes
         self.width, self.steps, self.read = 1, len(labels), "every"
+        self.symbols = []
 
     def size(self, split):
         return self._labels.shape[1]
@@ -54,13 +56,15 @@ def answering(output, labels, batch):
     presented = []
 
     def predict(stimulus, target, *_, carrying):
-        trials = stimulus[0, :, 0]
+        trials = stimulus["input"][0, :, 0]
         presented[:] = [trials]
         wanted = labels[:, trials]
         given = np.take_along_axis(output[:, trials], np.maximum(wanted, 0)[..., None], axis=2)[..., 0]
         return output[:, trials], np.where(wanted >= 0, -np.log(given), 0).sum(axis=0)
 
-    state = SimpleNamespace(log_output=lambda: np.log(output[:, presented[0]]))
+    state = SimpleNamespace(
+        output=lambda target: output[:, presented[0]], log_output=lambda target: np.log(output[:, presented[0]])
+    )
     return SimpleNamespace(predict=predict, aside=nullcontext, plan=SimpleNamespace(trials=batch), neural_state=state)
 
 
@@ -71,11 +75,11 @@ def test_a_measure_is_that_of_every_target_once(steps, trials, classes, batch, s
     labels = rng.integers(-1, classes, (steps, trials))
     labels[0, 0] = 0  # one target at least
     outputs = rng.dirichlet(np.ones(classes), (2, steps, trials))
-    data = Labelled(labels, classes)
+    data = task_of(Labelled(labels, classes))
     targets = [(step, trial) for step in range(steps) for trial in range(trials) if labels[step, trial] >= 0]
     for measure in ("accuracy", "perplexity"):
         test = Test(measure=measure)
-        votes = measures.no_votes(data, test, "test").astype(float)
+        votes = {name: each.astype(float) for name, each in measures.no_votes(data, test, "test").items()}
         for output in outputs:
             found = measures.measure(answering(output, labels, batch), data, test, "test", 0, votes).values
             right = [output[each].argmax() == labels[each] for each in targets]

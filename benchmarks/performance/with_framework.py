@@ -29,7 +29,7 @@ class Shown:
                 **{f"{plan.synapses_name(projection)}_{brian_name(name)}": each for name, each in values.items()}
             )
         self.program.set_rows(circuit.stimulus, plan.rate_name(circuit.stimulus), stimulus)
-        wanted = (plan.label, "label_symbol") if plan.symbolic else (circuit.target, "error_target")
+        wanted = (plan.label(circuit.target), "label_symbol") if plan.labelled else (circuit.target, "error_target")
         self.program.set_rows(wanted[0], f"{circuit.target}_{wanted[1]}", target)
         self.program.set(
             noise_scale=1,
@@ -87,7 +87,7 @@ class FixedPredictions(Shown):
             optimizer="adam",
             precision=case.precision,
             threads=threads,
-            symbolic=of_words,
+            symbolic=(case.circuit.stimulus, case.circuit.target) if of_words else (),
         )
         super().__init__(plan, backend, case.parameters, stimulus, target if of_words else target[None])
 

@@ -182,7 +182,7 @@ def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataAr
         if not (((stimulus == 0) | (stimulus == 1)).all() and (stimulus.sum("unit") == 1).all()):
             raise RunFileError("the stimulus of this run has no symbols", hint='of="target"')
         return _with_names(run, stimulus.argmax("unit"), stimulus.sizes["unit"])
-    target = presented["target"]
+    target = presented["target"].fillna(0)
     with_target = (target != 0).any("target_unit")  # beyond the end of a short sequence, no unit is the target
     numbers = target.argmax("target_unit").where(with_target, -1).rename(target_step="step")
     if numbers.sizes["step"] == 1:

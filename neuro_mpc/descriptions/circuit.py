@@ -116,13 +116,28 @@ class Circuit(Table):
 
     @property
     def stimulus(self) -> str:
-        """The name of the population that is clamped to the stimulus."""
-        return self._of_role("stimulus")[0]
+        """The name of the population that is given the stimulus: the first one; DescriptionError without any."""
+        return self._first("stimulus")
 
     @property
     def target(self) -> str:
-        """The name of the population that is clamped to the target."""
-        return self._of_role("target")[0]
+        """The name of the population whose prediction is compared with the target: the first one."""
+        return self._first("target")
+
+    @property
+    def stimuli(self) -> tuple[str, ...]:
+        """The names of all populations that are given a stimulus."""
+        return self._of_role("stimulus")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of all populations whose predictions are compared with a target."""
+        return self._of_role("target")
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The names of the populations that nothing in the circuit changes: stimuli and constants."""
+        return (*self.stimuli, *self._of_role("constant"))
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -184,8 +199,31 @@ class Circuit(Table):
         """
         return {name: [projection.target for projection in self.outgoing(name).values()] for name in self.population}
 
-    def _of_role(self, role: str) -> list[str]:
-        return [name for name, population in self.population.items() if population.role == role]
+    def _of_role(self, role: str) -> tuple[str, ...]:
+        return tuple(name for name, population in self.population.items() if population.role == role)
+
+    def _first(self, role: str) -> str:
+        names = self._of_role(role)
+        if not names:
+            raise DescriptionError(
+                f"the circuit has no {role}", source=self.name, key="population", expected=f'role = "{role}" in one'
+            )
+        return names[0]
+
+    def precision_of(self, population: str) -> float:
+        """The precision of the errors of a population.
+
+        Parameters
+        ----------
+        population : str
+            Name of a free or a target population.
+
+        Returns
+        -------
+        float
+            Π, the weight of ½ e² in the energy.
+        """
+        return self.population[population].precision or 1.0
 
     def incoming(self, population: str) -> dict[str, Projection]:
         """The projections that end in a population.
@@ -218,7 +256,7 @@ class Circuit(Table):
         return {name: projection for name, projection in self.projection.items() if projection.source == population}
 
     def sized(self, stimulus_width: int, target_width: int) -> Circuit:
-        """The circuit with the sizes of its clamped populations.
+        """The circuit with the sizes of its stimulus and its target, of which it has one each.
 
         Parameters
         ----------
@@ -235,7 +273,7 @@ class Circuit(Table):
         Raises
         ------
         DescriptionError
-            The circuit states another size for a clamped population.
+            The circuit states another size for one of them.
 
         Examples
         --------
@@ -243,8 +281,34 @@ class Circuit(Table):
         >>> nm.load_circuit("mpl").sized(26, 26).fan_in("input")
         26
         """
+        return self.with_sizes({self.stimulus: stimulus_width, self.target: target_width})
+
+    def with_sizes(self, widths: Mapping[str, int]) -> Circuit:
+        """The circuit with the sizes of populations that the protocol determines.
+
+        Parameters
+        ----------
+        widths : mapping of str to int
+            Population → units.
+
+        Returns
+        -------
+        Circuit
+            A copy with these sizes.
+
+        Raises
+        ------
+        DescriptionError
+            The circuit states another size for one of them.
+
+        Examples
+        --------
+        >>> import neuro_mpc as nm
+        >>> nm.load_circuit("mpl").with_sizes({"input": 26, "output": 3}).shape("output")
+        (3, 100)
+        """
         tables = self.tables()
-        for name, width in ((self.stimulus, stimulus_width), (self.target, target_width)):
+        for name, width in widths.items():
             size = self.population[name].size
             if size not in (None, width):
                 raise DescriptionError(

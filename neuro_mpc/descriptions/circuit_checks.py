@@ -49,14 +49,13 @@ def _names(circuit: Circuit) -> Iterator[DescriptionError]:
 
 def _roles(circuit: Circuit) -> Iterator[DescriptionError]:
     roles = [population.role for population in circuit.population.values()]
-    for role in ("stimulus", "target"):
-        if roles.count(role) != 1:
-            yield DescriptionError(
-                f"{roles.count(role)} populations with role = {role!r}",
-                key="population",
-                expected="exactly one",
-                hint=f'role = "{role}" in one [population.NAME]',
-            )
+    if "target" not in roles:
+        yield DescriptionError(
+            "no population with role = 'target'",
+            key="population",
+            expected="at least one, whose prediction is compared with what the protocol gives",
+            hint='role = "target" in one [population.NAME]',
+        )
     if "free" not in roles:
         yield DescriptionError("no free population", key="population", expected="at least one with a size")
     if len(roles) > MOST_POPULATIONS:
@@ -66,9 +65,13 @@ def _roles(circuit: Circuit) -> Iterator[DescriptionError]:
 def _ends(circuit: Circuit) -> Iterator[DescriptionError]:
     populations = ", ".join(circuit.population)
     for name, projection in circuit.projection.items():
-        for key, end, forbidden, rule in (
-            ("from", projection.source, "target", "nothing starts at the target"),
-            ("to", projection.target, "stimulus", "the stimulus is given, not predicted"),
+        for key, end, forbidden in (
+            ("from", projection.source, {"target": "nothing starts at a target"}),
+            (
+                "to",
+                projection.target,
+                {"stimulus": "a stimulus is given, not predicted", "constant": "a constant rate is not predicted"},
+            ),
         ):
             place = {"key": f"projection.{name}.{key}", "found": end}
             if end not in circuit.population:
@@ -78,7 +81,7 @@ def _ends(circuit: Circuit) -> Iterator[DescriptionError]:
                     hint=did_you_mean(end, circuit.population),
                     expected=f"a population of this circuit ({populations})",
                 )
-            elif circuit.population[end].role == forbidden:
+            elif rule := forbidden.get(circuit.population[end].role):
                 yield DescriptionError(rule, **place)
 
 
@@ -209,17 +212,17 @@ def _graph(circuit: Circuit) -> Iterator[DescriptionError]:
     sources = {
         name: [projection.source for projection in circuit.incoming(name).values()] for name in circuit.population
     }
-    ancestors = {circuit.target} | graph.reachable(sources, circuit.target)
+    ancestors = {*circuit.targets}.union(*(graph.reachable(sources, target) for target in circuit.targets))
     for name, population in circuit.population.items():
-        if population.role != "stimulus" and not circuit.incoming(name):
+        if population.role == "target" and not circuit.incoming(name):
             yield DescriptionError(
-                "nothing reaches this population",
+                "nothing predicts this target",
                 key=f"population.{name}",
                 expected=f'a projection with to = "{name}"',
             )
         if name not in ancestors:
             yield DescriptionError(
-                "reaches nothing: no projections lead from here to the target",
+                "reaches nothing: no projections lead from here to a target",
                 key=f"population.{name}",
                 expected=f'a projection with from = "{name}"',
             )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from neuro_mpc.descriptions.connections import Connection
-from neuro_mpc.descriptions.tables import Formula, Listed, Table, problem
+from neuro_mpc.descriptions.tables import Formula, Listed, Positive, Table, problem
 
 LARGEST = 1_000_000
 KEYS = {"source": "from", "target": "to"}  # in TOML; in Python, these are words of the language, or say too little
@@ -19,13 +19,17 @@ Size = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 class Population(Table):
-    """Units of one role: clamped to the stimulus, free (belief, prediction, error), or clamped to the target.
+    """Units of one role: given a stimulus, free (belief, prediction, error), compared with a target, or constant.
 
-    role        what clamps the units: the "stimulus", nothing ("free"), or the "target"
-    size        number of units; for clamped populations it comes from the protocol
+    role        "stimulus" (given by the protocol), "free", "target" (its prediction is compared with what the protocol
+                gives), or "constant" (rate 1: a projection from it is a bias)
+    size        number of units; those of a stimulus and a target come from the protocol, a constant population has one
     shape       their line, grid or volume, such as [16, 16], in place of size
     activation  expression f in the belief ``r``; free populations only, by default the identity ``r``
     readout     "softmax" (cross-entropy, the default) or "gaussian" (linear, squared error); target only
+    channel     what the protocol gives to a stimulus or a target: by default the channel of the population's name, else
+                the only one that fits
+    precision   Π, the weight of the errors of a free or a target population, 1 by default
 
     Examples
     --------
@@ -36,19 +40,21 @@ class Population(Table):
     'softmax'
     """
 
-    role: Literal["stimulus", "free", "target"] = "free"
+    role: Literal["stimulus", "free", "target", "constant"] = "free"
     size: Size | None = None
     shape: Listed[Size] = ()
     activation: str | None = None
     readout: Literal["softmax", "gaussian"] | None = None
+    channel: str | None = None
+    precision: Positive | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_role(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
+        by_role = {"free": ("activation", "r"), "target": ("readout", "softmax"), "constant": ("size", 1)}
         data = {**data, "size": _units_of(data.get("shape"))} if data.get("size") is None else data
-        by_role = {"free": ("activation", "r"), "target": ("readout", "softmax")}
         name, default = by_role.get(str(data.get("role", "free")), ("size", None))
         return {**data, name: default} if data.get(name) is None and default else data
 
@@ -60,18 +66,23 @@ class Population(Table):
             raise problem(
                 f"size = {self.size} is not the number of units of shape = {list(self.shape)}", hint="leave size out"
             )
-        if self.role != "free" and self.activation is not None:
-            raise problem(f"a {self.role} population has no activation", hint="remove activation")
-        if self.role != "target" and self.readout is not None:
-            raise problem(f"a {self.role} population has no readout", hint='role = "target", or remove readout')
+        allowed = {
+            "activation": (self.activation, ("free",), "activation"),
+            "readout": (self.readout, ("target",), "readout"),
+            "channel": (self.channel, ("stimulus", "target"), "channel"),
+            "precision": (self.precision, ("free", "target"), "errors, and no precision of them"),
+        }
+        for name, (value, roles, noun) in allowed.items():
+            if value is not None and self.role not in roles:
+                instead = " or ".join(f'role = "{role}"' for role in roles)
+                raise problem(f"a {self.role} population has no {noun}", hint=f"{instead}, or remove {name}")
         return self
 
 
-def _units_of(shape: Any) -> int | None:
-    """The number of units of a shape; None where it is none, which is refused later."""
-    if isinstance(shape, (list, tuple)) and shape and all(isinstance(each, int) for each in shape):
-        return math.prod(shape)
-    return None
+def _units_of(shape: object) -> int | None:
+    """The number of units of a shape that may not be checked yet."""
+    sizes = shape if isinstance(shape, list | tuple) and shape else (None,)
+    return math.prod(sizes) if all(type(size) is int for size in sizes) else None
 
 
 class Parameter(Table):

@@ -67,15 +67,25 @@ class Target(ReadOut):
     read: Steps = Field()
     population: dict[str, ReadOut] = {}
 
+    @property
+    def steps_given(self) -> Literal["every", "last"]:
+        """The steps for which a source has to give the target: the last one alone, where no other is read."""
+        every = {self.read, *(each.read for each in self.population.values())}
+        return "last" if every == {"last"} else "every"
+
     def of(self, population: str) -> ReadOut:
         """What holds for one target population."""
         return self.population.get(population, self)
 
 
+Measure = Literal["accuracy", "correct-letter-ratio", "perplexity", "mean-squared-error", "explained-variance"]
+
+
 class Test(Table):
     """What is tested, and how often.
 
-    measure   "accuracy" of trials, "correct-letter-ratio" of generated strings, or "perplexity" per symbol
+    measure   of classes "accuracy" (the default) or "perplexity" per symbol, of values "mean-squared-error" (the
+              default) or "explained-variance", or the "correct-letter-ratio" of generated strings
     every     presentations between tests; 0: only before and after learning
     every_epochs  epochs between tests, in place of presentations
     split     whose trials are tested during learning; the final evaluation uses "test"
@@ -92,7 +102,7 @@ class Test(Table):
 
     __test__ = False  # not a case for pytest
 
-    measure: Literal["accuracy", "correct-letter-ratio", "perplexity"] = "accuracy"
+    measure: Measure | None = None
     every: Count = 0
     every_epochs: Count = 0
     split: Literal["test", "validation"] = "test"

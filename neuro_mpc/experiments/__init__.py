@@ -6,7 +6,7 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, ExperimentTable, OnTrials
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.interface import Experiment
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 
 __all__ = ["Experiment", "ExperimentTable", "OnTrials", "experiment_of", "refuse_unsuitable", "register"]
 
@@ -18,7 +18,7 @@ def experiment_of(table: ExperimentTable) -> Experiment:
     return EXPERIMENTS.get(table.kind)(table)
 
 
-def refuse_unsuitable(table: ExperimentTable, circuit: Circuit, data: Stimuli, source: str) -> None:
+def refuse_unsuitable(table: ExperimentTable, circuit: Circuit, data: Task, source: str) -> None:
     """Raises DescriptionError for an experiment that cannot be done with this circuit on these stimuli."""
     if data.streams:
         raise DescriptionError(
@@ -31,6 +31,15 @@ def refuse_unsuitable(table: ExperimentTable, circuit: Circuit, data: Stimuli, s
     if isinstance(table, OnTrials) and not data.size(table.split):
         problem = f"there are no trials in the split {table.split!r}"
         raise DescriptionError(problem, source=source, key="experiment.split", found=table.split, hint="train")
-    for problem in experiment_of(table).problems(circuit, data):
+    experiment = experiment_of(table)
+    classic = len(circuit.stimuli) == len(circuit.targets) == 1 and data.has_classes(circuit.target)
+    if not (classic or experiment.suits_any_task):
+        raise DescriptionError(
+            f"the experiment {table.kind} needs a circuit with one stimulus, and one target of classes",
+            source=source,
+            key="experiment.kind",
+            found=", ".join((*circuit.stimuli, *circuit.targets)),
+        )
+    for problem in experiment.problems(circuit, data):
         problem.source = source
         raise problem

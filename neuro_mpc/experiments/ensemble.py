@@ -14,7 +14,7 @@ from neuro_mpc.experiments.performance import LABELS, Performance, perform
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 from neuro_mpc.simulation.trained import Trained
-from neuro_mpc.stimuli import Split, Stimuli
+from neuro_mpc.stimuli import Split, Task
 
 NAMES = {
     **LABELS,
@@ -43,7 +43,7 @@ class EnsembleExperiment(Experiment):
     table = Ensemble
     settings: Ensemble
 
-    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+    def results(self, presenter: Presenter, data: Task, trained: Trained) -> xr.Dataset:
         """Of every network `performance`, `loss` (network,) and `agreement` with the others (network, other); of
         the first networks together `vote` and `mean_output` (size,); of the vote of all its `share` and whether
         it is right, `vote_right` (step, trial).
@@ -69,7 +69,7 @@ class EnsembleExperiment(Experiment):
 class _Poll:
     """The answers of the networks, and those of all together."""
 
-    def __init__(self, data: Stimuli, split: Split, trials: np.ndarray):
+    def __init__(self, data: Task, split: Split, trials: np.ndarray):
         self.data, self.trials = data, trials
         self.split: Split = split
         self.answers, self.values, self.vote, self.mean_output = [], [], [], []

@@ -17,7 +17,7 @@ from neuro_mpc.experiments.responses import PURPOSE
 from neuro_mpc.simulation import measures
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.trained import Trained
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 
 DIMENSIONS = ("presentation", "repeat", "trial", "position")
 
@@ -43,7 +43,7 @@ class GenerationExperiment(Experiment):
     table = Generation
     settings: Generation
 
-    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+    def results(self, presenter: Presenter, data: Task, trained: Trained) -> xr.Dataset:
         """`sequence` (presentation, repeat, trial, position), numbers of the letters, the first one given;
         `allowed`, the same, whether the language allows the transition to a letter (the first: true); and
         `correct_letter_ratio` (presentation, repeat).
@@ -59,7 +59,7 @@ class GenerationExperiment(Experiment):
         presenter.load(trained.parameters_for(presenter.plan.circuit))
         return _labelled(np.array(sequences), data, moments)
 
-    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    def problems(self, circuit: Circuit, data: Task) -> Iterator[DescriptionError]:
         if not data.transitions or data.read != "every":
             yield DescriptionError(
                 "the stimulus has no letters to generate",
@@ -69,11 +69,11 @@ class GenerationExperiment(Experiment):
             )
 
 
-def _generated(presenter: Presenter, data: Stimuli, length: int, repeat: int) -> np.ndarray:
+def _generated(presenter: Presenter, data: Task, length: int, repeat: int) -> np.ndarray:
     return measures.generated_ratio(presenter, data, length, f"{PURPOSE} {repeat}")[1]
 
 
-def _labelled(sequences: np.ndarray, data: Stimuli, moments: list[int]) -> xr.Dataset:
+def _labelled(sequences: np.ndarray, data: Task, moments: list[int]) -> xr.Dataset:
     allowed = measures.allowed(sequences, data)
     first = np.ones_like(allowed[..., :1])
     long_name = "presentations learned before"

@@ -13,7 +13,7 @@ from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.trained import Trained
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 
 
 class Experiment(ABC):
@@ -21,17 +21,20 @@ class Experiment(ABC):
 
     table     of the protocol, with the kind of the experiment
     settings  the table of this experiment
+    suits_any_task  it can be done with any number of stimuli and targets; otherwise with one stimulus and one target of
+              classes, as which `data` then offers both
     """
 
     table: ClassVar[type[ExperimentTable]]
+    suits_any_task: ClassVar[bool] = False
 
     def __init__(self, settings: ExperimentTable):
         self.settings = settings
 
     @abstractmethod
-    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+    def results(self, presenter: Presenter, data: Task, trained: Trained) -> xr.Dataset:
         """The results for the circuit that the presenter holds; its parameters are unchanged afterwards."""
 
-    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    def problems(self, circuit: Circuit, data: Task) -> Iterator[DescriptionError]:
         """Why it cannot be done with this circuit on these stimuli; by default, it suits every task."""
         return iter(())

@@ -19,7 +19,7 @@ from neuro_mpc.randomness import generator
 from neuro_mpc.simulation.connections import between, sums
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.trained import Trained
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 
 Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
 Masks = Mapping[str, np.ndarray]
@@ -66,7 +66,7 @@ class LesionExperiment(Experiment):
     table = Lesion
     settings: Lesion
 
-    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+    def results(self, presenter: Presenter, data: Task, trained: Trained) -> xr.Dataset:
         """`performance`, `loss` and, of a language, `correct_letter_ratio`, each (order, fraction, repeat).
 
         Every lesion is tested on the same trials with the same noise. Only random orders are repeated: the others
@@ -94,7 +94,7 @@ class LesionExperiment(Experiment):
         softmax = circuit.population[circuit.target].readout == "softmax"
         return _labelled(curves, table, number, data, np.log(data.classes) if softmax else 0.5)
 
-    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    def problems(self, circuit: Circuit, data: Task) -> Iterator[DescriptionError]:
         table = self.settings
         known = list(circuit.free if table.of == "units" else circuit.projection)
         kind = "free population" if table.of == "units" else "projection"
@@ -196,7 +196,7 @@ def _masks(silenced: np.ndarray, table: Lesion, circuit: Circuit, there: Masks) 
 
 
 def _labelled(
-    curves: Mapping[str, np.ndarray], table: Lesion, number: int, data: Stimuli, chance_loss: float
+    curves: Mapping[str, np.ndarray], table: Lesion, number: int, data: Task, chance_loss: float
 ) -> xr.Dataset:
     values: dict[str, tuple] = {
         name: (DIMENSIONS, curve, {"long_name": LABELS[name]}) for name, curve in curves.items()

@@ -17,7 +17,7 @@ from neuro_mpc.experiments.responses import responses
 from neuro_mpc.randomness import generator
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.trained import Trained
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 
 
 class Oddball(OnTrials):
@@ -47,7 +47,7 @@ class OddballExperiment(Experiment):
     table = Oddball
     settings: Oddball
 
-    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+    def results(self, presenter: Presenter, data: Task, trained: Trained) -> xr.Dataset:
         """The `responses` to the strings, to those with another allowed letter, and to those with a forbidden one;
         also `letter` (condition, trial) at the deviant's position, and whether it is `forbidden` (trial,).
 
@@ -68,7 +68,7 @@ class OddballExperiment(Experiment):
             forbidden=("trial", forbidden, {"long_name": "whether the language forbids the deviant"}),
         ).assign_attrs(position=table.position, onset=table.position - 1, afterwards=table.afterwards)
 
-    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    def problems(self, circuit: Circuit, data: Task) -> Iterator[DescriptionError]:
         table = self.settings
         if not data.transitions or data.read != "every":
             yield DescriptionError(
@@ -93,9 +93,7 @@ class OddballExperiment(Experiment):
             )
 
 
-def shown_strings(
-    strings: np.ndarray, data: Stimuli, table: Oddball, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+def shown_strings(strings: np.ndarray, data: Task, table: Oddball, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """condition → strings (trial, length)."""
     previous, standard = (strings[:, table.position + shift] for shift in (-1, 0))
     allowed = (previous[:, None] + np.asarray(data.transitions)) % data.classes

@@ -16,7 +16,7 @@ from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.responses import responses
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.trained import Trained
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 
 
 class Omission(OnTrials):
@@ -39,7 +39,7 @@ class OmissionExperiment(Experiment):
     table = Omission
     settings: Omission
 
-    def results(self, presenter: Presenter, data: Stimuli, trained: Trained) -> xr.Dataset:
+    def results(self, presenter: Presenter, data: Task, trained: Trained) -> xr.Dataset:
         """The `responses` to the trials (standard), and to those without a stimulus at some steps (omitted).
 
         Where the next stimulus is the target, an omitted one is missing as target, too: the output errors
@@ -60,7 +60,7 @@ class OmissionExperiment(Experiment):
             position=table.position, duration=table.duration, onset=onset
         )
 
-    def problems(self, circuit: Circuit, data: Stimuli) -> Iterator[DescriptionError]:
+    def problems(self, circuit: Circuit, data: Task) -> Iterator[DescriptionError]:
         table = self.settings
         last = data.steps - table.duration
         if table.position > last:

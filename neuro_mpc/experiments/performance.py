@@ -9,7 +9,7 @@ import numpy as np
 from neuro_mpc.experiments.responses import PURPOSE, batches
 from neuro_mpc.simulation import measures
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.stimuli import Split, Stimuli
+from neuro_mpc.stimuli import Split, Task
 
 LETTERS = 50  # generated from each letter for the correct letter ratio
 LABELS = {
@@ -37,7 +37,7 @@ class Performance:
         return {"performance": float(self.right[self.asked].mean()), "loss": loss}
 
 
-def perform(presenter: Presenter, data: Stimuli, split: Split, trials: np.ndarray) -> Performance:
+def perform(presenter: Presenter, data: Task, split: Split, trials: np.ndarray) -> Performance:
     """The answers to the numbered trials, every time with the same noise."""
     outputs, losses = [], []
     for count, (batch, new) in enumerate(batches(len(trials), presenter.plan.trials)):
@@ -50,7 +50,7 @@ def perform(presenter: Presenter, data: Stimuli, split: Split, trials: np.ndarra
     return Performance(answers, right, asked, output, np.concatenate(losses))
 
 
-def measured(presenter: Presenter, data: Stimuli, split: Split, trials: np.ndarray) -> dict[str, float]:
+def measured(presenter: Presenter, data: Task, split: Split, trials: np.ndarray) -> dict[str, float]:
     """Performance and loss; of a language that can be generated, also the correct letter ratio."""
     values = perform(presenter, data, split, trials).values
     if data.transitions and data.read == "every":

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 
 PURPOSE = "experiment"
 Shown = tuple[np.ndarray, np.ndarray]
@@ -19,7 +19,7 @@ LABELS = {
 }
 
 
-def responses(presenter: Presenter, data: Stimuli, conditions: Mapping[str, Shown], trials: np.ndarray) -> xr.Dataset:
+def responses(presenter: Presenter, data: Task, conditions: Mapping[str, Shown], trials: np.ndarray) -> xr.Dataset:
     """error (condition, population, step, trial), surprise and right (condition, step, trial).
 
     conditions  name → stimulus (step, trial, unit) and target (step or 1, trial, class) of the same trials
@@ -49,7 +49,7 @@ def responses(presenter: Presenter, data: Stimuli, conditions: Mapping[str, Show
     return xr.Dataset({name: (*entry, {"long_name": LABELS[name]}) for name, entry in values.items()}, coordinates)
 
 
-def _condition(presenter: Presenter, data: Stimuli, stimulus: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
+def _condition(presenter: Presenter, data: Task, stimulus: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
     """Errors (population, step, trial), surprise and right (step, trial) of all trials, batch by batch."""
     parts = []
     for count, (trials, new) in enumerate(batches(stimulus.shape[1], presenter.plan.trials)):

@@ -184,21 +184,21 @@ def softmax_rows(source: np.ndarray, target: np.ndarray, rows: int, units: int) 
     target /= target.sum(axis=1, keepdims=True)
 
 
-def add_half_square(source: np.ndarray, rows: int, units: int, energy: np.ndarray, width: int) -> None:
-    """energy[trial] += ½ Σ source²"""
+def add_half_square(source: np.ndarray, rows: int, units: int, factor: float, energy: np.ndarray, width: int) -> None:
+    """energy[trial] += factor · ½ Σ source²"""
     squares = np.square(view(source, rows, units)).sum(axis=1, dtype=source.dtype)
-    energy[:width] += 0.5 * squares.reshape(-1, width).sum(axis=0, dtype=np.float64)
+    energy[:width] += 0.5 * factor * squares.reshape(-1, width).sum(axis=0, dtype=np.float64)
 
 
 def add_cross_entropy(
-    source: np.ndarray, label: np.ndarray, rows: int, units: int, energy: np.ndarray, width: int
+    source: np.ndarray, label: np.ndarray, rows: int, units: int, factor: float, energy: np.ndarray, width: int
 ) -> None:
-    """energy[trial] −= Σ label · log softmax(source)"""
+    """energy[trial] −= factor · Σ label · log softmax(source)"""
     source, label = view(source, rows, units), view(label, rows, units)
     shifted = source - source.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=1, dtype=np.float64))
     entropy = label.sum(axis=1) * log_sum - (label * shifted).sum(axis=1)
-    energy[:width] += entropy.reshape(-1, width).sum(axis=0, dtype=np.float64)
+    energy[:width] += factor * entropy.reshape(-1, width).sum(axis=0, dtype=np.float64)
 
 
 # --- the length of steps of inference ---

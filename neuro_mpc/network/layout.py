@@ -46,9 +46,11 @@ def groups(plan: Plan) -> list[NeuralGroup | SynapticGroup]:
 
 
 def neural_groups(plan: Plan) -> list[NeuralGroup]:
-    """Stimulus, free populations, target."""
+    """Given populations, free populations, targets."""
+    given = [_given(plan, name) for name in plan.circuit.given]
     free = [group for name in plan.circuit.free for group in _free(plan, name)]
-    return [_stimulus(plan), *free, *_target(plan)]
+    targets = [group for name in plan.circuit.targets for group in _target(plan, name)]
+    return [*given, *free, *targets]
 
 
 def synaptic_groups(plan: Plan) -> list[SynapticGroup]:
@@ -76,12 +78,11 @@ def _elements(plan: Plan, population: str) -> int:
     return plan.rows[population].elements(plan.trials)
 
 
-def _stimulus(plan: Plan) -> NeuralGroup:
-    name = plan.circuit.stimulus
-    equations = "symbol : integer" if plan.symbolic else "x : 1"
-    if plan.squares_stimulus:
+def _given(plan: Plan, name: str) -> NeuralGroup:
+    equations = "symbol : integer" if plan.looked_up(name) else "x : 1"
+    if plan.squares(name):
         equations += "\nx_squared = x**2 : 1 (constant over dt)"
-    return NeuralGroup(plan.group_name(name, "stimulus"), equations, _elements(plan, name))
+    return NeuralGroup(plan.group_name(name, plan.circuit.population[name].role), equations, _elements(plan, name))
 
 
 def _free(plan: Plan, name: str) -> Iterator[NeuralGroup]:
@@ -92,13 +93,14 @@ def _free(plan: Plan, name: str) -> Iterator[NeuralGroup]:
     yield NeuralGroup(error, scheme.error(rules), elements, (belief, prediction))
 
 
-def _target(plan: Plan) -> Iterator[NeuralGroup]:
-    name, readout = plan.circuit.target, plan.rules.readout
+def _target(plan: Plan, name: str) -> Iterator[NeuralGroup]:
+    readout = plan.rules.readouts[name]
     prediction, elements = plan.group_name(name, "prediction"), _elements(plan, name)
     yield NeuralGroup(prediction, readout.prediction(), elements)
-    yield NeuralGroup(plan.group_name(name, "error"), readout.error(), elements, (prediction,))
-    if plan.symbolic:
-        labels = plan.label_rows.elements(plan.trials)
+    error = readout.error(name in plan.missing)
+    yield NeuralGroup(plan.group_name(name, "error"), error, elements, (prediction,))
+    if name in plan.labelled:
+        labels = plan.label_rows(name).elements(plan.trials)
         yield NeuralGroup(plan.group_name(name, "label"), "symbol : integer", labels)
 
 

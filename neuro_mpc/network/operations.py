@@ -279,7 +279,7 @@ class Softmax(Operation):
 
 @dataclass(frozen=True)
 class Energy(Operation):
-    """target[trial] += ½ Σ source² over steps and units ("gaussian"), or −Σ label · log softmax(source)
+    """target[trial] += factor times ½ Σ source² over steps and units ("gaussian"), or −Σ label · log softmax(source)
     ("softmax"); the first term of each trial starts from zero."""
 
     target: str
@@ -288,6 +288,7 @@ class Energy(Operation):
     form: str = "gaussian"
     label: str = ""
     first: bool = True
+    factor: float = 1.0
 
     def lower(self, visit):
         steps, energy = visit.steps_of(self.rows), _of_trials(self.target)
@@ -295,7 +296,7 @@ class Energy(Operation):
         read = (self.rows.of(name, steps) for name in (self.source, self.label) if name)
         if self.first:
             yield Call("fill_zero", energy, WIDTH)
-        yield from steps.visit(Call(kernel, *read, steps.rows, self.rows.units, energy, WIDTH))
+        yield from steps.visit(Call(kernel, *read, steps.rows, self.rows.units, self.factor, energy, WIDTH))
 
 
 @dataclass(frozen=True)

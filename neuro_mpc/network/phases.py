@@ -20,14 +20,14 @@ from neuro_mpc.network.plan import Plan
 from neuro_mpc.network.rows import Rows
 from neuro_mpc.network.signals import (
     ancestral_step,
+    given_inputs,
     inputs,
-    loss,
+    losses,
     noises,
     once,
-    output_error,
+    output_errors,
     read_out,
     state,
-    stimulus_inputs,
 )
 
 
@@ -74,20 +74,26 @@ def _pack(plan: Plan, direction: str, condition: str) -> Phase:
 def _predict(plan: Plan) -> Phase:
     """Ancestral pass: r = h step by step; while `generating`, the chosen output is the next stimulus."""
     phase = Phase("predict", "predicting", tiling=plan.tiling)
-    circuit, rows = plan.circuit, plan.rows
-    stimulus = stimulus_inputs(plan, phase)
-    output = plan.group_name(circuit.target, "prediction") + "_y"
-    choose = Choose(
-        plan.rate_name(circuit.stimulus), output, rows[circuit.stimulus], rows[circuit.target], plan.symbolic
-    )
-    shown = (Section(tuple(stimulus)), *_ancestral_pass(plan, phase))
+    given = given_inputs(plan, phase)
+    pass_of_all_steps = (Section(tuple(given)), *_ancestral_pass(plan, phase))
+    generation = [*_choices(plan), *given, *ancestral_step(plan, phase)]
     phase.sections = (
         Section((*_carries(plan), *noises(plan), *_targets(plan))),
-        *(replace(section, unless="generating") for section in shown),
-        Section((choose, *stimulus, *ancestral_step(plan, phase)), loop="forward", when="generating"),
-        Section((output_error(plan, phase), loss(plan, "loss_start"))),
+        *(replace(section, unless="generating") for section in pass_of_all_steps),
+        Section(tuple(generation), loop="forward", when="generating"),
+        Section((*output_errors(plan, phase), *losses(plan, "loss_start"))),
     )
     return phase
+
+
+def _choices(plan: Plan) -> list[Operation]:
+    """The most probable output becomes the next stimulus, in a circuit with one of each."""
+    circuit = plan.circuit
+    if (len(circuit.stimuli), len(circuit.targets)) != (1, 1):
+        return []
+    output = plan.group_name(circuit.target, "prediction") + "_y"
+    ends = plan.rows[circuit.stimulus], plan.rows[circuit.target]
+    return [Choose(plan.rate_name(circuit.stimulus), output, *ends, plan.looked_up(circuit.stimulus))]
 
 
 def _carries(plan: Plan) -> list[Operation]:
@@ -101,17 +107,15 @@ def _carries(plan: Plan) -> list[Operation]:
 
 
 def _targets(plan: Plan) -> list[Operation]:
-    """The target population's one-hot state of a symbol."""
-    if not plan.symbolic:
-        return []
-    name = plan.circuit.target
+    """The one-hot state of the symbols that target populations are compared with."""
     return [
         OneHot(
             f"{plan.group_name(name, 'error')}_target",
             f"{plan.group_name(name, 'label')}_symbol",
             plan.rows[name],
-            plan.label_rows,
+            plan.label_rows(name),
         )
+        for name in plan.labelled
     ]
 
 
@@ -150,7 +154,7 @@ def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:
     operations: list[Operation] = []
     for total, post, squared in [first, second] if plan.rules.synapses[name].varies else [first]:
         pre = plan.rate_name(projection.source, squared)
-        if plan.symbolic and projection.source == plan.circuit.stimulus:
+        if plan.looked_up(projection.source):
             total = f"{synapses}_{total}"
             operations.append(Scatter(total, post, pre, plan.span(name), plan.circuit.shape(name)[1]))
         else:

@@ -46,10 +46,12 @@ class Plan:
     scheme        name of the scheme of inference; `scheme_options` are the fields of its class
     optimizer     name of the optimiser; "": nothing is learned; `optimizer_options` are the fields of its class
     settles       trials stop by themselves at a tolerance, or all at an energy limit (`limited`)
-    read          "every" or "last": the steps at which the output is compared with the target
+    read          "every" or "last": the steps at which outputs are compared with targets
+    last_read     target populations that are compared at the last step alone, where `read` is "every"
+    missing       target populations for which some values may be missing: these make no error
     output_feedback  "every" or "last": the steps that are read whose output error reaches the beliefs
     rate_factors  (parameter, factor on the learning rate) pairs
-    symbolic      stimulus and target are numbers of symbols: one value a row in place of one for each unit
+    symbolic      populations that are given the numbers of symbols: one value a row in place of one for each unit
     """
 
     circuit: Circuit
@@ -70,8 +72,10 @@ class Plan:
     threads: int = 1
     clip_norm: str = "spectral"
     rate_factors: tuple[tuple[str, float], ...] = ()
-    symbolic: bool = False
+    symbolic: tuple[str, ...] = ()
     output_feedback: str = "every"
+    last_read: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """All that the generated code depends on, as text, and where its schemes and optimisers are imported from."""
@@ -87,7 +91,7 @@ class Plan:
         circuit = Circuit.from_tables(tomllib.loads(values["circuit"]), "plan")
         pairs = ("scheme_options", "optimizer_options", "rate_factors")
         listed = {
-            "clip_parameters": tuple(values["clip_parameters"]),
+            **{name: tuple(values[name]) for name in ("clip_parameters", "symbolic", "last_read", "missing")},
             **{name: tuple(map(tuple, values[name])) for name in pairs},
         }
         return cls(**{**values, **listed, "circuit": circuit})
@@ -118,25 +122,33 @@ class Plan:
         rows = {}
         for name, population in self.circuit.population.items():
             history = max((projection.delay for projection in self.circuit.outgoing(name).values()), default=0)
-            last_only = population.role == "target" and self.read == "last"
-            units = 1 if self.symbolic and population.role == "stimulus" else self.circuit.size_of(name)
+            last_only = population.role == "target" and (self.read == "last" or name in self.last_read)
+            units = 1 if self.looked_up(name) else self.circuit.size_of(name)
             rows[name] = Rows(units, 1, history, self.steps - 1) if last_only else Rows(units, self.steps, history)
         return rows
 
-    @property
-    def label_rows(self) -> Rows:
-        """Where the numbers of the symbols lie that are the target."""
-        return replace(self.rows[self.circuit.target], units=1)
+    def looked_up(self, population: str) -> bool:
+        """Whether what a population sends is the number of a symbol, whose column of weights is looked up."""
+        return population in self.symbolic and population in self.circuit.stimuli
+
+    def label_rows(self, target: str) -> Rows:
+        """Where the numbers of the symbols lie that a target population is compared with."""
+        return replace(self.rows[target], units=1)
+
+    @staticmethod
+    def label(target: str) -> str:
+        """Key of `label_rows` in `layout`; no population has a blank in its name."""
+        return f"{target} label"
 
     @property
-    def label(self) -> str:
-        """Key of `label_rows`; no population has a blank in its name."""
-        return f"{self.circuit.target} label"
+    def labelled(self) -> tuple[str, ...]:
+        """Target populations that are compared with the numbers of symbols."""
+        return tuple(name for name in self.circuit.targets if name in self.symbolic)
 
     @property
     def layout(self) -> dict[str, Rows]:
-        """Rows of everything that is shown or read by name: of the populations, and of the symbols of the target."""
-        return {**self.rows, self.label: self.label_rows} if self.symbolic else self.rows
+        """Rows of everything that is given or read by name: of populations, and of the symbols of targets."""
+        return {**self.rows, **{self.label(name): self.label_rows(name) for name in self.labelled}}
 
     @cached_property
     def tiling(self) -> Tiling:
@@ -146,11 +158,12 @@ class Plan:
             return Tiling(self.trials, self.trials)
         return Tiling(self.trials, self.inference.tile_width(self, per_thread))
 
-    @cached_property
-    def squares_stimulus(self) -> bool:
-        """Whether some synapses from the stimulus have a variance, and the stimulus is not its own square."""
-        return not self.symbolic and any(
-            self.rules.synapses[name].varies for name in self.circuit.outgoing(self.circuit.stimulus)
+    def squares(self, population: str) -> bool:
+        """Whether some synapses from a stimulus have a variance, and it is not its own square."""
+        return (
+            population in self.circuit.stimuli
+            and not self.looked_up(population)
+            and any(self.rules.synapses[name].varies for name in self.circuit.outgoing(population))
         )
 
     def connectivity(self, projection: str) -> Connectivity:
@@ -163,14 +176,15 @@ class Plan:
         return list(self.connectivity(projection).packing(self._packed_moments(projection, direction), direction))
 
     def _packed_moments(self, projection: str, direction: str) -> list[str]:
-        stimulated = self.circuit.projection[projection].source == self.circuit.stimulus
-        if stimulated and (direction == "backward" or self.symbolic):  # nothing is fed back; symbols are looked up
+        source = self.circuit.projection[projection].source
+        # Nothing is fed back to what is given; the columns of symbols are looked up.
+        if source in self.circuit.given and (direction == "backward" or self.looked_up(source)):
             return []
         return ["mu", "v"] if self.rules.synapses[projection].varies else ["mu"]
 
     def span(self, projection: str) -> Span:
         each = self.circuit.projection[projection]
-        silenced = each.target == self.circuit.target and self.output_feedback == "last"
+        silenced = each.target in self.circuit.targets and self.output_feedback == "last"
         return Span(self.rows[each.target], self.rows[each.source], each.delay, self.steps - 1 if silenced else 0)
 
     def plasticity(self, projection: str) -> Plasticity:
@@ -193,7 +207,8 @@ class Plan:
 
     @staticmethod
     def group_name(population: str, kind: str) -> str:
-        """Brian2 name of one of the groups of a population: "stimulus", "belief", "prediction" or "error"."""
+        """Brian2 name of one of the groups of a population: "stimulus", "constant", "belief", "prediction", "error" or
+        "label"."""
         return f"{population.replace('-', '_')}_{kind}"
 
     def free_groups(self, population: str) -> tuple[str, str, str]:
@@ -207,12 +222,13 @@ class Plan:
         return f"{projection.replace('-', '_')}_synapses"
 
     def rate_name(self, population: str, squared: bool = False) -> str:
-        """Name of what a population sends: the stimulus itself, or the firing rate."""
-        if population == self.circuit.stimulus:
-            if self.symbolic:
-                return self.group_name(population, "stimulus") + "_symbol"
-            return self.group_name(population, "stimulus") + ("_x_squared" if squared else "_x")
-        return self.group_name(population, "belief") + ("_f_squared" if squared else "_f")
+        """Name of what a population sends: what it is given, or the firing rate."""
+        role = self.circuit.population[population].role
+        if role == "free":
+            return self.group_name(population, "belief") + ("_f_squared" if squared else "_f")
+        if self.looked_up(population):
+            return self.group_name(population, role) + "_symbol"
+        return self.group_name(population, role) + ("_x_squared" if squared and self.squares(population) else "_x")
 
 
 def _told(circuit: Circuit) -> str:

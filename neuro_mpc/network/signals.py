@@ -48,8 +48,8 @@ def _received(plan: Plan, name: str, started: set[str]) -> list[Operation]:
     """The moments of what arrives by a projection."""
     projection, operations = plan.circuit.projection[name], []
     group = plan.group_name(projection.target, "prediction")
-    stimulated = projection.source == plan.circuit.stimulus and projection.target != plan.circuit.target
-    suffix = "_stimulus" if stimulated else ""
+    is_given = projection.source in plan.circuit.given and projection.target not in plan.circuit.targets
+    suffix = "_stimulus" if is_given else ""
     moments = [("G", "mu", False), ("D", "v", True)] if plan.rules.synapses[name].varies else [("G", "mu", False)]
     for letter, moment, squared in moments:
         total = f"{group}_{letter}{suffix}"
@@ -61,27 +61,29 @@ def _received(plan: Plan, name: str, started: set[str]) -> list[Operation]:
 def _arrival(plan: Plan, name: str, target: str, moment: str, squared: bool, accumulate: bool) -> Operation:
     """One moment of what arrives by a projection."""
     source, weights = plan.circuit.projection[name].source, f"{plan.synapses_name(name)}_{moment}"
-    if plan.symbolic and source == plan.circuit.stimulus:
+    if plan.looked_up(source):
         return Gather(target, plan.rate_name(source), weights, plan.span(name), plan.circuit.shape(name)[1], accumulate)
     rate = plan.rate_name(source, squared)
     return plan.connectivity(name).forward(target, rate, moment, plan.span(name), accumulate)
 
 
-def stimulus_inputs(plan: Plan, phase: Phase) -> list[Operation]:
-    """Everything that depends on the stimulus alone."""
-    stimulus = plan.circuit.stimulus
-    operations = [operation for name in plan.circuit.free for operation in inputs(plan, name, [stimulus], set())]
-    if plan.squares_stimulus:
-        square = phase.block(plan.rows[stimulus], plan.group_name(stimulus, "stimulus"), "update")
-        operations.insert(0, square)
-    return operations
+def given_inputs(plan: Plan, phase: Phase) -> list[Operation]:
+    """Everything that depends on what is given alone: on stimuli and constants."""
+    squares = [
+        phase.block(plan.rows[name], plan.group_name(name, "stimulus"), "update")
+        for name in plan.circuit.stimuli
+        if plan.squares(name)
+    ]
+    given = [operation for name in plan.circuit.free for operation in inputs(plan, name, plan.circuit.given, set())]
+    return [*squares, *given]
 
 
 def state(plan: Plan, phase: Phase, name: str, erring: bool = False) -> Block:
     """Prediction, belief and rate of a population from its inputs: the belief is the prediction, or (`erring`) what
     its error adds to it."""
     belief, prediction, error = plan.free_groups(name)
-    value = f"{prediction}_h + {error}_err" if erring else f"{prediction}_h"
+    deviation = plan.rules.populations[name].deviation(f"{error}_err")
+    value = f"{prediction}_h + {deviation}" if erring else f"{prediction}_h"
     return phase.joint_block(plan.rows[name], (prediction, "update"), (belief, f"r = {value}"), (belief, "update"))
 
 
@@ -94,20 +96,20 @@ def ancestral_step(plan: Plan, phase: Phase, erring: bool = False) -> list[Opera
 
 
 def read_out(plan: Plan, phase: Phase) -> list[Operation]:
-    """Input, prediction and output of the target population."""
-    target = plan.circuit.target
-    rows, group = plan.rows[target], plan.group_name(target, "prediction")
-    operations = [*inputs(plan, target, plan.circuit.population, set()), phase.block(rows, group, "update")]
-    if plan.rules.readout.readout == "softmax":
-        operations.append(Softmax(f"{group}_y", f"{group}_h", rows))
+    """Input, prediction and output of the target populations."""
+    operations = []
+    for target in plan.circuit.targets:
+        rows, group = plan.rows[target], plan.group_name(target, "prediction")
+        operations += [*inputs(plan, target, plan.circuit.population, set()), phase.block(rows, group, "update")]
+        if plan.rules.readouts[target].readout == "softmax":
+            operations.append(Softmax(f"{group}_y", f"{group}_h", rows))
     return operations
 
 
 def noises(plan: Plan, first_stream: int = 0) -> tuple[Operation, ...]:
     """The noise of every population whose input has a variance, each from a stream of its own."""
     populations = [name for name, rules in plan.rules.populations.items() if rules.receives_variance]
-    if plan.rules.readout.receives_variance:
-        populations.append(plan.circuit.target)
+    populations += [name for name, rules in plan.rules.readouts.items() if rules.receives_variance]
     return tuple(
         Noise(f"{plan.group_name(name, 'prediction')}_epsilon", plan.rows[name], stream)
         for stream, name in enumerate(populations, first_stream)
@@ -126,7 +128,7 @@ def deviation(plan: Plan, name: str) -> str:
 def errors(plan: Plan, phase: Phase, *, keep_predictions: bool = True, set_errors: bool = False) -> list[Operation]:
     """Predictions and errors of all beliefs as they are.
 
-    set_errors   the equations of errors do not define them: they are set to r − h
+    set_errors   the equations of errors do not define them: they are set to Π (r − h)
     """
     operations = []
     for name in plan.circuit.free:
@@ -137,12 +139,12 @@ def errors(plan: Plan, phase: Phase, *, keep_predictions: bool = True, set_error
             *inputs(plan, name, plan.circuit.free, set()),
             phase.joint_block(plan.rows[name], *parts, passing="" if keep_predictions else f"{prediction}_h"),
         ]
-    return [*operations, *read_out(plan, phase), output_error(plan, phase)]
+    return [*operations, *read_out(plan, phase), *output_errors(plan, phase)]
 
 
-def output_error(plan: Plan, phase: Phase) -> Block:
-    """The error of the target population from its output."""
-    return phase.block(plan.rows[plan.circuit.target], plan.group_name(plan.circuit.target, "error"), "update")
+def output_errors(plan: Plan, phase: Phase) -> list[Operation]:
+    """The errors of the target populations from their outputs."""
+    return [phase.block(plan.rows[name], plan.group_name(name, "error"), "update") for name in plan.circuit.targets]
 
 
 def feedbacks(
@@ -167,7 +169,7 @@ def _fed_back(plan: Plan, name: str, started: set[str], sent: tuple[str, str]) -
     """What comes back by a projection; the first term of a sum sets what it reaches, the rest of the steps is zero."""
     projection, operations = plan.circuit.projection[name], []
     belief, error = plan.group_name(projection.source, "belief"), plan.group_name(projection.target, "error")
-    err, q = ("err", "q") if projection.target == plan.circuit.target else sent
+    err, q = ("err", "q") if projection.target in plan.circuit.targets else sent
     moments = [("A", err, "mu"), ("V", q, "v")] if plan.rules.synapses[name].varies else [("A", err, "mu")]
     for letter, variable, moment in moments:
         total, span = f"{belief}_{letter}", plan.span(name)
@@ -182,19 +184,29 @@ def _fed_back(plan: Plan, name: str, started: set[str], sent: tuple[str, str]) -
 # --- energies --------------------------------------------------------------------------------------------------------
 
 
-def loss(plan: Plan, name: str = "loss") -> Energy:
-    """The loss of the read-out, for each trial."""
-    target = plan.circuit.target
+def losses(plan: Plan, name: str = "loss") -> list[Operation]:
+    """The losses of the read-outs, summed for each trial."""
+    return [_loss(plan, name, target, not position) for position, target in enumerate(plan.circuit.targets)]
+
+
+def _loss(plan: Plan, name: str, target: str, first: bool) -> Energy:
     prediction, error = (plan.group_name(target, kind) for kind in ("prediction", "error"))
-    if plan.rules.readout.readout == "softmax":
-        return Energy(name, f"{prediction}_h", plan.rows[target], "softmax", f"{error}_target")
-    return Energy(name, f"{error}_err", plan.rows[target])
+    rows, precision = plan.rows[target], plan.rules.readouts[target].precision
+    if plan.rules.readouts[target].readout == "softmax":
+        return Energy(name, f"{prediction}_h", rows, "softmax", f"{error}_target", first, precision)
+    return Energy(name, f"{error}_err", rows, first=first, factor=1 / precision)
 
 
 def energies(plan: Plan) -> list[Operation]:
-    """The two terms of the free energy, for each trial."""
+    """The two terms of the free energy, for each trial: ½ Π (r − h)² is the weighted error's ½ err² / Π."""
     hidden = [
-        Energy("energy_hidden", f"{plan.group_name(name, 'error')}_err", plan.rows[name], first=not position)
+        Energy(
+            "energy_hidden",
+            f"{plan.group_name(name, 'error')}_err",
+            plan.rows[name],
+            first=not position,
+            factor=1 / plan.rules.populations[name].precision,
+        )
         for position, name in enumerate(plan.circuit.free)
     ]
-    return [loss(plan), *hidden]
+    return [*losses(plan), *hidden]

@@ -1,9 +1,12 @@
 """The local rules of a circuit, derived from its description with SymPy.
 
-The free energy of a circuit (Li, Qiu & Huang 2024, Eq. 11) is a sum over populations of ½ |r − h|² and of the loss of
-the read-out, where each prediction is normal with the two moments that a synapse type states (Eqs. 5–8):
+The free energy of a circuit (Li, Qiu & Huang 2024, Eq. 11) is a sum over populations of ½ Π |r − h|² and of the losses
+of the read-outs, where each prediction is normal with the two moments that a synapse type states (Eqs. 5–8):
 
     h = G + √D ε,    G = Σ μ f(r_pre),    D = Σ v f(r_pre)²
+
+Π is the precision of a population's errors (Rao & Ballard 1999, Eq. 4); an error unit holds the weighted error
+Π (r − h), which is what it sends and what synapses learn from.
 
 Everything that a unit or a synapse has to do is a derivative of this energy; nothing below is typed in by hand but
 the energy itself.  The result is printed in Brian2's equation language.
@@ -141,6 +144,7 @@ class PopulationRules:
     stimulus_variance: bool
     circuit_variance: bool
     released: bool
+    precision: float
     drive: sympy.Expr
     """What the next populations' errors do to this belief, in A = Σ μᵀ err and V = Σ vᵀ q."""
 
@@ -183,6 +187,14 @@ class PopulationRules:
             names += ["epsilon", *([] if self.released else self._variances)]
         return "\n".join([*lines, *own, *(f"{name} : 1 (linked)" for name in names)])
 
+    def weighted(self, deviation: str) -> str:
+        """The error of a deviation r − h, in Brian2's language: Π times it."""
+        return deviation if self.precision == 1 else f"{self.precision!r}*({deviation})"
+
+    def deviation(self, error: str) -> str:
+        """The deviation r − h of an error, in Brian2's language."""
+        return error if self.precision == 1 else f"{error}/{self.precision!r}"
+
     @property
     def feedback(self) -> str:
         """What the next populations' errors do to this belief, in Brian2's language."""
@@ -224,12 +236,13 @@ def _sum(letter: str, stimulus: bool, circuit: bool) -> str:
 
 @dataclass(frozen=True)
 class ReadOutRules:
-    """The population that is compared with the target."""
+    """A population that is compared with a target."""
 
     population: str
     readout: str
     receives_variance: bool
     released: bool
+    precision: float
 
     def prediction(self) -> str:
         """Brian2 equations of the output's prediction units; `y` is the softmax of `h` (or `h` itself)."""
@@ -238,9 +251,13 @@ class ReadOutRules:
         output = "y : 1" if self.readout == "softmax" else "y = h : 1 (constant over dt)"
         return "\n".join([f"h = G{root} : 1 (constant over dt)", output, "G : 1", *noise])
 
-    def error(self) -> str:
-        """Brian2 equations of the output's error units."""
-        lines = ["target : 1", "err = target - y : 1 (constant over dt)", "y : 1 (linked)"]
+    def error(self, missing: bool) -> str:
+        """Brian2 equations of the output's error units; `given` is 0 where a target is `missing`, otherwise 1."""
+        factors = [repr(self.precision)] if self.precision != 1 else []
+        factors += ["given"] if missing else []
+        error = "*".join([*factors, "(target - y)"]) if factors else "target - y"
+        lines = ["target : 1", f"err = {error} : 1 (constant over dt)", "y : 1 (linked)"]
+        lines += ["given : 1"] if missing else []
         if self.receives_variance:
             factor = "epsilon" if self.released else "epsilon*inverse_sqrt(D)"
             lines += [f"q = err*{factor} : 1 (constant over dt)", "epsilon : 1 (linked)"]
@@ -254,7 +271,7 @@ class Rules:
 
     circuit: Circuit
     populations: dict[str, PopulationRules]
-    readout: ReadOutRules
+    readouts: dict[str, ReadOutRules]
     synapses: dict[str, SynapseRules]
 
 
@@ -267,14 +284,17 @@ def derive(circuit: Circuit, *, variance_feedback: str = "exact") -> Rules:
     released = variance_feedback == "as-released"
     synapses = {name: _synapse_rules(circuit, name) for name in circuit.projection}
     populations = {name: _population_rules(circuit, name, synapses, released) for name in circuit.free}
-    target = circuit.target
-    readout = ReadOutRules(
-        target,
-        circuit.population[target].readout or "softmax",
-        any(synapses[name].varies for name in circuit.incoming(target)),
-        released,
-    )
-    return Rules(circuit, populations, readout, synapses)
+    readouts = {
+        name: ReadOutRules(
+            name,
+            circuit.population[name].readout or "softmax",
+            any(synapses[key].varies for key in circuit.incoming(name)),
+            released,
+            circuit.precision_of(name),
+        )
+        for name in circuit.targets
+    }
+    return Rules(circuit, populations, readouts, synapses)
 
 
 def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
@@ -319,7 +339,7 @@ def _population_rules(
     rate = expressions.parse(circuit.population[name].activation or "r", ("r",))
     slope = expressions.derivative(rate, "r")
     incoming, outgoing = circuit.incoming(name), circuit.outgoing(name)
-    stimulated = [key for key, projection in incoming.items() if projection.source == circuit.stimulus]
+    stimulated = [key for key, projection in incoming.items() if projection.source in circuit.given]
     recurrent = [key for key in incoming if key not in stimulated]
     sends = any(synapses[key].varies for key in outgoing)
     return PopulationRules(
@@ -333,6 +353,7 @@ def _population_rules(
         any(synapses[key].varies for key in stimulated),
         any(synapses[key].varies for key in recurrent),
         released,
+        circuit.precision_of(name),
         _drive(slope, sends),
     )
 

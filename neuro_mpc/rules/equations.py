@@ -37,7 +37,7 @@ def sections(circuit: Circuit, notation: Notation) -> list[Section]:
     """The energy, the free populations in the order of evaluation, the read-out, the synapse types."""
     write = _Writer(circuit, notation)
     types = dict.fromkeys(rules.type_name for rules in write.rules.synapses.values())
-    populations = [*map(write.population, circuit.free), write.read_out()]
+    populations = [*map(write.population, circuit.free), *map(write.read_out, circuit.targets)]
     return [write.energy(), *populations, *map(write.synapses, types)]
 
 
@@ -51,13 +51,33 @@ class _Writer:
         self.schemes = sorted(schemes, key=lambda scheme: scheme.holds_predictions)
 
     def energy(self) -> Section:
-        n, target = self.n, self.circuit.target
-        terms = [n.half_square(n.variable("e", of=name)) for name in self.circuit.free]
-        loss = " + " + n.half_square(n.variable("e", of=target))
-        if self.rules.readout.readout == "softmax":
-            symbol, output = n.variable(n.words("target"), of=target), n.variable("y", of=target)
-            loss = f" {n.minus} {n.sum} {symbol}{n.dot}{n.log} {output}"
-        return Section("Free energy", "", (("F", " + ".join(terms) + loss, ""),))
+        squares = [self._half_square(name) for name in self.circuit.free]
+        squares += [self._half_square(name) for name in self.circuit.targets if not self._is_softmax(name)]
+        losses = [self._cross_entropy(name) for name in self.circuit.targets if self._is_softmax(name)]
+        return Section("Free energy", "", (("F", "".join([" + ".join(squares), *losses]), ""),))
+
+    def _is_softmax(self, target: str) -> bool:
+        return self.rules.readouts[target].readout == "softmax"
+
+    def _half_square(self, name: str) -> str:
+        """½ Π |r − h|², in the weighted error e = Π (r − h)."""
+        square, precision = self.n.half_square(self.n.variable("e", of=name)), self._precision(name)
+        return self.n.quotient(square, precision) if precision else square
+
+    def _cross_entropy(self, name: str) -> str:
+        n, precision = self.n, self._precision(name)
+        symbol, output = n.variable(n.words("target"), of=name), n.variable("y", of=name)
+        factor = f"{precision}{n.dot}" if precision else ""
+        return f" {n.minus} {factor}{n.sum} {symbol}{n.dot}{n.log} {output}"
+
+    def _precision(self, name: str) -> str:
+        """The precision of a population's errors as text; "" where it is 1."""
+        precision = self.circuit.precision_of(name)
+        return "" if precision == 1 else f"{precision:g}"
+
+    def _error(self, name: str, deviation: str) -> str:
+        precision = self._precision(name)
+        return f"{precision}{self.n.dot}({deviation})" if precision else deviation
 
     # --- populations -------------------------------------------------------------------------------------
 
@@ -68,7 +88,7 @@ class _Writer:
             ("f(r)", n.formula(rules.rate, {}), ""),
             (f"{n.slope}(r)", n.formula(rules.slope, {}), ""),
             *self._prediction(name, h, rules.receives_variance),
-            (e, f"{r} {n.minus} {h}", ""),
+            (e, self._error(name, f"{r} {n.minus} {h}"), ""),
             *self._variance_error(rules.receives_variance),
             *self._feedback(name, rules.sends_variance),
             *(law for scheme in self.schemes for law in scheme.laws(n, lambda belief: self._drive(belief, rules))),
@@ -77,17 +97,21 @@ class _Writer:
         words = f"{self.circuit.population[name].size} units"
         return Section(f"Population {name}", words, tuple(equations), tuple(self._code(*code) for code in codes))
 
-    def read_out(self) -> Section:
-        rules, n = self.rules.readout, self.n
+    def read_out(self, name: str) -> Section:
+        rules, n = self.rules.readouts[name], self.n
         u, y, e = (n.variable(letter) for letter in "uye")
         output = f"{n.words('softmax')}({u})" if rules.readout == "softmax" else u
         equations = [
             *self._prediction(rules.population, u, rules.receives_variance),
             (y, output, ""),
-            (e, f"{n.variable(n.words('target'))} {n.minus} {y}", "at the steps that are read out"),
+            (
+                e,
+                self._error(name, f"{n.variable(n.words('target'))} {n.minus} {y}"),
+                "at the steps that are read out",
+            ),
             *self._variance_error(rules.receives_variance),
         ]
-        codes = [("prediction units", rules.prediction()), ("error units", rules.error())]
+        codes = [("prediction units", rules.prediction()), ("error units", rules.error(missing=False))]
         return Section(
             f"Population {rules.population}",
             "compared with the target",
@@ -104,7 +128,7 @@ class _Writer:
                 variance.append(f"{n.moment(n.v, key)} {n.square(sent)}")
         G, D = n.variable("G"), n.variable("D")
         yield prediction, G + (f" + {n.root(D)} {n.variable(n.noise)}" if varies else ""), ""
-        yield G, " + ".join(mean), ""
+        yield G, " + ".join(mean) or "0", ""
         if varies:
             yield D, " + ".join(variance), ""
 
@@ -132,8 +156,9 @@ class _Writer:
 
     def _sent(self, projection: Projection, to: str) -> str:
         """The stimulus or firing rate that arrives at a population."""
-        if projection.source == self.circuit.stimulus:
-            return self.n.variable("x", -projection.delay)
+        if projection.source in self.circuit.given:
+            of = projection.source if len(self.circuit.given) > 1 else ""
+            return self.n.variable("x", -projection.delay, of)
         of = "" if projection.source == to else projection.source
         return f"f({self.n.variable('r', -projection.delay, of)})"
 

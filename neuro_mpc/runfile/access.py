@@ -11,7 +11,8 @@ import xarray as xr
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile.attributes import attribute
 
-MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "test_loss")  # the first one that a run has is shown
+# The first one that a run has is shown.
+MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "mean_squared_error", "explained_variance", "test_loss")
 
 Snapshots = TypeVar("Snapshots", xr.Dataset, xr.DataArray)
 
@@ -103,7 +104,7 @@ def final_measure(run: xr.DataTree) -> dict[str, float]:
     """The final measure of a run, by name: of the evaluation after learning, or the last test; empty without either."""
     learning, evaluation = group(run, "learning"), group(run, "evaluation")
     test = describe(run, "protocol").get("test", {}) if "protocol" in run.attrs else {}
-    measure = test.get("measure", "").replace("-", "_")
+    measure = test.get("measure", "accuracy").replace("-", "_")
     tests = xr.Dataset() if learning is None else learning.dataset
     name = next((name for name in (measure, *MEASURES) if name in tests), None)
     if name is None or tests[name].size == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 LEARNING = {
     "free_energy": "free energy after inference, mean per trial",
     "free_energy_hidden": "part of the free energy in the errors of the free populations, mean per trial",
-    "loss": "part of the free energy in the target population, mean per trial",
+    "loss": "part of the free energy in the target populations, mean per trial",
     "free_energy_start": "free energy before inference, mean per trial",
     "iterations": "iterations of inference",
 }
@@ -14,6 +14,8 @@ TESTS = {
     "accuracy": "fraction of the tested trials that are predicted correctly",
     "correct_letter_ratio": "fraction of generated transitions that the language allows",
     "perplexity": "exponential of the mean cross-entropy per symbol",
+    "mean_squared_error": "mean squared difference of the output from the values",
+    "explained_variance": "share of the variance of the values that the output explains",
 }
 CIRCUITS = {
     "": ", with noise",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -160,28 +160,32 @@ class RunFile:
     def sample(
         self,
         presentation: int,
-        stimulus: np.ndarray,
-        target: np.ndarray,
+        stimulus: np.ndarray | Mapping[str, np.ndarray],
+        target: np.ndarray | Mapping[str, np.ndarray],
         neural: Mapping[str, Mapping[str, np.ndarray]],
         trials: np.ndarray,
     ) -> None:
         """Writes the neural traces of one presentation.
 
-        stimulus: (step, trial, unit); target: (step or 1, trial, unit of the target);
+        stimulus: (step, trial, unit); target: (step or 1, trial, unit of the target), NaN for none; of several
+        populations by their names, of which those after the first are part of the names of variables;
         trials: (trial,), their numbers in the data set; neural: `{population: {name: (step, trial, unit)}}`,
         with `iteration` first where the trajectory of inference is kept. A single step of a longer sequence
         is its last.
         """
-        require_room(self.path, stimulus.nbytes + target.nbytes + _bytes(neural))
-        steps = len(stimulus)
+        stimuli, targets = (each if isinstance(each, Mapping) else {"": each} for each in (stimulus, target))
+        require_room(self.path, _bytes({"stimuli": stimuli, "targets": targets, **neural}))
+        steps = max(len(values) for values in (*stimuli.values(), *targets.values()))
         group = self._file.createGroup("stimulus")
         netcdf.create_steps(group, "step", steps, steps)
-        netcdf.create_steps(group, "target_step", len(target), steps)
         row = netcdf.next_row(group, "sample", ("presentation",), presentation)
-        stimulus_dimensions = ("sample", "step", "trial", "unit")
-        target_dimensions = ("sample", "target_step", "trial", "target_unit")
-        self._put(group, "stimulus", row, stimulus, stimulus_dimensions, "stimulus")
-        self._put(group, "target", row, target, target_dimensions, "target")
+        for suffix, values in _suffixed(stimuli):
+            dimensions = ("sample", "step", "trial", f"unit{suffix}")
+            self._put(group, f"stimulus{suffix}", row, values, dimensions, f"stimulus {suffix[1:]}".strip())
+        for suffix, values in _suffixed(targets):
+            netcdf.create_steps(group, f"target_step{suffix}", len(values), steps)
+            dimensions = ("sample", f"target_step{suffix}", "trial", f"target_unit{suffix}")
+            self._put(group, f"target{suffix}", row, values, dimensions, f"target {suffix[1:]}".strip())
         self._put(group, "trial_number", row, trials, ("sample", "trial"), "number of the trial")
         for population, arrays in neural.items():
             self._sample_population(population, presentation, arrays, steps)
@@ -333,3 +337,9 @@ class RunFile:
 
 def _bytes(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> int:
     return sum(array.nbytes for group in arrays.values() for array in group.values())
+
+
+def _suffixed(given: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays of populations with what the names of their variables end in: nothing for the first one."""
+    for position, (name, values) in enumerate(given.items()):
+        yield f"_{name}" if position else "", values

@@ -20,7 +20,7 @@ from neuro_mpc.runs import cautions
 from neuro_mpc.runs.quantities import in_bytes, rough_duration
 from neuro_mpc.runs.range_test import most_presentations
 from neuro_mpc.simulation.schedule import Course
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 
 BASE_BYTES = {"cpp": 300e6, "numpy": 550e6, "cython": 550e6}  # the libraries, in one process or in two
 LEARNING_COLUMNS, TRACES = 6, 5
@@ -70,7 +70,7 @@ class Estimate:
     warnings: tuple[str, ...] = ()
 
 
-def estimate(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, backend: str) -> Estimate:
+def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend: str) -> Estimate:
     """What a run of this plan will take."""
     item = np.dtype(plan.precision).itemsize
     synapses = sum(_existing(plan, name) for name in plan.circuit.projection)
@@ -160,8 +160,8 @@ def _synapses(plan: Plan, projection: str) -> int:
 
 
 def _batch_elements(plan: Plan) -> int:
-    ends = plan.rows[plan.circuit.stimulus], plan.rows[plan.circuit.target]
-    return plan.trials * sum(rows.steps * rows.units for rows in ends)
+    ends = (*plan.circuit.stimuli, *plan.circuit.targets)
+    return plan.trials * sum(plan.rows[name].steps * plan.rows[name].units for name in ends)
 
 
 def _sample_elements(plan: Plan, protocol: Protocol) -> int:
@@ -180,12 +180,12 @@ def _snapshots(protocol: Protocol, course: Course) -> int:
     return 2 + 2 * len(protocol.recording.samples) + (course.total // every if every else 0)
 
 
-def _work(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, cost: Cost, parameters: int) -> float:
+def _work(plan: Plan, protocol: Protocol, course: Course, data: Task, cost: Cost, parameters: int) -> float:
     """The work of a run, in multiplications of matrix products."""
     batches = _test_batches(plan, protocol, course, data)
     learned = course.total + most_presentations(protocol.learning, course.total)
     units = plan.trials * sum(
-        rows.steps * rows.units for name, rows in plan.rows.items() if name != plan.circuit.stimulus
+        rows.steps * rows.units for name, rows in plan.rows.items() if name not in plan.circuit.given
     )
     return (
         cost.products * _products(plan, protocol, course, batches) * learned / max(1, course.total)
@@ -194,7 +194,7 @@ def _work(plan: Plan, protocol: Protocol, course: Course, data: Stimuli, cost: C
     )
 
 
-def _test_batches(plan: Plan, protocol: Protocol, course: Course, data: Stimuli) -> int:
+def _test_batches(plan: Plan, protocol: Protocol, course: Course, data: Task) -> int:
     """Batches that are presented in tests and in the evaluation after learning."""
     test = protocol.test
     interval = course.presentations(test.every, test.every_epochs)
@@ -207,7 +207,7 @@ def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int)
     synapses = sum(
         _synapses(plan, name) * (2 if rules.varies else 1)
         for name, rules in plan.rules.synapses.items()
-        if not (plan.symbolic and plan.circuit.projection[name].source == plan.circuit.stimulus)
+        if not plan.looked_up(plan.circuit.projection[name].source)
     )
     one_pass = float(synapses * plan.trials * plan.steps)
     inference = protocol.inference

@@ -25,7 +25,7 @@ from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.simulation import arguments, initial
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.simulation.trained import Source, Trained, load_trained, on_task_of
-from neuro_mpc.stimuli.interface import TARGET, TRIALS_AT_ONCE, Split
+from neuro_mpc.stimuli.interface import TRIALS_AT_ONCE, Split
 
 EXPERIMENT_HINT = "the run file to start from: --from run.nc"
 NameOrPath = str | os.PathLike[str]  # the name of a shipped description, or the path of a TOML file
@@ -39,7 +39,7 @@ class Preparation:
     protocol    of the whole run; an experiment's, on the task of the trained run
     seed        feeds every random number
     backend     "cpp", "cython" or "numpy": one that this machine has
-    data        the stimuli and targets of all trials
+    data        the task: stimuli and targets of all trials
     course      their order, and the learning rates
     estimate    what the run will take
     parameters  projection → parameter → values that learning begins with
@@ -50,7 +50,7 @@ class Preparation:
     protocol: Protocol
     seed: int
     backend: str
-    data: stimuli.Stimuli
+    data: stimuli.Task
     course: Course
     estimate: Estimate
     parameters: initial.Parameters
@@ -103,7 +103,7 @@ def prepare(
     circuit, protocol, seed = _completed(circuit, protocol, trained, seed)
     backend = launch.available(backend, say)
     data = stimuli.load(protocol, circuit, seed, data)
-    circuit = circuit.sized(data.width, data.classes)
+    circuit, protocol = circuit.with_sizes(data.widths), _with_measure(protocol, data)
     course = Course(protocol.learning, data.size("train"), seed, data.streams > 0, data.carries)
     _refuse_unfit(circuit, protocol, course, data)
     if protocol.experiment is not None:
@@ -142,7 +142,25 @@ def _completed(
     return circuit, protocol, seed or 0
 
 
-def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Stimuli, threads: int = 1) -> Plan:
+def _with_measure(protocol: Protocol, data: stimuli.Task) -> Protocol:
+    """The protocol with what is measured, which may depend on the targets."""
+    if protocol.test.measure is None:
+        return protocol.model_copy(update={"test": protocol.test.model_copy(update={"measure": data.measure})})
+    measures = ("mean-squared-error", "explained-variance")
+    measured = ("classes", "accuracy") if data.has_classes(data.circuit.target) else ("values", "mean-squared-error")
+    if (protocol.test.measure in measures) != (measured[0] == "values"):
+        raise DescriptionError(
+            f"does not measure {measured[0]}, which the target {data.circuit.target!r} is compared with",
+            source=protocol.name,
+            key="test.measure",
+            found=protocol.test.measure,
+            expected=f'"{measured[1]}"',
+            hint="leave measure out",
+        )
+    return protocol
+
+
+def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Task, threads: int = 1) -> Plan:
     """What the generated code depends on."""
     learning, inference = protocol.learning, protocol.inference
     return Plan(
@@ -164,8 +182,10 @@ def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: stimuli.Sti
         threads=threads,
         clip_norm=learning.clip_norm,
         rate_factors=tuple(learning.rate_factor.items()),
-        symbolic=data.symbolic,
+        symbolic=data.symbol_populations,
         output_feedback=inference.output_feedback,
+        last_read=() if data.read == "last" else data.last_read,
+        missing=data.with_missing,
     )
 
 
@@ -184,11 +204,11 @@ def _refuse_trajectory(protocol: Protocol) -> None:
         )
 
 
-def _refuse_tests_without_targets(protocol: Protocol, data: stimuli.Stimuli) -> None:
+def _refuse_tests_without_targets(protocol: Protocol, data: stimuli.Task) -> None:
     """DescriptionError where no trial of a split that is tested has a target: no share of right answers exists."""
     tested: tuple[Split, ...] = (protocol.test.split, "test") if protocol.experiment is None else ()
     for split in dict.fromkeys(tested):
-        if TARGET in data.channels and data.size(split) and not _has_targets(data, split):
+        if data.size(split) and not _has_targets(data, split):
             raise DescriptionError(
                 f"no trial of the split {split!r} has a target, so that nothing can be tested",
                 source=protocol.name,
@@ -199,14 +219,14 @@ def _refuse_tests_without_targets(protocol: Protocol, data: stimuli.Stimuli) -> 
             )
 
 
-def _has_targets(data: stimuli.Stimuli, split: Split) -> bool:
+def _has_targets(data: stimuli.Task, split: Split) -> bool:
     size = data.size(split)
     blocks = (np.arange(start, min(start + TRIALS_AT_ONCE, size)) for start in range(0, size, TRIALS_AT_ONCE))
-    return any(data.asked(split, block).any() for block in blocks)
+    return any(data.has_target(split, block) for block in blocks)
 
 
-def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Stimuli) -> None:
-    recordable = {*circuit.free, circuit.target}
+def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Task) -> None:
+    recordable = {*circuit.free, *circuit.targets}
     for name in protocol.recording.populations:
         if name not in recordable:
             raise DescriptionError(

@@ -15,7 +15,7 @@ from neuro_mpc.descriptions.circuit import Circuit, without_masks
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.network import launch
 from neuro_mpc.network.compiler import compiler_version
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 from neuro_mpc.stimuli.interface import SPLITS
 
 # Attributes that every run file has by itself.
@@ -25,7 +25,7 @@ TRIALS_COMPARED = 256
 
 
 def provenance_of(
-    *, circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int, data: Stimuli
+    *, circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int, data: Task
 ) -> dict[str, str]:
     """name → text: circuit and protocol (TOML), seed, backend, threads, data, versions, and the machine.
 
@@ -88,16 +88,16 @@ def _flat(path: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]
             yield f"{path}.{name}", value
 
 
-def _fingerprint(data: Stimuli) -> str:
+def _fingerprint(data: Task) -> str:
     """The sizes of a data set, and a digest of some of its trials."""
     sizes = [data.size(split) for split in SPLITS]
     trials = np.arange(0, sizes[0], max(1, sizes[0] // TRIALS_COMPARED))
-    stimulus, target = data.batch("train", trials)
-    content = _digest(np.ascontiguousarray(stimulus), np.ascontiguousarray(target))
+    given = [values for each in data.presented("train", trials) for values in each.values()]
+    content = _digest(*map(np.ascontiguousarray, given))
     return f"{' + '.join(map(str, sizes))} trials {content}"
 
 
-def _data_digest(data: Stimuli) -> str:
+def _data_digest(data: Task) -> str:
     """A digest of all trials of all splits and of the names of the symbols; runs of 0.1 have only the fingerprint."""
     digest = hashlib.sha256("\n".join(data.symbols).encode())
     for split in SPLITS:

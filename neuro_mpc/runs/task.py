@@ -4,33 +4,51 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuro_mpc.stimuli import SPLITS, Split, Stimuli
+from neuro_mpc.stimuli import SPLITS, Split, Task
 
 MOST_COUNTS = 12
 
 
-def as_text(data: Stimuli) -> str:
+def as_text(data: Task) -> str:
     """Such as ``50 steps × 6 units, 180 + 40 + 80 trials (train + validation + test), 4 classes``."""
     sizes = " + ".join(f"{data.size(split):,}" for split in SPLITS)
-    units = f"{data.width:,} symbols" if data.symbolic else _counted(data.width, "unit")
-    lines = [
-        f"shown    {_counted(data.steps, 'step')} × {units}, {sizes} trials ({' + '.join(SPLITS)}), "
-        f"{data.classes:,} classes"
-    ]
+    given = ", ".join(_given(data, name) for name in data.circuit.stimuli)
+    shape = f"{_counted(data.steps, 'step')}{f' × {given}' if given else ''}"
+    asked = ", ".join(_asked(data, name) for name in data.circuit.targets)
+    lines = [f"shown    {shape}, {sizes} trials ({' + '.join(SPLITS)}), {asked}"]
     counted: list[Split] = [split for split in SPLITS if data.size(split) and not data.predicts_next]
-    return "\n".join([*lines, *(_classes(data, split) for split in counted)])
+    with_classes = [name for name in data.circuit.targets if data.has_classes(name)]
+    return "\n".join([*lines, *(_classes(data, split, name) for name in with_classes for split in counted)])
 
 
-def _classes(data: Stimuli, split: Split) -> str:
+def _given(data: Task, population: str) -> str:
+    width = data.widths[population]
+    noun = f"{width:,} symbols" if population in data.symbol_populations else _counted(width, "unit")
+    return _named(data.circuit.stimuli, population) + noun
+
+
+def _asked(data: Task, population: str) -> str:
+    width = data.widths[population]
+    noun = f"{width:,} classes" if data.has_classes(population) else _counted(width, "value")
+    return _named(data.circuit.targets, population) + noun
+
+
+def _named(populations: tuple[str, ...], population: str) -> str:
+    """The name of one of several populations."""
+    return f"{population}: " if len(populations) > 1 else ""
+
+
+def _classes(data: Task, split: Split, target: str) -> str:
     """How often each class is the target of a split's trials."""
-    labels = data.labels(split, np.arange(data.size(split)))[-1]
-    counts = np.bincount(labels[labels >= 0], minlength=data.classes)
-    start = f"         {split}: "
+    labels = data.wanted(split, np.arange(data.size(split)), target)[-1]
+    names = data.bound[target].names or tuple(map(str, range(data.widths[target])))
+    counts = np.bincount(labels[labels >= 0], minlength=len(names))
+    start = f"         {split}: " + _named(data.circuit.targets, target)
     if len(counts) <= MOST_COUNTS:
-        return start + ", ".join(f"{name}: {count:,}" for name, count in zip(data.symbols, counts, strict=True))
+        return start + ", ".join(f"{name}: {count:,}" for name, count in zip(names, counts, strict=True))
     least, most = int(counts.argmin()), int(counts.argmax())
     absent = int((counts == 0).sum())
-    lowest, highest = (f"{counts[index]:,} ({data.symbols[index]})" for index in (least, most))
+    lowest, highest = (f"{counts[index]:,} ({names[index]})" for index in (least, most))
     extremes = f"from {lowest} to {highest} trials a class"
     return start + extremes + (f", {_counted(absent, 'class', 'classes')} without any" if absent else "")
 

@@ -176,7 +176,7 @@ class Training:
 
     def _present(self, presentation: int) -> None:
         trials = self.course.batch_of(presentation)
-        batch = self.data.batch("train", trials)
+        batch = self.data.presented("train", trials)
         rate = self.course.rate(presentation, self.selection.factor) * self.backoff.factor
         continues = self.course.goes_on(presentation)
         if presentation in self.sampled_presentations:
@@ -196,18 +196,23 @@ class Training:
         self.progress.update(presentation + 1, energies.total)
 
     def _sample(
-        self, presentation: int, trials: np.ndarray, stimulus: np.ndarray, target: np.ndarray, traces: Traces
+        self, presentation: int, trials: np.ndarray, stimulus: stimuli.Given, target: stimuli.Given, traces: Traces
     ) -> None:
         recorded = slice(self.protocol.recording.trials or None)
         traces = {
             population: {name: values[..., recorded, :] for name, values in variables.items()}
             for population, variables in traces.items()
         }
-        stimulus, target = stimulus[:, recorded], target[:, recorded]
-        if self.data.symbolic:
-            stimulus = stimuli.one_hot(stimulus, self.data.width)
-            target = stimuli.one_hot(target, self.data.classes)
-        self.record.sample(presentation, stimulus, target, traces, trials[recorded])
+        given = [
+            {name: self._dense(name, values[:, recorded]) for name, values in each.items()}
+            for each in (stimulus, target)
+        ]
+        self.record.sample(presentation, *given, traces, trials[recorded])
+
+    def _dense(self, population: str, values: np.ndarray) -> np.ndarray:
+        """Symbols as one unit each."""
+        symbols = population in self.data.symbol_populations
+        return stimuli.one_hot(values, self.data.widths[population]) if symbols else values
 
     def _test(self, presentation: int) -> None:
         test = self.protocol.test

@@ -9,12 +9,12 @@ from neuro_mpc.runfile.labels import SPIKE_CONTRADICTED
 from neuro_mpc.simulation import measures
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import contradicted_share, draw_weights
-from neuro_mpc.stimuli import Stimuli
+from neuro_mpc.stimuli import Task
 
 Values = dict[str, float | np.ndarray]
 
 
-def evaluate(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: int) -> Values:
+def evaluate(presenter: Presenter, task: Task, test: Test, presentation: int) -> Values:
     """Every measure of `test`, on the trials of the split "test", after a number of presentations.
 
     ``accuracy``               with noise, as the circuit learned
@@ -27,23 +27,23 @@ def evaluate(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: i
     and likewise for the other measures; a correct letter ratio has no ensemble. Nothing is learned, and the parameters
     stay.
     """
-    values: Values = dict(measures.measure(presenter, stimuli, test, "test", presentation).values)
+    values: Values = dict(measures.measure(presenter, task, test, "test", presentation).values)
     with presenter.noiseless():
-        at_mean = measures.measure(presenter, stimuli, test, "test", presentation).values
+        at_mean = measures.measure(presenter, task, test, "test", presentation).values
     values |= {f"{name}_mean_weights": value for name, value in at_mean.items()}
-    return values | _networks(presenter, stimuli, test, presentation) if test.ensemble else values
+    return values | _networks(presenter, task, test, presentation) if test.ensemble else values
 
 
-def _networks(presenter: Presenter, stimuli: Stimuli, test: Test, presentation: int) -> Values:
-    votes = measures.no_votes(stimuli, test, "test")
+def _networks(presenter: Presenter, task: Task, test: Test, presentation: int) -> Values:
+    votes = measures.no_votes(task, test, "test")
     circuit, parameters, results = presenter.plan.circuit, presenter.parameters(), []
     for network in range(test.ensemble):
         with presenter.fixed_weights(draw_weights(circuit, parameters, presenter.seed, network)):
-            results.append(measures.measure(presenter, stimuli, test, "test", presentation, votes).values)
+            results.append(measures.measure(presenter, task, test, "test", presentation, votes).values)
     share = contradicted_share(circuit, parameters)
     values: Values = {SPIKE_CONTRADICTED: share} if share else {}
     values |= {f"{name}_network": np.array([result[name] for result in results]) for name in results[0]}
     if votes is not None:
-        of_ensemble = measures.of_votes(stimuli, test, "test", votes, test.ensemble)
+        of_ensemble = measures.of_votes(task, test, "test", votes, test.ensemble)
         values |= {f"{name}_ensemble": value for name, value in of_ensemble.items()}
     return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from zlib import crc32
@@ -15,6 +15,11 @@ from neuro_mpc.network.program import Program
 from neuro_mpc.simulation.running import RunningCircuit
 from neuro_mpc.simulation.traces import NeuralState, Traces
 from neuro_mpc.stimuli.interface import one_hot
+
+Shown = np.ndarray | Mapping[str, np.ndarray]
+"""What populations are given, by name; an array is that of the only one.
+
+Values (step, trial, unit), or the numbers of symbols (step, trial), −1 for none; NaN where a target is missing."""
 
 UNLIMITED = 3e38
 LATE = 10**12  # presentation: the last stretch of a schedule
@@ -46,9 +51,12 @@ class Presenter(RunningCircuit):
     def __init__(self, program: Program, plan: Plan, protocol: Protocol, seed: int, carries: bool = False):
         super().__init__(program, plan, carries)
         self.protocol, self.seed, self.neural_state = protocol, seed, NeuralState(program, plan)
-        self._stimulus = plan.circuit.stimulus
-        self._target = plan.circuit.target
-        self._recent: np.ndarray | None = None  # the last steps shown, as many as the next presentation depends on
+        # stimulus population → the last steps shown, as many as the next presentation depends on
+        self._recent: dict[str, np.ndarray] | None = None
+        for name in set(plan.circuit.given) - set(plan.circuit.stimuli):
+            rows = plan.rows[name]
+            ones = np.ones((rows.steps, plan.trials, rows.units), plan.precision)
+            program.set_rows(name, plan.rate_name(name), ones, history=1)
         program.set(
             noise_scale=1.0,
             drawing=1,
@@ -59,9 +67,7 @@ class Presenter(RunningCircuit):
             **{name: getattr(protocol.inference, name) for name in plan.inference.scalars},
         )
 
-    def learn(
-        self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float, carrying: bool = False
-    ) -> Energies:
+    def learn(self, presentation: int, stimulus: Shown, target: Shown, rate: float, carrying: bool = False) -> Energies:
         """Predict, infer and learn one batch; `presentation` counts from 0.
 
         carrying   the steps before the first are the last ones of what was shown before, not silence
@@ -72,7 +78,7 @@ class Presenter(RunningCircuit):
         return self._energies()
 
     def learn_observed(
-        self, presentation: int, stimulus: np.ndarray, target: np.ndarray, rate: float, carrying: bool = False
+        self, presentation: int, stimulus: Shown, target: Shown, rate: float, carrying: bool = False
     ) -> tuple[Energies, Traces]:
         """As `learn`, in single phases; also the neural state in which it learned, with every iteration of
         inference first where the protocol asks for the trajectory."""
@@ -101,16 +107,17 @@ class Presenter(RunningCircuit):
         }
 
     def predict(
-        self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int, carrying: bool = False
+        self, stimulus: Shown, target: Shown, purpose: str, count: int, carrying: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Output (step, trial, class) and loss (trial,) of the ancestral pass; nothing is learned."""
+        """Output (step, trial, class) of the first target and loss (trial,) of the ancestral pass; nothing is
+        learned."""
         self._show(stimulus, target, count, purpose, carrying)
         self._phases(predicting=True, carrying=carrying)
         (loss,) = self.program.get("loss_start")
         return self.neural_state.output(), loss
 
     def respond(
-        self, stimulus: np.ndarray, target: np.ndarray, purpose: str, count: int
+        self, stimulus: Shown, target: Shown, purpose: str, count: int
     ) -> tuple[np.ndarray, np.ndarray, Traces]:
         """Output (step, trial, class) of the ancestral pass, its `log_output`, and the neural state to which inference
         brings the circuit when it is shown the target; nothing is learned.
@@ -129,12 +136,19 @@ class Presenter(RunningCircuit):
 
         first    (trial,) the first symbols; at most as many as a presentation has trials
         """
-        rows, steps = self.plan.rows[self._stimulus], self.plan.steps
+        stimulus, steps = self.plan.circuit.stimulus, self.plan.steps
         sequence, last = [first], first
         for count, done in enumerate(range(0, length, steps)):
             symbols = np.full((steps, self.plan.trials), -1)
             symbols[0, : len(first)] = last
-            self._show(symbols if self.plan.symbolic else one_hot(symbols, rows.units), None, count, purpose, done > 0)
+            is_symbolic = self.plan.looked_up(stimulus)
+            self._show(
+                symbols if is_symbolic else one_hot(symbols, self.plan.rows[stimulus].units),
+                {},
+                count,
+                purpose,
+                done > 0,
+            )
             self.program.set(idle_trials=self.plan.trials - len(first))
             self._phases(predicting=True, generating=True, carrying=done > 0)
             self._recent = None  # the symbols that it has chosen were shown as well
@@ -163,37 +177,44 @@ class Presenter(RunningCircuit):
             self._recent = recent
 
     def _show(
-        self,
-        stimulus: np.ndarray,
-        target: np.ndarray | None,
-        count: int,
-        purpose: str = "learning",
-        carrying: bool = False,
+        self, stimulus: Shown, target: Shown, count: int, purpose: str = "learning", carrying: bool = False
     ) -> None:
-        """Stimulus (step, trial, unit) and target (step, trial, unit), or the symbols of both, (step, trial)."""
-        symbolic = self.plan.symbolic
-        if symbolic:
-            stimulus, target = stimulus[..., None], None if target is None else target[..., None]
-        history = self._before(stimulus, carrying)
-        self.program.set_rows(self._stimulus, self.plan.rate_name(self._stimulus), stimulus, history)
-        self._recent = np.concatenate([history, stimulus])[len(stimulus) :]
-        if target is not None and symbolic:
-            self.program.set_rows(self.plan.label, f"{self.plan.group_name(self._target, 'label')}_symbol", target)
-        elif target is not None:
-            self.program.set_rows(self._target, f"{self.plan.group_name(self._target, 'error')}_target", target)
+        circuit, recent = self.plan.circuit, {}
+        for name, values in _by_population(stimulus, circuit.stimuli).items():
+            values = _numbered(values)[..., None] if self.plan.looked_up(name) else values
+            history = self._before(name, values, carrying)
+            self.program.set_rows(name, self.plan.rate_name(name), values, history)
+            recent[name] = np.concatenate([history, values])[len(values) :]
+        self._recent = recent
+        for name, values in _by_population(target, circuit.targets).items():
+            self._ask(name, values)
         key = crc32(f"{self.seed} {purpose}".encode())
         self.program.set(noise_key=np.uint32(key).view(np.int32), noise_counter=count)
 
-    def _before(self, stimulus: np.ndarray, carrying: bool) -> np.ndarray:
+    def _ask(self, target: str, values: np.ndarray) -> None:
+        """What a target population is compared with, and where."""
+        error, may_miss = self.plan.group_name(target, "error"), target in self.plan.missing
+        if target in self.plan.labelled:
+            symbols = _numbered(values)[..., None]
+            self.program.set_rows(self.plan.label(target), f"{self.plan.group_name(target, 'label')}_symbol", symbols)
+            given = np.broadcast_to(symbols >= 0, (*symbols.shape[:2], self.plan.rows[target].units))
+        else:
+            given = ~np.isnan(values) if may_miss else np.ones(0)
+            values = np.where(given, values, 0) if may_miss else values
+            self.program.set_rows(target, f"{error}_target", values)
+        if may_miss:
+            self.program.set_rows(target, f"{error}_given", given.astype(self.plan.precision))
+
+    def _before(self, population: str, stimulus: np.ndarray, carrying: bool) -> np.ndarray:
         """The stimulus of the steps before the first one, (history, trial, unit)."""
-        history = self.plan.rows[self._stimulus].history
+        history = self.plan.rows[population].history
         if not carrying:
-            return np.full((history, *stimulus.shape[1:]), -1 if self.plan.symbolic else 0, stimulus.dtype)
+            silence = -1 if self.plan.looked_up(population) else 0
+            return np.full((history, *stimulus.shape[1:]), silence, stimulus.dtype)
         if self._recent is None:
-            name = self.plan.rate_name(self._stimulus)
-            rows = self.program.get_rows(self._stimulus, name, with_history=True)
-            self._recent = rows[len(rows) - history :]
-        return self._recent
+            rows = self.program.get_rows(population, self.plan.rate_name(population), with_history=True)
+            return rows[len(rows) - history :]
+        return self._recent[population]
 
     def _set_learning(self, presentation: int, rate: float) -> None:
         iterations = self.protocol.inference.iterations_at(presentation)
@@ -206,3 +227,14 @@ class Presenter(RunningCircuit):
         )
         iterations = self.plan.inference.iterations(int(planned[0]), used, self.plan.settles)
         return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), iterations)
+
+
+def _by_population(shown: Shown, names: Sequence[str]) -> Mapping[str, np.ndarray]:
+    return shown if isinstance(shown, Mapping) else {names[0]: shown}
+
+
+def _numbered(symbols: np.ndarray) -> np.ndarray:
+    """Numbers of symbols (step, trial), also of one unit for each."""
+    if symbols.ndim == 2:
+        return symbols
+    return np.where(symbols.any(axis=2), symbols.argmax(axis=2), -1)

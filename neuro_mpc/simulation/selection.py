@@ -9,8 +9,7 @@ import numpy as np
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.simulation.initial import Parameters
 
-MEASURES = {"accuracy": "accuracy", "correct-letter-ratio": "correct_letter_ratio", "perplexity": "perplexity"}
-LOWER_IS_BETTER = {"perplexity"}
+LOWER_IS_BETTER = {"perplexity", "mean_squared_error"}
 SEPARATOR = "/"
 PREFIX = "best"
 
@@ -25,7 +24,7 @@ class Selection:
     """
 
     def __init__(self, protocol: Protocol):
-        self._measure = MEASURES[protocol.test.measure]
+        self._measure = (protocol.test.measure or "accuracy").replace("-", "_")
         self._falls = protocol.learning.schedule.factor if protocol.learning.schedule.kind == "plateau" else 1.0
         self._keeps = protocol.test.keep == "best"
         self.factor, self.best, self.presentation = 1.0, np.nan, -1

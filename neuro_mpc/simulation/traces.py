@@ -18,15 +18,14 @@ class NeuralState:
 
     def __init__(self, program: Program, plan: Plan):
         self.program, self.plan = program, plan
-        self._target = plan.circuit.target
 
-    def output(self) -> np.ndarray:
-        """What the output population says: (step, trial, class)."""
-        return self.program.get_rows(self._target, self.plan.group_name(self._target, "prediction") + "_y")
+    def output(self, target: str = "") -> np.ndarray:
+        """What a target population says, by default the first: (step, trial, class)."""
+        return self._rows(target or self.plan.circuit.target, "prediction", "y")
 
-    def log_output(self) -> np.ndarray:
+    def log_output(self, target: str = "") -> np.ndarray:
         """ln of the probabilities of a softmax read-out, (step, trial, class), also where rounding made them zero."""
-        return log_softmax(self._rows(self._target, "prediction", "h").astype(float), axis=-1)
+        return log_softmax(self._rows(target or self.plan.circuit.target, "prediction", "h").astype(float), axis=-1)
 
     def traces(self, populations: Collection[str] = ()) -> Traces:
         """Of these populations, or of all: population → variable → (step, trial, unit)."""
@@ -34,13 +33,14 @@ class NeuralState:
         for name in self.plan.circuit.free:
             if not populations or name in populations:
                 traces[name] = self._free_traces(name)
-        if not populations or self._target in populations:
-            traces[self._target] = self._target_traces()
+        for name in self.plan.circuit.targets:
+            if not populations or name in populations:
+                traces[name] = self._target_traces(name)
         return traces
 
     def largest_errors(self) -> dict[str, float]:
         """population → largest size of its errors; NaN where one of them is."""
-        names = (*self.plan.circuit.free, self._target)
+        names = (*self.plan.circuit.free, *self.plan.circuit.targets)
         return {name: float(np.abs(self._rows(name, "error", "err")).max()) for name in names}
 
     def _free_traces(self, name: str) -> dict[str, np.ndarray]:
@@ -50,23 +50,25 @@ class NeuralState:
             "error": self._rows(name, "error", "err"),
             "rate": self._rows(name, "belief", "f"),
         }
-        # Where predictions are held only errors are inferred: they imply the belief h + e.
+        # Where predictions are held only errors are inferred: they imply the belief h + e / Π.
         holds_predictions = self.plan.inference.holds_predictions
         traces["belief"] = (
-            traces["prediction"] + traces["error"] if holds_predictions else self._rows(name, "belief", "r")
+            traces["prediction"] + traces["error"] / rules.precision
+            if holds_predictions
+            else self._rows(name, "belief", "r")
         )
         if rules.receives_variance:
             traces["noise"] = self._rows(name, "prediction", "epsilon")
         return traces
 
-    def _target_traces(self) -> dict[str, np.ndarray]:
+    def _target_traces(self, name: str) -> dict[str, np.ndarray]:
         traces = {
-            "prediction": self._rows(self._target, "prediction", "h"),
-            "output": self.output(),
-            "error": self._rows(self._target, "error", "err"),
+            "prediction": self._rows(name, "prediction", "h"),
+            "output": self.output(name),
+            "error": self._rows(name, "error", "err"),
         }
-        if self.plan.rules.readout.receives_variance:
-            traces["noise"] = self._rows(self._target, "prediction", "epsilon")
+        if self.plan.rules.readouts[name].receives_variance:
+            traces["noise"] = self._rows(name, "prediction", "epsilon")
         return traces
 
     def _rows(self, population: str, kind: str, variable: str) -> np.ndarray:

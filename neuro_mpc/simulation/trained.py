@@ -190,7 +190,7 @@ class Trained:
             A copy without these sizes.
         """
         tables = self.circuit.tables()
-        for name in (self.circuit.stimulus, self.circuit.target):
+        for name in (*self.circuit.stimuli, *self.circuit.targets):
             tables["population"][name].pop("size", None)
         return Circuit.from_tables(tables, self.name)
 

@@ -13,6 +13,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.interface import SPLITS, Channel, Split, Stimuli, one_hot
+from neuro_mpc.stimuli.task import Given, Task
 
 if TYPE_CHECKING:
     from neuro_mpc.stimuli.arrays import Arrays  # noqa: F401
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from neuro_mpc.stimuli.text import Text  # noqa: F401
     from neuro_mpc.stimuli.toy_language import ToyLanguage  # noqa: F401
 
-__all__ = ["SPLITS", "Channel", "Split", "Stimuli", "StimulusTable", "load", "one_hot", "register"]
+__all__ = ["SPLITS", "Channel", "Given", "Split", "Stimuli", "StimulusTable", "Task", "load", "one_hot", "register"]
 
 register = SOURCES.register
 
@@ -45,14 +46,14 @@ def _tables() -> dict[str, type[StimulusTable]]:
     return {table.__name__: table for table in StimulusTable.forms()}
 
 
-def load(protocol: Protocol, circuit: Circuit, seed: int, data: Any = None) -> Stimuli:
-    """The stimuli of a protocol for a circuit (sized or not); DescriptionError where they cannot be had.
+def load(protocol: Protocol, circuit: Circuit, seed: int, data: Any = None) -> Task:
+    """The task of a protocol for a circuit (sized or not); DescriptionError where its trials cannot be had.
 
     data   arrays of Python that a source takes in place of those of a file
     """
     source = SOURCES.get(protocol.stimulus.source)
     if data is None:
-        return source(protocol, circuit, seed)
+        return Task(protocol, circuit, source(protocol, circuit, seed))
     if not source.takes_data:
         raise DescriptionError(
             "takes no data from Python",
@@ -61,4 +62,4 @@ def load(protocol: Protocol, circuit: Circuit, seed: int, data: Any = None) -> S
             found=protocol.stimulus.source,
             hint='stimulus.source = "arrays"',
         )
-    return source(protocol, circuit, seed, data)
+    return Task(protocol, circuit, source(protocol, circuit, seed, data))

@@ -17,6 +17,8 @@ class ImageStimuli(Stimuli):
     labels   split → integers (trials,), 0 … classes − 1
     """
 
+    missing = False
+
     def __init__(
         self,
         protocol: Protocol,
@@ -31,7 +33,7 @@ class ImageStimuli(Stimuli):
         self._scale = np.float32(1 / brightest)
         self.width = pixels_per_step
         self.steps = self._images["train"].shape[1] // self.width
-        self.classes, self.read = classes, protocol.target.read
+        self.classes, self.read = classes, protocol.target.steps_given
         self.symbols = [str(number) for number in range(classes)]
 
     def size(self, split: Split) -> int:

@@ -64,6 +64,8 @@ class Stimuli(ABC):
     symbolic stimulus and target are numbers of symbols, one at each step, in place of one value for each unit
     streams  trials shown side by side, each batch continuing where the last one ended; 0: trials are independent
     carries  a batch of streams begins with the state in which the one before it ended
+    missing  some steps of the training trials may have no class
+    gives_next  it knows the step after the last of a trial, too (see `following`)
     """
 
     table: ClassVar[type[StimulusTable]]
@@ -80,6 +82,8 @@ class Stimuli(ABC):
     symbolic: bool = False
     streams: int = 0
     carries: bool = False
+    missing: bool = True
+    gives_next: bool = False
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         raise NotImplementedError
@@ -94,14 +98,19 @@ class Stimuli(ABC):
         names = tuple(self.symbols)
         kind = "classes" if self.symbolic else "values"
         return {
-            STIMULUS: Channel(self.width, kind, self.symbolic, self.symbolic, roles=(STIMULUS,)),
-            TARGET: Channel(self.classes, "classes", self.symbolic, self.symbolic, names, (TARGET,)),
+            STIMULUS: Channel(self.width, kind, self.symbolic, roles=(STIMULUS,)),
+            TARGET: Channel(self.classes, "classes", self.symbolic, self.missing, names, (TARGET,)),
         }
 
     def given(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
         """What a channel gives in the B numbered trials: values float32 (T, B, width), NaN for none; classes int
         (T, B), −1 for none. A source that heeds `target.read` itself may give the last step alone."""
         return self.stimulus(split, trials) if channel == STIMULUS else self.labels(split, trials)
+
+    def following(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
+        """What a channel gives in the step after the last, a single step; by default nothing is there."""
+        last = self.given(split, trials, channel)[-1:]
+        return np.full_like(last, -1 if last.dtype.kind == "i" else np.nan)
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
         """float32 (T, B, width) of the B numbered trials; of symbols int (T, B), −1 for none."""

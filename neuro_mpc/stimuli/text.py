@@ -89,6 +89,7 @@ class TextStimuli(Stimuli):
 
     table = Text
     symbolic = predicts_next = True
+    missing = False  # but for the end of the other splits
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         table = cast(Text, protocol.stimulus)

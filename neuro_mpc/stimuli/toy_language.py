@@ -72,12 +72,13 @@ class ToyLanguageStimuli(Stimuli):
 
     table = ToyLanguage
     generates = True
+    missing = False
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         language = cast(ToyLanguage, protocol.stimulus)
         self.transitions, self.letters = language.transitions, language.letters
         self.width = self.classes = language.letters
-        self.steps, self.read = language.length - 1, protocol.target.read
+        self.steps, self.read = language.length - 1, protocol.target.steps_given
         self.symbols = _symbols(language.letters)
         self.predicts_next = self.read == "every"
         number = _strings_to_learn(protocol, circuit)

@@ -38,7 +38,7 @@ class FixedPrediction(Scheme):
 
     def phase(self, plan: Plan) -> Phase:
         phase = Phase("infer", "inferring", tiling=plan.tiling)
-        sections, done = [], [plan.circuit.target]
+        sections, done = [], list(plan.circuit.targets)
         for component in reversed(plan.circuit.components):
             sections += self._passed_back(plan, phase, component, done)
             done += component

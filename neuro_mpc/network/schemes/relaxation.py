@@ -60,7 +60,7 @@ class Relaxation(Scheme):
         return "\n".join([*lines, "err : 1 (linked)"])
 
     def error(self, rules: PopulationRules) -> str:
-        return rules.error("err = r - h : 1 (constant over dt)", ("r", "h"))
+        return rules.error(f"err = {rules.weighted('r - h')} : 1 (constant over dt)", ("r", "h"))
 
     def phase(self, plan: Plan) -> Phase:
         phase = Phase("infer", "inferring", tiling=plan.tiling)

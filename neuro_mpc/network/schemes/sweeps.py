@@ -21,7 +21,7 @@ from neuro_mpc.network.signals import (
     errors,
     feedbacks,
     noises,
-    output_error,
+    output_errors,
 )
 from neuro_mpc.rules.derivation import PopulationRules
 
@@ -70,7 +70,7 @@ class Sweeps(Scheme):
         phase = Phase("infer", "inferring", tiling=plan.tiling)
         backward = Section(tuple(self._backward(plan, phase)), loop="backward")
         forward = Section(tuple(ancestral_step(plan, phase, erring=True)), loop="forward")
-        judged = (output_error(plan, phase), *energies(plan))
+        judged = (*output_errors(plan, phase), *energies(plan))
         start, step, end = (_backtrack(plan, stage) for stage in ("start", "step", "end"))
         present = [_on_errors(plan, phase, name, deviation(plan, name)) for name in plan.circuit.free]
         back = [_on_errors(plan, phase, name, STEP) for name in plan.circuit.free]

@@ -171,22 +171,23 @@ static inline void softmax_rows(const T* source, T* target, int64_t rows, int un
     }
 }
 
-// energy[trial] += ½ Σ e²; rows run over steps, then trials.
+// energy[trial] += factor · ½ Σ e²; rows run over steps, then trials.
 template <typename T>
-static inline void add_half_square(const T* source, int64_t rows, int units, double* energy, int width)
+static inline void add_half_square(const T* source, int64_t rows, int units, double factor, double* energy, int width)
 {
     for (int64_t row = 0; row < rows; row++, source += units)
     {
         T sum = 0;
         for (int i = 0; i < units; i++)
             sum += source[i] * source[i];
-        energy[row % width] += 0.5 * (double)sum;
+        energy[row % width] += 0.5 * factor * (double)sum;
     }
 }
 
-// energy[trial] −= Σ label · log softmax(source)
+// energy[trial] −= factor · Σ label · log softmax(source)
 template <typename T>
-static inline void add_cross_entropy(const T* source, const T* label, int64_t rows, int units, double* energy, int width)
+static inline void add_cross_entropy(const T* source, const T* label, int64_t rows, int units, double factor,
+                                     double* energy, int width)
 {
     for (int64_t row = 0; row < rows; row++, source += units, label += units)
     {
@@ -199,7 +200,7 @@ static inline void add_cross_entropy(const T* source, const T* label, int64_t ro
             match += label[i] * (source[i] - largest);
             total += label[i];
         }
-        energy[row % width] += (double)total * std::log((double)sum) - (double)match;
+        energy[row % width] += factor * ((double)total * std::log((double)sum) - (double)match);
     }
 }
 
