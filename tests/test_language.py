@@ -85,7 +85,12 @@ def presenter(symbolic, steps=STEPS, carries=False, precision="float64", **chang
     circuit = language(**changes).sized(SYMBOLS, SYMBOLS)
     described = protocol()
     plan = Plan(
-        circuit, TRIALS, steps, optimizer="sgd", precision=precision, symbolic=("input", "output") if symbolic else ()
+        circuit,
+        TRIALS,
+        steps,
+        optimizer="sgd",
+        precision=precision,
+        symbolic=(circuit.stimulus, circuit.target) if symbolic else (),
     )
     shown = Presenter(Here(plan), plan, described, 3, carries=carries)
     shown.load(initial.draw(circuit, described, 1))
@@ -353,7 +358,9 @@ def test_reading_is_what_the_circuit_does_step_by_step(learned, folder):
     with Reader(learned, mean_weights=True) as reader:
         trained, read = reader.trained, [data.vocabulary["<eos>"], *reader.numbers("the dog")]
         found = [reader.read(np.array([symbol]))[0] for symbol in read]
-    plan = Plan(trained.circuit, 1, len(read), precision="float64", symbolic=("input", "output"))
+    plan = Plan(
+        trained.circuit, 1, len(read), precision="float64", symbolic=(trained.circuit.stimulus, trained.circuit.target)
+    )
     shown = Presenter(Here(plan), plan, trained.protocol, 0)
     shown.load(trained.parameters)
     with shown.noiseless():

@@ -82,7 +82,9 @@ def test_an_imported_source_is_run_and_one_that_is_missing_is_named(folder, monk
         import moving_bars  # noqa: F401
 
         circuit = nm.load_circuit("mpl", {"population.hidden.size": 5})
-        protocol = nm.load_protocol(folder / "bars.toml", {"learning.presentations": 2, "target.read": "every"})
+        protocol = nm.load_protocol(
+            folder / "bars.toml", {"learning.presentations": 2, "target.read": "every", "test.measure": "accuracy"}
+        )
         with patch.object(launch, "start", lambda plan, *_: Here(plan)):
             run = nm.simulate(circuit, protocol, backend="numpy", out=folder / "run.nc")
         assert run["learning/accuracy"].shape == (2,)

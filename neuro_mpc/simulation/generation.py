@@ -80,7 +80,7 @@ class Reader:
             trials=self.texts,
             steps=1,
             precision=self.trained.protocol.precision,
-            symbolic=(trained.circuit.stimulus, trained.circuit.target),
+            symbolic=(self.trained.circuit.stimulus, self.trained.circuit.target),
         )
         with ExitStack() as stack:
             workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
