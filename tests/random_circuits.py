@@ -2,8 +2,8 @@
 
 A circuit has a chain of one to four free populations and at least one target; no, one or two stimuli; perhaps a
 constant population. Its projections have delays of 0 to 3 steps, synapses of any type, and connect all or some pairs of
-units; populations have any precision, read-outs are softmax or Gaussian, each at every step or the last one, with all or
-some values given.
+units; populations have any precision, read-outs are softmax or Gaussian, each at every step or the last one, with all
+or some values given.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class Reference:
         for key, projection in self.circuit.projection.items():
             constant = self.circuit.population[projection.source].role == "constant"  # also before the first step
             if projection.target == name and (constant or step >= projection.delay):
-                rate, (mu, v) = sent[projection.source][step - projection.delay], moments[key]
+                rate, (mu, v) = sent[projection.source][max(0, step - projection.delay)], moments[key]
                 mean, variance = mean + rate @ mu.T, variance + rate**2 @ v.T
         if name in noise:
             mean = mean + np.sqrt(variance) * noise[name][step - self.first_read.get(name, 0)]

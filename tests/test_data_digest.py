@@ -13,7 +13,7 @@ TOY = {"stimulus.letters": 5, "stimulus.length": 4, "stimulus.load": 4.0}
 
 def loaded(protocol, settings=None):
     circuit, protocol = nm.load_circuit("mpl", SIZES), nm.load_protocol(protocol, settings)
-    data = stimuli.load(protocol, circuit, 0)
+    data = stimuli.load_task(protocol, circuit, 0)
     return circuit, protocol, data
 
 
@@ -26,7 +26,7 @@ def told(circuit, protocol, data):
 def test_one_pixel_or_label_of_any_split_is_other_data(split, held):
     circuit, protocol, data = loaded("digits-rows")
     before = told(circuit, protocol, data)
-    changed = getattr(data, held)[split] = getattr(data, held)[split].copy()
+    changed = getattr(data.source, held)[split] = getattr(data.source, held)[split].copy()
     changed[7 if changed.ndim == 1 else (7, 3)] += 1
     after = told(circuit, protocol, data)
     assert before["data_sha256"] != after["data_sha256"]

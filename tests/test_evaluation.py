@@ -34,7 +34,7 @@ def described(name):
 def shown(request, tmp_path_factory):
     """A presenter of the untrained circuit, and its stimuli."""
     circuit, protocol = described(request.param)
-    data = stimuli.load(protocol, circuit, 0)
+    data = stimuli.load_task(protocol, circuit, 0)
     circuit = circuit.sized(data.width, data.classes)
     plan = plan_of(circuit, protocol, protocol.learning.batch, data)
     with launch.start(plan, "numpy", tmp_path_factory.mktemp("program")) as program:

@@ -110,7 +110,7 @@ def in_file(path):
 def untrained(task):
     """Where learning does not matter: the initial circuit in the place of a trained one."""
     circuit, protocol = described(task)
-    data = stimuli.load(protocol, circuit, 3)
+    data = stimuli.load_task(protocol, circuit, 3)
     circuit = circuit.sized(data.width, data.classes)
     parameters = initial.draw(circuit, protocol, 3)
     return nm.Trained("nowhere", "run.nc", circuit, protocol, 3, 0, (0,), parameters)
@@ -128,7 +128,7 @@ def shown(tmp_path_factory):
             if task not in made:
                 folder = tmp_path_factory.mktemp(task)
                 trained = in_file(folder / "run.nc") if task == "mpl" else untrained(task)
-                data = stimuli.load(trained.protocol, trained.circuit, 3)
+                data = stimuli.load_task(trained.protocol, trained.circuit, 3)
                 plan = plan_of(trained.circuit, trained.protocol, 12, data)
                 program = stack.enter_context(launch.start(plan, "numpy", folder))
                 presenter = Presenter(program, plan, trained.protocol, 3)

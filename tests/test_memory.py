@@ -45,7 +45,7 @@ def test_a_longer_training_holds_no_more(tmp_path, monkeypatch):
 
 def test_a_batch_is_all_that_is_encoded():
     circuit = nm.load_circuit("mpl")
-    data = stimuli.load(nm.load_protocol("digits-rows"), circuit, 0)
+    data = stimuli.load_task(nm.load_protocol("digits-rows"), circuit, 0)
     tracemalloc.start()
     try:
         for _ in range(20):

@@ -102,7 +102,7 @@ def prepare(
     trained = None if start is None else load_trained(start)
     circuit, protocol, seed = _completed(circuit, protocol, trained, seed)
     backend = launch.available(backend, say)
-    data = stimuli.load(protocol, circuit, seed, data)
+    data = stimuli.load_task(protocol, circuit, seed, data)
     circuit, protocol = circuit.with_sizes(data.widths), _with_measure(protocol, data)
     course = Course(protocol.learning, data.size("train"), seed, data.streams > 0, data.carries)
     _refuse_unfit(circuit, protocol, course, data)

@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     from neuro_mpc.stimuli.text import Text  # noqa: F401
     from neuro_mpc.stimuli.toy_language import ToyLanguage  # noqa: F401
 
-__all__ = ["SPLITS", "Channel", "Given", "Split", "Stimuli", "StimulusTable", "Task", "load", "one_hot", "register"]
+__all__ = [
+    "SPLITS",
+    "Channel",
+    "Given",
+    "Split",
+    "Stimuli",
+    "StimulusTable",
+    "Task",
+    "load",
+    "load_task",
+    "one_hot",
+    "register",
+]
 
 register = SOURCES.register
 
@@ -46,14 +58,14 @@ def _tables() -> dict[str, type[StimulusTable]]:
     return {table.__name__: table for table in StimulusTable.forms()}
 
 
-def load(protocol: Protocol, circuit: Circuit, seed: int, data: Any = None) -> Task:
-    """The task of a protocol for a circuit (sized or not); DescriptionError where its trials cannot be had.
+def load(protocol: Protocol, circuit: Circuit, seed: int, data: Any = None) -> Stimuli:
+    """The stimuli of a protocol for a circuit (sized or not); DescriptionError where they cannot be had.
 
     data   arrays of Python that a source takes in place of those of a file
     """
     source = SOURCES.get(protocol.stimulus.source)
     if data is None:
-        return Task(protocol, circuit, source(protocol, circuit, seed))
+        return source(protocol, circuit, seed)
     if not source.takes_data:
         raise DescriptionError(
             "takes no data from Python",
@@ -62,4 +74,9 @@ def load(protocol: Protocol, circuit: Circuit, seed: int, data: Any = None) -> T
             found=protocol.stimulus.source,
             hint='stimulus.source = "arrays"',
         )
-    return Task(protocol, circuit, source(protocol, circuit, seed, data))
+    return source(protocol, circuit, seed, data)
+
+
+def load_task(protocol: Protocol, circuit: Circuit, seed: int, data: Any = None) -> Task:
+    """What a protocol gives to each population of a circuit; the arguments and errors are those of `load`."""
+    return Task(protocol, circuit, load(protocol, circuit, seed, data))
