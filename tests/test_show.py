@@ -16,6 +16,7 @@ from neuro_mpc import cli
 from neuro_mpc.network.schemes.fixed_prediction import FixedPrediction
 from neuro_mpc.network.schemes.relaxation import Relaxation
 from neuro_mpc.rules.derivation import derive, text
+from neuro_mpc.rules.equations import SOME_PAIRS
 from neuro_mpc.rules.notation import Unicode
 from neuro_mpc.rules.show import as_latex, as_text
 
@@ -116,9 +117,10 @@ def test_shown_code_is_the_code_of_the_rules(name):
         assert Equations(code["error units under fixed prediction"]) == Equations(fixed.error(expected))
     for synapses in rules.synapses.values():
         code = shown[f"Synapses {synapses.type_name}"]
-        assert Equations(code["synapses"]) == Equations(synapses.equations())
+        some = f" {SOME_PAIRS}" if synapses.connects_some else ""
+        assert Equations(code[f"synapses{some}"]) == Equations(synapses.equations())
         steps = [f"rate*({text(rule.descent)})/trials" for rule in synapses.parameters]
-        learning = "".join(code["learning"].split())
+        learning = "".join(code[f"learning{some}"].split())
         assert all("".join(step.split()) in learning for step in steps)
 
 

@@ -15,6 +15,9 @@ from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, SynapseRu
 from neuro_mpc.rules.notation import Notation
 
 
+SOME_PAIRS = "of some pairs of units"
+
+
 @dataclass(frozen=True)
 class Code:
     """Lines of Brian2, each with the symbol of its variable and what it is in words."""
@@ -177,14 +180,20 @@ class _Writer:
         equations = [(letter, self.n.formula(moment, names), "") for letter, moment in moments]
         equations += [equation for key in by_projection for equation in self._sums(key)]
         equations += [self._update(rule, names) for rule in rules.parameters]
-        learning = Code("learning", tuple((_descent(rule, rules), "", "") for rule in rules.parameters))
+        forms = {each.connects_some: each for each in by_projection.values()}
         own = {brian_name(name): (names[brian_name(name)], "") for name in synapse.parameter}
         return Section(
             f"Synapses {type_name}",
             synapse.description,
             tuple(equations),
-            (self._code("synapses", rules.equations(), **own), learning),
+            tuple(code for connects_some in sorted(forms) for code in self._synapse_code(forms[connects_some], own)),
         )
+
+    def _synapse_code(self, rules: SynapseRules, own: dict[str, tuple[str, str]]) -> tuple[Code, Code]:
+        """The equations and the learning of synapses that all pairs of units have, or some."""
+        some = f" {SOME_PAIRS}" if rules.connects_some else ""
+        learning = tuple((_descent(rule, rules), "", "") for rule in rules.parameters)
+        return self._code(f"synapses{some}", rules.equations(), **own), Code(f"learning{some}", learning)
 
     def _names(self, type_name: str) -> dict[str, str]:
         """Variables of the rules of a synapse type → symbols."""
