@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from neuro_mpc.descriptions import circuit, circuit_tables, learning, protocol
+from neuro_mpc.descriptions import circuit, circuit_tables, connections, learning, protocol
 from neuro_mpc.descriptions.docstrings import SIGNS, unit_of
 from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.descriptions.inference import Inference
@@ -48,6 +48,7 @@ CIRCUIT: list[tuple[str, type[Table]]] = [
     ("", circuit.Circuit),
     ("population.NAME", circuit_tables.Population),
     ("projection.NAME", circuit_tables.Projection),
+    ("projection.NAME.connect", connections.Connect),
     ("synapse.NAME", circuit_tables.SynapseType),
     ("synapse.NAME.parameter.NAME", circuit_tables.Parameter),
 ]

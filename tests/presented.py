@@ -172,6 +172,15 @@ def masks(described: nm.Circuit, rng: np.random.Generator) -> dict[str, np.ndarr
     return found
 
 
+def _within(parameter: nm.Parameter, rng: np.random.Generator, spread: float, shape: tuple[int, int]) -> np.ndarray:
+    """Values of a parameter, away from its bounds."""
+    if parameter.low is not None:
+        return rng.uniform(parameter.low + 0.1, parameter.low + 0.6, shape)
+    if parameter.high is not None:
+        return rng.uniform(parameter.high - 0.6, parameter.high - 0.1, shape)
+    return rng.normal(0, spread, shape)
+
+
 def _distance(i: int, j: int, post: nm.Population, pre: nm.Population) -> float:
     """Of two units in distances of the second grid, which covers the same ground as the first."""
     grids = [each.shape or (each.size,) for each in (post, pre)]
@@ -223,12 +232,7 @@ class Presentation:
         """Parameters away from their bounds, with weights that neither die out nor explode."""
         synapse, shape = self.synapse(projection), self.circuit.shape(projection)
         spread = 1.5 if "/n" in synapse.mean else 0.5
-        return {
-            name: rng.normal(0, spread, shape)
-            if each.low is None
-            else rng.uniform(each.low + 0.1, each.low + 0.6, shape)
-            for name, each in synapse.parameter.items()
-        }
+        return {name: _within(each, rng, spread, shape) for name, each in synapse.parameter.items()}
 
     def show(self, stimulus, target) -> None:
         """Set the batch: (step, trial, unit) of the only population, or of each; NaN where a target is missing."""

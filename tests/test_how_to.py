@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import neuro_mpc as nm
-from neuro_mpc.descriptions.toml_text import parse_toml
 
 PAGE = (Path(__file__).parents[1] / "docs" / "how-to.md").read_text(encoding="utf-8")
 SMALL = {
@@ -22,20 +22,39 @@ SMALL = {
 }
 
 
-def test_bounds_keep_the_signs_of_dale():
-    (synapses,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
-    tables = nm.load_circuit("mpl", {"population.hidden.size": 6}).tables()
-    tables["synapse"] = parse_toml(synapses)["synapse"]
-    for name, projection in tables["projection"].items():
-        projection["synapse"] = "inhibitory" if name == "recurrent" else "excitatory"
-        projection.pop("initial", None)
-    circuit = nm.Circuit.from_tables(tables)
-    run = nm.simulate(circuit, nm.load_protocol("toy-language", SMALL), backend="numpy")
-    means = {name: run[f"synapses/{name}"]["w"].values for name in circuit.projection}
-    assert all((values[0] != values[-1]).any() for values in means.values())
-    assert (means["recurrent"] <= 0).all()
-    assert (means["input"] >= 0).all()
-    assert (means["output"] >= 0).all()
+def test_some_pairs_are_connected(tmp_path):
+    (circuit,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
+    (tmp_path / "own.toml").write_text(f'name = "own"\n{circuit}')
+    letters, mask = 6, np.random.default_rng(0).random((6, 64)) < 0.5
+    np.savetxt(tmp_path / "told.csv", mask, fmt="%d", delimiter=",")
+    protocol = nm.load_protocol("toy-language", {**SMALL, "stimulus.load": 0.25})
+    run = nm.simulate(tmp_path / "own.toml", protocol, backend="numpy")
+    pairs = {name: run[f"synapses/{name}/connected"].values for name in ("seen", "lateral", "told")}
+    np.testing.assert_array_equal(pairs["told"], mask)
+    assert 0.4 < pairs["seen"].mean() < 0.6
+    assert pairs["lateral"].sum(axis=1).reshape(8, 8)[:2, :2].tolist() == [[4, 6], [6, 9]]
+    assert run["synapses/memory"].sizes["pre"] == 1
+    assert pairs["seen"].shape == (64, letters)
+
+
+def test_a_circuit_under_dales_law_learns_digits():
+    """A tenth of the answers would be right by chance."""
+    circuit = nm.load_circuit("mpl-ei", {"population.excitatory.size": 24, "population.inhibitory.size": 8})
+    settings = {
+        "learning.epochs": 7,
+        "learning.rate": 0.2,
+        "test.ensemble": 0,
+        "test.every": 0,
+        "recording.samples": [],
+        "recording.synapses_every": 0,
+    }
+    run = nm.simulate(circuit, nm.load_protocol("digits-rows", settings), backend="numpy")
+    assert run["evaluation/accuracy"] > 0.22
+    for name, projection in circuit.projection.items():
+        means = run[f"synapses/{name}/m"].values
+        sign = -1 if projection.source == "inhibitory" else 1
+        assert np.nanmin(sign * means) >= 0
+        assert (means[0] != means[-1]).any()
 
 
 def test_a_sweep_collects_what_a_job_array_ran(tmp_path):

@@ -14,7 +14,6 @@ from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, SynapseRules, brian_name, derive, text
 from neuro_mpc.rules.notation import Notation
 
-
 SOME_PAIRS = "of some pairs of units"
 
 
