@@ -66,9 +66,9 @@ def main() -> None:
         with network(case, asked.backend) as net:
             assert_agrees(case, net)
         shown.append(case)
+        print(f"{len(shown)} circuits agree on {asked.backend}, the last by {case.scheme}", flush=True)
 
     compare()
-    print(f"{len(shown)} circuits agree on {asked.backend}")
 
 
 if __name__ == "__main__":

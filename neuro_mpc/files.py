@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SUFFIX = ".new"
+OF_THE_DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 # Never an existing file, never the target of a link.
 CREATED = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
@@ -58,9 +59,12 @@ def flush(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Flushes the names in a folder to the disk; some systems and file systems cannot."""
-    with suppress(OSError):
+    """Flushes the names in a folder to the disk; that a file system cannot is no failure."""
+    try:
         _flush(folder, getattr(os, "O_DIRECTORY", 0))
+    except OSError as problem:
+        if problem.errno in OF_THE_DISK:
+            raise
 
 
 def flush_tree(folder: Path) -> None:

@@ -1,7 +1,10 @@
 """Files are written whole: content, then the name, then the folder, and only then goes what they replace."""
 
+import errno
 import hashlib
 import os
+import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -180,3 +183,15 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_of_others(tmp_pat
         (tmp_path / name).write_text("")
     files.discard_leftovers(tmp_path / "run[1].nc.partial")
     assert sorted(os.listdir(tmp_path)) == ["run1.nc.partial.12ab34cd.new", "run[1].nc.partial"]
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.EIO, True), (errno.ENOSPC, True), (errno.EINVAL, False)])
+def test_a_folder_that_the_disk_does_not_take_is_told_and_one_that_cannot_be_flushed_is_not(
+    tmp_path, monkeypatch, number, fails
+):
+    def fsync(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))) if fails else nullcontext():
+        files.flush_folder(tmp_path)
