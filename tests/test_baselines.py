@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from neuro_mpc.simulation.baselines import of_classes, of_values
+import neuro_mpc as nm
+from neuro_mpc import stimuli
+from neuro_mpc.simulation.baselines import Batch, baselines, of_classes, of_values
 from neuro_mpc.simulation.least_squares import LeastSquares, lagged
 
 RNG = np.random.default_rng(0)
@@ -21,7 +23,10 @@ def system(trials, steps=8, missing=0.0):
 
 
 def in_batches(x, y, size=7):
-    return lambda: ((x[:, start : start + size], y[:, start : start + size]) for start in range(0, x.shape[1], size))
+    before = np.concatenate([np.full_like(y[:1], np.nan if y.dtype.kind == "f" else -1), y[:-1]])
+    inputs = lagged(x, 2)
+    parts = [slice(start, start + size) for start in range(0, x.shape[1], size)]
+    return lambda: (Batch(inputs[:, part], y[:, part], before[:, part]) for part in parts)
 
 
 def test_least_squares_are_those_of_numpy_over_batches():
@@ -65,9 +70,58 @@ def test_classes_are_predicted_by_the_most_frequent_one_and_regression():
     assert found["accuracy_of_frequent"] + 0.15 < found["accuracy_of_regression"] <= 1
 
 
+def task(data, read, populations=("x", "y"), readout="gaussian", kind="given", **keys):
+    """What is asked of a circuit with these populations, of which the last one is the target."""
+    *shown, target = populations
+    circuit = nm.Circuit(
+        name="small",
+        population={
+            **{name: {"role": "stimulus"} for name in shown},
+            "hidden": {"size": 2},
+            target: {"role": "target", "readout": readout, "channel": "x" if kind != "given" else None},
+        },
+        projection={
+            **{name: {"from": name, "to": "hidden", "synapse": "point"} for name in shown},
+            "out": {"from": "hidden", "to": target, "synapse": "point"},
+        },
+    )
+    protocol = nm.Protocol(
+        name="own",
+        stimulus={"source": "arrays", **keys},
+        target={"read": read, "kind": kind},
+        learning={"rate": 0.1, "batch": 4, "epochs": 1},
+    )
+    return stimuli.load_task(protocol, circuit, 0, data)
+
+
+@pytest.mark.parametrize("read", ["every", "last", [3, 7]])
+def test_baselines_of_a_task_know_its_steps(read):
+    x, y = system(300)
+    data = {"x": x.swapaxes(0, 1), "y": y.swapaxes(0, 1)}
+    found = baselines(task(data, read))
+    assert found["mean_squared_error_of_regression"] == pytest.approx(NOISE**2, rel=0.3)
+    steps = {"every": slice(None), "last": slice(-1, None)}.get(str(read), read)
+    assert found["mean_squared_error_of_mean"] == pytest.approx(y[steps].var(), rel=0.2)
+
+
+def test_the_last_value_of_the_next_step_is_the_present_one():
+    walk = np.cumsum(RNG.standard_normal((100, 20, 1)), axis=1)
+    found = baselines(task({"x": walk}, "every", ("x", "next"), kind="next"))
+    assert found["mean_squared_error_of_last"] == pytest.approx(1, rel=0.2)
+    assert found["mean_squared_error_of_regression"] == pytest.approx(1, rel=0.2)
+
+
+def test_a_regression_sees_symbols_as_one_unit_each():
+    symbol = RNG.integers(4, size=(200, 6))
+    label = np.concatenate([symbol[:, :1], symbol[:, :-1]], axis=1)  # the symbol one step earlier
+    data = {"x": symbol, "y": label}
+    assert baselines(task(data, "last", readout="softmax"))["accuracy_of_regression"] == 1
+
+
 def test_a_regression_from_too_many_inputs_is_left_out():
-    wide = RNG.standard_normal((2, 3, 1001))
-    values = in_batches(wide, np.ones((2, 3, 1)))
-    assert {name for name in of_values(values, values, 1) if "regression" in name} == set()
-    classes = in_batches(wide, np.zeros((2, 3), int))
-    assert of_classes(classes, classes, 1) == {"accuracy_of_frequent": 1.0}
+    data = {"x": RNG.standard_normal((20, 2, 1001)), "y": RNG.standard_normal((20, 2, 1))}
+    assert {name.rpartition("_")[2] for name in baselines(task(data, "every"))} == {"mean", "last"}
+
+
+def test_a_language_that_allows_several_letters_has_no_baselines():
+    assert baselines(stimuli.load_task(nm.load_protocol("toy-language"), nm.load_circuit("mpl"), 0)) == {}

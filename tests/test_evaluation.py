@@ -114,7 +114,8 @@ def test_networks_vote_by_their_mean_output(shown):
 def test_without_an_ensemble_no_network_is_drawn(shown):
     presenter, data = shown
     values = evaluate(presenter, data, Test(), 0)
-    assert set(values) == {"accuracy", "test_loss", "accuracy_mean_weights", "test_loss_mean_weights"}
+    baselines = {"accuracy_of_frequent", "accuracy_of_regression"}
+    assert set(values) == {"accuracy", "test_loss", "accuracy_mean_weights", "test_loss_mean_weights"} | baselines
 
 
 def test_a_run_is_tested_on_validation_and_evaluated_on_test():

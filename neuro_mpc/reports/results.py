@@ -21,7 +21,15 @@ MEASURED = {
     "coefficient_of_variation": "median of √v/|μ|",
     "entropy": "entropy of w/w̄ (nats)",
 }
-ENDINGS = {"_mean_weights": "mean weights", "_network": "single networks", "_ensemble": "ensemble"}
+ENDINGS = {
+    "_mean_weights": "mean weights",
+    "_network": "single networks",
+    "_ensemble": "ensemble",
+    "_of_mean": "the mean, in place of the circuit",
+    "_of_frequent": "the most frequent class, in place of the circuit",
+    "_of_last": "the value one step earlier, in place of the circuit",
+    "_of_regression": "linear regression, in place of the circuit",
+}
 PART = 0.1
 
 

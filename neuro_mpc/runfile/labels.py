@@ -22,6 +22,10 @@ CIRCUITS = {
     "_mean_weights": ", every weight at its mean",
     "_network": ", by a network whose weights are drawn",
     "_ensemble": ", by the mean output of the networks",
+    "_of_mean": ", by the mean of the training trials in place of the circuit",
+    "_of_frequent": ", by the most frequent class in place of the circuit",
+    "_of_last": ", by the value one step earlier in place of the circuit",
+    "_of_regression": ", by a linear regression from the last steps in place of the circuit",
 }
 SPIKE_CONTRADICTED = "spike_contradicted"
 NEURAL = {

@@ -1,127 +1,141 @@
 """What simple predictors reach on the trials of a test, so that the measure of a circuit means something.
 
-``mean``        of the values of the training trials; of classes, the most ``frequent``
+``mean``        of the values of the training trials; of classes, the most ``frequent`` one
 ``last``        the value one step earlier
 ``regression``  linear, by least squares on the training trials, from the last steps of all that is shown
-
-A batch is what is shown, (T, B, inputs), with NaN for what is not there, and the target at the same steps: values
-(T, B, units), with NaN where nothing is compared, or classes (T, B), with -1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from neuro_mpc.simulation.least_squares import LeastSquares, lagged
+from neuro_mpc.simulation.scores import Moments
+from neuro_mpc.stimuli import Split, Task, one_hot
+from neuro_mpc.stimuli.interface import TRIALS_AT_ONCE
 
-Batch = tuple[np.ndarray, np.ndarray]
-Batches = Callable[[], Iterable[Batch]]
 LAGS, MOST_INPUTS = 5, 1000
 """Steps that the regression sees, as long as they are no more than so many numbers."""
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Some trials, at the steps at which a target population is compared.
+
+    inputs   (step, trial, input), the last steps of what is shown, or none where that would be too much
+    wanted   values (step, trial, unit), NaN for none, or classes (step, trial), -1 for none
+    earlier  the channel of the target one step earlier, likewise
+    """
+
+    inputs: np.ndarray
+    wanted: np.ndarray
+    earlier: np.ndarray
+
+
+Batches = Callable[[], Iterable[Batch]]
+
+
+def baselines(task: Task, split: Split = "test") -> dict[str, float]:
+    """The measures of every predictor, such as ``accuracy_of_frequent``; those of further target populations have its
+    name after theirs. Nothing, where a language allows several answers, or there are no trials."""
+    if task.transitions or not (task.size("train") and task.size(split)):
+        return {}
+    found: dict[str, float] = {}
+    for target in task.circuit.targets:
+        of = of_classes if task.has_classes(target) else of_values
+        train, test = (lambda part=part, target=target: _batches(task, part, target) for part in ("train", split))
+        suffix = "" if target == task.circuit.target else f"_{target}"
+        measures = of(train, test, task.bound[target].width)
+        found |= {f"{name}{suffix}": value for name, value in measures.items()}
+    return found
+
+
 def of_values(train: Batches, test: Batches, units: int) -> dict[str, float]:
     """The mean squared error and the explained variance of each predictor."""
-    mean = _mean(train(), units)
-    regression = _regression(train(), units, lambda target: target)
-    errors: dict[str, float] = {}
-    count, spread = 0, _Spread(units)
-    for shown, target in test():
-        there = ~np.isnan(target)
-        count += int(there.sum())
-        spread.add(target)
-        predictions = {"mean": np.broadcast_to(mean, target.shape), "last": _earlier(target, mean)}
+    mean, regression = _mean(train(), units), _regression(train(), units, lambda batch: batch.wanted)
+    moments: dict[str, Moments] = {}
+    for batch in test():
+        missing = np.isnan(batch.earlier)
+        predictions = {
+            "mean": np.broadcast_to(mean, batch.wanted.shape),
+            "last": np.where(missing, mean, batch.earlier),
+        }
         if regression is not None:
-            predictions["regression"] = lagged(shown, _lags(shown)) @ regression
+            predictions["regression"] = batch.inputs @ regression
         for name, predicted in predictions.items():
-            squares = np.where(there, predicted - target, 0.0) ** 2
-            errors[name] = errors.get(name, 0.0) + float(squares.sum())
-    measures = {f"mean_squared_error_of_{name}": error / max(count, 1) for name, error in errors.items()}
-    if spread.total > 0:
-        measures |= {f"explained_variance_of_{name}": 1 - error / spread.total for name, error in errors.items()}
-    return measures
+            moments.setdefault(name, Moments()).add(predicted, batch.wanted)
+    return {
+        f"{measure}_of_{name}": value for name, each in moments.items() for measure, value in each.measures().items()
+    }
 
 
 def of_classes(train: Batches, test: Batches, classes: int) -> dict[str, float]:
     """The accuracy of each predictor; that of the regression on one value for each class names the largest."""
     counts = np.zeros(classes, int)
-    for _, target in train():
-        counts += np.bincount(target[target >= 0], minlength=classes)
-    frequent = int(counts.argmax())
-    regression = _regression(train(), classes, lambda target: _one_hot(target, classes))
-    hits: dict[str, int] = {}
-    count = 0
-    for shown, target in test():
-        there = target >= 0
-        count += int(there.sum())
-        answers = {"frequent": np.full(target.shape, frequent)}
+    for batch in train():
+        counts += np.bincount(batch.wanted[batch.wanted >= 0], minlength=classes)
+    regression = _regression(train(), classes, lambda batch: _encoded(batch.wanted, classes))
+    hits: dict[str, list[np.ndarray]] = {}
+    for batch in test():
+        answers = {"frequent": np.full(batch.wanted.shape, counts.argmax())}
         if regression is not None:
-            answers["regression"] = (lagged(shown, _lags(shown)) @ regression).argmax(axis=2)
+            answers["regression"] = (batch.inputs @ regression).argmax(axis=2)
         for name, answer in answers.items():
-            hits[name] = hits.get(name, 0) + int((answer == target)[there].sum())
-    return {f"accuracy_of_{name}": number / max(count, 1) for name, number in hits.items()}
+            hits.setdefault(name, []).append((answer == batch.wanted)[batch.wanted >= 0])
+    return {f"accuracy_of_{name}": float(np.concatenate(each).mean()) for name, each in hits.items()}
 
 
 def _mean(batches: Iterable[Batch], units: int) -> np.ndarray:
     """Of each unit; 0 where there is none."""
     total, count = np.zeros(units), np.zeros(units)
-    for _, target in batches:
-        total += np.nansum(target, axis=(0, 1), dtype=float)
-        count += (~np.isnan(target)).sum(axis=(0, 1))
+    for batch in batches:
+        total += np.nansum(batch.wanted, axis=(0, 1), dtype=float)
+        count += (~np.isnan(batch.wanted)).sum(axis=(0, 1))
     return total / np.maximum(count, 1)
 
 
-def _earlier(target: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """The value one step earlier; before it, and where that is missing, the mean."""
-    before = np.concatenate([np.full_like(target[:1], np.nan), target[:-1]])
-    return np.where(np.isnan(before), first, before)
-
-
-def _regression(
-    batches: Iterable[Batch], outputs: int, encoded: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray | None:
-    """Weights (inputs, outputs) from the last steps of what is shown; None where that is too much, or nothing."""
+def _regression(batches: Iterable[Batch], outputs: int, values: Callable[[Batch], np.ndarray]) -> np.ndarray | None:
+    """Weights (input, output); None where there are no inputs."""
     fit: LeastSquares | None = None
-    for shown, target in batches:
-        if not _lags(shown):
+    for batch in batches:
+        if not batch.inputs.shape[2]:
             return None
-        x, y = lagged(shown, _lags(shown)), encoded(target)
-        there = ~np.isnan(y).any(axis=2)
-        fit = fit or LeastSquares(x.shape[2], outputs)
-        fit.add(x[there], y[there])
+        wanted = values(batch)
+        present = ~np.isnan(wanted).any(axis=2)
+        fit = fit or LeastSquares(batch.inputs.shape[2], outputs)
+        fit.add(batch.inputs[present], wanted[present])
     return None if fit is None else fit.weights()
 
 
-def _lags(shown: np.ndarray) -> int:
-    return min(LAGS, MOST_INPUTS // max(1, shown.shape[2])) if shown.shape[2] else 0
-
-
-def _one_hot(target: np.ndarray, classes: int) -> np.ndarray:
-    """(T, B, classes) of ones and zeros; NaN where there is no class."""
-    encoded = (target[..., None] == np.arange(classes)).astype(float)
-    encoded[target < 0] = np.nan
+def _encoded(classes: np.ndarray, number: int) -> np.ndarray:
+    """A one for each class, (step, trial, class); NaN where there is none."""
+    encoded = one_hot(classes, number)
+    encoded[classes < 0] = np.nan
     return encoded
 
 
-class _Spread:
-    """The sum of squared distances of values from the mean of their unit, over batches (Chan et al. 1979)."""
+def _batches(task: Task, split: Split, target: str) -> Iterator[Batch]:
+    for start in range(0, task.size(split), TRIALS_AT_ONCE):
+        trials = np.arange(start, min(start + TRIALS_AT_ONCE, task.size(split)))
+        wanted = task.wanted(split, trials, target)
+        earlier = task.earlier(split, trials, target)[-len(wanted) :]
+        yield Batch(_inputs(task, split, trials, len(wanted)), wanted, earlier)
 
-    def __init__(self, units: int):
-        self._count, self._mean, self._squares = np.zeros(units), np.zeros(units), np.zeros(units)
 
-    def add(self, values: np.ndarray) -> None:
-        there = ~np.isnan(values)
-        count = there.sum(axis=(0, 1))
-        known = np.maximum(count, 1)
-        mean = np.where(there, values, 0.0).sum(axis=(0, 1)) / known
-        squares = np.where(there, values - mean, 0.0) ** 2
-        both = np.maximum(self._count + count, 1)
-        self._squares += squares.sum(axis=(0, 1)) + (mean - self._mean) ** 2 * self._count * count / both
-        self._mean += (mean - self._mean) * count / both
-        self._count += count
-
-    @property
-    def total(self) -> float:
-        return float(self._squares.sum())
+def _inputs(task: Task, split: Split, trials: np.ndarray, steps: int) -> np.ndarray:
+    """The last steps of all stimulus populations, up to each of so many last steps of a trial, and a one; of none,
+    where that is too much."""
+    width = sum(task.widths[name] for name in task.circuit.stimuli)
+    lags = min(LAGS, MOST_INPUTS // max(width, 1))
+    if not (width and lags):
+        return np.empty((steps, len(trials), 0))
+    stimuli, _ = task.presented(split, trials)
+    shown = [
+        one_hot(values, task.widths[name]) if name in task.symbol_populations else values
+        for name, values in stimuli.items()
+    ]
+    recent = np.concatenate(shown, axis=2)[-(steps + lags - 1) :]
+    return lagged(recent, lags)[-steps:]

@@ -7,6 +7,7 @@ import numpy as np
 from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.runfile.labels import SPIKE_CONTRADICTED
 from neuro_mpc.simulation import measures
+from neuro_mpc.simulation.baselines import baselines
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import contradicted_share, draw_weights
 from neuro_mpc.stimuli import Task
@@ -22,6 +23,8 @@ def evaluate(presenter: Presenter, task: Task, test: Test, presentation: int) ->
     ``accuracy_network``       (network,) of each of `test.ensemble` networks whose weights are drawn once
     ``accuracy_ensemble``      of the mean of the outputs of these networks
 
+    ``accuracy_of_frequent``   of the most frequent class, and of other `baselines`
+
     ``spike_contradicted``     the share of synapses whose drawn weights vary more than learned, if any
 
     and likewise for the other measures; a correct letter ratio has no ensemble. Nothing is learned, and the parameters
@@ -30,7 +33,7 @@ def evaluate(presenter: Presenter, task: Task, test: Test, presentation: int) ->
     values: Values = dict(measures.measure(presenter, task, test, "test", presentation).values)
     with presenter.noiseless():
         at_mean = measures.measure(presenter, task, test, "test", presentation).values
-    values |= {f"{name}_mean_weights": value for name, value in at_mean.items()}
+    values |= {f"{name}_mean_weights": value for name, value in at_mean.items()} | baselines(task)
     return values | _networks(presenter, task, test, presentation) if test.ensemble else values
 
 

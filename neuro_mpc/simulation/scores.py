@@ -113,7 +113,7 @@ class ValueScore(Score):
 
     def __init__(self, task: Task, test: Test, split: Split, target: str, votes: np.ndarray | None = None):
         super().__init__(task, test, split, target, votes)
-        self._moments = _Moments()
+        self._moments = Moments()
 
     @staticmethod
     def no_votes(task: Task, test: Test, split: Split, target: str) -> np.ndarray:
@@ -131,7 +131,7 @@ class ValueScore(Score):
 
     def together(self, networks):
         assert self.votes is not None
-        moments = _Moments()
+        moments = Moments()
         moments.add(self.votes / networks, self.task.wanted(self.split, np.arange(self.votes.shape[1]), self.target))
         return moments.measures()
 
@@ -144,7 +144,7 @@ class ValueScore(Score):
         return self.task.steps_read(self.target) * self.task.bound[self.target].width
 
 
-class _Moments:
+class Moments:
     """Sums over values that are there, unit by unit: their number, mean and squared deviations, and squared errors."""
 
     def __init__(self) -> None:

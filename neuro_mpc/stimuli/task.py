@@ -129,6 +129,14 @@ class Task(Stimuli):
             values = _without(values, np.broadcast_to(~is_read[:, None], values.shape[:2]))
         return values[-1:] if read_out.read == "last" else values
 
+    def earlier(self, split: Split, trials: np.ndarray, target: str) -> np.ndarray:
+        """What the channel of a target population gives one step before each that is compared, as `wanted`."""
+        values = self.source.given(split, trials, self._names[target])
+        if self._read_outs[target].kind == "next":
+            return values
+        before = np.full_like(values[:1], -1 if values.dtype.kind == "i" else np.nan)
+        return np.concatenate([before, values[:-1]])
+
     def _stimulus(self, split: Split, trials: np.ndarray, population: str) -> np.ndarray:
         values = self.source.given(split, trials, self._names[population])
         channel = self.bound[population]
