@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from neuro_mpc.reports.report import report
     from neuro_mpc.reports.summary import summary
     from neuro_mpc.runfile.record import open_run
+    from neuro_mpc.runs.in_process import Network, network
     from neuro_mpc.runs.run import check, simulate
     from neuro_mpc.simulation.generation import generate, next_symbols
     from neuro_mpc.simulation.trained import Trained, load_trained
@@ -32,6 +33,7 @@ __all__ = [
     "DescriptionError",
     "Inference",
     "Learning",
+    "Network",
     "NeuroMPCError",
     "Parameter",
     "Population",
@@ -53,6 +55,7 @@ __all__ = [
     "load_circuit",
     "load_protocol",
     "load_trained",
+    "network",
     "next_symbols",
     "open_run",
     "plot_run",
@@ -77,6 +80,7 @@ _NAMES = {
     "runfile.record": ("open_run",),
     "reports.report": ("report",),
     "reports.summary": ("summary",),
+    "runs.in_process": ("Network", "network"),
     "runs.run": ("check", "simulate"),
     "sweeps.sweep": ("sweep",),
     "simulation.trained": ("Trained", "load_trained"),

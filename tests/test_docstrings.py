@@ -16,7 +16,7 @@ LEFT_OUT = {"ES01", "SA01", "GL01", "GL02", "SS06", "YD01"}
 NAMES = [f"neuro_mpc.{name}" for name in nm.__all__ if name != "__version__"]
 NAMES += [f"neuro_mpc.analysis.{name}" for name in nm.analysis.__all__]
 NAMES += [f"neuro_mpc.stimuli.{table.__name__}" for table in nm.stimuli.StimulusTable.forms()]
-CLASSES = ["Circuit", "Protocol", "Trained", "DescriptionError"]
+CLASSES = ["Circuit", "Network", "Protocol", "Trained", "DescriptionError"]
 
 
 def members(name):
@@ -38,7 +38,7 @@ def documented(name):
     value = nm
     for part in name.split(".")[1:]:
         value = getattr(value, part)
-    return value
+    return value.__wrapped__ if inspect.ismodule(value) else value  # a room that is called like the function
 
 
 def problems(name, left_out):

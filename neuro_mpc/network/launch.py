@@ -103,16 +103,14 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
     """Start the Python process that runs a plan's network on a runtime target, and wait until it is ready."""
     plan_path, manifest_path, log = (workspace / name for name in ("plan.json", "manifest.json", "program.log"))
     plan_path.write_text(plan.to_json())
-    environment, flags = _environment(plan.threads, workspace), []
-    if backend == "cython":
-        environment |= dict.fromkeys(("CC", "CXX"), shlex.join(compiler()))
-        flags = accepted_flags(plan.precision, *IN_CYTHON)
+    flags, compilers = cython_options(plan) if backend == "cython" else ([], {})
+    environment = _environment(plan.threads, workspace) | compilers
     command = processes.python(
         "neuro_mpc.network.worker",
         str(plan_path),
         backend,
         str(manifest_path),
-        str(_cython_cache(flags)),
+        str(cython_cache(flags)),
         json.dumps(flags),
     )
     program = Program(command, Manifest({}), plan.tiling, plan.layout, log, environment)
@@ -275,7 +273,12 @@ def _brought(plan: Plan) -> list[str]:
     return [*(phase.as_text() for phase in all_phases(plan)), *(f"{group}" for group in groups(plan))]
 
 
-def _cython_cache(flags: list[str]) -> Path:
+def cython_options(plan: Plan) -> tuple[list[str], dict[str, str]]:
+    """Flags of the compiler for Cython, and the variables of the environment that name it."""
+    return accepted_flags(plan.precision, *IN_CYTHON), dict.fromkeys(("CC", "CXX"), shlex.join(compiler()))
+
+
+def cython_cache(flags: list[str]) -> Path:
     """Where Brian2 keeps compiled Cython; it tells generated code and libraries apart, but not what is named here."""
     parts = [*sources.digests(PACKAGE), *flags, platform.machine(), processor()]
     return cache_directory() / f"cython-{_digest(parts)}"

@@ -299,13 +299,13 @@ def refuse_too_many(circuit: Circuit) -> None:
 
 def _words(name: str, population: Population) -> tuple[str, ...]:
     """What a box says: name, units, and what the units do."""
-    shape = getattr(population, "shape", None) or ((population.size,) if population.size else ())
-    units = f"{' × '.join(f'{length:,}' for length in shape)} units" if shape else ""
+    shape = population.shape or ((population.size,) if population.size else ())
+    units = f"{' × '.join(f'{length:,}' for length in shape)} unit{'' if shape == (1,) else 's'}" if shape else ""
     role = "" if population.role == "free" else population.role
     does = population.activation if population.activation not in (None, "r") else population.readout
-    precision = getattr(population, "precision", 1.0)
     about = [units, ", ".join(part for part in (role, does) if part)]
-    about += [f"precision {precision:g}"] if precision not in (None, 1.0) else []
+    about += [f"channel {population.channel}"] if population.channel else []
+    about += [f"precision {population.precision:g}"] if population.precision not in (None, 1) else []
     return (lettering.shorten(name, LONGEST), *(lettering.shorten(part, LONGEST) for part in about if part))
 
 

@@ -1,0 +1,44 @@
+"""Presentations in single phases, for who looks at a circuit while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from neuro_mpc.simulation.presentation import Presenter
+
+
+class SteppedPresenter(Presenter):
+    """A presenter whose phases are run one by one."""
+
+    def show(self, stimuli: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], count: int) -> None:
+        """Set what populations are given, and the key of the noise of presentation `count`; nothing runs."""
+        self._show(stimuli, targets, count)
+
+    def ancestral_pass(self) -> None:
+        """Beliefs become the predictions, step by step."""
+        self._phases(predicting=True)
+
+    def settle(self, iterations: int) -> None:
+        """Infer on from the present beliefs."""
+        self.program.set(iterations=iterations)
+        self._phases(inferring=True)
+
+    def adapt(self, presentation: int, rate: float) -> None:
+        """One step of learning."""
+        self._set_learning(presentation, rate)
+        self._phases(learning=True)
+
+    def refresh(self) -> None:
+        """Moments of the weights from the parameters."""
+        self._phases(refreshing=True)
+
+    def use_moments(self) -> None:
+        """Let the next phases read moments that were set."""
+        self._packed.clear()
+
+    def energies(self) -> tuple[np.ndarray, np.ndarray]:
+        """Energy of the errors of free populations and loss of the output, of every trial."""
+        hidden, loss = self.program.get("energy_hidden", "loss")
+        return hidden, loss
