@@ -6,6 +6,7 @@ Gradients of such circuits are compared with the reference in test_rules.py and 
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 
 import netCDF4
 import numpy as np
@@ -15,12 +16,13 @@ from in_process import InProcess
 
 import neuro_mpc as nm
 from neuro_mpc import analysis
-from neuro_mpc.descriptions.circuit import circuit_of_run, without_masks
 from neuro_mpc.descriptions.connections import fixed_mask, near
 from neuro_mpc.descriptions.protocol import ExperimentProtocol
+from neuro_mpc.descriptions.recorded import circuit_of_run, without_masks
 from neuro_mpc.errors import DescriptionError, RunFileError
 from neuro_mpc.network.plan import TAU_SECONDS, Plan
 from neuro_mpc.rules.derivation import brian_name
+from neuro_mpc.runs import preparation
 from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.connections import existing, mask_for
 from neuro_mpc.simulation.running import RunningCircuit
@@ -408,6 +410,16 @@ def test_lesions_silence_synapses_that_there_are(run):
     with nm.open_run(run) as opened:
         number = 8 + int(opened["synapses/up/connected"].sum())
     assert found["silenced"].values.tolist() == [0, number]
+
+
+def test_symbols_are_not_looked_up_one_by_one():
+    described = circuit(low={"size": 3, "activation": "tanh(r)"}).tables()
+    described["projection"]["in"]["connect"] = "one-to-one"
+    sized, symbols = nm.Circuit.from_tables(described).sized(3, 2), SimpleNamespace(symbol_populations=("input",))
+    with pytest.raises(DescriptionError, match="input is given numbers of symbols") as caught:
+        preparation._refuse_single_symbols(sized, symbols)
+    assert caught.value.key == "projection.in.connect"
+    preparation._refuse_single_symbols(sized, SimpleNamespace(symbol_populations=()))
 
 
 def test_the_estimate_counts_the_synapses_that_there_are(run):

@@ -13,9 +13,7 @@ from neuro_mpc.descriptions import graph, shipped
 from neuro_mpc.descriptions.circuit_checks import problems_of
 from neuro_mpc.descriptions.circuit_tables import Population, Projection, SynapseType
 from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
-from neuro_mpc.descriptions.latex import problem_of
 from neuro_mpc.descriptions.tables import Table
-from neuro_mpc.descriptions.toml_text import parse_toml
 from neuro_mpc.errors import DescriptionError
 
 if TYPE_CHECKING:
@@ -413,36 +411,3 @@ def with_shipped_synapses(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 def _synapse_name(projection: object) -> object:
     return projection.get("synapse") if isinstance(projection, Mapping) else getattr(projection, "synapse", None)
-
-
-def without_masks(circuit: Circuit) -> Circuit:
-    """The circuit as a run file describes it, where a mask is a variable: the text has its checksum."""
-    tables = circuit.tables()
-    for name, projection in circuit.projection.items():
-        if isinstance(projection.connect, Connect):
-            tables["projection"][name]["connect"] = projection.connect.brief().tables()
-    return Circuit.from_tables(tables, circuit.name)
-
-
-def circuit_of_run(text: str, source: str = "") -> Circuit:
-    """The circuit in a run file, perhaps an old or a stranger's: symbols that are refused today are dropped, and no
-    file of a mask is opened."""
-    tables = parse_toml(text, source)
-    _refuse_files(tables, source)
-    synapses = tables.get("synapse")
-    for synapse in synapses.values() if isinstance(synapses, dict) else ():
-        parameters = synapse.get("parameter") if isinstance(synapse, dict) else None
-        for parameter in parameters.values() if isinstance(parameters, dict) else ():
-            if isinstance(parameter, dict) and problem_of(str(parameter.get("symbol", ""))):
-                parameter.pop("symbol", None)
-    return Circuit.from_tables(tables, source)
-
-
-def _refuse_files(tables: Mapping[str, Any], source: str) -> None:
-    projections = tables.get("projection")
-    for name, projection in projections.items() if isinstance(projections, dict) else ():
-        connect = projection.get("connect") if isinstance(projection, dict) else None
-        if isinstance(connect, dict) and isinstance(connect.get("mask"), str):
-            raise DescriptionError(
-                "names a file", source=source, key=f"projection.{name}.connect.mask", expected="no file in a run file"
-            )

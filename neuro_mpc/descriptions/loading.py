@@ -260,7 +260,9 @@ def _masks_beside(folder: Path, tables: dict[str, Any]) -> dict[str, Any]:
     projections = tables.get("projection")
     for projection in projections.values() if isinstance(projections, dict) else ():
         connect = projection.get("connect") if isinstance(projection, dict) else None
-        mask = connect.get("mask") if isinstance(connect, dict) else None
+        if not isinstance(connect, dict):
+            continue
+        mask = connect.get("mask")
         if isinstance(mask, str) and not mask.startswith("~"):
             connect["mask"] = os.path.normpath(folder / mask)
     return tables

@@ -30,7 +30,7 @@ def mask_rows(value: object) -> Rows:
     """A validator: the lines of a mask, of lines, nested lists or an array, or from a file of that name."""
     if isinstance(value, str):
         value = read_mask(Path(os.path.expanduser(value)))
-    if _are_lines(value):
+    if isinstance(value, (list, tuple)) and value and all(isinstance(row, str) for row in value):
         return _checked(tuple(value))
     try:
         array = np.asarray(value)
@@ -136,10 +136,6 @@ def _refuse_shape(shape: tuple[int, ...], dtype: np.dtype) -> None:
         raise _refused(f"has {math.prod(shape):,} entries, more than {LARGEST_MASK:,}")
     if dtype.kind not in "biuf":
         raise _refused(f"holds values of the type {dtype}")
-
-
-def _are_lines(value: object) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(row, str) for row in value)
 
 
 def _checked(rows: Rows) -> Rows:

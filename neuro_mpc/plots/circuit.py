@@ -19,9 +19,10 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Curve
 from matplotlib.textpath import text_to_path
 
-from neuro_mpc.descriptions.circuit import Circuit, circuit_of_run
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import Population, Projection
 from neuro_mpc.descriptions.connections import Connect
+from neuro_mpc.descriptions.recorded import circuit_of_run
 from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunFileError
 from neuro_mpc.plots import layers, lettering, style
 from neuro_mpc.plots.figures import figure

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from neuro_mpc.descriptions.circuit import circuit_of_run
+from neuro_mpc.descriptions.recorded import circuit_of_run
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.rules.equations import Section, sections
 from neuro_mpc.rules.notation import Unicode

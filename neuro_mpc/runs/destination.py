@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuro_mpc import files
-from neuro_mpc.descriptions.circuit import without_masks
+from neuro_mpc.descriptions.recorded import without_masks
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints

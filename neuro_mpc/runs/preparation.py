@@ -225,6 +225,19 @@ def _has_targets(data: stimuli.Task, split: Split) -> bool:
     return any(data.has_target(split, block) for block in blocks)
 
 
+def _refuse_single_symbols(circuit: Circuit, data: stimuli.Task) -> None:
+    """DescriptionError where units one by one are to receive from a stimulus that is the number of a symbol."""
+    for name, projection in circuit.projection.items():
+        if projection.connect == "one-to-one" and projection.source in data.symbol_populations:
+            raise DescriptionError(
+                f"{projection.source} is given numbers of symbols, whose weights are looked up in a matrix",
+                source=circuit.name,
+                key=f"projection.{name}.connect",
+                found=projection.connect,
+                expected='"all" or some of the pairs',
+            )
+
+
 def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: stimuli.Task) -> None:
     recordable = {*circuit.free, *circuit.targets}
     for name in protocol.recording.populations:
@@ -237,6 +250,7 @@ def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: st
                 expected=", ".join(sorted(recordable)),
             )
     _refuse_trajectory(protocol)
+    _refuse_single_symbols(circuit, data)
     if protocol.test.measure != "correct-letter-ratio" and not data.size(protocol.test.split):
         raise DescriptionError(
             f"there are no trials to test on in the split {protocol.test.split!r}",

@@ -11,8 +11,9 @@ from importlib.metadata import version
 import numpy as np
 
 from neuro_mpc import __version__
-from neuro_mpc.descriptions.circuit import Circuit, without_masks
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.recorded import without_masks
 from neuro_mpc.network import launch
 from neuro_mpc.network.compiler import compiler_version
 from neuro_mpc.stimuli import Task

@@ -14,12 +14,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from neuro_mpc.descriptions.circuit import Circuit, circuit_of_run
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_checks import bounds_text
 from neuro_mpc.descriptions.circuit_tables import Parameter
 from neuro_mpc.descriptions.connections import CONNECTED, Connect, fixed_mask, grid_of
 from neuro_mpc.descriptions.masks import rows_of
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+from neuro_mpc.descriptions.recorded import circuit_of_run
 from neuro_mpc.errors import DescriptionError, RunFileError, did_you_mean
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
@@ -240,9 +241,12 @@ class Trained:
         if there is None or connect == self.circuit.projection[projection].connect:
             return
         ends = circuit.projection[projection].target, circuit.projection[projection].source
-        is_fixed = isinstance(connect, Connect) and connect.is_fixed
-        expected = fixed_mask(connect, *(grid_of(circuit.population[end]) for end in ends)) if is_fixed else True
-        if (isinstance(connect, Connect) and not is_fixed) or (there != expected).any():
+        if isinstance(connect, Connect):
+            grids = [grid_of(circuit.population[end]) for end in ends]
+            agrees = connect.is_fixed and np.array_equal(there, fixed_mask(connect, *grids))
+        else:
+            agrees = bool(there.all())
+        if not agrees:
             raise RunFileError(
                 f"{self.name} connects other pairs of units by the projection {projection!r} than the circuit "
                 f"{circuit.name!r}",
