@@ -1,0 +1,223 @@
+"""What each population of a circuit is given: channels by name, by kind and by role; targets at chosen steps."""
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from interrupted import Here
+
+import neuro_mpc as nm
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.network import launch
+from neuro_mpc.stimuli import Channel, Stimuli, Task
+
+STEPS, TRIALS = 4, 6
+
+
+class Offered(Stimuli):
+    """A source with these channels: values are the number of the trial, of the step and of the unit together."""
+
+    def __init__(self, **channels):
+        self._channels, self.steps = channels, STEPS
+
+    @property
+    def channels(self):
+        return self._channels
+
+    def size(self, split):
+        return TRIALS
+
+    def given(self, split, trials, channel):
+        step, trial = np.arange(STEPS)[:, None], np.asarray(trials)
+        if self.channels[channel].kind == "classes":
+            return (trial + step) % self.channels[channel].width
+        units = np.arange(self.channels[channel].width)
+        return (100 * trial[:, None] + 10 * step[..., None] + units).astype(np.float32)
+
+
+ELSEWHERE = {"x": {"role": "stimulus", "channel": "c"}, "y": {"role": "target"}}
+VALUES, CLASSES = Channel(2), Channel(3, "classes", symbolic=True)
+
+
+def circuit(**populations):
+    """A hidden population, which all stimuli reach and which predicts all targets."""
+    arrows = [
+        (name, "hidden") if table["role"] == "stimulus" else ("hidden", name) for name, table in populations.items()
+    ]
+    return nm.Circuit(
+        name="any",
+        population={"hidden": {"size": 2}, **populations},
+        projection={
+            f"{source}-{target}": {"from": source, "to": target, "synapse": "point"} for source, target in arrows
+        },
+    )
+
+
+STIMULUS, GAUSSIAN, SOFTMAX = {"role": "stimulus"}, {"role": "target", "readout": "gaussian"}, {"role": "target"}
+
+
+def task(source, target=None, **populations):
+    protocol = nm.load_protocol("digits-rows", {"target": target or {"read": "every"}})
+    return Task(protocol, circuit(**populations), source)
+
+
+@pytest.mark.parametrize(
+    ("channels", "populations", "bound"),
+    [
+        ({"a": VALUES, "b": CLASSES}, {"x": STIMULUS, "y": SOFTMAX}, {"x": "a", "y": "b"}),
+        ({"y": VALUES, "x": VALUES}, {"x": STIMULUS, "y": GAUSSIAN}, {"x": "x", "y": "y"}),
+        ({"a": VALUES, "b": VALUES}, {"x": {**STIMULUS, "channel": "b"}, "y": GAUSSIAN}, {"x": "b", "y": "a"}),
+        ({"a": CLASSES, "b": VALUES}, {"y": GAUSSIAN}, {"y": "b"}),
+        ({"a": CLASSES}, {"y": GAUSSIAN}, {"y": "a"}),
+        (
+            {"a": VALUES, "b": VALUES, "c": CLASSES},
+            {"a": STIMULUS, "b": STIMULUS, "c": SOFTMAX, "y": {**GAUSSIAN, "channel": "a"}},
+            {"a": "a", "b": "b", "c": "c", "y": "a"},
+        ),
+    ],
+)
+def test_a_population_is_given_the_channel_that_is_named_or_the_only_one_that_fits(channels, populations, bound):
+    made = task(Offered(**channels), **populations)
+    assert {name: made.source.channels[made._names[name]] for name in bound} == {
+        name: channels[channel] for name, channel in bound.items()
+    }
+    assert made._names == bound
+    assert made.widths == {name: channels[channel].width for name, channel in bound.items()}
+
+
+@pytest.mark.parametrize("kind", ["same", "next"])
+def test_a_target_can_be_what_a_stimulus_is_now_or_one_step_later(kind):
+    made = task(Offered(x=VALUES), {"read": "every", "kind": kind}, x=STIMULUS, y=GAUSSIAN)
+    stimuli, targets = made.presented("train", np.arange(TRIALS))
+    if kind == "same":
+        np.testing.assert_array_equal(targets["y"], stimuli["x"])
+        assert made.with_missing == ()
+        return
+    np.testing.assert_array_equal(targets["y"][:-1], stimuli["x"][1:])
+    assert np.isnan(targets["y"][-1]).all()
+    assert made.with_missing == ("y",)
+    assert made.predicts_next
+
+
+def test_a_target_is_compared_at_the_steps_that_are_read():
+    shown = {"x": VALUES, "y": VALUES}
+    every, last, some = (
+        task(Offered(**shown), {"read": read}, x=STIMULUS, y=GAUSSIAN).presented("train", np.arange(TRIALS))[1]["y"]
+        for read in ("every", "last", [1, 3])
+    )
+    np.testing.assert_array_equal(last, every[-1:])
+    np.testing.assert_array_equal(some[[1, 3]], every[[1, 3]])
+    assert np.isnan(some[[0, 2]]).all()
+
+
+def test_a_channel_tells_where_a_target_is_compared():
+    source = Offered(x=VALUES, y=VALUES, go=CLASSES)
+    made = task(source, {"read": "every", "where": "go"}, x={**STIMULUS, "channel": "x"}, y=GAUSSIAN)
+    wanted, go = made.wanted("train", np.arange(TRIALS), "y"), source.given("train", np.arange(TRIALS), "go")
+    np.testing.assert_array_equal(np.isnan(wanted).any(axis=-1), go == 0)
+    assert made.with_missing == ("y",)
+
+
+def test_missing_classes_are_missing_targets_of_any_read_out():
+    source = Offered(x=VALUES, y=Channel(3, "classes", missing=True))
+    with patch.object(Offered, "given", lambda *_: np.array([[0, -1]] * STEPS)):
+        dense = task(source, x=STIMULUS, y=SOFTMAX)._dense("y", source.given("train", [0, 1], "y"))
+    np.testing.assert_array_equal(dense[0, 0], [1, 0, 0])
+    assert np.isnan(dense[:, 1]).all()
+
+
+@pytest.mark.parametrize(
+    ("channels", "populations", "target", "key", "problem"),
+    [
+        ({"a": VALUES, "b": VALUES}, {"x": STIMULUS, "y": GAUSSIAN}, {}, "population.y.channel", "2 would fit"),
+        ({"a": VALUES}, {"x": STIMULUS, "y": SOFTMAX}, {}, "population.y.channel", "none of those that are left"),
+        ({"a": VALUES}, {"x": STIMULUS, "y": GAUSSIAN}, {}, "population.x.channel", "none of those that are left"),
+        ({"a": VALUES, "b": CLASSES}, ELSEWHERE, {}, "population.x.channel", "no such"),
+        ({"x": VALUES, "y": VALUES}, {"x": STIMULUS, "y": SOFTMAX}, {}, "population.y.readout", "gives values"),
+        ({"x": VALUES, "y": CLASSES}, {"x": STIMULUS, "y": SOFTMAX}, {"where": "go"}, "target.where", "no such"),
+        ({"x": VALUES, "y": CLASSES}, {"x": STIMULUS, "y": SOFTMAX}, {"read": [2, 4]}, "target.read", "does not have"),
+        (
+            {"x": VALUES, "y": CLASSES},
+            {"x": STIMULUS, "y": SOFTMAX},
+            {"population": {"z": {"read": "last"}}},
+            "target.population.z",
+            "not a target population",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_given_is_told_before_anything_is_compiled(channels, populations, target, key, problem):
+    with pytest.raises(DescriptionError) as caught:
+        task(Offered(**channels), {"read": "every", **target}, **populations)
+    assert (caught.value.key, problem in caught.value.problem) == (key, True), str(caught.value)
+
+
+# --- whole runs, in this process ---
+
+
+def simulated(described, data, **settings):
+    protocol = nm.load_protocol(
+        "digits-rows",
+        {
+            "stimulus": {"source": "arrays"},
+            "target.read": "every",
+            "learning.batch": 10,
+            "learning.epochs": 2,
+            "learning.schedule": {},
+            "learning.initial": {},
+            "test": {},
+            "precision": "float64",
+            **settings,
+        },
+    )
+    with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+        return nm.simulate(described, protocol, data=data, backend="numpy", seed=1)
+
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(40, STEPS, 3)), RNG.normal(size=(40, STEPS, 2))
+
+
+def with_extra(extra):
+    """A stimulus and a target; and a second stimulus, or a second target, with the same initial values of the rest."""
+    populations = {"x": STIMULUS, "y": GAUSSIAN, **extra}
+    return circuit(**populations)
+
+
+@pytest.mark.parametrize("role", ["stimulus", "target"])
+def test_a_channel_without_any_value_is_one_that_is_left_out(role):
+    extra = {"z": {"role": role} | ({"readout": "gaussian"} if role == "target" else {})}
+    nothing = np.full((40, STEPS, 2), np.nan)
+    nothing[35] = 0  # in the test: a channel without any value at all is refused
+    data = {"x": X, "y": Y, "split": np.repeat(["train", "test"], [30, 10])}
+    alone, both = simulated(with_extra({}), data), simulated(with_extra(extra), data | {"z": nothing})
+    np.testing.assert_allclose(both["learning/free_energy"], alone["learning/free_energy"], rtol=1e-12)
+    np.testing.assert_allclose(both["synapses/x-hidden/m"], alone["synapses/x-hidden/m"], rtol=1e-12)
+
+
+def test_tests_measure_the_error_of_values_and_the_variance_that_is_explained():
+    run = simulated(with_extra({}), {"x": X, "y": Y, "split": np.repeat(["train", "test"], [30, 10])})
+    final = run["evaluation"].dataset
+    assert final["mean_squared_error"] > 0
+    spread = ((Y[30:] - Y[30:].mean(axis=(0, 1))) ** 2).mean()
+    assert float(final["explained_variance"]) == pytest.approx(1 - float(final["mean_squared_error"]) / spread)
+
+
+def test_a_precision_weighs_errors_in_the_energy():
+    """Twice the precision and half the rate of learning: twice the loss, and the same first step."""
+    data = {"x": X, "y": Y, "split": np.repeat(["train", "test"], [30, 10])}
+    runs = [
+        simulated(
+            circuit(x=STIMULUS, y={**GAUSSIAN, "precision": precision}),
+            data,
+            **{
+                "inference.scheme": "fixed-prediction",
+                "learning.optimizer": "sgd",
+                "learning.rate": 0.1 / precision,
+                "learning.clip": 0.0,
+                "learning.decay": 0.0,
+            },
+        )
+        for precision in (1.0, 2.0)
+    ]
+    losses = [run["learning/loss"].values for run in runs]
+    np.testing.assert_allclose(losses[1], 2 * losses[0], rtol=1e-12)
