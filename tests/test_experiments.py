@@ -171,7 +171,8 @@ class TestLesion:
         here = shown("mpl")
         circuit, weakest = here.trained.circuit, lesion.Lesion(of="units", orders=["weakest"])
         moments = {name: here.presenter.moments(name) for name in circuit.projection}
-        order = lesion._ranked("weakest", 0, weakest, circuit, moments, 0)
+        there = {name: np.ones(mean.shape, bool) for name, (mean, _) in moments.items()}
+        order = lesion._ranked("weakest", 0, weakest, circuit, moments, there, 0)
         power = sum(
             np.square(mean).sum(axis=axis) + variance.sum(axis=axis)
             for name, axis in (("input", 1), ("recurrent", 1), ("recurrent", 0), ("output", 0))
@@ -203,14 +204,15 @@ class TestLesion:
         circuit, table = here.trained.circuit, lesion.Lesion(where=["recurrent"])
         mean, variance = np.zeros((2, 12, 12))
         mean[:], variance[3, 4], variance[5, 6] = 2.0, 9.0, 1.0
+        there = {"recurrent": np.ones((12, 12), bool)}
         ranked = {
-            order: lesion._ranked(order, 0, table, circuit, {"recurrent": (mean, variance)}, 0)
+            order: lesion._ranked(order, 0, table, circuit, {"recurrent": (mean, variance)}, there, 0)
             for order in ("most-variable", "least-variable", "strongest", "weakest", "random")
         }
         assert list(ranked["most-variable"][:2]) == list(ranked["strongest"][:2]) == [3 * 12 + 4, 5 * 12 + 6]
         assert list(ranked["least-variable"][-2:]) == list(ranked["weakest"][-2:]) == [5 * 12 + 6, 3 * 12 + 4]
         assert sorted(ranked["random"]) == list(range(144))
-        kept = lesion._masks(ranked["most-variable"][:1], table, circuit)
+        kept = lesion._masks(ranked["most-variable"][:1], table, circuit, there)
         assert not kept["recurrent"][3, 4]
         assert kept["recurrent"].sum() == 143
         assert list(kept) == ["recurrent"]
