@@ -307,6 +307,7 @@ PROTOCOL = {
     "learning.presentations": 2,
     "test.ensemble": 1,
     "recording.synapses_every": 1,
+    "learning.rate": 0.02,
 }
 LESION = {
     "name": "lesion",
@@ -403,6 +404,16 @@ def test_a_one_to_one_projection_is_a_diagonal_in_analysis(run):
 def test_figures_leave_out_what_is_not_there(run, figure, tmp_path):
     with nm.open_run(run) as opened:
         assert all(path.is_file() for path in nm.plot_run(opened, figure, out=tmp_path / "figure.png"))
+
+
+def test_a_mask_or_a_diagonal_that_cannot_be_is_told(run, monkeypatch):
+    opened = nm.open_run(run).load()
+    opened["synapses/side"] = opened["synapses/side"].to_dataset().assign(connected=("post", np.ones(8)))
+    with pytest.raises(RunFileError, match="the mask of 'side' is not one of its synapses"):
+        analysis.weights(opened, "side")
+    monkeypatch.setattr("neuro_mpc.analysis.connections.LARGEST_DIAGONAL", 7)
+    with pytest.raises(RunFileError, match="'again' connects 8 units one to one, whose matrix has 64 entries"):
+        analysis.weights(opened, "again")
 
 
 def test_lesions_silence_synapses_that_there_are(run):

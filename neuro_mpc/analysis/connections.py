@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.descriptions.connections import CONNECTED
+from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile import access
 
+LARGEST_DIAGONAL = 10_000  # units; the matrix of more takes gigabytes
 Labelled = TypeVar("Labelled", xr.Dataset, xr.DataArray)
 
 
@@ -30,10 +32,24 @@ def fan_in(run: xr.DataTree, projection: str, node: xr.Dataset) -> float:
 
 
 def connected(run: xr.DataTree, projection: str, node: xr.Dataset) -> np.ndarray | None:
-    """Which pairs of units have a synapse, bool (post, pre); None where all have one."""
+    """Which pairs of units have a synapse, bool (post, pre); None where all have one.
+
+    Raises RunFileError where the mask is none of these synapses, and for the diagonal of too large a matrix.
+    """
+    units = node.sizes["post"]
     if CONNECTED in node.data_vars:
-        return node[CONNECTED].values == 1
-    return np.eye(node.sizes["post"], dtype=bool) if _connect(run, projection) == "one-to-one" else None
+        mask = node[CONNECTED].values == 1
+        if mask.shape != (units, node.sizes["pre"]):
+            raise RunFileError(f"{access.source(run)}: the mask of {projection!r} is not one of its synapses")
+        return mask
+    if _connect(run, projection) != "one-to-one" or node.sizes["pre"] != 1:
+        return None
+    if units > LARGEST_DIAGONAL:
+        raise RunFileError(
+            f"{projection!r} connects {units:,} units one to one, whose matrix has {units**2:,} entries",
+            hint=f'run["synapses/{projection}"] has the parameters of each unit',
+        )
+    return np.eye(units, dtype=bool)
 
 
 def matrix(values: np.ndarray, connected: np.ndarray | None) -> np.ndarray:
