@@ -89,8 +89,8 @@ def _opened(table: Arrays, protocol: Protocol, data: Any) -> tuple[xr.Dataset, s
     named: Any = {"trial": table.trial, "step": table.step, "recording": table.window > 0}
     if data is not None:
         dataset = as_dataset(data, **named, source="data")
-        file = dataset.encoding.get("source", "")
-        is_file = isinstance(file, (str, os.PathLike)) and Path(file).exists()
+        file = dataset.encoding.get("source")
+        is_file = isinstance(file, (str, os.PathLike)) and os.fspath(file) and Path(file).exists()
         return dataset, "data", Signature(Path(file)) if is_file else None
     if not table.file:
         raise DescriptionError(
