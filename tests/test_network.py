@@ -88,7 +88,11 @@ def test_inference_goes_on_from_where_beliefs_are(one):
     one.predict()
     predicted = one["hidden_belief", "r"]
     np.testing.assert_array_equal(predicted, one["hidden_prediction", "h"])
+    start = one.energies()
+    assert float(start["hidden"][0]) == 0
     one.infer(iterations=5)
+    assert 0 < float(one.energies()["hidden"][0]) < float(start["loss"][0])
+    assert float(one.energies().to_array().sum()) < float(start["loss"][0])
     at_once = one["hidden_belief", "r"]
     assert abs(at_once - predicted).max() > 0
     one.predict()

@@ -68,7 +68,7 @@ def plot_circuit(run: xr.DataTree) -> list[Figure]:
     """
     try:
         circuit = circuit_of_run(str(run.attrs["circuit"]), access.source(run))
-        return [figure_of(circuit)]
+        return [figure_of(circuit, columns=True)]
     except (NeuroMPCError, KeyError) as problem:
         raise RunFileError(f"{access.source(run)} holds no circuit that can be drawn: {problem}") from None
 
@@ -82,10 +82,13 @@ def save(circuit: Circuit, path: str | os.PathLike[str], font: str | None = None
         return written(figure_of(circuit), path)
 
 
-def figure_of(circuit: Circuit, names: bool = True) -> Figure:
-    """A page of the size that the drawing needs; within `style.applied`."""
+def figure_of(circuit: Circuit, names: bool = True, columns: bool = False) -> Figure:
+    """A page of the size that the drawing needs, or as wide as one or two columns; within `style.applied`."""
     drawing = Drawing(circuit, names)
-    page = Figure(figsize=drawing.inches)
+    width, height = drawing.inches
+    if columns:
+        width = next((column for column in (style.SINGLE, style.DOUBLE) if width <= column), width)
+    page = Figure(figsize=(width, height))
     drawing.on(page.add_axes((0, 0, 1, 1)))
     return page
 

@@ -236,7 +236,9 @@ class Network:
         self._presenter.ancestral_pass()
 
     def infer(self, iterations: int | None = None) -> None:
-        """Let beliefs settle from where they are, by the scheme of the protocol.
+        """Let beliefs settle, by the scheme of the protocol.
+
+        "relaxation" continues from where the beliefs are; other schemes begin again with each call.
 
         Parameters
         ----------
@@ -319,7 +321,7 @@ class Network:
         )
 
     def energies(self) -> xr.Dataset:
-        """The free energy of each trial after the last inference.
+        """The free energy of each trial, after the last prediction or inference.
 
         Returns
         -------

@@ -12,6 +12,8 @@ from neuro_mpc.simulation.presentation import Presenter
 class SteppedPresenter(Presenter):
     """A presenter whose phases are run one by one."""
 
+    _settled = False  # whether inference ran since the last prediction
+
     def show(self, stimuli: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], count: int) -> None:
         """Set what populations are given, and the key of the noise of presentation `count`; nothing runs."""
         self._show(stimuli, targets, count)
@@ -19,11 +21,13 @@ class SteppedPresenter(Presenter):
     def ancestral_pass(self) -> None:
         """Beliefs become the predictions, step by step."""
         self._phases(predicting=True)
+        self._settled = False
 
     def settle(self, iterations: int) -> None:
         """Infer on from the present beliefs."""
         self.program.set(iterations=iterations)
         self._phases(inferring=True)
+        self._settled = True
 
     def adapt(self, presentation: int, rate: float) -> None:
         """One step of learning."""
@@ -39,6 +43,7 @@ class SteppedPresenter(Presenter):
         self._packed.clear()
 
     def energies(self) -> tuple[np.ndarray, np.ndarray]:
-        """Energy of the errors of free populations and loss of the output, of every trial."""
-        hidden, loss = self.program.get("energy_hidden", "loss")
-        return hidden, loss
+        """Energy of the errors of free populations and loss of the output, of every trial; predictions that are
+        believed make no errors."""
+        hidden, loss, at_start = self.program.get("energy_hidden", "loss", "loss_start")
+        return (hidden, loss) if self._settled else (np.zeros_like(hidden), at_start)
