@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def baselines(task: Task, split: Split = "test") -> dict[str, float]:
     found: dict[str, float] = {}
     for target in task.circuit.targets:
         of = of_classes if task.has_classes(target) else of_values
-        train, test = (lambda part=part, target=target: _batches(task, part, target) for part in ("train", split))
+        train, test = partial(_batches, task, "train", target), partial(_batches, task, split, target)
         suffix = "" if target == task.circuit.target else f"_{target}"
         measures = of(train, test, task.bound[target].width)
         found |= {f"{name}{suffix}": value for name, value in measures.items()}
