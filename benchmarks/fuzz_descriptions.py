@@ -398,7 +398,7 @@ def _child(fuzzer: Fuzzer, kind: str, first: int, count: int, pipe: int) -> None
 
     signal.signal(signal.SIGALRM, late)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    launch.start = launch._built = None  # to call them would be an error
+    launch.start = launch.built = None  # to call them would be an error
     with open(pipe, "w") as sink:
         for number in range(first, first + count):
             start = time.perf_counter()

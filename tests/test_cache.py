@@ -15,7 +15,7 @@ from interrupted import content
 
 import neuro_mpc as nm
 from neuro_mpc.errors import RunError
-from neuro_mpc.network import launch
+from neuro_mpc.network import launch, program_cache
 
 pytestmark = pytest.mark.compiler
 
@@ -50,13 +50,13 @@ def compiled(tmp_path, monkeypatch):
         (directory / "main").chmod(0o755)
         (directory / "manifest.json").write_text("{}")
 
-    monkeypatch.setattr(launch, "_compile", compile_)
-    monkeypatch.setattr(launch, "_key", lambda plan: "key")
+    monkeypatch.setattr(program_cache, "compile_into", compile_)
+    monkeypatch.setattr(program_cache, "key_of", lambda plan: "key")
     return found
 
 
 def built() -> Path:
-    return launch._built(Plan(), lambda text: None)
+    return program_cache.built(Plan(), lambda text: None)
 
 
 def test_a_program_is_compiled_once(compiled):
@@ -70,7 +70,7 @@ def test_of_two_at_the_same_time_one_compiles_and_the_other_waits(compiled):
 
     def build(_):
         start.wait()
-        return launch._built(Plan(), said.append)
+        return program_cache.built(Plan(), said.append)
 
     with ThreadPoolExecutor(2) as two:
         assert len(set(two.map(build, range(2)))) == 1
@@ -92,14 +92,14 @@ def test_of_two_at_the_same_time_one_compiles_and_the_other_waits(compiled):
 def test_a_damaged_program_is_built_again(compiled, damage):
     damage(built())
     program = built()
-    assert launch._is_whole(program)
+    assert program_cache.is_whole(program)
     assert len(compiled) == 2
     assert built() == program
     assert len(compiled) == 2
 
 
 def test_what_a_killed_build_left_is_removed(compiled):
-    left = launch.cache_directory() / "building-key-abc"
+    left = program_cache.cache_directory() / "building-key-abc"
     left.mkdir(parents=True)
     built()
     assert not left.exists()
@@ -113,22 +113,22 @@ def test_a_cache_that_cannot_be_written_is_told(compiled, monkeypatch, tmp_path)
 
 
 def test_a_build_without_room_is_told_as_such(tmp_path, monkeypatch):
-    monkeypatch.setattr(launch.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 2**20))
+    monkeypatch.setattr(program_cache.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 2**20))
     with pytest.raises(OSError, match="No space left on device, 1.0 MiB are left"):
-        launch._require_room(tmp_path)
+        program_cache.require_room(tmp_path)
 
 
 def test_a_link_at_the_name_of_the_log_of_a_failed_build_is_replaced_not_followed(tmp_path, monkeypatch):
     monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(launch, "accepted_flags", lambda precision: [])
-    monkeypatch.setattr(launch.processes, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
+    monkeypatch.setattr(program_cache, "accepted_flags", lambda precision: [])
+    monkeypatch.setattr(program_cache.processes, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
     directory, precious = tmp_path / "cache" / "building", tmp_path / "precious.txt"
     directory.mkdir(parents=True)
     precious.write_text("precious")
-    kept = launch.cache_directory() / "last-failed-build.log"
+    kept = program_cache.cache_directory() / "last-failed-build.log"
     kept.symlink_to(precious)
     with pytest.raises(RunError, match=re.escape(str(kept))):
-        launch._compile(Plan(), directory)
+        program_cache.compile_into(Plan(), directory)
     assert precious.read_text() == "precious"
     assert not kept.is_symlink()
 
@@ -175,22 +175,22 @@ GENERATING = [
 def package(tmp_path, monkeypatch):
     """A copy of the package on which the names of compiled programs depend."""
     copy = shutil.copytree(PACKAGE, tmp_path / "neuro_mpc", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(launch, "PACKAGE", copy)
-    monkeypatch.setattr(launch, "compiler", lambda: ("c++",))
-    monkeypatch.setattr(launch, "compiler_version", lambda: "c++ 1")
+    monkeypatch.setattr(program_cache, "PACKAGE", copy)
+    monkeypatch.setattr(program_cache, "compiler", lambda: ("c++",))
+    monkeypatch.setattr(program_cache, "compiler_version", lambda: "c++ 1")
     return copy
 
 
 def names_of_compiled() -> list[object]:
-    return [launch._key(Plan()), launch._cython_cache([])]
+    return [program_cache.key_of(Plan()), program_cache.cython_cache([])]
 
 
 def test_a_program_is_compiled_again_after_a_change_of_any_file_that_takes_part(package):
     assert {path.suffix for path in GENERATING} == {".py", ".cpp", ".h", ".pyx", ".py_"}
-    seen = {launch._key(Plan())}
+    seen = {program_cache.key_of(Plan())}
     for path in GENERATING:
         (package / path).write_text((package / path).read_text() + " ")
-        name = launch._key(Plan())
+        name = program_cache.key_of(Plan())
         assert name not in seen, path
         seen.add(name)
 

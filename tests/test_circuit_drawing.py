@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from pictures import ink
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
@@ -190,7 +191,10 @@ def test_the_command_draws(tmp_path, monkeypatch, suffix):
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["draw", "mpl", "--out", f"c.{suffix}", "--set", "circuit.population.hidden.size=9"])
     assert (done.exit_code, done.output) == (0, f"c.{suffix}\n")
-    assert (tmp_path / f"c.{suffix}").stat().st_size > 1000
+    content = (tmp_path / f"c.{suffix}").read_bytes()
+    assert content.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix])
+    assert suffix != "png" or ink(tmp_path / "c.png") > 0.02
+    assert suffix != "svg" or b">hidden<" in content
 
 
 def test_the_command_says_what_it_cannot_write(tmp_path, monkeypatch):

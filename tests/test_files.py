@@ -13,7 +13,7 @@ from interrupted import simulate
 
 import neuro_mpc as nm
 from neuro_mpc import files
-from neuro_mpc.network import launch
+from neuro_mpc.network import program_cache
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.sweeps import combined
@@ -101,7 +101,7 @@ def test_a_program_is_on_the_disk_before_it_takes_its_place(tmp_path, calls, mon
         (scratch / name).write_text(name)
     rename = os.rename
     monkeypatch.setattr(os, "rename", lambda old, new: (calls.append(("rename", Path(new))), rename(old, new)))
-    launch._install(scratch, program)
+    program_cache.install(scratch, program)
     renamed = calls.index(("rename", program))
     flushed = {path.name for kind, path in calls[:renamed] if kind == "fsync"}
     assert flushed == {"building", *os.listdir(program)}

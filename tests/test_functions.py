@@ -15,7 +15,8 @@ from scipy.special import expit
 import neuro_mpc as nm
 from neuro_mpc.descriptions import functions
 from neuro_mpc.network.compiler import accepted_flags
-from neuro_mpc.network.launch import IN_CYTHON, available
+from neuro_mpc.network.launch import available
+from neuro_mpc.network.program_cache import IN_CYTHON
 
 SINGLE = np.finfo(np.float32)
 ROUNDINGS = 8

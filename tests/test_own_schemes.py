@@ -20,7 +20,7 @@ from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.descriptions.learning import OPTIMIZERS
 from neuro_mpc.descriptions.plugins import origin_of
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.network import launch
+from neuro_mpc.network import launch, program_cache
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.rules.derivation import brian_name
 from neuro_mpc.runs.progress import SilentProgress
@@ -167,12 +167,12 @@ def test_a_resumed_run_has_what_the_optimiser_remembered(described, tmp_path):
 
 
 def test_what_another_package_generates_is_part_of_the_name_of_a_program(monkeypatch):
-    assert launch._brought(plan(scheme="momentum", optimizer="adam")) == []
-    before = launch._brought(plan(scheme="nesterov"))
-    assert before == launch._brought(plan(scheme="nesterov"))
-    assert before != launch._brought(plan(scheme="nesterov", scheme_options=(("lookahead", 0.5),)))
+    assert program_cache.brought(plan(scheme="momentum", optimizer="adam")) == []
+    before = program_cache.brought(plan(scheme="nesterov"))
+    assert before == program_cache.brought(plan(scheme="nesterov"))
+    assert before != program_cache.brought(plan(scheme="nesterov", scheme_options=(("lookahead", 0.5),)))
     monkeypatch.setattr(SCHEMES.get("nesterov"), "velocity", lambda self, rules: "velocity")
-    assert before != launch._brought(plan(scheme="nesterov"))
+    assert before != program_cache.brought(plan(scheme="nesterov"))
 
 
 def test_a_class_of_a_script_is_refused():

@@ -12,10 +12,10 @@ from brian2.devices.device import RuntimeDevice
 from numpy.typing import ArrayLike
 
 from neuro_mpc.errors import RunError
-from neuro_mpc.network.launch import cython_cache, cython_options
 from neuro_mpc.network.model import Model
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.network.program import Program
+from neuro_mpc.network.program_cache import cython_cache, cython_options
 
 
 class LocalProgram(Program):

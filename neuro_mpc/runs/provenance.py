@@ -14,7 +14,7 @@ from neuro_mpc import __version__
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.recorded import without_masks
-from neuro_mpc.network import launch
+from neuro_mpc.network import program_cache
 from neuro_mpc.network.compiler import compiler_version
 from neuro_mpc.stimuli import Task
 from neuro_mpc.stimuli.interface import SPLITS
@@ -43,7 +43,7 @@ def provenance_of(
         "neuro_mpc_version": __version__,
         "brian2_version": version("brian2"),
         "numpy_version": np.__version__,
-        "processor": f"{platform.machine()} {_digest(launch.processor().encode())}",
+        "processor": f"{platform.machine()} {_digest(program_cache.processor().encode())}",
     }
     return texts if backend == "numpy" else {**texts, "compiler": compiler_version()}
 
