@@ -131,7 +131,7 @@ class Drawing:
 
     def on(self, axes: Axes) -> None:
         """Draws into axes, smaller where these are too small for letters of their usual size."""
-        inside = axes.get_position().size * axes.figure.get_size_inches() / style.MILLIMETRE
+        inside = np.asarray(axes.bbox.size) / axes.figure.dpi / style.MILLIMETRE
         self.scale = min(1.0, *(inside / (self.width, self.height)))
         width, height = inside / self.scale
         axes.set_xlim(self.left - (width - self.width) / 2, self.left + (width + self.width) / 2)
@@ -340,7 +340,7 @@ def _smooth(points: Sequence[layers.Point]) -> Curve:
 
 def _bar(curve: Curve) -> np.ndarray:
     """x and y of the two ends of a bar across the end of a curve, which inhibits."""
-    before, tip = np.asarray(curve.vertices[-2:], float)
+    before, tip = np.asarray(curve.vertices, float)[-2:]
     along = (tip - before) / np.hypot(*(tip - before))
     across = BAR / 2 * np.array([-along[1], along[0]])
     middle = tip - 0.35 * along

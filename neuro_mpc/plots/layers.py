@@ -88,8 +88,8 @@ class _Grid:
     def __init__(self, nodes: Mapping[str, Node], edges: Sequence[Edge]):
         self.nodes, self.edges = nodes, edges
         rows = {name: 2 * layer for name, layer in layers_of(list(nodes), edges).items()}
-        self.size: dict[Hashable, Node] = dict(nodes)
-        self.row: dict[Hashable, int] = dict(rows)
+        self.size: dict[Hashable, Node] = {**nodes}
+        self.row: dict[Hashable, int] = {**rows}
         self.rows: list[list[Hashable]] = [[] for _ in range(max(rows.values()) + 1)]
         for name, row in rows.items():
             self.rows[row].append(name)
