@@ -13,7 +13,7 @@ import neuro_mpc as nm
 from neuro_mpc.runfile.record import RunFile
 
 ROOT = Path(__file__).parents[1]
-HELPERS = {"recipe", "curves", "mnist_runs", "language_runs", "language_densities"}  # what recipes share
+HELPERS = {"recipe", "curves", "mnist_runs", "language_runs", "language_densities", "canonical"}  # what recipes share
 UNPICTURED = {"language_transformer"}  # draws nothing by itself
 TEXT = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
 RECIPES = sorted({path.stem for path in (ROOT / "analysis").glob("*.py")} - HELPERS)

@@ -45,7 +45,7 @@ def _without_other_kinds(model: type[Table], tables: dict[str, Any], overrides: 
     """Another source of stimuli, kind of experiment or scheme keeps the keys that all have, and begins with its own."""
     for key, value in overrides.items():
         table, _, tag = key.rpartition(".")
-        current, kinds = tables.get(table), open_table(fields(model).get(table))
+        current, kinds = tables.get(table, {}), open_table(fields(model).get(table))
         if not kinds or tag != kinds.tag or not isinstance(current, dict) or current.get(tag) == value:
             continue
         if inner(kinds, {tag: value}):

@@ -232,12 +232,14 @@ def html_of(protocol: Protocol | ExperimentProtocol) -> str:
 
 
 class ExperimentProtocol(Table):
-    """An experiment on a trained circuit: stimulus, target and inference are those of the run it starts from."""
+    """An experiment on a trained circuit: target and inference are those of the run it starts from, and so is the
+    stimulus unless another is stated."""
 
     whole = True
 
     name: str
     description: str = ""
+    stimulus: StimulusTable | None = None
     experiment: ExperimentTable
 
     def _repr_html_(self) -> str:

@@ -251,7 +251,8 @@ def _refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: st
             )
     _refuse_trajectory(protocol)
     _refuse_single_symbols(circuit, data)
-    if protocol.test.measure != "correct-letter-ratio" and not data.size(protocol.test.split):
+    tests = protocol.experiment is None and protocol.test.measure != "correct-letter-ratio"
+    if tests and not data.size(protocol.test.split):
         raise DescriptionError(
             f"there are no trials to test on in the split {protocol.test.split!r}",
             source=protocol.name,

@@ -131,6 +131,14 @@ class Presenter(RunningCircuit):
         self._phases(inferring=True)
         return output, log_output, self.neural_state.traces(self.protocol.recording.populations)
 
+    def inferred(self, stimulus: Shown, target: Shown, purpose: str, count: int) -> Traces:
+        """The neural state to which inference brings the circuit when it is shown stimuli and targets, of which units
+        may be missing; nothing is learned."""
+        self._show(stimulus, target, count, purpose)
+        self.program.set(iterations=self.protocol.inference.iterations_at(LATE))
+        self._phases(predicting=True, inferring=True)
+        return self.neural_state.traces()
+
     def generate(self, first: np.ndarray, length: int, purpose: str) -> np.ndarray:
         """Sequences (trial, 1 + length) of symbols: each output's most probable symbol is the next stimulus.
 

@@ -1,7 +1,7 @@
 """Where the trials of a protocol come from: one file a source, its table and its class, registered by its name.
 
-The tables, `Arrays`, `Csv`, `Decision`, `Digits`, `Idx`, `ImageFolder`, `NeuroGym`, `Text`, `ToyLanguage` and
-those of other packages, are attributes of this module.
+The tables, `Arrays`, `Csv`, `Cues`, `Decision`, `Digits`, `Idx`, `ImageFolder`, `NeuroGym`, `Text`,
+`ToyLanguage` and those of other packages, are attributes of this module.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from neuro_mpc.stimuli.task import Given, Task
 if TYPE_CHECKING:
     from neuro_mpc.stimuli.arrays import Arrays  # noqa: F401
     from neuro_mpc.stimuli.csv_file import Csv  # noqa: F401
+    from neuro_mpc.stimuli.cues import Cues  # noqa: F401
     from neuro_mpc.stimuli.decision import Decision  # noqa: F401
     from neuro_mpc.stimuli.digits import Digits  # noqa: F401
     from neuro_mpc.stimuli.idx import Idx  # noqa: F401

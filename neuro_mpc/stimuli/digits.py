@@ -21,6 +21,7 @@ class Digits(StimulusTable):
     """The 8 × 8 digits of scikit-learn, `pixels_per_step` of their 64 pixels at a time.
 
     pixels_per_step  pixels shown together: 1, 2, 4, 8, 16, 32 or 64
+    learned          number of digits that are learned, from the first on; 0: all 1,297
 
     Examples
     --------
@@ -31,6 +32,7 @@ class Digits(StimulusTable):
 
     source: Literal["digits"] = "digits"
     pixels_per_step: Annotated[int, Field(ge=1, le=64)] = 8
+    learned: Annotated[int, Field(ge=0, le=1297)] = 0
 
     @field_validator("pixels_per_step")
     @classmethod
@@ -52,6 +54,7 @@ class DigitsStimuli(ImageStimuli):
 
         pixels, labels = map(np.asarray, load_digits(return_X_y=True))
         parts = stratified(labels)
+        parts["train"] = parts["train"][: table.learned or None]
         super().__init__(
             protocol,
             {split: pixels[part].astype(np.uint8) for split, part in parts.items()},

@@ -57,7 +57,7 @@ class LabelledStimuli(Stimuli):
             split=split,
             seed=seed,
             source=source,
-            tested=protocol.test.split,
+            needed=_needed(protocol),
             group=group,
         )
         parting.refuse_unknown(dataset)
@@ -102,6 +102,11 @@ class LabelledStimuli(Stimuli):
         yield self._cuts[split]
         for name, series in self._series.items():
             yield np.frombuffer(name.encode() + series.digest, np.uint8)
+
+
+def _needed(protocol: Protocol) -> tuple[Split, ...]:
+    """The splits that a run goes through; an experiment neither learns nor tests."""
+    return ("train", "test", protocol.test.split) if protocol.experiment is None else ("train",)
 
 
 def _variables(dataset: xr.Dataset, selected: tuple[str, ...], others: set[str], source: str) -> dict[str, xr.Variable]:

@@ -28,7 +28,7 @@ class Parting:
     split    the variable of the data that says it, "split" if they have one
     seed     of the run
     source   of the data, for messages
-    tested   the split that is tested during learning
+    needed   the splits of which there must be trials
     group    a variable of the data: trials with the same value stay in one split
     """
 
@@ -37,7 +37,7 @@ class Parting:
     split: str
     seed: int
     source: str
-    tested: Split
+    needed: tuple[Split, ...]
     group: str = ""
 
     def refuse_unknown(self, dataset: xr.Dataset) -> None:
@@ -60,8 +60,8 @@ class Parting:
         parts = self._stretches(dataset, axes)
         cuts: dict[Split, np.ndarray] = {split: self._cut(rows, axes) for split, rows in parts.items()}
         for split in SPLITS:
-            needed = bool(len(parts[split])) or bool(getattr(self.shares, split, 0))
-            if not len(cuts[split]) and (needed or split in ("train", "test", self.tested)):
+            stated = bool(len(parts[split])) or bool(getattr(self.shares, split, 0))
+            if not len(cuts[split]) and (stated or split in self.needed):
                 raise self._empty(split, parts[split])
         return cuts
 
