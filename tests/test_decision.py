@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import neuro_mpc as nm
+from neuro_mpc import analysis
 from neuro_mpc.stimuli import SPLITS, load
 
 TINY = {"stimulus.trials": 6, "stimulus.validation": 3, "stimulus.test": 5}
@@ -224,3 +225,53 @@ class TestNeuroGym:
         )
         circuit = nm.load_circuit("mpl", {"population.hidden.size": 12, "population.input.channel": "stimulus"})
         assert nm.simulate(circuit, protocol, backend="numpy")["evaluation/accuracy"] > 0.8
+
+
+WITH_LEVELS = {"coherences": [0.0, 20.0, 60.0], "trials": 100, "validation": 0, "test": 60, "stimulus": 2, "noise": 0.2}
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    out = tmp_path_factory.mktemp("learned") / "run.nc"
+    learning = {"learning.batch": 20, "learning.epochs": 15, "learning.rate": 0.1}
+    task = {f"stimulus.{key}": value for key, value in WITH_LEVELS.items()}
+    circuit = nm.load_circuit("mpl-decision", {"population.hidden.size": 12})
+    nm.simulate(circuit, nm.load_protocol("decision", {**task, **learning, **QUIET}), backend="numpy", out=out).close()
+    return out
+
+
+class TestPsychometric:
+    @staticmethod
+    def curves(learned, **settings):
+        protocol = nm.load_protocol("psychometric", {f"experiment.{key}": value for key, value in settings.items()})
+        return analysis.experiment(nm.simulate(None, protocol, start=learned, backend="numpy"), "psychometric")
+
+    def test_more_evidence_to_the_right_makes_more_choices_right(self, learned):
+        found = self.curves(learned, repeats=2, fractions=[0, 1], orders=["random", "most-variable"])
+        intact, silent = (found["choices"].sel(fraction=fraction) for fraction in (0, 1))
+        assert found["level"].values.tolist() == [-60, -20, 0, 20, 60]
+        assert found["trials"].sum() == 60
+        assert intact.sel(order="random", repeat=0)[-1] > 0.5 + intact.sel(order="random", repeat=0)[0]
+        np.testing.assert_array_equal(intact[0, 0], intact[1, 0])
+        assert set(np.unique(silent[0])) <= {0, 1}
+        assert found["choices"].sel(order="most-variable", repeat=1).isnull().all()
+        assert found.attrs["counted"] == "right"
+
+    def test_another_choice_is_the_complement(self, learned):
+        settings = {"repeats": 1, "fractions": [0], "orders": ["random"]}
+        right, left = self.curves(learned, **settings), self.curves(learned, counted="left", **settings)
+        np.testing.assert_allclose(left["choices"], 1 - right["choices"], rtol=1e-5)
+        assert left.attrs["counted"] == "left"
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"against": "coherance"}, r"experiment\.against[\s\S]*did you mean 'coherence'"),
+            ({"against": "ring"}, "is not a channel with one value"),
+            ({"counted": "up"}, r"experiment\.counted[\s\S]*expected: left, right"),
+            ({"where": ["rings"]}, "did you mean 'ring'"),
+        ],
+    )
+    def test_what_makes_no_curve_is_refused(self, learned, settings, message):
+        with pytest.raises(nm.DescriptionError, match=message):
+            self.curves(learned, **settings)

@@ -63,7 +63,7 @@ def folder(tmp_path_factory):
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 10})
     protocol = nm.load_protocol("toy-language", TINY)
     nm.simulate(circuit, protocol, backend="numpy", out=folder / "run.nc").close()
-    for kind in ("oddball", "lesion", "ensemble"):
+    for kind in ("oddball", "lesion", "psychometric", "ensemble"):
         results = MADE[kind]()
         file = folder / f"{kind}.nc"
         with RunFile(file, circuit=circuit, protocol=protocol, seed=0, backend="numpy", threads=1) as record:

@@ -13,11 +13,12 @@ from test_plots import _assert_clear
 
 import neuro_mpc as nm
 from neuro_mpc import analysis
+from neuro_mpc.analysis.psychometric import logistic
 from neuro_mpc.plots import FIGURES, plot_run, style
 from neuro_mpc.runfile.record import RunFile
 
 FOLDER = Path(__file__).parents[1] / "analysis"
-KINDS = ("oddball", "omission", "lesion", "ensemble", "generation")
+KINDS = ("oddball", "omission", "lesion", "psychometric", "ensemble", "generation")
 CONDITIONS = {"oddball": ["standard", "control", "deviant"], "omission": ["standard", "omitted"]}
 
 
@@ -57,6 +58,22 @@ def lesion(seed=0, language=True):
         "chance_loss": 2.0,
     }
     return xr.Dataset(values, {"order": orders, "fraction": fractions, "repeat": np.arange(3)}, attributes)
+
+
+def psychometric(seed=0):
+    """Sensitivity 0.1, less by a half and a whole as more is silenced; bias 1 where the most variable go first."""
+    orders, fractions, level = ["random", "most-variable"], np.array([0.0, 0.2, 0.4]), np.linspace(-40, 40, 9)
+    odds = (0.1 - 0.25 * fractions)[:, None] * level + np.array([0, 1])[:, None, None]
+    choices = np.full((2, 3, 3, 9), np.nan)
+    choices[:, :, 0] = 1 / (1 + np.exp(-odds))
+    choices[0] = 1 / (1 + np.exp(-odds[0, :, None] - 0.1 * np.array([-1, 0, 1])[:, None] - 0.1 * seed))
+    values = {
+        "choices": (("order", "fraction", "repeat", "level"), choices),
+        "trials": ("level", np.full(9, 50)),
+    }
+    attributes = {"kind": "psychometric", "of": "synapses", "against": "coherence", "counted": "right"}
+    coordinates = {"order": orders, "fraction": fractions, "repeat": np.arange(3), "level": level}
+    return xr.Dataset(values, coordinates, attributes)
 
 
 def ensemble():
@@ -109,6 +126,7 @@ MADE = {
     "oddball": lambda: responses("oddball"),
     "omission": lambda: responses("omission", last=True),
     "lesion": lesion,
+    "psychometric": psychometric,
     "ensemble": ensemble,
     "generation": generation,
 }
@@ -204,6 +222,31 @@ class TestLesion:
         assert found.attrs["over"] == "run"
 
 
+class TestPsychometric:
+    def test_the_logistic_function_that_made_the_choices_is_found(self, kept):
+        found = analysis.psychometric_fit(kept(psychometric()))["mean"].sel(order="most-variable")
+        np.testing.assert_allclose(found.sel(parameter="sensitivity"), [0.1, 0.05, 0], atol=1e-3)
+        np.testing.assert_allclose(found.sel(parameter="bias"), 1, atol=1e-3)
+
+    def test_a_step_has_a_slope_at_its_bound(self):
+        level = np.array([-2.0, -1, 1, 2])
+        bias, sensitivity = logistic(level, (level > 0).astype(float), np.full(4, 10.0))
+        assert abs(bias) < 1e-3
+        assert 5 < sensitivity <= 50
+
+    def test_intervals_of_one_run_are_over_random_orders_and_of_several_over_runs(self, kept):
+        runs = [kept(psychometric(0)), kept(psychometric(1))]
+        one, both = analysis.psychometric_fit(runs[0]), analysis.psychometric_fit(runs)
+        assert one["low"].sel(order="most-variable").isnull().all()
+        bias = one.sel(order="random", parameter="bias")
+        reach = 4.302653 / np.sqrt(3) * 0.1  # t(0.975; 2) s/√n of three orders that lie 0.1 apart
+        np.testing.assert_allclose(bias["high"] - bias["mean"], reach, rtol=0.02)
+        assert (one.attrs["over"], both.attrs["over"]) == ("repeat", "run")
+        np.testing.assert_allclose(both["mean"].sel(order="random", parameter="bias"), 0.05, atol=1e-3)
+        curves = analysis.psychometric_curves(runs[0])["mean"].sel(order="most-variable", fraction=0)
+        np.testing.assert_allclose(curves, 1 / (1 + np.exp(-0.1 * curves["level"] - 1)), rtol=1e-5)
+
+
 def test_an_ensemble_in_numbers(kept):
     found = analysis.ensembles(kept(ensemble())).isel(run=0)
     expected = np.linspace(0.8, 0.9, 8)
@@ -254,6 +297,7 @@ TEXTS = {
     "oddball": {"95 % t interval over 2 runs", "hidden, minus standard", "output, minus standard", "deviant"},
     "omission": {"95 % bootstrap interval over 30 trials", "hidden, minus standard", "omitted", "standard"},
     "lesion": {"95 % t interval over 2 runs", "fraction of synapses silenced", "most variable first", "random"},
+    "psychometric": {"95 % t interval over 2 runs", "intact", "20 % of synapses silenced", "signed coherence (%)"},
     "ensemble": {"8 networks", "pairs agree: 0.75", "fraction of right answers", "with noise", "mean weights"},
     "generation": {"before learning: correct letter ratio 0.00", "after 40 presentations: correct letter ratio 1.00"},
 }
@@ -262,7 +306,7 @@ TEXTS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_recipes_print_numbers_and_draw(kept, tmp_path, monkeypatch, capsys, kind):
     run = kept(MADE[kind]())
-    paths = [run.encoding["source"]] * (2 if kind in ("oddball", "lesion") else 1)
+    paths = [run.encoding["source"]] * (2 if kind in ("oddball", "lesion", "psychometric") else 1)
     monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.setattr(sys, "argv", [kind, *paths, "--out", str(tmp_path / "figure.svg")])
     runpy.run_path(str(FOLDER / f"{kind}.py"), run_name="__main__")

@@ -39,7 +39,8 @@ RUNS = {
 def drawable(options):
     needed = {"sequences": options.get("generation", True), "inference": options.get("trajectory", 0)}
     needed["circuit"] = LONG_NAME not in options.get("hidden", ())  # its projections have names too long for a circuit
-    needed |= dict.fromkeys(("oddball", "omission", "lesion", "ensemble", "generation"), False)  # experiments
+    experiments = ("oddball", "omission", "lesion", "psychometric", "ensemble", "generation")
+    needed |= dict.fromkeys(experiments, False)
     return [name for name in FIGURES if needed.get(name, True)]
 
 

@@ -11,7 +11,8 @@ Text: `ngrams.chosen`, `ngrams.perplexity`, `ngrams.accuracy` of n-gram models, 
 Sweeps: `by_load` and `onset` of a measure over the data load, `power_law`.
 
 Experiments on trained circuits, in one run file or in those of several seeds: `experiment`, `responses`,
-`contrast`, `by_window`, `lesion_curves`, `ensembles`; `mean_interval` of anything over anything.
+`contrast`, `by_window`, `lesion_curves`, `psychometric_curves`, `psychometric_fit`, `ensembles`; `mean_interval` of
+anything over anything.
 
 A measure of weights or of traces also takes a run and the name of a projection or a population in their place:
 `entropy(run, "recurrent")` is `entropy(weights(run, "recurrent"))`, `profile(run, "hidden")` is
@@ -38,6 +39,7 @@ from neuro_mpc.analysis.histograms import histogram
 from neuro_mpc.analysis.intervals import interval
 from neuro_mpc.analysis.onset import by_load, onset, power_law
 from neuro_mpc.analysis.projections import compare_projections, summary
+from neuro_mpc.analysis.psychometric import psychometric_curves, psychometric_fit
 from neuro_mpc.analysis.selectivity import selectivity, tuning
 from neuro_mpc.analysis.surprise import error_by_surprise, surprise
 from neuro_mpc.analysis.traces import labels, profile, settled, traces
@@ -68,6 +70,8 @@ __all__ = [
     "principal_components",
     "profile",
     "projections",
+    "psychometric_curves",
+    "psychometric_fit",
     "responses",
     "selectivity",
     "settled",

@@ -262,15 +262,19 @@ def lesion_curves(runs: Runs, quantity: str = "performance", draws: int = DRAWS,
     >>> nm.analysis.lesion_curves(nm.open_run("lesion.nc"))["mean"].dims
     ('order', 'fraction')
     """
-    lesions = [experiment(run, "lesion") for run in _listed(runs)]
-    _refuse_different(lesions, quantity)
-    if len(lesions) == 1:
-        values = lesions[0][quantity]
+    return curves_of([experiment(run, "lesion") for run in listed(runs)], quantity, draws, seed)
+
+
+def curves_of(results: list[xr.Dataset], quantity: str, draws: int, seed: int) -> xr.Dataset:
+    """Mean of a quantity (order, fraction, repeat, …) over the random orders of one experiment, or over several."""
+    refuse_different(results, quantity)
+    if len(results) == 1:
+        values = results[0][quantity]
         repeated = values.isel(repeat=slice(1, None)).notnull().any("repeat")
         curves = mean_interval(values.fillna(values.isel(repeat=0)), "repeat", draws, seed=seed)
         # What has one order only has no interval.
         return curves.assign({end: curves[end].where(repeated) for end in ("low", "high")})
-    return mean_interval(_joined([lesion[quantity].mean("repeat") for lesion in lesions]), "run", draws, seed=seed)
+    return mean_interval(_joined([result[quantity].mean("repeat") for result in results]), "run", draws, seed=seed)
 
 
 def ensembles(runs: Runs) -> xr.Dataset:
@@ -300,7 +304,7 @@ def ensembles(runs: Runs) -> xr.Dataset:
     >>> nm.analysis.ensembles([nm.open_run("ensemble.nc")])["vote"].dims
     ('run',)
     """
-    results = [experiment(run, "ensemble") for run in _listed(runs)]
+    results = [experiment(run, "ensemble") for run in listed(runs)]
     return xr.concat([_ensemble(result) for result in results], dim="run")
 
 
@@ -319,14 +323,15 @@ def _ensemble(result: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(values)
 
 
-def _listed(runs: Runs) -> list[xr.DataTree]:
+def listed(runs: Runs) -> list[xr.DataTree]:
+    """One run, or several, as a list."""
     return [runs] if isinstance(runs, xr.DataTree) else list(runs)
 
 
 def _stacked(runs: Runs, quantity: str) -> xr.DataArray:
     """A response of one run by its trials, or of several (run,), means over trials."""
-    results = [experiment(run, *RESPONSES) for run in _listed(runs)]
-    _refuse_different(results, quantity)
+    results = [experiment(run, *RESPONSES) for run in listed(runs)]
+    refuse_different(results, quantity)
     arrays = [each[quantity].assign_attrs(each.attrs) for each in results]
     return arrays[0] if len(arrays) == 1 else _joined([each.mean("trial", keep_attrs=True) for each in arrays])
 
@@ -339,7 +344,7 @@ def _over(values: xr.DataArray, draws: int, seed: int) -> xr.Dataset:
     return mean_interval(values, "run" if "run" in values.dims else "trial", draws, seed=seed)
 
 
-def _refuse_different(results: list[xr.Dataset], quantity: str) -> None:
+def refuse_different(results: list[xr.Dataset], quantity: str) -> None:
     """Runs can be put together where their experiments are the same."""
     if quantity not in results[0]:
         measured = ", ".join(str(name) for name in results[0].data_vars)

@@ -40,8 +40,8 @@ DistinctFractions = Annotated[Listed[Fraction], AfterValidator(_different)]
 DistinctOrders = Annotated[Listed[Order], AfterValidator(_different)]
 
 
-class Lesion(OnTrials):
-    """A growing share of the units or synapses is silenced.
+class Silencing(OnTrials):
+    """What all experiments share that silence a growing share of the units or synapses.
 
     of         what is silenced; a silenced unit loses all its synapses, in both directions
     fractions  shares of the units or synapses to silence
@@ -51,12 +51,17 @@ class Lesion(OnTrials):
     where      populations (units) or projections (synapses) in which to silence; by default all
     """
 
-    kind: Literal["lesion"] = "lesion"
     of: Literal["units", "synapses"] = "synapses"
     fractions: DistinctFractions = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     orders: DistinctOrders = ("random", "most-variable", "least-variable", "strongest", "weakest")
     repeats: AtLeastOne = 10
     where: Listed[str] = ()
+
+
+class Lesion(Silencing):
+    """A growing share of the units or synapses is silenced."""
+
+    kind: Literal["lesion"] = "lesion"
 
 
 @EXPERIMENTS.register("lesion")
@@ -76,56 +81,69 @@ class LesionExperiment(Experiment):
         which tells no class from another: ln K at every step that is read, ½ for a Gaussian read-out.
         """
         table = self.settings
-        circuit = presenter.plan.circuit
-        moments = {name: presenter.moments(name) for name in circuit.projection}
-        there = {name: presenter.existing(name) for name in circuit.projection}
         trials = np.arange(data.size(table.split))[: table.trials or None]
-        number = _candidates(table, circuit, there)
         curves: dict[str, np.ndarray] = {}
-        for order, repeat in _orders(table):
-            ranked = _ranked(order, repeat, table, circuit, moments, there, presenter.seed)
-            for index, fraction in enumerate(table.fractions):
-                masks = _masks(ranked[: round(fraction * number)], table, circuit, there)
-                with presenter.silenced(masks):
-                    values = measured(presenter, data, table.split, trials)
-                for name, value in values.items():
-                    curve = curves.setdefault(name, np.full(_shape(table), np.nan))
-                    curve[table.orders.index(order), index, repeat] = value
+        for position in silenced(presenter, table):
+            for name, value in measured(presenter, data, table.split, trials).items():
+                curves.setdefault(name, np.full(shape(table), np.nan))[position] = value
+        circuit = presenter.plan.circuit
+        number = candidates(table, circuit, existing(presenter))
         softmax = circuit.population[circuit.target].readout == "softmax"
         return _labelled(curves, table, number, data, np.log(data.classes) if softmax else 0.5)
 
     def problems(self, circuit: Circuit, data: Task) -> Iterator[DescriptionError]:
-        table = self.settings
-        known = list(circuit.free if table.of == "units" else circuit.projection)
-        kind = "free population" if table.of == "units" else "projection"
-        for name in table.where:
-            if name not in known:
-                yield DescriptionError(
-                    f"there is no such {kind}",
-                    key="experiment.where",
-                    found=name,
-                    expected=", ".join(known),
-                    hint=did_you_mean(name, known),
-                )
-        if len(set(table.where)) < len(table.where):
-            yield DescriptionError("has an entry twice", key="experiment.where", found=table.where)
+        return unknown_places(self.settings, circuit)
 
 
-def _shape(table: Lesion) -> tuple[int, int, int]:
+def silenced(presenter: Presenter, table: Silencing) -> Iterator[tuple[int, int, int]]:
+    """Order, fraction and repeat (their positions) of every lesion, each with what it silences silenced."""
+    circuit, there = presenter.plan.circuit, existing(presenter)
+    moments = {name: presenter.moments(name) for name in circuit.projection}
+    number = candidates(table, circuit, there)
+    for order, repeat in _orders(table):
+        ranked = _ranked(order, repeat, table, circuit, moments, there, presenter.seed)
+        for index, fraction in enumerate(table.fractions):
+            with presenter.silenced(_masks(ranked[: round(fraction * number)], table, circuit, there)):
+                yield table.orders.index(order), index, repeat
+
+
+def existing(presenter: Presenter) -> Masks:
+    """Projection → which of its synapses exist."""
+    return {name: presenter.existing(name) for name in presenter.plan.circuit.projection}
+
+
+def unknown_places(table: Silencing, circuit: Circuit) -> Iterator[DescriptionError]:
+    """What is wrong with the places in which to silence."""
+    known = list(circuit.free if table.of == "units" else circuit.projection)
+    kind = "free population" if table.of == "units" else "projection"
+    for name in table.where:
+        if name not in known:
+            yield DescriptionError(
+                f"there is no such {kind}",
+                key="experiment.where",
+                found=name,
+                expected=", ".join(known),
+                hint=did_you_mean(name, known),
+            )
+    if len(set(table.where)) < len(table.where):
+        yield DescriptionError("has an entry twice", key="experiment.where", found=table.where)
+
+
+def shape(table: Silencing) -> tuple[int, int, int]:
     return len(table.orders), len(table.fractions), table.repeats
 
 
-def _orders(table: Lesion) -> Iterator[tuple[str, int]]:
+def _orders(table: Silencing) -> Iterator[tuple[str, int]]:
     for order in table.orders:
         for repeat in range(table.repeats if order == "random" else 1):
             yield order, repeat
 
 
-def _places(table: Lesion, circuit: Circuit) -> list[str]:
+def _places(table: Silencing, circuit: Circuit) -> list[str]:
     return list(table.where) or list(circuit.free if table.of == "units" else circuit.projection)
 
 
-def _candidates(table: Lesion, circuit: Circuit, there: Masks) -> int:
+def candidates(table: Silencing, circuit: Circuit, there: Masks) -> int:
     """Number of units or synapses that can be silenced."""
     if table.of == "units":
         return sum(circuit.size_of(name) for name in _places(table, circuit))
@@ -133,7 +151,7 @@ def _candidates(table: Lesion, circuit: Circuit, there: Masks) -> int:
 
 
 def _ranked(
-    order: str, repeat: int, table: Lesion, circuit: Circuit, moments: Moments, there: Masks, seed: int
+    order: str, repeat: int, table: Silencing, circuit: Circuit, moments: Moments, there: Masks, seed: int
 ) -> np.ndarray:
     """The numbers of the candidates, the first to be silenced first; equal ones in random order."""
     names = _places(table, circuit)
@@ -175,9 +193,9 @@ def _of_units(population: str, circuit: Circuit, moments: Moments) -> tuple[np.n
     return variance, power
 
 
-def _masks(silenced: np.ndarray, table: Lesion, circuit: Circuit, there: Masks) -> dict[str, np.ndarray]:
+def _masks(silenced: np.ndarray, table: Silencing, circuit: Circuit, there: Masks) -> dict[str, np.ndarray]:
     """projection → which synapses, of the circuit's `shape`, are left without these candidates."""
-    mask = np.zeros(_candidates(table, circuit, there), bool)
+    mask = np.zeros(candidates(table, circuit, there), bool)
     mask[silenced] = True
     names = _places(table, circuit)
     if table.of == "synapses":
@@ -196,7 +214,7 @@ def _masks(silenced: np.ndarray, table: Lesion, circuit: Circuit, there: Masks) 
 
 
 def _labelled(
-    curves: Mapping[str, np.ndarray], table: Lesion, number: int, data: Task, chance_loss: float
+    curves: Mapping[str, np.ndarray], table: Silencing, number: int, data: Task, chance_loss: float
 ) -> xr.Dataset:
     values: dict[str, tuple] = {
         name: (DIMENSIONS, curve, {"long_name": LABELS[name]}) for name, curve in curves.items()

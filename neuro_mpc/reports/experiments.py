@@ -6,7 +6,7 @@ from math import isnan
 
 import xarray as xr
 
-from neuro_mpc.analysis import by_window, ensembles, experiment, lesion_curves
+from neuro_mpc.analysis import by_window, ensembles, experiment, lesion_curves, psychometric_fit
 from neuro_mpc.analysis.intervals import described
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.runfile import access
@@ -56,14 +56,28 @@ def _responses(run: xr.DataTree) -> list[Table]:
 
 
 def _lesions(run: xr.DataTree) -> list[Table]:
-    curves, counted = lesion_curves(run), attribute(experiment(run), "counted", "performance")
-    fractions = curves["fraction"].values
+    counted = attribute(experiment(run), "counted", "performance")
+    return [_by_fraction(f"{counted.capitalize()} while a fraction is silenced", lesion_curves(run)["mean"])]
+
+
+def _psychometric(run: xr.DataTree) -> list[Table]:
+    fit, results = psychometric_fit(run)["mean"], experiment(run)
+    choice = f"{attribute(results, 'counted')}, by {attribute(results, 'against')}, while a fraction is silenced"
+    captions = {
+        "sensitivity": f"Sensitivity (nats per unit) of choosing {choice}",
+        "bias": f"Bias (nats) to choosing {choice}",
+    }
+    return [_by_fraction(caption, fit.sel(parameter=parameter)) for parameter, caption in captions.items()]
+
+
+def _by_fraction(caption: str, means: xr.DataArray) -> Table:
+    """A row for each order, a column for each fraction that is silenced."""
+    fractions = means["fraction"].values
     rows = [
-        [str(order), *(f"{float(curves['mean'].sel(order=order, fraction=fraction)):.3f}" for fraction in fractions)]
-        for order in curves["order"].values
+        [str(order), *(f"{float(means.sel(order=order, fraction=fraction)):.3f}" for fraction in fractions)]
+        for order in means["order"].values
     ]
-    head = ["order", *(f"{fraction:g}" for fraction in fractions)]
-    return [(f"{counted.capitalize()} while a fraction is silenced", head, rows)]
+    return caption, ["order", *(f"{fraction:g}" for fraction in fractions)], rows
 
 
 def _ensemble(run: xr.DataTree) -> list[Table]:
@@ -73,7 +87,13 @@ def _ensemble(run: xr.DataTree) -> list[Table]:
     return [(caption, ["", attribute(results, "counted", "performance")], rows)]
 
 
-TABLES = {"oddball": _responses, "omission": _responses, "lesion": _lesions, "ensemble": _ensemble}
+TABLES = {
+    "oddball": _responses,
+    "omission": _responses,
+    "lesion": _lesions,
+    "psychometric": _psychometric,
+    "ensemble": _ensemble,
+}
 
 
 def _interval(values: xr.Dataset) -> str:

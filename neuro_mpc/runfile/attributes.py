@@ -52,7 +52,7 @@ KINDS = {
     **dict.fromkeys(("seed", "complete", "start_presentation", "onset"), WHOLE_NUMBER),
     **dict.fromkeys(("chance", "chance_loss", "noise", "mean_weights", FOUND_RATE), NUMBER),
     **dict.fromkeys(("circuit", "protocol", "start_run", "warning", "kind", "counted", "of", "data_sha256"), TEXT),
-    **dict.fromkeys(("symbols", "flag_meanings"), TEXT),
+    **dict.fromkeys(("against", "symbols", "flag_meanings"), TEXT),
     "transitions": WHOLE_NUMBERS,
 }
 
