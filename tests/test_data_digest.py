@@ -5,7 +5,7 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
-from neuro_mpc.runs.provenance import provenance_of
+from neuro_mpc.runs.provenance import differences, provenance_of
 
 SIZES = {"population.hidden.size": 8}
 TOY = {"stimulus.letters": 5, "stimulus.length": 4, "stimulus.load": 4.0}
@@ -45,3 +45,14 @@ def test_a_source_that_keeps_no_arrays_is_told_apart_by_its_batches():
     stimulus, target = data.batch("train", np.arange(data.size("train")))
     assert np.array_equal(np.concatenate(parts[::2], axis=1), stimulus)
     assert np.array_equal(np.concatenate(parts[1::2], axis=1), target)
+
+
+def test_keys_that_an_earlier_version_did_not_write_have_their_defaults():
+    """Of a run begun by 0.1, whose circuits knew no connect, shape or precision."""
+    now = told(*loaded("toy-language", TOY))
+    lines = [line for line in now["circuit"].splitlines() if not line.startswith(("connect", "shape"))]
+    before = {**now, "circuit": "\n".join(lines)}
+    assert before["circuit"] != now["circuit"]
+    assert differences(before, now) == []
+    wider = {**before, "circuit": before["circuit"].replace("size = 8", "size = 9")}
+    assert differences(wider, now) == ["circuit.population.hidden.size was 9, is 8"]

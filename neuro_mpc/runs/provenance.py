@@ -6,6 +6,7 @@ import hashlib
 import platform
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 
 import numpy as np
@@ -14,6 +15,7 @@ from neuro_mpc import __version__
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.recorded import without_masks
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.network import program_cache
 from neuro_mpc.network.compiler import compiler_version
 from neuro_mpc.stimuli import Task
@@ -72,13 +74,21 @@ def _differences(name: str, before: str, now: str) -> Iterator[str]:
         yield f"{name} was {before}, is {now}"
         return
     try:
-        old, new = (dict(_flat(name, tomllib.loads(text))) for text in (before, now))
+        old, new = (dict(_flat(name, _tables(name, text))) for text in (before, now))
     except (ValueError, RecursionError):  # from a file that is damaged, or a stranger's
         yield f"{name} cannot be read"
         return
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key):
             yield f"{key} was {old.get(key, 'missing')!r}, is {new.get(key, 'missing')!r}"
+
+
+def _tables(name: str, text: str) -> dict[str, object]:
+    """The tables of a circuit or a protocol, with the defaults of keys that an earlier version did not write."""
+    tables, kind = tomllib.loads(text), Circuit if name == "circuit" else Protocol
+    with suppress(DescriptionError):  # of a source that is not installed, or a stranger's
+        tables = tomllib.loads(kind.from_tables(tables, name).to_toml())
+    return tables
 
 
 def _flat(path: str, table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
