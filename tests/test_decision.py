@@ -1,6 +1,10 @@
 """Tasks of the field: the decision that comes with the package, tasks of NeuroGym, and psychometric curves."""
 
+import re
 import sys
+import textwrap
+import tomllib
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -10,7 +14,7 @@ import neuro_mpc as nm
 from neuro_mpc import analysis
 from neuro_mpc.stimuli import SPLITS, load
 
-TINY = {"stimulus.trials": 6, "stimulus.validation": 3, "stimulus.test": 5}
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to.md").read_text(encoding="utf-8")
 QUIET = {"test.every": 0, "recording.samples": [], "recording.synapses_every": 0}
 
 
@@ -275,3 +279,31 @@ class TestPsychometric:
     def test_what_makes_no_curve_is_refused(self, learned, settings, message):
         with pytest.raises(nm.DescriptionError, match=message):
             self.curves(learned, **settings)
+
+
+class TestPage:
+    """What docs/how-to.md says of these tasks."""
+
+    def test_its_channels_are_those_of_the_source(self):
+        section = PAGE.partition("## A decision, and a memory of it")[2].partition("\n## ")[0]
+        told = re.findall(r"^\| `(\w+)` \| (\d+) \|", section, re.M)
+        offered = {name: str(channel.width) for name, channel in decision().channels.items()}
+        assert dict(told) == offered
+
+    def test_its_commands_describe_trials(self):
+        (memory,) = re.findall(r"protocol\.stimulus\.memory=(\d+)", PAGE)
+        task = decision(memory=int(memory))
+        assert task.steps == decision().steps + int(memory)
+        assert nm.load_circuit("mpl-decision").stimuli == ("ring", "fixation", "go")
+
+    def test_its_task_of_neurogym_is_a_protocol(self):
+        section = PAGE.partition("## Tasks of NeuroGym")[2].partition("\n## ")[0]
+        (text,) = re.findall(r"((?:^    .*\n|^\n)+)", section[section.index("    [stimulus]") :], re.M)[:1]
+        protocol = nm.load_protocol("decision", tomllib.loads(textwrap.dedent(text)))
+        assert protocol.stimulus.options == {"timing": {"delay": 500}}
+        assert protocol.target.where == "decision_period"
+
+    def test_an_ideal_observer_is_as_good_as_told(self):
+        task = nm.stimuli.Decision()
+        mean = np.mean([task.ideal(coherence) for coherence in task.coherences])
+        assert f"ideal observer of the same noise attains {100 * mean:.0f} %" in PAGE
