@@ -7,10 +7,12 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from interrupted import Here
+from scipy.linalg import block_diag
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.network import launch
+from neuro_mpc.stimuli.image_patches import aperture, photographs
 
 OWN_TRIALS = {
     "stimulus.source": "arrays",
@@ -61,3 +63,55 @@ def test_a_stored_image_is_recalled_from_half():
     baseline = ((stored.mean(0) - stored)[:, 32:] ** 2).mean()
     assert error[:10].mean() < baseline / 2
     assert error[:10].mean() < error[10:].mean() / 2
+
+
+def test_two_levels_settle_on_the_most_probable_causes_of_an_image():
+    """Those of Rao & Ballard's energy, which is quadratic: the solution of a linear system."""
+    sizes = {"population.context.size": 6, **{f"population.patch-{number}.size": 3 for number in (1, 2, 3)}}
+    settings = {
+        "precision": "float64",
+        "stimulus.side": 4,
+        "stimulus.shift": 1,
+        "stimulus.number": 5,
+        "learning.presentations": 0,
+        "inference.rate": 0.1,
+        "inference.iterations": 3000,
+        "experiment.split": "train",
+    }
+    learning = {key: value for key, value in settings.items() if not key.startswith("experiment")}
+    circuit, protocol = nm.load_circuit("rao-ballard", sizes), nm.load_protocol("rao-ballard", learning)
+    run = nm.simulate(circuit, protocol, backend="numpy")
+    done = nm.simulate(None, nm.load_protocol("inference", {"experiment.split": "train"}), start=run, backend="numpy")
+    found = nm.analysis.experiment(done, "inference").isel(step=0)
+    weights = {name: values["m"] for name, values in nm.load_trained(run).parameters.items()}
+    lower = block_diag(*(weights[f"image-{number}"] for number in (1, 2, 3)))
+    higher = np.concatenate([weights[f"feedback-{number}"] for number in (1, 2, 3)])
+    images = np.concatenate(
+        [stimuli.load(protocol, circuit, 0).given("train", np.arange(5), f"window-{n}")[0] for n in (1, 2, 3)], axis=1
+    )
+    # ∂F/∂r = 0 and ∂F/∂c = 0 of F = ½ |I − Ur|² + ½ .1 |r − Vc|² + ½ .05 |c|²
+    system = np.block(
+        [
+            [lower.T @ lower + 0.1 * np.eye(9), -0.1 * higher],
+            [-0.1 * higher.T, 0.1 * higher.T @ higher + 0.05 * np.eye(6)],
+        ]
+    )
+    exact = np.linalg.solve(system, np.concatenate([lower.T @ images.T, np.zeros((6, 5))]))
+    names = ["patch-1", "patch-2", "patch-3", "context"]
+    beliefs = np.concatenate([found[f"{name}_belief"] for name in names], axis=1)
+    np.testing.assert_allclose(beliefs, exact.T, rtol=1e-9, atol=1e-12)
+
+
+def test_neighbouring_windows_share_their_pixels_and_splits_share_none():
+    protocol = nm.load_protocol("rao-ballard", {"stimulus.number": 40})
+    source, table = stimuli.load(protocol, nm.load_circuit("rao-ballard"), 3), protocol.stimulus
+    through = aperture(table.side, table.aperture)
+    left, right = (
+        source.given("train", np.arange(40), f"window-{number}")[0].reshape(40, 16, 16) / through for number in (1, 2)
+    )
+    np.testing.assert_allclose(left[:, :, table.shift :], right[:, :, : -table.shift], rtol=1e-5, atol=1e-5)
+    assert np.abs(left - right).max() > 0.1
+    *_, places = source.content("train")
+    *_, tested = source.content("test")
+    assert places[:, 2].max() + table.width <= tested[:, 2].min()
+    np.testing.assert_allclose(photographs().std((1, 2)), 1)

@@ -1,0 +1,110 @@
+"""Overlapping windows on natural images: the two photographs that come with scikit-learn, filtered as by the retina."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, cast
+
+import numpy as np
+from pydantic import Field
+from scipy.ndimage import gaussian_filter
+
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.tables import Positive
+from neuro_mpc.randomness import generator
+from neuro_mpc.stimuli.interface import SPLITS, Channel, Split, Stimuli
+
+CENTRE, SURROUND = 1.0, 1.6
+"""Widths in pixels of the difference of Gaussians."""
+PARTS: dict[Split, tuple[float, float]] = {"train": (0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1)}
+"""The part of the width of every photograph from which the patches of a split are cut: they share no pixel."""
+
+
+class ImagePatches(StimulusTable):
+    """Windows side by side on photographs, each through a Gaussian aperture, after a difference of Gaussians.
+
+    windows   number of windows, which are the channels window-1, window-2 …
+    side      pixels along a side of a window
+    shift     pixels from one window to the next
+    aperture  standard deviation of the aperture, in pixels
+    number    trials of each split, at places drawn by the seed
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.stimuli.ImagePatches(windows=1).side
+    16
+    """
+
+    source: Literal["image-patches"] = "image-patches"
+    windows: Annotated[int, Field(ge=1, le=10)] = 3
+    side: Annotated[int, Field(ge=2, le=50)] = 16
+    shift: Annotated[int, Field(ge=0, le=50)] = 5
+    aperture: Positive = 4.0
+    number: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+
+    @property
+    def width(self) -> int:
+        """Pixels from the left side of the first window to the right side of the last."""
+        return self.side + (self.windows - 1) * self.shift
+
+
+@SOURCES.register("image-patches")
+class ImagePatchesStimuli(Stimuli):
+    """Trials of one step, cut from photographs of mean 0 and standard deviation 1."""
+
+    table = ImagePatches
+    steps = 1
+
+    def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
+        self._table = cast(ImagePatches, protocol.stimulus)
+        self._images = photographs()
+        self._places = {split: self._drawn(split, generator(seed, "image-patches", split)) for split in SPLITS}
+        self._aperture = aperture(self._table.side, self._table.aperture)
+
+    def _drawn(self, split: Split, rng: np.random.Generator) -> np.ndarray:
+        """(trial, 3): photograph, first row and first column of its patches."""
+        number, (images, rows, columns) = self._table.number, self._images.shape
+        first, last = (int(share * columns) for share in PARTS[split])
+        corners = (
+            rng.integers(images, size=number),
+            rng.integers(rows - self._table.side + 1, size=number),
+            rng.integers(first, last - self._table.width + 1, size=number),
+        )
+        return np.stack(corners, axis=1)
+
+    @property
+    def channels(self) -> dict[str, Channel]:
+        return {f"window-{number}": Channel(self._table.side**2) for number in range(1, self._table.windows + 1)}
+
+    def size(self, split: Split) -> int:
+        return self._table.number
+
+    def given(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
+        image, row, column = self._places[split][trials].T[..., None, None]
+        pixels = np.arange(self._table.side)
+        left = column + (int(channel.removeprefix("window-")) - 1) * self._table.shift
+        patches = self._images[image, row + pixels[:, None], left + pixels] * self._aperture
+        return patches.reshape(1, len(trials), -1).astype(np.float32)
+
+    def content(self, split: Split) -> Iterator[np.ndarray]:
+        yield self._images
+        yield self._places[split]
+
+
+def photographs() -> np.ndarray:
+    """(image, row, column): grey, filtered by a difference of Gaussians, scaled to a standard deviation of 1."""
+    from sklearn.datasets import load_sample_images  # takes a second to import
+
+    grey = np.stack(load_sample_images().images).astype(float).mean(axis=-1)
+    widths = [(0, width, width) for width in (CENTRE, SURROUND)]
+    filtered = gaussian_filter(grey, widths[0]) - gaussian_filter(grey, widths[1])
+    return (filtered - filtered.mean((1, 2), keepdims=True)) / filtered.std((1, 2), keepdims=True)
+
+
+def aperture(side: int, deviation: float) -> np.ndarray:
+    """(side, side): a Gaussian about the centre, 1 at its peak."""
+    distance = np.arange(side) - (side - 1) / 2
+    return np.exp(-(distance[:, None] ** 2 + distance**2) / (2 * deviation**2))
