@@ -21,7 +21,7 @@ QUANTITIES = {"mean": "mean of the weight", "variance": "variance of the weight"
 DRAWN = 20_000  # pairs of which all are drawn; of more, an even choice
 
 
-@figure("asymmetry", place=60)
+@figure("asymmetry", place=60, chapter="Synapses", title="The two directions of a pair")
 def plot_asymmetry(run: xr.DataTree) -> list[Figure]:
     """For each projection that returns to the units it comes from: means and variances of both directions of
     every pair of units, and how asymmetric they are over learning: 0 symmetric, 1 antisymmetric

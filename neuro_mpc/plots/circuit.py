@@ -59,7 +59,7 @@ class Lines:
         return LINE * len(self.texts)
 
 
-@figure("circuit", place=100)
+@figure("circuit", place=5, chapter="Circuit", title="Populations and projections")
 def plot_circuit(run: xr.DataTree) -> list[Figure]:
     """The circuit: populations with their sizes and roles, projections with their names and delays; an arrow's colour
     is the synapse type, and broken arrows carry what is one or more steps old.

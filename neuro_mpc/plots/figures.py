@@ -11,19 +11,29 @@ from matplotlib.figure import Figure
 Draw = Callable[..., list[Figure]]
 FIGURES: dict[str, Draw] = {}
 OF_SEVERAL: list[str] = []
+CHAPTERS: dict[str, list[str]] = {}
+"""Chapter of a report → names of its figures."""
+TITLES: dict[str, str] = {}
 _PLACES: dict[str, int] = {}
 LAST = 1000
+EXPERIMENT = "Experiment"
 
 
-def figure(name: str, *, place: int = LAST, of_several: bool = False) -> Callable[[Draw], Draw]:
+def figure(
+    name: str, *, place: int = LAST, chapter: str = EXPERIMENT, title: str = "", of_several: bool = False
+) -> Callable[[Draw], Draw]:
     """A decorator that registers the function which draws a figure, from a run to pages.
 
     place       figures of a run are drawn in this order, then in that of their names
+    chapter     of a report, in which the figure stands, by default that of experiments
+    title       above the figure in a report, by default its name
     of_several  the function takes a list of runs, too, such as those of several seeds
     """
 
     def registered(draw: Draw) -> Draw:
         FIGURES[name], _PLACES[name] = draw, place
+        CHAPTERS.setdefault(chapter, []).append(name)
+        TITLES[name] = title or name.replace("-", " ").capitalize()
         if of_several:
             OF_SEVERAL.append(name)
         return draw
@@ -32,11 +42,15 @@ def figure(name: str, *, place: int = LAST, of_several: bool = False) -> Callabl
 
 
 def discover(package: str, folders: Iterable[str]) -> None:
-    """Imports every module of a package, and puts the figures in their order."""
+    """Imports every module of a package, and puts the figures and the chapters in their order."""
     for module in pkgutil.iter_modules(folders):
         import_module(f"{package}.{module.name}")
     in_order = sorted(FIGURES, key=lambda name: (_PLACES[name], name))
     figures = {name: FIGURES[name] for name in in_order}
     FIGURES.clear()
     FIGURES.update(figures)
-    OF_SEVERAL.sort(key=in_order.index)
+    for names in (OF_SEVERAL, *CHAPTERS.values()):
+        names.sort(key=in_order.index)
+    chapters = sorted(CHAPTERS.items(), key=lambda chapter: in_order.index(chapter[1][0]))
+    CHAPTERS.clear()
+    CHAPTERS.update(chapters)

@@ -18,7 +18,7 @@ COLUMNS = 3  # panels beside each other
 LINES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 
-@figure("inference", place=80)
+@figure("inference", place=80, chapter="Neural traces", title="Energy along inference")
 def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """The change in energy along inference: summed over steps, then of each population by step. The
     total is drawn where every population was recorded.

@@ -27,7 +27,7 @@ LONG = 200
 BAND = (10, 90)  # percentiles
 
 
-@figure("learning", place=10)
+@figure("learning", place=10, chapter="Learning", title="Learning curves")
 def plot_learning(run: xr.DataTree) -> list[Figure]:
     """Free energy, its two parts and the test loss (a), and what the task measures (b), by presentation.
 

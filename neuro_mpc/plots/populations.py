@@ -32,7 +32,7 @@ def free_populations(run: xr.DataTree) -> list[str]:
     return names
 
 
-@figure("populations", place=90)
+@figure("populations", place=90, chapter="Neural traces", title="Populations in principal components")
 def plot_populations(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """The beliefs of each free population, as inference left them, in principal components: all states and
     their mean for each symbol, trajectories from step to step, and the variance that components hold.

@@ -23,7 +23,7 @@ LABELS = {
 }
 
 
-@figure("profiles", place=70)
+@figure("profiles", place=70, chapter="Neural traces", title="Sizes by step, unit and trial")
 def plot_profiles(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """Root mean squares over everything but the step, the unit, the trial, and, where the trajectory of
     inference was recorded, the iteration: a row for each free population.

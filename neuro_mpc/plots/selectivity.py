@@ -23,7 +23,7 @@ NAMED = 13  # symbols below an axis
 UPRIGHT = 2  # characters; longer names stand on end
 
 
-@figure("selectivity", place=100)
+@figure("selectivity", place=100, chapter="Neural traces", title="Selectivity of units")
 def plot_selectivity(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """Mean rate and mean error of every unit for each symbol of the target, and the share of the units'
     variance that the symbol explains, in falling order: a row for each free population.

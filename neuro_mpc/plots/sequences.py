@@ -22,7 +22,7 @@ FILLS = to_rgba_array([style.BEFORE, "#FFFFFF", style.ERROR])
 LETTERS = np.array([style.INK, style.INK, "#FFFFFF"])
 
 
-@figure("sequences", place=40)
+@figure("sequences", place=40, chapter="Generated sequences", title="Sequences before and after training")
 def plot_sequences(run: xr.DataTree) -> list[Figure]:
     """The sequences generated from each starting symbol by the first and by the last test.
 

@@ -16,7 +16,7 @@ from neuro_mpc.runfile import access
 COLUMNS = 3  # panels beside each other
 
 
-@figure("surprise", place=110)
+@figure("surprise", place=110, chapter="Neural traces", title="Errors and surprise")
 def plot_surprise(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     """The size of the error at every step and trial against −ln of the probability that the prediction gave
     to the target (minus a constant, for a Gaussian read-out), a panel for each population; means of bins of equal

@@ -20,7 +20,7 @@ ROWS = 7  # projections on a page
 COLUMNS, NAMES = 4, 3  # panels of means, and names in their legend, beside each other
 
 
-@figure("synapses", place=20)
+@figure("synapses", place=20, chapter="Synapses", title="Parameters of the synapses")
 def plot_synapses(run: xr.DataTree) -> list[Figure]:
     """Histograms of the parameters of each projection; with three snapshots or more, their means between.
 

@@ -18,7 +18,7 @@ DENSE = 40  # steps beyond which markers would touch
 RECORDED = ("belief", "prediction", "error")
 
 
-@figure("traces", place=30)
+@figure("traces", place=30, chapter="Neural traces", title="Traces of a trial")
 def plot_traces(run: xr.DataTree, sample: int = -1, trial: int = 0) -> list[Figure]:
     """Stimulus and output of one trial, then a row of panels for each population that was recorded.
 

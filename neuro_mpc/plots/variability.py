@@ -24,7 +24,7 @@ NAMES = 3  # in a line of the legend
 NAME = 18  # characters of a projection beside a panel
 
 
-@figure("variability", place=50)
+@figure("variability", place=50, chapter="Synapses")
 def plot_variability(run: xr.DataTree) -> list[Figure]:
     """Variability (a), deterministic synapses (b) and entropy (c) of every projection over learning; at its
     end the mean over receiving units with a 95 % interval (d), the projection to the target minus the others

@@ -12,29 +12,8 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import FIGURES, style
+from neuro_mpc.plots.figures import CHAPTERS, EXPERIMENT, TITLES
 
-EXPERIMENT = "Experiment"
-CHAPTERS = {
-    "Circuit": ("circuit",),
-    "Learning": ("learning",),
-    "Generated sequences": ("sequences",),
-    "Synapses": ("synapses", "variability", "asymmetry"),
-    "Neural traces": ("traces", "profiles", "inference", "populations", "selectivity", "surprise"),
-}
-TITLES = {
-    "circuit": "Populations and projections",
-    "learning": "Learning curves",
-    "sequences": "Sequences before and after training",
-    "synapses": "Parameters of the synapses",
-    "variability": "Variability",
-    "asymmetry": "The two directions of a pair",
-    "traces": "Traces of a trial",
-    "profiles": "Sizes by step, unit and trial",
-    "inference": "Energy along inference",
-    "populations": "Populations in principal components",
-    "selectivity": "Selectivity of units",
-    "surprise": "Errors and surprise",
-}
 DOTS_PER_INCH = 200
 
 
@@ -68,27 +47,23 @@ def _drawn(run: xr.DataTree) -> Drawn:
     chapters: dict[str, list[Picture]] = {}
     missing: list[tuple[str, str]] = []
     failed: list[tuple[str, str]] = []
-    others = [name for name in FIGURES if not any(name in names for names in CHAPTERS.values())]
-    for chapter, names in {EXPERIMENT: tuple(others), **CHAPTERS}.items():
-        for name in names:
+    others = CHAPTERS.get(EXPERIMENT, ())
+    for chapter in sorted(CHAPTERS, key=lambda name: name != EXPERIMENT):  # what a run is about comes first
+        for name in CHAPTERS[chapter]:
             try:
                 chapters.setdefault(chapter, []).extend(_pictures(run, name))
             except RunFileError as problem:
                 if name in others:  # of other kinds of run files, such as experiments
                     continue
-                missing.append((title(name), f"{problem.problem}; {problem.hint}".rstrip("; ")))
+                missing.append((TITLES[name], f"{problem.problem}; {problem.hint}".rstrip("; ")))
             except Exception as problem:  # a file that no run has written may be wrong anywhere
-                failed.append((title(name), f"cannot be drawn: {type(problem).__name__}: {problem}"))
+                failed.append((TITLES[name], f"cannot be drawn: {type(problem).__name__}: {problem}"))
     return Drawn({chapter: pictures for chapter, pictures in chapters.items() if pictures}, missing, failed)
-
-
-def title(name: str) -> str:
-    return TITLES.get(name, name.replace("-", " ").capitalize())
 
 
 def _pictures(run: xr.DataTree, name: str) -> list[Picture]:
     pages = FIGURES[name](run)
-    return [Picture(name, title(name), _caption(name) if page is pages[0] else "", *_inlined(page)) for page in pages]
+    return [Picture(name, TITLES[name], _caption(name) if page is pages[0] else "", *_inlined(page)) for page in pages]
 
 
 def _caption(name: str) -> str:
