@@ -129,7 +129,7 @@ WRONG = [
     ),
     ("circuit.population.hidden.size.x=5", "circuit.population.hidden.size: is a value", "size=VALUE"),
     ("circuit.population.new=3", "circuit.population.new: unknown key", ""),
-    ("circuit.population.new={size=3}", "population.new: nothing reaches", ""),
+    ("circuit.population.new={size=3}", "population.new: reaches nothing", ""),
     ("circuit.projection.input.initial.q=3", "projection.input.initial.q: unknown parameter", ""),
     ("circuit.population.hidden.size=many", "population.hidden.size: is not a whole number", ""),
     ("protocol.stimulus.loda=3", "protocol.stimulus.loda: unknown key", "did you mean 'load'?"),

@@ -75,7 +75,14 @@ def test_types_in_signatures_are_those_of_a_reader(annotation, plain):
 def test_the_ends_of_a_projection_have_names_of_their_own_in_each_language():
     projection = PROJECTIONS["input"]
     assert (projection.source, projection.target) == ("pixels", "hidden")
-    assert projection.tables() == {"from": "pixels", "to": "hidden", "delay": 0, "synapse": "gaussian", "initial": {}}
+    assert projection.tables() == {
+        "from": "pixels",
+        "to": "hidden",
+        "delay": 0,
+        "connect": "all",
+        "synapse": "gaussian",
+        "initial": {},
+    }
     assert nm.Projection.from_toml(projection.to_toml()) == projection == nm.Projection(**projection.tables())
     assert "(``from`` in TOML)" in nm.Projection.__doc__
 
@@ -176,7 +183,7 @@ def circuit_with(**changes):
         (lambda: nm.SynapseType(mean="w", parameter={"w": 3}), "SynapseType.parameter.w: is not a table"),
         (lambda: circuit_with(population={"a": PROJECTIONS["input"]}), "is not a table\n  found: 'Projection'"),
         (lambda: circuit_with(population=[]), "expected: a dict of keys and values"),
-        (lambda: circuit_with(population={**POPULATIONS, "lost": nm.Population(size=2)}), 'target="lost"'),
+        (lambda: circuit_with(population={**POPULATIONS, "lost": nm.Population(role="target")}), 'target="lost"'),
         (
             lambda: circuit_with(projection={"up": nm.Projection(source="pixels", target="hidden", synapse="mine")}),
             'try: synapse={"mine": nm.SynapseType(…)}',
@@ -189,7 +196,7 @@ def test_errors_name_arguments_as_python_does(make, told):
 
 def test_errors_of_files_keep_the_words_of_toml(tmp_path):
     file = tmp_path / "own.toml"
-    file.write_text(circuit_with().to_toml() + "\n[population.lost]\nsize = 3\n", encoding="utf-8")
+    file.write_text(circuit_with().to_toml() + '\n[population.lost]\nrole = "target"\n', encoding="utf-8")
     assert 'expected: a projection with to = "lost"' in refused(lambda: nm.load_circuit(file))
     with spelling.command_line():
         assert spelling.words_of_python('to = "lost"') == 'to = "lost"'

@@ -96,8 +96,8 @@ class Test(Table):
     Examples
     --------
     >>> import neuro_mpc as nm
-    >>> nm.Test(every=20, keep="best").measure
-    'accuracy'
+    >>> nm.Test(measure="perplexity", keep="best").split
+    'test'
     """
 
     __test__ = False  # not a case for pytest
