@@ -186,3 +186,14 @@ def test_a_run_tells_that_the_data_are_not_those_of_the_run_it_starts_from():
     with pytest.warns(UserWarning, match="the data are not those that a run in memory learned from"):
         run = nm.simulate(None, protocol(**same), start=other, backend="numpy")
     assert "have changed since" in run.attrs["warning"]
+
+
+@pytest.mark.parametrize(("scheme", "told"), [("fixed-prediction", 1), ("relaxation", 0)])
+def test_beliefs_that_nothing_predicts_and_nothing_moves_are_told(scheme, told):
+    generative = nm.Circuit(
+        name="generative",
+        population={"cause": {"size": 3}, "output": {"role": "target"}},
+        projection={"down": {"from": "cause", "to": "output", "synapse": "point"}},
+    )
+    found = nm.check(generative, protocol(inference__scheme=scheme), backend="numpy").warnings
+    assert [text.startswith("nothing predicts cause") for text in found] == [True] * told

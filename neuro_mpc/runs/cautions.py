@@ -22,6 +22,17 @@ def of_selection(protocol: Protocol, presentations: int) -> list[str]:
     ]
 
 
+def of_priors(circuit: Circuit, holds_predictions: bool) -> list[str]:
+    """For beliefs that cannot leave what is expected of them, where nothing predicts them and predictions are held."""
+    free = [name for name in circuit.free if not circuit.incoming(name)]
+    if not (free and holds_predictions):
+        return []
+    return [
+        f"nothing predicts {' and '.join(free)}, whose beliefs therefore stay 0 under fixed prediction "
+        '(inference.scheme = "relaxation" infers them)'
+    ]
+
+
 def of_data(trained: Trained | None, protocol: Protocol, seed: int, data_sha256: str) -> list[str]:
     """For a run on the task of the one that it starts from, whose data are no longer the same."""
     same_task = trained is not None and (trained.protocol.stimulus, trained.seed) == (protocol.stimulus, seed)

@@ -99,7 +99,10 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend
         parameters=existing,
         presentations=course.total,
         compiles=backend != "numpy",
-        warnings=tuple(cautions.of_selection(protocol, course.total)),
+        warnings=(
+            *cautions.of_selection(protocol, course.total),
+            *cautions.of_priors(plan.circuit, plan.inference.holds_predictions),
+        ),
     )
 
 
