@@ -9,6 +9,7 @@ import pickle
 from types import SimpleNamespace
 
 import netCDF4
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -447,3 +448,11 @@ def test_the_circuit_of_a_run_file_has_of_a_mask_its_checksum():
     with pytest.raises(DescriptionError, match="the mask itself is not in this description"):
         mask_for(brief, "up", 0)
     assert fixed_mask(circuit(MASK).projection["up"].connect, (8,), (6,)).tolist() == MASK.tolist()
+
+
+def test_a_mask_that_lies_in_another_file_is_not_followed(tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(48))
+    with h5py.File(tmp_path / "mask.nc", "w") as file:
+        file.create_dataset("mask", shape=(2, 3), dtype="f8", external=[(str(tmp_path / "secret"), 0, 48)])
+    with pytest.raises(nm.DescriptionError, match="has its data in another file"):
+        nm.Projection(source="a", target="b", synapse="point", connect={"mask": str(tmp_path / "mask.nc")})

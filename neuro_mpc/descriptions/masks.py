@@ -102,9 +102,14 @@ def _array_of(file) -> np.ndarray:
 
 
 def _netcdf(path: Path) -> np.ndarray:
-    import netCDF4  # takes a tenth of a second, and few circuits have such a mask
+    from neuro_mpc import hdf5  # takes long to import, and few circuits have such a mask
+    from neuro_mpc.library_lock import NETCDF
 
-    with netCDF4.Dataset(path) as file:
+    try:
+        hdf5.refuse_strange(path, data=True)
+    except ValueError as error:
+        raise problem(f"{path} is refused: {error}", expected=f"an array of {EXPECTED}") from None
+    with NETCDF, hdf5.opened(path, data=True) as file:
         file.set_auto_maskandscale(False)
         variable = file[_the_one([name for name, each in file.variables.items() if each.ndim == 2], path)]
         if not isinstance(variable.dtype, np.dtype):
