@@ -8,8 +8,8 @@ from __future__ import annotations
 import pickle
 from types import SimpleNamespace
 
-import netCDF4
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
