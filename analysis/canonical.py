@@ -29,11 +29,17 @@ def inferred(trained: nm.Trained, data: Mapping[str, np.ndarray], changes: Mappi
     data     channel → values (trial, unit), NaN for nothing there
     changes  keys of the circuit, as for `nm.changed`
     """
+    return inferred_by_step(trained, {name: values[:, None] for name, values in data.items()}, changes).isel(step=0)
+
+
+def inferred_by_step(
+    trained: nm.Trained, data: Mapping[str, np.ndarray], changes: Mapping[str, object] = {}
+) -> xr.Dataset:
+    """The same of trials of several steps: values (trial, step, unit), classes (trial, step) or (trial,)."""
     circuit = nm.changed(trained.unsized(), changes)
-    shown = {name: values[:, None] for name, values in data.items()}
     protocol = nm.load_protocol("inference", ALL_TRIALS)
-    run = nm.simulate(circuit, protocol, start=trained, data=shown, backend="numpy")
-    return nm.analysis.experiment(run, "inference").isel(step=0)
+    run = nm.simulate(circuit, protocol, start=trained, data=dict(data), backend="numpy")
+    return nm.analysis.experiment(run, "inference")
 
 
 def answer(question: str, drawn: Callable[[nm.Trained], tuple[Iterable[str], Figure]]) -> None:

@@ -30,9 +30,15 @@ def in_this_process():
 
 def inferred(run, data):
     """What the circuit of a run infers of trials of one step; channel → (trial, unit)."""
-    shown = {name: np.asarray(values, float)[:, None] for name, values in data.items()}
-    done = nm.simulate(None, nm.load_protocol("inference", OWN_TRIALS), start=run, data=shown, backend="numpy")
-    return nm.analysis.experiment(done, "inference").isel(step=0)
+    return inferred_by_step(run, {name: np.asarray(values, float)[:, None] for name, values in data.items()}).isel(
+        step=0
+    )
+
+
+def inferred_by_step(run, data):
+    """The same of trials of several steps; channel → (trial, step, unit), classes (trial, step)."""
+    done = nm.simulate(None, nm.load_protocol("inference", OWN_TRIALS), start=run, data=data, backend="numpy")
+    return nm.analysis.experiment(done, "inference")
 
 
 def test_cues_are_weighed_by_their_precisions():
@@ -115,3 +121,31 @@ def test_neighbouring_windows_share_their_pixels_and_splits_share_none():
     *_, tested = source.content("test")
     assert places[:, 2].max() + table.width <= tested[:, 2].min()
     np.testing.assert_allclose(photographs().std((1, 2)), 1)
+
+
+@pytest.mark.parametrize(("there", "back"), [(1, 2), (2, 1)])
+def test_a_change_reaches_the_higher_area_and_returns_after_the_delays(there, back):
+    """Exact zeros before; and the error of what is told at the last step goes the same ways backwards."""
+    delays = {"projection.feed-forward.delay": there, "projection.feedback.delay": back}
+    sizes = {"population.area-1.size": 12, "population.area-2.size": 12}
+    circuit = nm.load_circuit("two-areas", {**delays, **sizes})
+    run = nm.simulate(circuit, nm.load_protocol("digits-rows", {"learning.presentations": 0}), backend="numpy")
+    rows = np.random.default_rng(0).random((30, 8, 8))
+    altered = rows.copy()
+    altered[:, 1] = 0
+    digits = np.full((30, 8), -1)
+    digits[:, 7] = np.arange(30) % 10
+    found, other = (inferred_by_step(run, {"stimulus": shown, "target": digits}) for shown in (rows, altered))
+
+    def steps(values):
+        return np.flatnonzero(np.abs(values).max(("trial", values.dims[-1])))
+
+    def differing(area):
+        return steps(found[f"{area}_prediction"] - other[f"{area}_prediction"]).tolist()
+
+    assert differing("area-2") == [*range(1 + there, 8)]
+    assert differing("area-1") == [1, *range(1 + there + back, 8)]
+    assert steps(found["area-2_error"]).max() == 7 - back
+    assert steps(found["area-1_error"]).tolist() == [*range(8 - back - there), 7]
+    read = found["output_output"].notnull().all(("trial", "output_unit"))
+    assert read.values.tolist() == [False] * 7 + [True]

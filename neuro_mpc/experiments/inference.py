@@ -9,7 +9,7 @@ import xarray as xr
 
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
 from neuro_mpc.experiments.interface import Experiment
-from neuro_mpc.experiments.responses import PURPOSE, batches
+from neuro_mpc.experiments.responses import PURPOSE, batches, padded
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.traces import Traces
 from neuro_mpc.simulation.trained import Trained
@@ -39,13 +39,13 @@ class InferenceExperiment(Experiment):
 
     def results(self, presenter: Presenter, data: Task, trained: Trained) -> xr.Dataset:
         """Of every free population P `P_belief`, `P_prediction`, `P_error`, of every target `P_output`, `P_error`, with
-        the dimensions step, trial and P_unit."""
+        the dimensions step, trial and P_unit. Targets are missing at the steps that are not read out."""
         split = self.settings.split
         trials = np.arange(data.size(split))[: self.settings.trials or None]
         parts = []
         for count, (batch, new) in enumerate(batches(len(trials), presenter.plan.trials)):
             shown, asked = data.presented(split, trials[batch])
-            parts.append(_first(presenter.inferred(shown, asked, PURPOSE, count), new))
+            parts.append(_first(presenter.inferred(shown, asked, PURPOSE, count), data.steps, new))
         dimensions = ("step", "trial")
         values = {
             f"{name}_{variable}": ((*dimensions, f"{name}_unit"), np.concatenate(arrays, axis=1), _label(variable))
@@ -56,10 +56,10 @@ class InferenceExperiment(Experiment):
         return xr.Dataset(values, coordinates)
 
 
-def _first(traces: Traces, number: int) -> dict[tuple[str, str], np.ndarray]:
-    """(population, variable) → the values of the first trials."""
+def _first(traces: Traces, steps: int, number: int) -> dict[tuple[str, str], np.ndarray]:
+    """(population, variable) → the values of the first trials; missing where nothing is read out."""
     return {
-        (name, variable): values[:, :number]
+        (name, variable): padded(values[:, :number], steps)
         for name, variables in traces.items()
         for variable, values in variables.items()
         if variable in LABELS and not (variable == "prediction" and "output" in variables)

@@ -54,8 +54,8 @@ def _condition(presenter: Presenter, data: Task, stimulus: np.ndarray, target: n
     parts = []
     for count, (trials, new) in enumerate(batches(stimulus.shape[1], presenter.plan.trials)):
         output, log_output, traces = presenter.respond(stimulus[:, trials], target[:, trials], PURPOSE, count)
-        sizes = [_padded(_size(values["error"]), data.steps) for values in traces.values()]
-        surprise, right = (_padded(values, data.steps) for values in _judged(output, log_output, target[:, trials]))
+        sizes = [padded(_size(values["error"]), data.steps) for values in traces.values()]
+        surprise, right = (padded(values, data.steps) for values in _judged(output, log_output, target[:, trials]))
         parts.append([np.stack(sizes)[..., :new], surprise[..., :new], right[..., :new]])
     return tuple(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
 
@@ -78,7 +78,7 @@ def _judged(output: np.ndarray, log_output: np.ndarray, target: np.ndarray) -> t
     return np.where(has_target, surprise, np.nan), np.where(has_target, right, np.nan)
 
 
-def _padded(values: np.ndarray, steps: int) -> np.ndarray:
-    """(steps, trial) with nothing at the steps that are not read out."""
-    missing = np.full((steps - len(values), values.shape[1]), np.nan)
+def padded(values: np.ndarray, steps: int) -> np.ndarray:
+    """(steps, trial, …) with nothing at the steps that are not read out."""
+    missing = np.full((steps - len(values), *values.shape[1:]), np.nan, values.dtype)
     return np.concatenate([missing, values])
