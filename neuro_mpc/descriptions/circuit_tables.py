@@ -81,8 +81,8 @@ class Population(Table):
 
 def _units_of(shape: object) -> int | None:
     """The number of units of a shape that may not be checked yet."""
-    sizes = shape if isinstance(shape, list | tuple) and shape else (None,)
-    return math.prod(sizes) if all(type(size) is int for size in sizes) else None
+    sizes = list(shape) if isinstance(shape, list | tuple) else []
+    return math.prod(sizes) if sizes and all(type(size) is int for size in sizes) else None
 
 
 class Parameter(Table):

@@ -203,11 +203,11 @@ class Training:
             population: {name: values[..., recorded, :] for name, values in variables.items()}
             for population, variables in traces.items()
         }
-        given = [
+        shown, wanted = (
             {name: self._dense(name, values[:, recorded]) for name, values in each.items()}
             for each in (stimulus, target)
-        ]
-        self.record.sample(presentation, *given, traces, trials[recorded])
+        )
+        self.record.sample(presentation, shown, wanted, traces, trials[recorded])
 
     def _dense(self, population: str, values: np.ndarray) -> np.ndarray:
         """Symbols as one unit each."""

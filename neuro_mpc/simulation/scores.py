@@ -21,7 +21,8 @@ class Score(ABC):
     """
 
     def __init__(self, task: Task, test: Test, split: Split, target: str, votes: np.ndarray | None = None):
-        self.task, self.split, self.target, self.votes = task, split, target, votes
+        self.task, self.target, self.votes = task, target, votes
+        self.split: Split = split
         self.gives_perplexity = test.measure == "perplexity"
 
     @abstractmethod

@@ -90,8 +90,8 @@ def _opened(table: Arrays, protocol: Protocol, data: Any) -> tuple[xr.Dataset, s
     if data is not None:
         dataset = as_dataset(data, **named, source="data")
         file = dataset.encoding.get("source")
-        is_file = isinstance(file, (str, os.PathLike)) and os.fspath(file) and Path(file).exists()
-        return dataset, "data", Signature(Path(file)) if is_file else None
+        path = Path(file) if isinstance(file, (str, os.PathLike)) and os.fspath(file) else None
+        return dataset, "data", Signature(path) if path and path.exists() else None
     if not table.file:
         raise DescriptionError(
             "there are no data",
