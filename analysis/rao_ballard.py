@@ -12,7 +12,7 @@ from neuro_mpc.stimuli.image_patches import aperture
 
 LENGTHS, PLATEAU = np.arange(2, 27, 2), 18  # pixels; a plateau is the mean beyond
 ANGLES = np.arange(8) * np.pi / 8
-WIDTH, STRONG, TRIALS = 1.2, 0.5, 500
+WIDTH, STRONG, TRIALS = 1.2, 0.5, 500  # a bar is 1.2 widths of the filter's centre wide
 MIDDLE, FEEDBACK = "patch-2", ("feedback-1", "feedback-2", "feedback-3")
 
 
@@ -24,7 +24,7 @@ def bars(table):
     for sign in (1, -1):
         for angle in ANGLES:
             along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-            profile = sign * np.exp(-(across**2) / (2 * WIDTH**2))
+            profile = sign * np.exp(-(across**2) / (2 * (WIDTH * table.centre) ** 2))
             shown += [profile / (1 + np.exp(3 * (np.abs(along) - length / 2))) for length in LENGTHS]
     shown, mask = np.array(shown), aperture(table.side, table.aperture)
     cut = [shown[..., start * table.shift :][..., : table.side] * mask for start in range(table.windows)]

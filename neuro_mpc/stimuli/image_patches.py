@@ -16,8 +16,8 @@ from neuro_mpc.descriptions.tables import Positive
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, Channel, Split, Stimuli
 
-CENTRE, SURROUND = 1.0, 1.6
-"""Widths in pixels of the difference of Gaussians."""
+SURROUND = 1.6
+"""Width of the surround of the difference of Gaussians in widths of its centre."""
 PARTS: dict[Split, tuple[float, float]] = {"train": (0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1)}
 """The part of the width of every photograph from which the patches of a split are cut: they share no pixel."""
 
@@ -29,6 +29,7 @@ class ImagePatches(StimulusTable):
     side      pixels along a side of a window
     shift     pixels from one window to the next
     aperture  standard deviation of the aperture, in pixels
+    centre    standard deviation of the centre of that difference, in pixels; that of its surround is 1.6 times as large
     number    trials of each split, at places drawn by the seed
 
     Examples
@@ -43,6 +44,7 @@ class ImagePatches(StimulusTable):
     side: Annotated[int, Field(ge=2, le=50)] = 16
     shift: Annotated[int, Field(ge=0, le=50)] = 5
     aperture: Positive = 4.0
+    centre: Annotated[float, Field(ge=0.5, le=20)] = 1.0
     number: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
 
     @property
@@ -60,7 +62,7 @@ class ImagePatchesStimuli(Stimuli):
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         self._table = cast(ImagePatches, protocol.stimulus)
-        self._images = photographs()
+        self._images = photographs(self._table.centre)
         self._places = {split: self._drawn(split, generator(seed, "image-patches", split)) for split in SPLITS}
         self._aperture = aperture(self._table.side, self._table.aperture)
 
@@ -94,12 +96,15 @@ class ImagePatchesStimuli(Stimuli):
         yield self._places[split]
 
 
-def photographs() -> np.ndarray:
-    """(image, row, column): grey, filtered by a difference of Gaussians, scaled to a standard deviation of 1."""
+def photographs(centre: float = 1.0) -> np.ndarray:
+    """(image, row, column): grey, filtered by a difference of Gaussians, scaled to a standard deviation of 1.
+
+    centre  width of the smaller Gaussian in pixels
+    """
     from sklearn.datasets import load_sample_images  # takes a second to import
 
     grey = np.stack(load_sample_images().images).astype(float).mean(axis=-1)
-    widths = [(0, width, width) for width in (CENTRE, SURROUND)]
+    widths = [(0, width, width) for width in (centre, SURROUND * centre)]
     filtered = gaussian_filter(grey, widths[0]) - gaussian_filter(grey, widths[1])
     return (filtered - filtered.mean((1, 2), keepdims=True)) / filtered.std((1, 2), keepdims=True)
 
