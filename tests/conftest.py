@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import itertools
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from neuro_mpc.network import launch
 
 # A busy machine makes examples slow, which says nothing of what they test.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 LETTERS = [chr(97 + k) for k in range(26)]
+
+
+@pytest.fixture(scope="module")
+def in_this_process():
+    """Within it, runs on NumPy are in this very process, which saves the seconds in which another one starts."""
+    from neuro_mpc.network.local import LocalProgram  # Brian2 takes seconds to import
+
+    start = launch.start
+
+    def started(plan, backend, *arguments):
+        return LocalProgram(plan, backend) if backend == "numpy" else start(plan, backend, *arguments)
+
+    with patch.object(launch, "start", started):
+        yield
 
 
 def description(name: str, text: str, precision: str = "float32") -> SimpleNamespace:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from functools import cache
 
 from neuro_mpc.network.local import LocalProgram
 from neuro_mpc.network.plan import Plan
@@ -18,8 +20,16 @@ class InProcess(LocalProgram):
     def __init__(self, plan: Plan):
         self.plan = plan
         super().__init__(plan, "numpy")
+        _keep_all_that_is_imported()
 
     def step(self, *phases: str) -> None:
         """One time step with these phases only."""
         self.set(**{phase: int(phase in phases) for phase in PHASES})
         super().step()
+
+
+@cache
+def _keep_all_that_is_imported() -> None:
+    """Every network that Brian2 makes looks through all of Python's objects for some to collect: now through few."""
+    gc.collect()
+    gc.freeze()

@@ -14,6 +14,8 @@ import neuro_mpc as nm
 from neuro_mpc import analysis
 from neuro_mpc.stimuli import SPLITS, load
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 PAGE = (Path(__file__).parents[1] / "docs" / "how-to.md").read_text(encoding="utf-8")
 QUIET = {"test.every": 0, "recording.samples": [], "recording.synapses_every": 0}
 

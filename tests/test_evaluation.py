@@ -14,6 +14,8 @@ from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 from neuro_mpc.stimuli.images import ImageStimuli
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 NETWORKS = 3
 SETTINGS = {
     "learning.presentations": 2,

@@ -19,7 +19,7 @@ from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_this_process")]
 
 LANGUAGE = {
     "stimulus.letters": 8,

@@ -8,6 +8,8 @@ import pytest
 
 import neuro_mpc as nm
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 PAGE = (Path(__file__).parents[1] / "docs" / "how-to.md").read_text(encoding="utf-8")
 SMALL = {
     "stimulus.letters": 6,

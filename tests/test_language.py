@@ -24,7 +24,7 @@ from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.selection import Selection
 from neuro_mpc.stimuli import Stimuli, one_hot
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_this_process")]
 
 RECIPES = Path(__file__).parents[1] / "analysis"
 SYMBOLS, STEPS, TRIALS = 7, 6, 4

@@ -13,6 +13,8 @@ from neuro_mpc import spelling
 from neuro_mpc.descriptions.loading import parse_settings
 from neuro_mpc.simulation import arguments
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 SMALL = {
     "learning.presentations": 2,
     "learning.batch": 5,

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 import neuro_mpc as nm
 from neuro_mpc import cli
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 SMALL = {
     "stimulus.letters": 6,
     "stimulus.transitions": [1, 2],
