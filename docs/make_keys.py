@@ -68,7 +68,7 @@ PROTOCOL: list[tuple[str, type[Table]]] = [
 def _sections(tables: list[tuple[str, type[Table]]]) -> Iterator[str]:
     for key, table in tables:
         yield f"### {f'`[{key}]`' if key else 'The file itself'}\n"
-        yield f"{_summary(table)}\n\n{_rows(table)}".rstrip("\n") + "\n"
+        yield f"{_summary(table)}{_default_form(table)}\n\n{_rows(table)}".rstrip("\n") + "\n"
         if issubclass(table, OpenTable):
             shared = set(_lines(table))
             for form in table.forms():
@@ -80,6 +80,15 @@ def _sections(tables: list[tuple[str, type[Table]]]) -> Iterator[str]:
 def _summary(table: type[Table]) -> str:
     """The first paragraph of the docstring."""
     return " ".join(inspect.cleandoc(table.__doc__ or "").partition("\n\n")[0].replace("``", "`").split())
+
+
+def _default_form(table: type[Table]) -> str:
+    """The form of an open table whose tag is not given."""
+    if not issubclass(table, OpenTable):
+        return ""
+    if not table.default_tag:
+        return f" `{table.tag}` is required."
+    return f' By default, `{table.tag} = "{table.default_tag}"`.'
 
 
 def _rows(table: type[Table]) -> str:

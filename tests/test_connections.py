@@ -88,6 +88,13 @@ def test_a_connection_is_refused_by_name(connect, key, problem, expected):
     assert any(part in caught.value.expected for part in expected.split("|"))
 
 
+def test_a_transposed_mask_is_told_where_the_data_give_one_of_the_sizes():
+    tables = circuit().tables()
+    tables["projection"]["in"]["connect"] = {"mask": ["111111"] * 3}
+    with pytest.raises(DescriptionError, match=r"= \(6, n\)\n.*the transpose of the mask"):
+        nm.Circuit.from_tables(tables)
+
+
 def test_neighbours_need_grids_of_as_many_dimensions():
     with pytest.raises(DescriptionError, match=r"the units lie on \[6\] in the sender and on \[2, 4\] in the receiver"):
         circuit({"local": 1}, high={"shape": [2, 4]})

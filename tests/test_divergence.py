@@ -40,6 +40,13 @@ def test_energies_that_are_not_finite_name_the_population():
         monitor.energies(8, energies(np.inf))
 
 
+def test_what_cannot_have_been_learning_is_not_blamed_on_its_rate():
+    with pytest.raises(Diverged, match="errors of lower, upper are not finite") as caught:
+        DivergenceMonitor(Errors(lower=np.nan, upper=np.inf)).energies(0, energies(np.nan))
+    assert "smaller initial values" in str(caught.value)
+    assert "learning.rate" not in str(caught.value)
+
+
 def test_energies_that_stay_out_of_all_proportion_are_noticed_while_they_are_finite():
     monitor = DivergenceMonitor(Errors(hidden=4e5, output=1.0))
     monitor.energies(0, energies(1000.0))

@@ -175,6 +175,7 @@ def test_data_of_ones_own_are_shown():
     ("call", "told"),
     [
         (lambda net: net.present(10**6), "the split 'train' has 8 trials\n  try: numbers from 0 to 7"),
+        (lambda net: net.show(0, split="valid"), "there is no split 'valid'\n  try: did you mean 'validation'?"),
         (lambda net: net.show([0, 1]), "2 trials for a network that shows 1 at a time"),
         (lambda net: net.show(np.zeros((STEPS, 9))), "try: (3 steps, 1 trials, 6 units), or whole numbers (3, 1)"),
         (lambda net: net.show(np.full(STEPS, LETTERS)), "numbers of classes for input are out of range"),

@@ -258,6 +258,11 @@ BROKEN = {
         {},
         r"data: label: has another length along 'trial' than 'x'.*found: '29, in all \(29,\)'.*expected: 30",
     ),
+    "a column of labels": (
+        lambda d: {"x": d["x"].values, "label": d["label"].values[:, None]},
+        {},
+        r"label: has another length along 'step'.*try: an array without names has the axes trial, step, unit: ",
+    ),
     "other labels": (
         lambda d: {"x": d["x"].assign_coords(trial=range(30)), "label": d["label"].assign_coords(trial=range(1, 31))},
         {},

@@ -164,11 +164,12 @@ def _mask_problems(connect: Connect, post: Population, pre: Population, key: str
     shape, sizes = (len(connect.mask), len(connect.mask[0])), (post.size, pre.size)
     if any(size is not None and size != found for size, found in zip(sizes, shape, strict=True)):
         expected = tuple("n" if size is None else size for size in sizes)
+        fits_transposed = all(size in (None, found) for size, found in zip(sizes, shape[::-1], strict=True))
         yield DescriptionError(
             f"the mask has the shape {shape}",
             key=key,
             expected=f"(n_post, n_pre) = ({expected[0]}, {expected[1]})",
-            hint="the transpose of the mask" if shape[::-1] == sizes else "",
+            hint="the transpose of the mask" if fits_transposed else "",
         )
     elif not any("1" in row for row in connect.mask):
         yield DescriptionError("the mask connects nothing", key=key, expected="a 1 for every synapse")

@@ -64,7 +64,7 @@ def summary(run: xr.DataTree) -> Summary:
         ("Results", ["", ""], [list(pair) for pair in results.results(run)]),
         *experiments.tables(run),
         ("Synapses after learning", head, rows),
-        ("Recorded", ["group", "variables", ""], _recorded(run)),
+        ("Recorded", ["group", "dimensions", "variables"], _recorded(run)),
         ("Made with", ["", ""], [list(pair) for pair in described.provenance(run)]),
     ]
     return Summary(" on ".join(names) + state, tuple(table for table in tables if table[2]))
@@ -76,8 +76,8 @@ def _recorded(run: xr.DataTree) -> list[list[str]]:
     return [
         [
             node.path,
-            ", ".join(map(str, node.data_vars)),
             ", ".join(f"{size:,} {name}" for name, size in node.sizes.items()),
+            ", ".join(map(str, node.data_vars)),
         ]
         for node in nodes
     ]

@@ -23,6 +23,10 @@ HINT = (
     "a smaller learning.rate, learning.clip or inference.rate, smaller initial values, or "
     "learning.backoff = 50, which halves the rate automatically; what was recorded before can be read"
 )
+HINT_BEFORE_LEARNING = (
+    "smaller initial values or smaller stimuli, since nothing was learned yet; "
+    "where inference iterates, a smaller inference.rate"
+)
 
 
 class Diverged(RunError):
@@ -48,10 +52,14 @@ class DivergenceMonitor:
         if not np.isfinite(energies.total) or self.high >= PATIENCE:
             self.high = 0
             undefined = self._undefined_activation()
+            if undefined:
+                hint = "an activation that is finite for every belief, such as log(1 + relu(r))"
+            else:
+                hint = HINT if presentation else HINT_BEFORE_LEARNING
             raise Diverged(
                 f"the free energy became {energies.total:.3g} in presentation {presentation}: "
                 f"{undefined or self._where()}",
-                hint="an activation that is finite for every belief, such as log(1 + relu(r))" if undefined else HINT,
+                hint=hint,
             )
 
     def parameters(self, presentation: int, arrays: Mapping[str, np.ndarray]) -> None:
@@ -79,7 +87,7 @@ class DivergenceMonitor:
     def _where(self) -> str:
         largest = self._presenter.neural_state.largest_errors()
         if names := [name for name, error in largest.items() if not np.isfinite(error)]:
-            return f"the errors of {' and '.join(names)} are not finite"
+            return f"the errors of {', '.join(names)} are not finite"
         worst = max(largest, key=lambda name: largest[name])
         return f"the largest error is {largest[worst]:.3g}, in {worst}"
 

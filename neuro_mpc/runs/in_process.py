@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import as_circuit, as_protocol, changed
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
-from neuro_mpc.errors import RunError
+from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.network.layout import groups
 from neuro_mpc.runs.preparation import NameOrPath, Preparation, prepare
 from neuro_mpc.simulation.arguments import whole_number
@@ -20,7 +20,7 @@ from neuro_mpc.simulation.given import Shown, by_population, numbers_of_trials
 from neuro_mpc.simulation.stepping import SteppedPresenter
 from neuro_mpc.simulation.trained import Source
 from neuro_mpc.simulation.variables import NEURAL, SYNAPTIC, Variables
-from neuro_mpc.stimuli.interface import Split
+from neuro_mpc.stimuli.interface import SPLITS, Split
 
 if TYPE_CHECKING:
     import brian2
@@ -353,6 +353,8 @@ class Network:
 
     def _trials(self, numbers: Sequence[int], split: Split) -> tuple[dict, dict]:
         """What the numbered trials give to populations."""
+        if split not in SPLITS:
+            raise RunError(f"there is no split {split!r}", hint=did_you_mean(split, SPLITS) or ", ".join(SPLITS))
         data, wanted = self._run.data, self._run.plan.trials
         if len(numbers) != wanted:
             hint = f"{wanted} numbers, or nm.network(…, trials={len(numbers)})"

@@ -35,7 +35,8 @@ def as_dataset(data: Any, *, trial: str, step: str, recording: bool, source: str
     leading = [step or STEP] if recording else [trial or TRIAL, step or STEP]
     variables = {name: _variable(name, values, leading, source) for name, values in data.items()}
     labelled = {name: values for name, values in data.items() if isinstance(values, xr.DataArray)}
-    _refuse_other_lengths(variables, source)
+    axes = f"an array without names has the axes {', '.join(leading)}, unit: a value for each {leading[0]} is a vector"
+    _refuse_other_lengths(variables, {name: "" if name in labelled else axes for name in variables}, source)
     _refuse_other_labels(labelled, source)
     coordinates = {key: each.variable for values in labelled.values() for key, each in values.coords.items()}
     others = {key: each for key, each in coordinates.items() if key not in variables}
@@ -69,7 +70,7 @@ def _plain(name: str, values: Any, source: str) -> np.ndarray:
         ) from None
 
 
-def _refuse_other_lengths(variables: Mapping[str, xr.Variable], source: str) -> None:
+def _refuse_other_lengths(variables: Mapping[str, xr.Variable], hints: Mapping[str, str], source: str) -> None:
     first: dict[object, tuple[str, int]] = {}
     for name, variable in variables.items():
         for dimension, size in variable.sizes.items():
@@ -81,6 +82,7 @@ def _refuse_other_lengths(variables: Mapping[str, xr.Variable], source: str) -> 
                     key=name,
                     found=f"{size:,}, in all {variable.shape}",
                     expected=f"{length:,}, in all {variables[other].shape}",
+                    hint=hints[name],
                 )
 
 
