@@ -65,4 +65,4 @@ def test_compiling_is_told_where_something_is_compiled(compiles):
     found = estimate.Estimate(
         memory=1e6, disk=1e6, seconds=3.0, synapses=10, parameters=30, presentations=5, compiles=compiles
     )
-    assert ("and compiling once" in estimate.as_text(found)) == compiles
+    assert ("and compiling once" in str(found)) == compiles

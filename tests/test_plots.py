@@ -120,6 +120,14 @@ def test_a_population_of_one_unit_has_no_pairs():
         FIGURES["asymmetry"](run)
 
 
+def test_every_projection_has_a_look_of_its_own_over_units(example):
+    for page in FIGURES["variability"](example(**RUNS["many populations"])):
+        (axes,) = (axes for axes in page.axes if axes.get_ylabel() == "variability\nreceived")
+        looks = [(line.get_color(), line.get_linestyle(), line.get_marker()) for line in axes.lines]
+        assert len(looks) > 4
+        assert len(set(looks)) == len(looks)
+
+
 def test_weights_that_are_points_have_no_figure_of_variances(tmp_path):
     run = synapses_run({"own": {"m": np.random.default_rng(0).normal(size=(2, 4, 4))}}, "point")
     with pytest.raises(RunFileError, match="no weight of this run has a variance"):

@@ -69,6 +69,9 @@ class Estimate:
     task: str = ""
     warnings: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return as_text(self)
+
 
 def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend: str) -> Estimate:
     """What a run of this plan will take."""
