@@ -22,6 +22,7 @@ ROWS = SimpleNamespace(
     symbol_populations=(),
     last_read=(),
     with_missing=(),
+    cautions=(),
 )
 
 

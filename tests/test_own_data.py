@@ -395,3 +395,12 @@ def test_a_zarr_store_with_foreign_codecs_is_refused_before_it_is_unpacked():
     os.symlink("/etc/hosts", os.path.join(name, "x", "9.9"))
     with pytest.raises(nm.DescriptionError, match="is a link to another file"):
         loaded(file=name)
+
+
+def test_trials_of_one_step_whose_units_have_several_dimensions_are_told():
+    """A dimension of another name may have been meant as steps."""
+    values = np.random.default_rng(0).normal(size=(20, 5, 2))
+    data = xr.Dataset({"x": (("trial", "samples", "channel"), values), "y": ("trial", np.arange(20) % 2)})
+    (told,) = loaded(data).cautions
+    assert "each trial of x is one step of 10 units (samples × channel)" in told
+    assert loaded(data, step="samples").cautions == ()

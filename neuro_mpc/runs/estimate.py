@@ -103,6 +103,7 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend
         presentations=course.total,
         compiles=backend != "numpy",
         warnings=(
+            *data.cautions,
             *cautions.of_selection(protocol, course.total),
             *cautions.of_priors(plan.circuit, plan.inference.holds_predictions),
         ),

@@ -66,6 +66,7 @@ class LabelledStimuli(Stimuli):
         self._series = {name: Series(name, variable, axes, source) for name, variable in variables.items()}
         _refuse_uncut(axes, cutting, self._series, protocol, source)
         self.steps, self.streams, self.carries = cutting.window or axes.steps, cutting.streams, cutting.carry
+        self.cautions = tuple(_without_steps(axes, self._series))
         self._cuts = parting.cuts(dataset, axes)
         held = sum(series.bytes for series in self._series.values()) <= HELD_BYTES
         for name, series in self._series.items():
@@ -153,6 +154,17 @@ def _refuse_uncut(axes: Axes, cutting: Cutting, series: dict[str, Series], proto
             expected="one recording",
             hint="stimulus.streams = false: windows",
         )
+
+
+def _without_steps(axes: Axes, series: dict[str, Series]) -> Iterator[str]:
+    """For trials of a single step whose units have several dimensions, one of which may have been meant as steps."""
+    for name, each in series.items():
+        units = axes.units(tuple(map(str, each.variable.dims)))
+        if not axes.step and len(units) > 1:
+            yield (
+                f"no dimension is called step or time: each trial of {name} is one step of "
+                f"{each.width:,} units ({' × '.join(units)}); if one of them is meant, stimulus.step names it"
+            )
 
 
 def _names(dataset: xr.Dataset, name: str, series: Series) -> tuple[str, ...]:

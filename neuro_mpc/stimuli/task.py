@@ -31,6 +31,7 @@ class Task(Stimuli):
         self._read_outs = {name: protocol.target.of(name) for name in circuit.targets}
         self.bound = {name: source.channels[channel] for name, channel in self._names.items()}
         self.steps, self.streams, self.carries = source.steps, source.streams, source.carries
+        self.cautions = source.cautions
         self.transitions, self.predicts_next = source.transitions, source.predicts_next or self._is_next()
         self.read = "last" if all(each.read == "last" for each in self._read_outs.values()) else "every"
         _refuse_steps(protocol, self._read_outs, self.steps)
