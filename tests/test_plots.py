@@ -143,7 +143,8 @@ def test_files_are_named_after_run_and_figure(example_run, example_path, tmp_pat
     assert plot_run(example_run, "learning", tmp_path / "energy.pdf") == [tmp_path / "energy.pdf"]
     pages = plot_run(example_run, "synapses", tmp_path / "s.svg")
     assert pages == [tmp_path / "s-1.svg", tmp_path / "s-2.svg"]
-    assert plot_run(example_run, out=tmp_path / "all.pdf")[0] == tmp_path / "all-learning.pdf"
+    names = [path.name for path in plot_run(example_run, out=tmp_path / "all.pdf")[:2]]
+    assert names == ["all-circuit.pdf", "all-learning.pdf"]
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
@@ -156,7 +157,7 @@ def test_the_same_figure_is_the_same_file(example_run, tmp_path, suffix):
     ("figure", "out", "problem"),
     [
         ("learnin", None, "did you mean 'learning'"),
-        ("phase", None, "one of learning, synapses, traces, sequences"),
+        ("phase", None, "one of circuit, learning, synapses, traces, sequences"),
         ("learning", "a.docx", r"\.png, \.pdf, \.svg"),
         ("learning", "nowhere/a.png", "nowhere does not exist"),
     ],
