@@ -25,8 +25,9 @@ def sampled(synapse, **values):
 def test_the_moments_are_those_of_the_type(name):
     n, weights = SHAPE[1], sampled(name)
     corpus_variance = 0.7 * (0.5 + 9) - 2.1**2
+    sequence = 3 / n, 9 * 0.3 / (0.7 * n**2) + 0.5 / n
     mean, variance = {
-        "spike-and-slab": (3 / n, 9 * 0.3 / (0.7 * n**2) + 0.5 / n),
+        **dict.fromkeys(("spike-and-slab", "excitatory", "inhibitory"), sequence),
         "spike-and-slab-corpus": (2.1, corpus_variance),
         "gaussian": (3, 0.5),
         "point": (3 / n, 0),
