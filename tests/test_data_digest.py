@@ -48,11 +48,11 @@ def test_a_source_that_keeps_no_arrays_is_told_apart_by_its_batches():
 
 
 def test_keys_that_an_earlier_version_did_not_write_have_their_defaults():
-    """Of a run begun by 0.1, whose circuits knew no connect, shape or precision."""
+    """Of a run begun by 0.1, whose targets were of one kind."""
     now = told(*loaded("toy-language", TOY))
-    lines = [line for line in now["circuit"].splitlines() if not line.startswith(("connect", "shape"))]
-    before = {**now, "circuit": "\n".join(lines)}
-    assert before["circuit"] != now["circuit"]
+    lines = [line for line in now["protocol"].splitlines() if line != 'kind = "given"']
+    before = {**now, "protocol": "\n".join(lines)}
+    assert before["protocol"] != now["protocol"]
     assert differences(before, now) == []
-    wider = {**before, "circuit": before["circuit"].replace("size = 8", "size = 9")}
+    wider = {**before, "circuit": now["circuit"].replace("size = 8", "size = 9")}
     assert differences(wider, now) == ["circuit.population.hidden.size was 9, is 8"]

@@ -79,7 +79,6 @@ def test_the_ends_of_a_projection_have_names_of_their_own_in_each_language():
         "from": "pixels",
         "to": "hidden",
         "delay": 0,
-        "connect": "all",
         "synapse": "gaussian",
         "initial": {},
     }

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from neuro_mpc.descriptions.connections import Connection
 from neuro_mpc.descriptions.tables import Formula, Listed, Positive, Table, problem
@@ -48,6 +48,10 @@ class Population(Table):
     channel: str | None = None
     precision: Positive | None = None
 
+    @model_serializer(mode="wrap")
+    def _as_in_01(self, tables: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without(tables(self), "shape", ())
+
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_role(cls, data: Any) -> Any:
@@ -77,6 +81,11 @@ class Population(Table):
                 instead = " or ".join(f'role = "{role}"' for role in roles)
                 raise problem(f"a {self.role} population has no {noun}", hint=f"{instead}, or remove {name}")
         return self
+
+
+def _without(table: dict[str, Any], name: str, default: object) -> dict[str, Any]:
+    """A table without a key that 0.1 did not know, where it has its default: what was learned keeps its digest."""
+    return {key: value for key, value in table.items() if key != name or value != default}
 
 
 def _units_of(shape: object) -> int | None:
@@ -169,7 +178,6 @@ class Projection(Table):
     to = "hidden"
     delay = 1
     synapse = "spike-and-slab"
-    connect = "all"
     <BLANKLINE>
     [initial]
     m = "n*identity()"
@@ -184,6 +192,10 @@ class Projection(Table):
     synapse: str
     connect: Connection = "all"
     initial: dict[str, Formula] = {}
+
+    @model_serializer(mode="wrap")
+    def _as_in_01(self, tables: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without(tables(self), "connect", "all")
 
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
