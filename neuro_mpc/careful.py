@@ -13,7 +13,7 @@ import netCDF4
 
 from neuro_mpc import processes
 from neuro_mpc.hdf5 import chunking, opened, refuse_strange
-from neuro_mpc.library_lock import NETCDF
+from neuro_mpc.netcdf_lock import NETCDF
 
 DAMAGED = "it is damaged, or no netCDF file"
 TOO_LARGE, TOO_SLOW = "reading it takes too much memory", "reading it takes too long"

@@ -10,7 +10,7 @@ from typing import Literal
 import netCDF4
 import numpy as np
 
-from neuro_mpc.library_lock import NETCDF
+from neuro_mpc.netcdf_lock import NETCDF
 
 # No run is packed by more than this; a file that promises more is not what it seems.
 MOST_COMPRESSION, SMALL_BYTES = 200, 64_000_000

@@ -103,7 +103,7 @@ def _array_of(file) -> np.ndarray:
 
 def _netcdf(path: Path) -> np.ndarray:
     from neuro_mpc import hdf5  # takes long to import, and few circuits have such a mask
-    from neuro_mpc.library_lock import NETCDF
+    from neuro_mpc.netcdf_lock import NETCDF
 
     try:
         hdf5.refuse_strange(path, data=True)

@@ -14,7 +14,7 @@ import xarray as xr
 from neuro_mpc import careful as careful_reading
 from neuro_mpc import hdf5
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.library_lock import NETCDF
+from neuro_mpc.netcdf_lock import NETCDF
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.tree import open_tree
 

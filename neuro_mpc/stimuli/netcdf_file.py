@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from neuro_mpc import careful
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.library_lock import NETCDF
+from neuro_mpc.netcdf_lock import NETCDF
 
 if TYPE_CHECKING:
     import xarray as xr
