@@ -138,12 +138,18 @@ WRITERS = {
 }
 
 
+def with_mask(name: str) -> str:
+    """TOML of the circuit whose projection `up` takes its mask from a file."""
+    table = "[projection.up]\n"
+    text = circuit().to_toml()
+    assert text.count(table) == 1
+    return text.replace(table, f'{table}connect = {{mask = "{name}"}}\n')
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_mask_is_read_from_the_folder_of_its_circuit(tmp_path, name):
     WRITERS[name](tmp_path / name)
-    text, lines = circuit("all").to_toml(), ['connect = "all"', f'connect = {{mask = "{name}"}}']
-    start = text.index(lines[0], text.index("[projection.up]"))
-    (tmp_path / "own.toml").write_text(text[:start] + text[start:].replace(*lines, 1))
+    (tmp_path / "own.toml").write_text(with_mask(name))
     assert nm.load_circuit(tmp_path / "own.toml") == circuit(MASK)
 
 
@@ -169,9 +175,8 @@ def test_a_file_that_promises_too_much_is_not_read(tmp_path):
 
 
 def test_a_run_file_opens_no_file_of_a_mask():
-    text = circuit().to_toml().replace('connect = "all"', 'connect = {mask = "/etc/passwd.npy"}', 1)
     with pytest.raises(DescriptionError, match="names a file"):
-        circuit_of_run(text)
+        circuit_of_run(with_mask("/etc/passwd.npy"))
 
 
 def test_a_labelled_mask_may_lie_either_way():
