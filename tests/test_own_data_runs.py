@@ -119,3 +119,37 @@ def test_streams_carry_their_state_and_predict_the_next_step():
     evaluation = run["evaluation"]
     assert float(evaluation["mean_squared_error_of_regression"]) < 0.01
     assert float(evaluation["mean_squared_error_of_last"]) < float(evaluation["mean_squared_error_of_mean"])
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_members_of_a_sweep_are_given_the_data_of_python(tmp_path, at_once):
+    data = written()
+    data["split"] = "trial", np.array(["train", "validation", "test", "train"] * 5, object)
+    options = {"backend": "numpy", "data": data}
+    protocol = nm.load_protocol("own.toml", {"stimulus.file": "", "learning.epochs": 1, "recording.samples": []})
+    rates = {"protocol.learning.rate": [0.1, 0.2]}
+    found = nm.sweep("small.toml", protocol, rates, [0], out="swept", workers=at_once, **options)
+    alone = nm.simulate("small.toml", nm.changed(protocol, {"learning.rate": 0.2}), **options)
+    assert found["mean_squared_error"].values[1, 0] == alone["evaluation/mean_squared_error"]
+    digests = {nm.open_run(path).attrs["data_sha256"] for path in Path("swept").glob("rate=*.nc")}
+    assert digests == {alone.attrs["data_sha256"]}
+    options["data"] = data.assign(x=2 * data["x"])
+    with pytest.raises(nm.RunError, match="(?s)is of another run.*data_sha256 was"):
+        nm.sweep("small.toml", protocol, rates, [0], out="swept", workers=1, **options)
+
+
+def test_data_that_no_other_process_can_be_given_are_told():
+    class Array(list):  # of this function: another process cannot know it
+        pass
+
+    with pytest.raises(nm.RunError, match="(?s)data: dict cannot be handed to another process.*workers=1"):
+        nm.sweep(
+            "small.toml",
+            "own.toml",
+            {},
+            [0, 1],
+            out="swept",
+            workers=2,
+            backend="numpy",
+            data={name: Array(values.values.tolist()) for name, values in written().data_vars.items()},
+        )

@@ -399,9 +399,16 @@ def test_a_member_on_a_cluster_is_the_run_of_simulate(tmp_path):
     with distributed.LocalCluster(1, threads_per_worker=2, **local) as cluster:
         address = cluster.scheduler_address
         found = nm.sweep(circuit, protocol, {}, [1], out=tmp_path / "new", backend="numpy", scheduler=address)
+        own = {"stimulus": nm.stimuli.Arrays(), "test.measure": "accuracy"}
+        given = {"data": {"wave": np.eye(6)[np.arange(90) % 6, None], "label": np.arange(90) % 3}, "backend": "numpy"}
+        of_data = nm.sweep(
+            circuit, nm.changed(protocol, own), {}, [1], out=tmp_path / "own", scheduler=address, **given
+        )
     with nm.open_run(tmp_path / "new" / "seed=1.nc") as member:
         for name in ("free_energy", "correct_letter_ratio"):
             np.testing.assert_array_equal(member["learning"][name], alone["learning"][name])
+    of_arrays = nm.simulate(circuit, nm.changed(protocol, own), seed=1, **given)
+    assert of_data["accuracy"].item() == of_arrays["evaluation/accuracy"].item()
     last = alone["learning"]["free_energy"][-2:].mean()
     assert float(found["free_energy"].sel(seed=1)) == pytest.approx(float(last))
 

@@ -10,8 +10,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from neuro_mpc import processes
+from neuro_mpc.sweeps.handed_data import handed_over
 from neuro_mpc.sweeps.members import Job, Outcome, Tell
 
 COMMAND = processes.python("neuro_mpc.sweeps.worker")
@@ -19,15 +21,20 @@ SECONDS_TO_SAVE = 10  # for a checkpoint, when the sweep is interrupted
 KILLED = "its process ended before the member was complete: it was killed, perhaps for lack of memory"
 
 
-def run_locally(jobs: Sequence[Job], at_once: int, tell: Tell) -> Iterator[Outcome]:
+def run_locally(jobs: Sequence[Job], at_once: int, tell: Tell, data: Any = None) -> Iterator[Outcome]:
     """Runs the jobs, `at_once` at a time, and yields their outcomes in the order in which they end.
 
     A process that dies takes only its own member with it. Interrupted, members leave checkpoints.
     """
+    with handed_over(data) as files:
+        yield from _run_in_processes(jobs, at_once, tell, [*COMMAND, *files])
+
+
+def _run_in_processes(jobs: Sequence[Job], at_once: int, tell: Tell, command: list[str]) -> Iterator[Outcome]:
     waiting, ended = SimpleQueue(), SimpleQueue()
     for job in jobs:
         waiting.put(job)
-    workers = [_Worker(waiting, ended, tell) for _ in range(min(at_once, len(jobs)))]
+    workers = [_Worker(waiting, ended, tell, command) for _ in range(min(at_once, len(jobs)))]
     try:
         for worker in workers:
             worker.start()
@@ -43,9 +50,9 @@ def run_locally(jobs: Sequence[Job], at_once: int, tell: Tell) -> Iterator[Outco
 class _Worker(threading.Thread):
     """Hands waiting jobs to a process, one after another, and to a new process if that one dies."""
 
-    def __init__(self, waiting: SimpleQueue, ended: SimpleQueue, tell: Tell):
+    def __init__(self, waiting: SimpleQueue, ended: SimpleQueue, tell: Tell, command: list[str]):
         super().__init__(daemon=True)
-        self._waiting, self._ended, self._tell = waiting, ended, tell
+        self._waiting, self._ended, self._tell, self._command = waiting, ended, tell, command
         self._stopped = threading.Event()
         self._process: processes.Child | None = None
 
@@ -71,7 +78,7 @@ class _Worker(threading.Thread):
 
     def _outcome(self, job: Job) -> Outcome:
         try:
-            process = self._process = self._process or _new_process()
+            process = self._process = self._process or _new_process(self._command)
             if self._stopped.is_set():  # in the meantime
                 process.terminate()
             return self._converse(process, job)
@@ -104,7 +111,7 @@ class _Worker(threading.Thread):
         self._process = None
 
 
-def _new_process() -> processes.Child:
+def _new_process(command: list[str]) -> processes.Child:
     """A process for members, whose descriptions may name data by paths from the current folder."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    return processes.Child(COMMAND, folder=Path.cwd(), environment=processes.environment(), text=True, **pipes)
+    return processes.Child(command, folder=Path.cwd(), environment=processes.environment(), text=True, **pipes)

@@ -6,8 +6,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -19,7 +20,7 @@ from neuro_mpc.runfile.access import final_measure
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runs.estimate import Estimate
-from neuro_mpc.runs.preparation import prepare
+from neuro_mpc.runs.preparation import Preparation, prepare
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.provenance import as_lines, differences
 from neuro_mpc.runs.run import simulate
@@ -38,6 +39,7 @@ class Job:
     """Everything that running a member takes, wherever it runs: descriptions as TOML, its file, backend and threads.
 
     command_line   its errors name options, not arguments
+    data_sha256    what its file says of the data if it is complete; "" where that was not compared
     """
 
     name: str
@@ -50,6 +52,7 @@ class Job:
     overwrite: bool
     accept_changes: bool
     command_line: bool = False
+    data_sha256: str = ""
 
     @property
     def state(self) -> str:
@@ -75,6 +78,7 @@ def checked(
     protocol: Protocol | ExperimentProtocol,
     folder: Path,
     *,
+    data: Any = None,
     backend: str,
     threads: int,
     overwrite: bool,
@@ -84,42 +88,57 @@ def checked(
 
     Seeds change no description, so that each point of the grid is checked with the first of them.
     """
-    points: dict[tuple[int, ...], tuple[tuple[str, str], Estimate]] = {}
+    points: dict[tuple[int, ...], tuple[Job, Estimate]] = {}
     problems: dict[str, NeuroMPCError] = {}
     for member in grid.members():
         if member.seed != grid.seeds[0]:
             continue
         try:
-            points[member.index[:-1]] = _check(member, circuit, protocol, backend, threads)
+            run = _prepared(member, circuit, protocol, backend, threads, data)
+            job = Job(
+                name=member.name,
+                path=_path(folder, member),
+                circuit=run.circuit.to_toml(),
+                protocol=run.protocol.to_toml(),
+                seed=member.seed,
+                backend=backend,
+                threads=threads,
+                overwrite=overwrite,
+                accept_changes=accept_changes,
+                command_line=on_command_line(),
+            )
+            points[member.index[:-1]] = _with_digest(job, run), run.estimate
         except NeuroMPCError as error:
             problems[member.name.rpartition(",seed=")[0] or member.name] = error
     if problems:
         raise _cannot_run(problems, len(grid) // len(grid.seeds))
     for member in grid.members():
-        (circuit_text, protocol_text), estimate = points[member.index[:-1]]
-        job = Job(
-            name=member.name,
-            path=str(folder / f"{member.name}.nc"),
-            circuit=circuit_text,
-            protocol=protocol_text,
-            seed=member.seed,
-            backend=backend,
-            threads=threads,
-            overwrite=overwrite,
-            accept_changes=accept_changes,
-            command_line=on_command_line(),
-        )
+        job, estimate = points[member.index[:-1]]
+        if member.seed != job.seed:
+            job = replace(job, name=member.name, path=_path(folder, member), seed=member.seed, data_sha256="")
         yield job, estimate
 
 
-def _check(
-    member: Member, circuit: Circuit, protocol: Protocol | ExperimentProtocol, backend: str, threads: int
-) -> tuple[tuple[str, str], Estimate]:
-    """Circuit and protocol as the run file will have them, and the estimate of the run."""
+def _path(folder: Path, member: Member) -> str:
+    return str(folder / f"{member.name}.nc")
+
+
+def _prepared(
+    member: Member,
+    circuit: Circuit,
+    protocol: Protocol | ExperimentProtocol,
+    backend: str,
+    threads: int,
+    data: Any,
+) -> Preparation:
     for_circuit, for_protocol = settings_of(member)
     circuit, protocol = changed(circuit, for_circuit), changed(protocol, for_protocol)
-    run = prepare(circuit, protocol, seed=member.seed, backend=backend, threads=threads)
-    return (run.circuit.to_toml(), run.protocol.to_toml()), run.estimate
+    return prepare(circuit, protocol, seed=member.seed, backend=backend, threads=threads, data=data)
+
+
+def _with_digest(job: Job, run: Preparation) -> Job:
+    """The job with the digest of its data, which takes a while, where there is a complete file to compare."""
+    return replace(job, data_sha256=run.provenance["data_sha256"]) if job.state == "complete" else job
 
 
 def _cannot_run(problems: dict[str, NeuroMPCError], points: int) -> DescriptionError:
@@ -146,6 +165,8 @@ def _refuse_other(job: Job, before: dict[str, str]) -> None:
     if before.get("complete") != "1":
         raise RunFileError(f"{job.path} is not the file of a complete run", hint="remove it to run this member again")
     now = {"circuit": job.circuit, "protocol": job.protocol, "seed": str(job.seed)}
+    if job.data_sha256 and "data_sha256" in before:  # of 0.1 there is none
+        now["data_sha256"] = job.data_sha256
     if changes := differences({name: before.get(name, "") for name in now}, now):
         raise RunError(
             f"{job.path} is of another run{as_lines(changes)}",
@@ -153,17 +174,20 @@ def _refuse_other(job: Job, before: dict[str, str]) -> None:
         )
 
 
-def learn(job: Job, tell: Tell = lambda name, fraction: None) -> Outcome:
-    """Runs a member, or the rest of it. Its errors are part of the outcome: the other members run all the same."""
+def learn(job: Job, tell: Tell = lambda name, fraction: None, data: Any = None) -> Outcome:
+    """Runs a member, or the rest of it. Its errors are part of the outcome: the other members run all the same.
+
+    data  of Python, in place of those of a file
+    """
     start = time.perf_counter()
     with command_line(job.command_line):
-        measures, error = _measures_or_error(job, tell)
+        measures, error = _measures_or_error(job, tell, data)
     return Outcome(job.name, error, time.perf_counter() - start, measures)
 
 
-def _measures_or_error(job: Job, tell: Tell) -> tuple[dict[str, float], str]:
+def _measures_or_error(job: Job, tell: Tell, data: Any) -> tuple[dict[str, float], str]:
     try:
-        with ONE_AT_A_TIME, _simulated(job, tell) as run:
+        with ONE_AT_A_TIME, _simulated(job, tell, data) as run:
             return final_measure(run), ""
     except NeuroMPCError as problem:
         return {}, str(problem)
@@ -171,11 +195,12 @@ def _measures_or_error(job: Job, tell: Tell) -> tuple[dict[str, float], str]:
         return {}, "".join(traceback.format_exception(problem, limit=-1)).strip()
 
 
-def _simulated(job: Job, tell: Tell) -> xr.DataTree:
+def _simulated(job: Job, tell: Tell, data: Any) -> xr.DataTree:
     circuit, protocol = Circuit.from_toml(job.circuit), Protocol.from_toml(job.protocol)
     return simulate(
         circuit,
         protocol,
+        data=data,
         seed=job.seed,
         backend=job.backend,
         threads=job.threads,

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -33,6 +34,7 @@ def sweep(
     over: Mapping[str, Iterable[object]],
     seeds: Iterable[int] = (0,),
     *,
+    data: Any = None,
     out: str | os.PathLike,
     backend: str = "cpp",
     threads: int = 1,
@@ -55,6 +57,9 @@ def sweep(
         Dotted key → values, such as ``{"protocol.stimulus.load": [0.1, 0.5, 1, 2]}``.
     seeds : iterable of int, optional
         Seeds of the runs at each point.
+    data : xarray.Dataset, xarray.DataArray or dict of str to array, optional
+        As for `simulate`; every member is given these. Where members run in processes of their own, the data are copied
+        to each of them.
     out : str or path
         Folder of the run files, one for each member, and of ``sweep.nc``, the returned dataset.
     backend : {"cpp", "cython", "numpy"}, optional
@@ -111,6 +116,7 @@ def sweep(
                 base_circuit,
                 base_protocol,
                 folder,
+                data=data,
                 backend=backend,
                 threads=threads,
                 overwrite=overwrite,
@@ -132,7 +138,7 @@ def sweep(
             return combined.combine(points, jobs, errors, attributes)
         _create(folder)
         try:
-            for outcome in _run([job for job, _ in waiting], at_once, scheduler, reporter):
+            for outcome in _run([job for job, _ in waiting], at_once, scheduler, data, reporter):
                 outdated.discard(outcome.name)
                 if outcome.error:
                     errors[outcome.name] = outcome.error
@@ -188,12 +194,14 @@ def _expectation(estimates: Sequence[Estimate], at_once: int, scheduler: str | N
     return f"{at_once} at a time, about {rough_duration(seconds)}{compiling}"
 
 
-def _run(waiting: Sequence[Job], at_once: int, scheduler: str | None, progress: SilentSweep) -> Iterator[Outcome]:
+def _run(
+    waiting: Sequence[Job], at_once: int, scheduler: str | None, data: Any, progress: SilentSweep
+) -> Iterator[Outcome]:
     """Runs the jobs, and reports and yields their outcomes."""
     progress.start(len(waiting))
     if not waiting:
         return
-    for outcome in workers.run_all(waiting, at_once, scheduler, progress.learned, progress.say):
+    for outcome in workers.run_all(waiting, at_once, scheduler, progress.learned, progress.say, data):
         progress.ended(outcome, _line(outcome))
         yield outcome
 

@@ -1,7 +1,8 @@
 """A process that runs members of a sweep, one after another, for `neuro_mpc.sweeps.local`.
 
-A line of standard input is a job, in JSON. Lines of standard output report the fraction of it that is learned, and its
-outcome. Nothing listens on a port, and the script that called `sweep` is not imported.
+Its argument is the file of the data that Python handed over, if there are any. A line of standard input is a job, in
+JSON. Lines of standard output report the fraction of it that is learned, and its outcome. Nothing listens on a port,
+and the script that called `sweep` is not imported.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import os
 import sys
 from dataclasses import asdict
 
-from neuro_mpc.sweeps.members import Job, learn
+from neuro_mpc.sweeps.handed_data import received
+from neuro_mpc.sweeps.members import Job, Outcome, learn
 
 
 def main() -> None:
@@ -23,7 +25,13 @@ def main() -> None:
         print(json.dumps(message), file=sink, flush=True)
 
     for line in sys.stdin:
-        outcome = learn(Job(**json.loads(line)), lambda name, fraction: send(name=name, fraction=fraction))
+        job = Job(**json.loads(line))
+        try:
+            data = received(sys.argv[1:])
+        except Exception as problem:  # of a class that this process does not know, or of a file that is gone
+            send(outcome=asdict(Outcome(job.name, f"the data cannot be read in another process: {problem!r}")))
+            continue
+        outcome = learn(job, lambda name, fraction: send(name=name, fraction=fraction), data)
         send(outcome=asdict(outcome))
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import Any
 
 from neuro_mpc import machine
 from neuro_mpc.errors import RunError
@@ -62,16 +63,20 @@ def run_all(
     scheduler: str | None,
     tell: Tell,
     say: Callable[[str], None] = lambda text: None,
+    data: Any = None,
 ) -> Iterator[Outcome]:
-    """Runs the jobs and yields their outcomes in the order in which they end; `say` is called with what delays them."""
+    """Runs the jobs and yields their outcomes in the order in which they end; `say` is called with what delays them.
+
+    data  of Python that every member is given in place of those of a file
+    """
     if scheduler is None:
-        yield from run_locally(jobs, workers, tell) if workers > 1 else (learn(job, tell) for job in jobs)
+        yield from run_locally(jobs, workers, tell, data) if workers > 1 else (learn(job, tell, data) for job in jobs)
         return
     with _client(scheduler) as client:
         if not client.nthreads():
             say(f"the scheduler at {scheduler} has no workers yet: waiting for some (dask worker {scheduler})")
         client.subscribe_topic(TOPIC, lambda event: tell(*event[1]))
-        yield from _run_on(client, jobs)
+        yield from _run_on(client, jobs, data)
 
 
 @contextmanager
@@ -106,16 +111,17 @@ def _no_scheduler(scheduler: str, problem: Exception) -> RunError:
     return RunError(f"no scheduler of dask answers at {scheduler}: {problem}", hint=ADDRESS)
 
 
-def _run_on(client, jobs: Sequence[Job]) -> Iterator[Outcome]:
+def _run_on(client, jobs: Sequence[Job], data: Any) -> Iterator[Outcome]:
     """The outcomes of jobs, one per worker at a time: a worker that dies takes only its own with it."""
     from distributed import as_completed
 
     waiting, running = iter(jobs), {}
+    shared = None if data is None else client.scatter([data], hash=False)[0]  # sent once, not with each member
     ended = as_completed(loop=client.loop)
 
     def feed() -> None:
         while len(running) < max(1, len(client.nthreads())) and (job := next(waiting, None)):
-            future = client.submit(_learn_on_worker, job, key=f"{job.name}-{os.urandom(4).hex()}", pure=False)
+            future = client.submit(_learn_on_worker, job, shared, key=f"{job.name}-{os.urandom(4).hex()}", pure=False)
             running[future.key] = job
             ended.add(future)
 
@@ -140,8 +146,8 @@ def _outcome(job: Job, future) -> Outcome:
     return Outcome(job.name, f"{type(problem).__name__}: {problem}")
 
 
-def _learn_on_worker(job: Job) -> Outcome:
+def _learn_on_worker(job: Job, data: Any) -> Outcome:
     from distributed import get_worker
 
     worker = get_worker()
-    return learn(job, lambda *report: worker.log_event(TOPIC, report))
+    return learn(job, lambda *report: worker.log_event(TOPIC, report), data)
