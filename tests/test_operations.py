@@ -183,7 +183,7 @@ STEPWISE = Visit(1, STEPS, stepwise=True)
 def test_steps_that_feedback_does_not_reach_are_zero(delay):
     pre, post = Rows(1, STEPS, history=delay), Rows(1, STEPS)
     span = Span(post, pre, delay)
-    fed = reached(Feedback("a", "e", "w", span), "a", STEPWISE)
+    fed = reached(Feedback("a", "e", "w", span, (1, 1)), "a", STEPWISE)
     zero = reached(Zero("a", pre, span), "a", STEPWISE)
     assert fed == {delay + step for step in range(STEPS - delay)}
     assert fed | zero == {delay + step for step in range(STEPS)}
@@ -194,8 +194,8 @@ def test_steps_that_feedback_does_not_reach_are_zero(delay):
 def test_what_arrives_comes_from_the_steps_before(delay):
     pre, post = Rows(1, STEPS, history=delay), Rows(1, STEPS)
     span = Span(post, pre, delay)
-    assert reached(Forward("g", "f", "w", span), "f", STEPWISE) == set(range(STEPS))
-    assert reached(HebbianSum("h", "e", "f", span), "f", Visit(1, STEPS)) == {0}
+    assert reached(Forward("g", "f", "w", span, (1, 1)), "f", STEPWISE) == set(range(STEPS))
+    assert reached(HebbianSum("h", "e", "f", span, (1, 1)), "f", Visit(1, STEPS)) == {0}
 
 
 def test_what_is_carried_are_the_last_steps_also_of_the_history():

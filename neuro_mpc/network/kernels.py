@@ -69,7 +69,7 @@ def sum_unit_products(
 
 
 def gather_columns(
-    weights: np.ndarray, post: int, pre: int, symbols: np.ndarray, rows: int, accumulate: bool, target: np.ndarray
+    rows: int, post: int, pre: int, symbols: np.ndarray, weights: np.ndarray, accumulate: bool, target: np.ndarray
 ) -> None:
     """target (rows, post) = [target] + the column of weights (post, pre) of each row's symbol; nothing for −1."""
     symbols, target = symbols[:rows], view(target, rows, post)
@@ -78,7 +78,7 @@ def gather_columns(
 
 
 def scatter_columns(
-    source: np.ndarray, post: int, pre: int, symbols: np.ndarray, rows: int, accumulate: bool, target: np.ndarray
+    post: int, pre: int, rows: int, source: np.ndarray, symbols: np.ndarray, accumulate: bool, target: np.ndarray
 ) -> None:
     """target (post, pre) = [target] + each of the rows (rows, post) in the column of its symbol."""
     known, target = symbols[:rows] >= 0, view(target, post, pre)

@@ -20,6 +20,16 @@ from neuro_mpc.network.statements import BreakUnless, Call, Elementwise, Extent,
 # Numbers that every kernel may be given: of the tile, of the loop around, and one for each trial of the tile.
 FIRST, WIDTH, ITERATION, PER_TRIAL = "_first", "_width", "_iteration", "_per_trial"
 LATER_TILE = "_first > 0"  # sums over trials continue where the tiles before have ended
+UNTIL_NONE_MOVES = BreakUnless(Call("any_trial", PER_TRIAL, WIDTH))
+
+
+def _of_trials(name: str) -> Pointer:
+    """The tile's part of a variable that holds one number for each trial."""
+    return Pointer(name, Extent(first=1))
+
+
+ENERGIES = _of_trials("loss"), _of_trials("energy_hidden")
+LAST_ENERGY, ITERATIONS_USED = _of_trials("energy_last"), _of_trials("iterations_used")
 
 
 class Operation(ABC):
@@ -31,75 +41,42 @@ class Operation(ABC):
 
 
 @dataclass(frozen=True)
-class Forward(Operation):
+class Passage(Operation):
+    """target = [target] + what passes from `source` by `weights`, in one direction of a projection.
+
+    sizes   of the weights, as the kernel takes them: (outputs, inputs) of a product
+    """
+
+    target: str
+    source: str
+    weights: str
+    span: Span
+    sizes: tuple[int, ...]
+    accumulate: bool = False
+    kernel: str = "packed_product"
+
+    def over(self, steps: Stretch, source: Pointer, target: Pointer) -> Iterable[Statement]:
+        """The kernel's call for some steps, from where source and target begin."""
+        passing = source, Pointer(self.weights), int(self.accumulate), target
+        return steps.visit(Call(self.kernel, steps.rows, *self.sizes, *passing))
+
+
+class Forward(Passage):
     """target(s) = [target(s)] + source(s − delay) Wᵀ, W (post × pre), `weights` packed forward."""
 
-    target: str
-    source: str
-    weights: str
-    span: Span
-    accumulate: bool = False
-
     def lower(self, visit):
-        post, pre, steps = self.span.post, self.span.pre, visit.stretch(self.span.first, self.span.stop)
-        source, target = pre.of(self.source, steps.shifted(-self.span.delay)), post.of(self.target, steps)
-        sizes, weights = (steps.rows, post.units, pre.units), Pointer(self.weights)
-        return steps.visit(Call("packed_product", *sizes, source, weights, int(self.accumulate), target))
+        steps = visit.stretch(self.span.first, self.span.stop)
+        source = self.span.pre.of(self.source, steps.shifted(-self.span.delay))
+        return self.over(steps, source, self.span.post.of(self.target, steps))
 
 
-@dataclass(frozen=True)
-class Feedback(Operation):
+class Feedback(Passage):
     """target(s − delay) = [target(s − delay)] + source(s) W, W (post × pre), `weights` packed backward."""
 
-    target: str
-    source: str
-    weights: str
-    span: Span
-    accumulate: bool = True
-
     def lower(self, visit):
-        post, pre, delay = self.span.post, self.span.pre, self.span.delay
-        steps = visit.stretch(self.span.first_within, self.span.stop, ahead=delay)
-        source, target = post.of(self.source, steps), pre.of(self.target, steps.shifted(-delay))
-        sizes, weights = (steps.rows, pre.units, post.units), Pointer(self.weights)
-        return steps.visit(Call("packed_product", *sizes, source, weights, int(self.accumulate), target))
-
-
-@dataclass(frozen=True)
-class ForwardEach(Operation):
-    """target(s) = [target(s)] + source(s − delay) ⊙ w, one weight for each unit."""
-
-    target: str
-    source: str
-    weights: str
-    span: Span
-    accumulate: bool = False
-
-    def lower(self, visit):
-        post, steps = self.span.post, visit.stretch(self.span.first, self.span.stop)
-        source, target = self.span.pre.of(self.source, steps.shifted(-self.span.delay)), post.of(self.target, steps)
-        return steps.visit(_scaled(steps, post.units, source, self.weights, self.accumulate, target))
-
-
-@dataclass(frozen=True)
-class FeedbackEach(Operation):
-    """target(s − delay) = [target(s − delay)] + source(s) ⊙ w, one weight for each unit."""
-
-    target: str
-    source: str
-    weights: str
-    span: Span
-    accumulate: bool = True
-
-    def lower(self, visit):
-        post, pre, delay = self.span.post, self.span.pre, self.span.delay
-        steps = visit.stretch(self.span.first_within, self.span.stop, ahead=delay)
-        source, target = post.of(self.source, steps), pre.of(self.target, steps.shifted(-delay))
-        return steps.visit(_scaled(steps, pre.units, source, self.weights, self.accumulate, target))
-
-
-def _scaled(steps: Stretch, units: int, source: Pointer, weights: str, accumulate: bool, target: Pointer) -> Call:
-    return Call("scale_rows", steps.rows, units, source, Pointer(weights), int(accumulate), target)
+        steps = visit.stretch(self.span.first_within, self.span.stop, ahead=self.span.delay)
+        target = self.span.pre.of(self.target, steps.shifted(-self.span.delay))
+        return self.over(steps, self.span.post.of(self.source, steps), target)
 
 
 @dataclass(frozen=True)
@@ -120,67 +97,20 @@ class Pack(Operation):
 
 @dataclass(frozen=True)
 class HebbianSum(Operation):
-    """target (post × pre) = Σ over steps and trials of post(s)ᵀ pre(s − delay)."""
+    """target (post × pre) = Σ over steps and trials of post(s)ᵀ pre(s − delay), or of the pairs of units that another
+    kernel sums; `sizes` are those of the target."""
 
     target: str
     post: str
     pre: str
     span: Span
+    sizes: tuple[int, ...]
+    kernel: str = "sum_over_rows"
 
     def lower(self, visit):
-        post, pre, steps = self.span.post, self.span.pre, self.span.received
-        factors = post.of(self.post, steps), pre.of(self.pre, steps.shifted(-self.span.delay))
-        yield Call("sum_over_rows", post.units, pre.units, steps.rows, *factors, LATER_TILE, Pointer(self.target))
-
-
-@dataclass(frozen=True)
-class HebbianSumEach(Operation):
-    """target (unit) = Σ over steps and trials of post(s) ⊙ pre(s − delay)."""
-
-    target: str
-    post: str
-    pre: str
-    span: Span
-
-    def lower(self, visit):
-        post, steps = self.span.post, self.span.received
-        factors = post.of(self.post, steps), self.span.pre.of(self.pre, steps.shifted(-self.span.delay))
-        yield Call("sum_unit_products", post.units, steps.rows, *factors, LATER_TILE, Pointer(self.target))
-
-
-@dataclass(frozen=True)
-class Gather(Operation):
-    """target(s) = [target(s)] + the column of W (post × pre) of the symbol at s − delay; nothing for symbol −1."""
-
-    target: str
-    symbols: str
-    weights: str
-    span: Span
-    pre: int
-    accumulate: bool = False
-
-    def lower(self, visit):
-        post, steps = self.span.post, visit.stretch(self.span.first, self.span.stop)
-        symbols = self.span.pre.of(self.symbols, steps.shifted(-self.span.delay))
-        weights, target = (Pointer(self.weights), post.units, self.pre), post.of(self.target, steps)
-        return steps.visit(Call("gather_columns", *weights, symbols, steps.rows, int(self.accumulate), target))
-
-
-@dataclass(frozen=True)
-class Scatter(Operation):
-    """target (post × pre) = Σ over steps and trials of post(s), each in the column of the symbol at s − delay."""
-
-    target: str
-    post: str
-    symbols: str
-    span: Span
-    pre: int
-
-    def lower(self, visit):
-        post, steps = self.span.post, self.span.received
-        symbols = self.span.pre.of(self.symbols, steps.shifted(-self.span.delay))
-        source = post.of(self.post, steps), post.units, self.pre
-        yield Call("scatter_columns", *source, symbols, steps.rows, LATER_TILE, Pointer(self.target))
+        steps = self.span.received
+        factors = self.span.post.of(self.post, steps), self.span.pre.of(self.pre, steps.shifted(-self.span.delay))
+        yield Call(self.kernel, *self.sizes, steps.rows, *factors, LATER_TILE, Pointer(self.target))
 
 
 @dataclass(frozen=True)
@@ -218,17 +148,11 @@ class Zero(Operation):
     rows: Rows
     unless: Span
 
-    @property
-    def unreached(self) -> list[tuple[int, int]]:
-        """Steps of the presynaptic population, from … up to …, that no feedback sets, in at most two stretches."""
+    def lower(self, visit):
         first = self.unless.first_within - self.unless.delay
         stop = max(first, self.unless.stop - self.unless.delay)
-        stretches = [(self.rows.first_step, first), (stop, self.rows.stop)]
-        return [(start, end) for start, end in stretches if start < end]
-
-    def lower(self, visit):
-        for start, stop in self.unreached:
-            steps = visit.stretch(start, stop)
+        for before_and_after in ((self.rows.first_step, first), (stop, self.rows.stop)):
+            steps = visit.stretch(*before_and_after)
             yield from steps.visit(Call("fill_zero", self.rows.of(self.target, steps), self.rows.size(steps)))
 
 
@@ -301,21 +225,20 @@ class Energy(Operation):
 
 @dataclass(frozen=True)
 class Settle(Operation):
-    """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or
-    all of the tile once the sum of their energies `limited` passed `energy_limit`; end the loop when none moves."""
+    """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or all of
+    the tile once the sum of their hidden energies passed `energy_limit`; end the loop when none moves.
 
-    energies: tuple[str, str]
-    limited: str
-    last: str
+    moving   variables that hold whether a trial moves, one value per unit and step
+    """
+
     moving: tuple[tuple[str, Rows], ...]
-    used: str
 
     def lower(self, visit):
-        per_trial = map(_of_trials, (*self.energies, self.limited, self.last, self.used))
         limits = Scalar("tolerance"), Scalar("energy_limit")
-        yield Call("settle_trials", ITERATION, *limits, *per_trial, PER_TRIAL, WIDTH)
+        state = *ENERGIES, ENERGIES[-1], LAST_ENERGY, ITERATIONS_USED
+        yield Call("settle_trials", ITERATION, *limits, *state, PER_TRIAL, WIDTH)
         yield from _fill(self.moving)
-        yield BreakUnless(Call("any_trial", PER_TRIAL, WIDTH))
+        yield UNTIL_NONE_MOVES
 
 
 @dataclass(frozen=True)
@@ -324,38 +247,28 @@ class Backtrack(Operation):
     a somewhat longer step, one whose energy rose takes back half of its last step.
 
     stage     "start": before the first step, "step": before each step, "end": trials that rose take their step back
-    rounding  what an energy may rise by, relative to itself
+    length    variable that holds the length of each trial's step
     gains     variables that hold a trial's gain, one value per unit and step
+    rounding  what an energy may rise by, relative to itself
     """
 
     stage: str
-    energies: tuple[str, str]
-    last: str
     length: str
-    used: str
     gains: tuple[tuple[str, Rows], ...]
     tau: float
     rounding: float
 
     def lower(self, visit):
-        state = [_of_trials(name) for name in (self.last, self.length, self.used)]
+        state = LAST_ENERGY, _of_trials(self.length), ITERATIONS_USED
         if self.stage == "start":
-            yield Call("start_lengths", Scalar("inference_dt"), self.tau, *state, WIDTH)
-            return
-        judged = (self.rounding, *map(_of_trials, self.energies), *state, PER_TRIAL, WIDTH)
+            return [Call("start_lengths", Scalar("inference_dt"), self.tau, *state, WIDTH)]
+        judged = self.rounding, *ENERGIES, *state, PER_TRIAL, WIDTH
         if self.stage == "end":
-            yield from (Call("last_gains", *judged), *_fill(self.gains))
-        else:
-            yield from (Call("next_gains", ITERATION, Scalar("tolerance"), *judged), *_fill(self.gains))
-            yield BreakUnless(Call("any_trial", PER_TRIAL, WIDTH))
+            return [Call("last_gains", *judged), *_fill(self.gains)]
+        return [Call("next_gains", ITERATION, Scalar("tolerance"), *judged), *_fill(self.gains), UNTIL_NONE_MOVES]
 
 
-def _of_trials(name: str) -> Pointer:
-    """The tile's part of a variable that holds one number for each trial."""
-    return Pointer(name, Extent(first=1))
-
-
-def _fill(variables: Iterable[tuple[str, Rows]]) -> Iterable[Statement]:
+def _fill(variables: Iterable[tuple[str, Rows]]) -> Iterable[Call]:
     """Each trial's number for all its steps and units."""
     for name, rows in variables:
         yield Call("fill_trials", PER_TRIAL, rows.of(name, rows.all), rows.steps, WIDTH, rows.units)

@@ -7,14 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from neuro_mpc.network.operations import (
-    Carry,
-    Choose,
-    OneHot,
-    Operation,
-    Scatter,
-    Section,
-)
+from neuro_mpc.network.operations import Carry, Choose, OneHot, Operation, Section
 from neuro_mpc.network.phase import Phase
 from neuro_mpc.network.plan import Plan
 from neuro_mpc.network.rows import Rows
@@ -148,18 +141,13 @@ def _learn(plan: Plan) -> Phase:
 
 
 def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:
-    projection = plan.circuit.projection[name]
-    synapses, error = plan.synapses_name(name), plan.group_name(projection.target, "error")
+    projection, connectivity = plan.circuit.projection[name], plan.connectivity(name)
+    error = plan.group_name(projection.target, "error")
     first, second = ("H1", f"{error}_err", False), ("H2", f"{error}_q", True)
-    operations: list[Operation] = []
-    for total, post, squared in [first, second] if plan.rules.synapses[name].varies else [first]:
-        pre = plan.rate_name(projection.source, squared)
-        if plan.looked_up(projection.source):
-            total = f"{synapses}_{total}"
-            operations.append(Scatter(total, post, pre, plan.span(name), plan.circuit.shape(name)[1]))
-        else:
-            operations.append(plan.connectivity(name).hebbian_sum(total, post, pre, plan.span(name)))
-    return operations
+    return [
+        connectivity.hebbian_sum(total, post, plan.rate_name(projection.source, squared), plan.span(name))
+        for total, post, squared in ([first, second] if plan.rules.synapses[name].varies else [first])
+    ]
 
 
 def _adapt(plan: Plan) -> Phase:

@@ -15,13 +15,13 @@ from neuro_mpc.descriptions.learning import OPTIMIZERS
 from neuro_mpc.descriptions.plugins import import_from, origin_of
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import to_toml
-from neuro_mpc.network.connectivity import Connectivity, connectivity
+from neuro_mpc.network.connectivity import Columns, Connectivity, UnitByUnit
+from neuro_mpc.network.operations import Pack
 from neuro_mpc.network.plasticity import Plasticity
 from neuro_mpc.network.rows import Rows, Span, Tiling
 from neuro_mpc.rules.derivation import Rules, derive
 
 if TYPE_CHECKING:
-    from neuro_mpc.network.operations import Operation
     from neuro_mpc.network.optimizers.interface import Optimizer
     from neuro_mpc.network.schemes.interface import Scheme
 
@@ -168,19 +168,20 @@ class Plan:
 
     def connectivity(self, projection: str) -> Connectivity:
         """How the synapses of a projection lie in memory, and the operations that they take part in."""
-        is_one_to_one = self.circuit.projection[projection].connect == "one-to-one"
-        return connectivity(self.synapses_name(projection), self.circuit.shape(projection), is_one_to_one)
+        table = self.circuit.projection[projection]
+        kind = Connectivity
+        if self.looked_up(table.source):
+            kind = Columns
+        elif table.connect == "one-to-one":
+            kind = UnitByUnit
+        return kind(self.synapses_name(projection), self.circuit.shape(projection))
 
-    def packing(self, projection: str, direction: str) -> list[tuple[str, Operation]]:
+    def packing(self, projection: str, direction: str) -> list[tuple[str, Pack]]:
         """What matrix products "forward" or "backward" read of a projection: (variable, operation that packs it)."""
-        return list(self.connectivity(projection).packing(self._packed_moments(projection, direction), direction))
-
-    def _packed_moments(self, projection: str, direction: str) -> list[str]:
-        source = self.circuit.projection[projection].source
-        # Nothing is fed back to what is given; the columns of symbols are looked up.
-        if source in self.circuit.given and (direction == "backward" or self.looked_up(source)):
-            return []
-        return ["mu", "v"] if self.rules.synapses[projection].varies else ["mu"]
+        if direction == "backward" and self.circuit.projection[projection].source in self.circuit.given:
+            return []  # nothing is fed back to what is given
+        moments = ["mu", "v"] if self.rules.synapses[projection].varies else ["mu"]
+        return self.connectivity(projection).packing(moments, direction)
 
     def span(self, projection: str) -> Span:
         each = self.circuit.projection[projection]

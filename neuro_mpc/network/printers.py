@@ -19,7 +19,7 @@ class Printer:
     """
 
     def __init__(self, scalar_code: Mapping, vector_code: Mapping, variables: Mapping, get_array_name: Callable):
-        self.scalar_code, self.vector_code = scalar_code, vector_code
+        self.scalar, self.vector = _text(scalar_code), _text(vector_code)
         self.array = lambda name: get_array_name(variables[name])
 
     def statements(self, statements: Iterable[Statement]) -> str:
@@ -71,18 +71,13 @@ class Printer:
         stretch = f"{count} - 1, -1, -1" if loop.backwards else count
         return f"for {loop.variable} in range({stretch})"
 
-    def elementwise(self, each: Elementwise) -> str:
+    def elementwise(self, block: Elementwise) -> str:
         raise NotImplementedError
 
-    # Brian2 gives code as text for Cython, else in lines.
 
-    def scalar(self, block: Elementwise) -> str:
-        code = self.scalar_code[block.block]
-        return code if isinstance(code, str) else "\n".join(code)
-
-    def vector(self, block: Elementwise) -> str:
-        code = self.vector_code[block.block]
-        return code if isinstance(code, str) else "\n".join(code)
+def _text(code: Mapping[str, str | list[str]]) -> dict[str, str]:
+    """The code of each block as text; Brian2 gives lines but for Cython."""
+    return {block: each if isinstance(each, str) else "\n".join(each) for block, each in code.items()}
 
 
 class NumpyPrinter(Printer):
@@ -96,7 +91,7 @@ class NumpyPrinter(Printer):
 
     def elementwise(self, block: Elementwise) -> str:
         elements = f"_begin = {block.begin}\n_idx = slice(_begin, _begin + {block.size})"
-        return "\n".join(["_vectorisation_idx = 1", self.scalar(block), elements, self.vector(block)])
+        return "\n".join(["_vectorisation_idx = 1", self.scalar[block.block], elements, self.vector[block.block]])
 
 
 class CythonPrinter(Printer):
@@ -107,8 +102,8 @@ class CythonPrinter(Printer):
 
     def elementwise(self, block: Elementwise) -> str:
         bounds = f"_begin = {block.begin}\n_end = _begin + {block.size}"
-        loop = self.compound("for _idx in range(_begin, _end)", self.vector(block))
-        return "\n".join(["_vectorisation_idx = 1", self.scalar(block), bounds, loop])
+        loop = self.compound("for _idx in range(_begin, _end)", self.vector[block.block])
+        return "\n".join(["_vectorisation_idx = 1", self.scalar[block.block], bounds, loop])
 
 
 class CPPPrinter(Printer):
@@ -129,6 +124,6 @@ class CPPPrinter(Printer):
     def elementwise(self, block: Elementwise) -> str:
         bounds = f"const int64_t _begin = {block.begin}, _end = _begin + {block.size};"
         head = "#pragma GCC ivdep\nfor (int64_t _idx = _begin; _idx < _end; _idx++)"
-        loop = self.compound(head, self.vector(block))
-        body = ["const size_t _vectorisation_idx = -1;", self.scalar(block), bounds, loop]
+        loop = self.compound(head, self.vector[block.block])
+        body = ["const size_t _vectorisation_idx = -1;", self.scalar[block.block], bounds, loop]
         return self.compound("", "\n".join(body))

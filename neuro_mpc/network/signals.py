@@ -10,7 +10,6 @@ from collections.abc import Collection
 from neuro_mpc.network.operations import (
     Block,
     Energy,
-    Gather,
     Noise,
     Operation,
     Section,
@@ -53,18 +52,10 @@ def _received(plan: Plan, name: str, started: set[str]) -> list[Operation]:
     moments = [("G", "mu", False), ("D", "v", True)] if plan.rules.synapses[name].varies else [("G", "mu", False)]
     for letter, moment, squared in moments:
         total = f"{group}_{letter}{suffix}"
-        operations.append(_arrival(plan, name, total, moment, squared, total in started))
+        rate, is_started = plan.rate_name(projection.source, squared), total in started
+        operations.append(plan.connectivity(name).forward(total, rate, moment, plan.span(name), is_started))
         started.add(total)
     return operations
-
-
-def _arrival(plan: Plan, name: str, target: str, moment: str, squared: bool, accumulate: bool) -> Operation:
-    """One moment of what arrives by a projection."""
-    source, weights = plan.circuit.projection[name].source, f"{plan.synapses_name(name)}_{moment}"
-    if plan.looked_up(source):
-        return Gather(target, plan.rate_name(source), weights, plan.span(name), plan.circuit.shape(name)[1], accumulate)
-    rate = plan.rate_name(source, squared)
-    return plan.connectivity(name).forward(target, rate, moment, plan.span(name), accumulate)
 
 
 def given_inputs(plan: Plan, phase: Phase) -> list[Operation]:

@@ -114,4 +114,4 @@ class Relaxation(Scheme):
 
 def _settle(plan: Plan) -> Settle:
     moving = tuple((f"{plan.group_name(name, 'belief')}_active", plan.rows[name]) for name in plan.circuit.free)
-    return Settle(("loss", "energy_hidden"), "energy_hidden", "energy_last", moving, "iterations_used")
+    return Settle(moving)

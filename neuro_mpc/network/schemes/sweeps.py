@@ -120,13 +120,4 @@ def _on_errors(plan: Plan, phase: Phase, name: str, code: str) -> Block:
 
 def _backtrack(plan: Plan, stage: str) -> Backtrack:
     gains = tuple((f"{plan.group_name(name, 'error')}_gain", plan.rows[name]) for name in plan.circuit.free)
-    return Backtrack(
-        stage,
-        ("loss", "energy_hidden"),
-        "energy_last",
-        "step_length",
-        "iterations_used",
-        gains,
-        TAU_SECONDS,
-        16 * float(np.finfo(plan.precision).eps),
-    )
+    return Backtrack(stage, "step_length", gains, TAU_SECONDS, rounding=16 * float(np.finfo(plan.precision).eps))

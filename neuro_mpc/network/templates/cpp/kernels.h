@@ -110,7 +110,7 @@ static const int COLUMN_BLOCK = 16;
 
 // target (rows × post) = [target] + the column of each row's symbol; nothing for a negative one.
 template <typename T>
-static inline void gather_columns(const T* weights, int post, int pre, const int32_t* symbols, int64_t rows,
+static inline void gather_columns(int64_t rows, int post, int pre, const int32_t* symbols, const T* weights,
                                   bool accumulate, T* target)
 {
     if (!accumulate)
@@ -127,7 +127,7 @@ static inline void gather_columns(const T* weights, int post, int pre, const int
 
 // target (post × pre) = [target] + each of the rows (rows × post) in the column of its symbol.
 template <typename T>
-static inline void scatter_columns(const T* source, int post, int pre, const int32_t* symbols, int64_t rows,
+static inline void scatter_columns(int post, int pre, int64_t rows, const T* source, const int32_t* symbols,
                                    bool accumulate, T* target)
 {
     if (!accumulate)
