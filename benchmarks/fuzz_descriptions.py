@@ -32,7 +32,7 @@ from typer.testing import CliRunner
 import neuro_mpc as nm
 from neuro_mpc.cli import app
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.paths import saved_path
 from neuro_mpc.runfile.reading import reading

@@ -25,7 +25,7 @@ import numpy as np
 
 import neuro_mpc as nm
 from neuro_mpc.errors import NeuroMPCError
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.careful import trouble
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import neuro_mpc as nm
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 
 SETTINGS = {
     "stimulus.letters": 8,

@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, given, seed, settings
 from in_process import PHASES, InProcess
 from random_circuits import Case, assert_agrees, cases, plan
 
-from neuro_mpc.network import launch
-from neuro_mpc.network.program import Program
+from neuro_mpc.networks import launch
+from neuro_mpc.networks.program import Program
 
 
 class Stepped:

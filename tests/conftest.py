@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 
 # A busy machine makes examples slow, which says nothing of what they test.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,7 +22,7 @@ LETTERS = [chr(97 + k) for k in range(26)]
 @pytest.fixture(scope="module")
 def in_this_process():
     """Within it, runs on NumPy are in this very process, which saves the seconds in which another one starts."""
-    from neuro_mpc.network.local import LocalProgram  # Brian2 takes seconds to import
+    from neuro_mpc.networks.local import LocalProgram  # Brian2 takes seconds to import
 
     start = launch.start
 

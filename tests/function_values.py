@@ -14,11 +14,11 @@ from brian2 import Network, NeuronGroup, device, prefs, second, set_device
 from brian2.core.clocks import Clock
 
 from neuro_mpc.descriptions import functions
-from neuro_mpc.network.functions import FUNCTIONS
-from neuro_mpc.network.groups import Control
-from neuro_mpc.network.operations import Block, Section
-from neuro_mpc.network.phase_runner import PhaseRunner
-from neuro_mpc.network.rows import Rows, Tiling
+from neuro_mpc.networks.functions import FUNCTIONS
+from neuro_mpc.networks.groups import Control
+from neuro_mpc.networks.operations import Block, Section
+from neuro_mpc.networks.phase_runner import PhaseRunner
+from neuro_mpc.networks.rows import Rows, Tiling
 
 EXPRESSIONS = {name: f"{name}(x)" for name in (*functions.FUNCTIONS, "inverse_sqrt")} | {
     "bounded": "bounded(x, -1.0, 3e38)",

@@ -6,8 +6,8 @@ import gc
 import logging
 from functools import cache
 
-from neuro_mpc.network.local import LocalProgram
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.networks.local import LocalProgram
+from neuro_mpc.networks.plan import Plan
 
 logging.getLogger("brian2").setLevel(logging.WARNING)  # else every line of generated code is told
 

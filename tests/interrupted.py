@@ -16,7 +16,7 @@ import numpy as np
 from in_process import InProcess
 
 import neuro_mpc as nm
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 
 SETTINGS = {
     "stimulus.letters": 5,

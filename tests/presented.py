@@ -12,7 +12,7 @@ from in_process import InProcess
 from reference import Reference, by_population, gradients
 
 import neuro_mpc as nm
-from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.rules.derivation import brian_name
 
 EXACT = 1e-9

@@ -18,8 +18,8 @@ from reference import STEP, Reference
 
 import neuro_mpc as nm
 from neuro_mpc.descriptions.shipped import files
-from neuro_mpc.network.plan import Plan
-from neuro_mpc.network.program import Program
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.program import Program
 from neuro_mpc.simulation.sampling import drawn
 
 SYNAPSES = (*files("synapse"), "own")

@@ -17,12 +17,12 @@ import pytest
 import neuro_mpc as nm
 from neuro_mpc.descriptions.connections import Connect
 from neuro_mpc.errors import RunError
-from neuro_mpc.network import launch, program_cache
-from neuro_mpc.network.functions import FUNCTIONS
-from neuro_mpc.network.launch import start
-from neuro_mpc.network.phase_runner import code_object_class
-from neuro_mpc.network.plan import TAU_SECONDS, Plan
-from neuro_mpc.network.program import Program
+from neuro_mpc.networks import launch, program_cache
+from neuro_mpc.networks.functions import FUNCTIONS
+from neuro_mpc.networks.launch import start
+from neuro_mpc.networks.phase_runner import code_object_class
+from neuro_mpc.networks.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.program import Program
 from neuro_mpc.rules.derivation import brian_name
 
 pytestmark = pytest.mark.compiler

@@ -15,7 +15,7 @@ from interrupted import content
 
 import neuro_mpc as nm
 from neuro_mpc.errors import RunError
-from neuro_mpc.network import launch, program_cache
+from neuro_mpc.networks import launch, program_cache
 
 pytestmark = pytest.mark.compiler
 
@@ -134,7 +134,7 @@ def test_a_link_at_the_name_of_the_log_of_a_failed_build_is_replaced_not_followe
 
 
 def test_a_program_that_does_not_start_is_told(tmp_path):
-    from neuro_mpc.network.program import Manifest, Program
+    from neuro_mpc.networks.program import Manifest, Program
 
     (tmp_path / "main").write_text("no program")
     (tmp_path / "main").chmod(0o755)
@@ -165,7 +165,7 @@ def test_two_concurrent_runs_from_a_cold_cache(tmp_path):
 PACKAGE = Path(nm.__file__).parent
 GENERATING = [
     path.relative_to(PACKAGE)
-    for room in ("descriptions", "rules", "network")
+    for room in ("descriptions", "rules", "networks")
     for path in sorted((PACKAGE / room).rglob("*.*"))
     if path.is_file() and path.suffix in (".py", ".cpp", ".h", ".pyx", ".py_")
 ]
@@ -214,7 +214,7 @@ def test_a_program_stays_as_it_is_after_changes_elsewhere(package):
 
 def test_what_takes_part_imports_nothing_else_of_the_package(package):
     """Nothing else can change the code that is generated."""
-    taking_part = {"descriptions", "rules", "network"} | {path.stem for path in PACKAGE.glob("*.py")}
+    taking_part = {"descriptions", "rules", "networks"} | {path.stem for path in PACKAGE.glob("*.py")}
     imports = re.compile(r"^\s*(?:from|import) neuro_mpc\.(\w+)", re.MULTILINE)
     for path in GENERATING:
         if path.suffix == ".py":

@@ -11,7 +11,7 @@ from scipy.linalg import block_diag
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.stimuli.image_patches import aperture, photographs
 
 OWN_TRIALS = {

@@ -10,7 +10,7 @@ from interrupted import Here
 
 import neuro_mpc as nm
 from neuro_mpc import analysis, cli
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runs.estimate import as_text
 from neuro_mpc.runs.progress import PlainProgress
 from neuro_mpc.simulation.sampling import contradicted_share

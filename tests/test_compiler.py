@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from neuro_mpc.errors import RunError
-from neuro_mpc.network import compiler as module
-from neuro_mpc.network.build import FLAGS, SINGLE_PRECISION
-from neuro_mpc.network.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
+from neuro_mpc.networks import compiler as module
+from neuro_mpc.networks.build import FLAGS, SINGLE_PRECISION
+from neuro_mpc.networks.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
 
 pytestmark = pytest.mark.compiler
 

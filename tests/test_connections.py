@@ -21,7 +21,7 @@ from neuro_mpc.descriptions.connections import fixed_mask, near
 from neuro_mpc.descriptions.protocol import ExperimentProtocol
 from neuro_mpc.descriptions.recorded import circuit_of_run, without_masks
 from neuro_mpc.errors import DescriptionError, RunFileError
-from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.rules.derivation import brian_name
 from neuro_mpc.runs import preparation
 from neuro_mpc.simulation import initial

@@ -6,7 +6,7 @@ import pytest
 import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.descriptions.protocol import Test
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runs.preparation import plan_of
 from neuro_mpc.simulation import initial, measures
 from neuro_mpc.simulation.evaluation import evaluate

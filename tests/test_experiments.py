@@ -12,7 +12,7 @@ from neuro_mpc.descriptions.experiments import EXPERIMENTS
 from neuro_mpc.experiments import ensemble, generation, lesion, oddball, omission
 from neuro_mpc.experiments.performance import perform
 from neuro_mpc.experiments.responses import batches
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.randomness import generator
 from neuro_mpc.runs.preparation import plan_of
 from neuro_mpc.simulation import initial

@@ -13,7 +13,7 @@ from interrupted import simulate
 
 import neuro_mpc as nm
 from neuro_mpc import files
-from neuro_mpc.network import program_cache
+from neuro_mpc.networks import program_cache
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.sweeps import combined

@@ -11,7 +11,7 @@ from reference import evaluate, gradient
 
 import neuro_mpc as nm
 from neuro_mpc.descriptions import expressions
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.rules.derivation import LETTERS, brian_name, derive, text
 
 

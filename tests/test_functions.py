@@ -14,9 +14,9 @@ from scipy.special import expit
 
 import neuro_mpc as nm
 from neuro_mpc.descriptions import functions
-from neuro_mpc.network.compiler import accepted_flags
-from neuro_mpc.network.launch import available
-from neuro_mpc.network.program_cache import IN_CYTHON
+from neuro_mpc.networks.compiler import accepted_flags
+from neuro_mpc.networks.launch import available
+from neuro_mpc.networks.program_cache import IN_CYTHON
 
 SINGLE = np.finfo(np.float32)
 ROUNDINGS = 8

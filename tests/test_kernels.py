@@ -8,9 +8,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from neuro_mpc.network import kernels, phase_runner
-from neuro_mpc.network.compiler import accepted_flags, compiler
-from neuro_mpc.network.launch import available
+from neuro_mpc.networks import kernels, phase_runner
+from neuro_mpc.networks.compiler import accepted_flags, compiler
+from neuro_mpc.networks.launch import available
 
 pytestmark = pytest.mark.compiler
 

@@ -16,8 +16,8 @@ from neuro_mpc import stimuli
 from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.experiments import responses
-from neuro_mpc.network import launch
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.networks import launch
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.simulation import initial, measures
 from neuro_mpc.simulation.generation import Reader
 from neuro_mpc.simulation.presentation import Presenter

@@ -6,9 +6,9 @@ import pytest
 from in_process import InProcess
 from presented import CASES, STEPS, TRIALS
 
-from neuro_mpc.network.layout import groups, stored_bytes
-from neuro_mpc.network.phase_runner import own_arrays
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.networks.layout import groups, stored_bytes
+from neuro_mpc.networks.phase_runner import own_arrays
+from neuro_mpc.networks.plan import Plan
 
 MIXED = Plan(*CASES["mixed"][:1], TRIALS, STEPS, scheme="sweeps", optimizer="adam", clip=0.5)
 LANGUAGE = Plan(*CASES["spike-and-slab"][:1], TRIALS, STEPS, symbolic=("input", "output"), precision="float64")

@@ -8,7 +8,7 @@ import xarray as xr
 from brian2 import Equations, NeuronGroup, prefs
 
 import neuro_mpc as nm
-from neuro_mpc.network import local
+from neuro_mpc.networks import local
 
 STEPS, UNITS, LETTERS = 3, 4, 6
 LANGUAGE = {
@@ -205,8 +205,8 @@ def test_nothing_runs_before_something_is_shown(described):
 def test_the_room_of_its_name_stays_a_package_and_can_be_called():
     from neuro_mpc.runs.in_process import network
 
-    assert local.LocalProgram.__module__ == "neuro_mpc.network.local"
-    assert nm.network in (network, inspect.getmodule(local) and __import__("neuro_mpc.network").network)
+    assert local.LocalProgram.__module__ == "neuro_mpc.networks.local"
+    assert nm.network in (network, inspect.getmodule(local) and __import__("neuro_mpc.networks").network)
     assert inspect.signature(nm.network) == inspect.signature(network)
 
 

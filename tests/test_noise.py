@@ -7,7 +7,7 @@ import pytest
 from presented import Presentation, network
 from scipy import stats
 
-from neuro_mpc.network import kernels
+from neuro_mpc.networks import kernels
 
 
 @pytest.mark.parametrize(

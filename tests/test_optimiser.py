@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from presented import TRIALS, Presentation, assert_close, network
 
-from neuro_mpc.network import kernels
+from neuro_mpc.networks import kernels
 
 
 class Adam:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import careful, cli
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.stimuli import labelled, netcdf_file
 
 CIRCUIT = """

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import neuro_mpc as nm
 from neuro_mpc import careful, cli, stimuli
 from neuro_mpc.descriptions.toml_text import parse_toml
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.stimuli import netcdf_file
 
 pytestmark = pytest.mark.slow

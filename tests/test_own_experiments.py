@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from interrupted import Here
 import neuro_mpc as nm
 from neuro_mpc.cli import app
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 
 settings = {"stimulus.letters": 6, "stimulus.load": 2.0, "learning.presentations": 2, "learning.batch": 10}
 described = nm.load_circuit("mpl", {"population.hidden.size": 5}), nm.load_protocol("toy-language", settings)

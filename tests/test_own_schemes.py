@@ -20,8 +20,8 @@ from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.descriptions.learning import OPTIMIZERS
 from neuro_mpc.descriptions.plugins import origin_of
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.network import launch, program_cache
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.networks import launch, program_cache
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.rules.derivation import brian_name
 from neuro_mpc.runs.progress import SilentProgress
 

@@ -14,7 +14,7 @@ from interrupted import Here
 
 import neuro_mpc as nm
 from neuro_mpc.descriptions.sources import SOURCES
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 
 ROOT = Path(__file__).parents[1]
 MODULE, PROTOCOL, PROJECT = re.findall(
@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 from interrupted import Here
 import neuro_mpc as nm
 from neuro_mpc.cli import app
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runs.progress import SilentProgress
 
 class Interrupting(SilentProgress):

@@ -13,7 +13,7 @@ import pytest
 import neuro_mpc as nm
 from neuro_mpc import processes
 from neuro_mpc.__main__ import leave_current_folder
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 
 from neuro_mpc.errors import RunError
-from neuro_mpc.network import phase_runner
-from neuro_mpc.network.compiler import accepted_flags, compiler
+from neuro_mpc.networks import phase_runner
+from neuro_mpc.networks.compiler import accepted_flags, compiler
 
 pytestmark = pytest.mark.compiler
 

@@ -12,7 +12,7 @@ from test_sweep import grid
 
 import neuro_mpc as nm
 from neuro_mpc import machine
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runfile.attributes import FOUND_RATE
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.record import RunFile

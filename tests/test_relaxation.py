@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from presented import TRIALS, Presentation, network
 
-from neuro_mpc.network.plan import TAU_SECONDS
+from neuro_mpc.networks.plan import TAU_SECONDS
 
 
 def trajectory(shown: Presentation, iterations: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from interrupted import REFUSED, content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
 from neuro_mpc import files
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runfile import checkpoint, paths
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.lock import writing

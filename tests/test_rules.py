@@ -26,8 +26,8 @@ from presented import (
 from reference import Reference, gradient, gradients
 
 import neuro_mpc as nm
-from neuro_mpc.network.plan import TAU_SECONDS, Plan
-from neuro_mpc.network.schemes import relaxation
+from neuro_mpc.networks.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.schemes import relaxation
 
 
 def assert_descends(changes: dict, slopes: dict, shown: Presentation) -> None:

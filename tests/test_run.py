@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import neuro_mpc as nm
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runs.progress import SilentProgress
 
 SMALL_LANGUAGE = {

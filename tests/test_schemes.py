@@ -10,7 +10,7 @@ from presented import STEPS, TRIALS, Presentation, assert_close, network
 
 import neuro_mpc as nm
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.network.plan import TAU_SECONDS
+from neuro_mpc.networks.plan import TAU_SECONDS
 
 QUICKER = {"momentum": 300, "sweeps": 100}
 """Iterations after which nothing moves any more."""

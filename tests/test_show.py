@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
-from neuro_mpc.network.schemes.fixed_prediction import FixedPrediction
-from neuro_mpc.network.schemes.relaxation import Relaxation
+from neuro_mpc.networks.schemes.fixed_prediction import FixedPrediction
+from neuro_mpc.networks.schemes.relaxation import Relaxation
 from neuro_mpc.rules.derivation import derive, text
 from neuro_mpc.rules.equations import SOME_PAIRS
 from neuro_mpc.rules.notation import Unicode

@@ -8,7 +8,7 @@ from interrupted import Here
 
 import neuro_mpc as nm
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.stimuli import Channel, Stimuli, Task
 
 STEPS, TRIALS = 4, 6

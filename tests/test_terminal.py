@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from neuro_mpc import processes
-from neuro_mpc.network import cache_folder
+from neuro_mpc.networks import cache_folder
 from neuro_mpc.runs import terminal
 from neuro_mpc.runs.progress import PlainProgress, ProgressBar, print_at_once, progress_on, spinner_for
 from neuro_mpc.sweeps.progress import PlainSweep, sweep_progress_on

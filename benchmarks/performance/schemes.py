@@ -13,8 +13,8 @@ from with_framework import TAU_SECONDS
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
-from neuro_mpc.network.launch import start
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.networks.launch import start
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.simulation.presentation import Presenter
 
 TRIALS, TAUGHT = 128, 300

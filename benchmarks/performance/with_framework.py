@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from cases import RATE, Layers, Sequences, Words
 
-from neuro_mpc.network.launch import start
-from neuro_mpc.network.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.launch import start
+from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.rules.derivation import brian_name
 
 MOMENTUM = 0.9

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cases import CLASSES, Layers, Sequences, Words
 
-from neuro_mpc.network import blas
+from neuro_mpc.networks import blas
 
 PROGRAM = """
 #include <cstdio>

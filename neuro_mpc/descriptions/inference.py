@@ -1,6 +1,6 @@
 """How beliefs are inferred: the table ``[inference]`` of a protocol, in a form for each scheme, found by its name.
 
-The schemes are in `neuro_mpc.network.schemes`.
+The schemes are in `neuro_mpc.networks.schemes`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import PlainValidator
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.tables import BelowOne, NotNegative, OpenTable, Positive, problem
 
-SCHEMES: Registry = Registry("scheme of inference", "neuro_mpc.schemes", "neuro_mpc.network.schemes")
+SCHEMES: Registry = Registry("scheme of inference", "neuro_mpc.schemes", "neuro_mpc.networks.schemes")
 
 
 def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:

@@ -1,6 +1,6 @@
 """How parameters learn: the table ``[learning]`` of a protocol, in a form for each optimiser, found by its name.
 
-The optimisers are in `neuro_mpc.network.optimizers`.
+The optimisers are in `neuro_mpc.networks.optimizers`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from neuro_mpc.descriptions.tables import (
 )
 from neuro_mpc.errors import DescriptionError
 
-OPTIMIZERS: Registry = Registry("optimiser", "neuro_mpc.optimizers", "neuro_mpc.network.optimizers")
+OPTIMIZERS: Registry = Registry("optimiser", "neuro_mpc.optimizers", "neuro_mpc.networks.optimizers")
 
 
 class Schedule(Table):

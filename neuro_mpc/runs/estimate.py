@@ -13,8 +13,8 @@ from neuro_mpc import machine
 from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
-from neuro_mpc.network.layout import neural_groups, stored_bytes, synaptic_groups
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.networks.layout import neural_groups, stored_bytes, synaptic_groups
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runfile.paths import free_disk
 from neuro_mpc.runs import cautions
 from neuro_mpc.runs.quantities import in_bytes, rough_duration

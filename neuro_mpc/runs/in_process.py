@@ -13,7 +13,7 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import as_circuit, as_protocol, changed
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import RunError, did_you_mean
-from neuro_mpc.network.layout import groups
+from neuro_mpc.networks.layout import groups
 from neuro_mpc.runs.preparation import NameOrPath, Preparation, prepare
 from neuro_mpc.simulation.arguments import whole_number
 from neuro_mpc.simulation.given import Shown, by_population, numbers_of_trials
@@ -130,7 +130,7 @@ class Network:
     """
 
     def __init__(self, prepared: Preparation):
-        from neuro_mpc.network.local import LocalProgram  # Brian2 takes seconds to import
+        from neuro_mpc.networks.local import LocalProgram  # Brian2 takes seconds to import
 
         self._run, self.presentations = prepared, 0
         self.circuit, self.protocol = prepared.circuit, prepared.protocol

@@ -18,8 +18,8 @@ from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.experiments import refuse_unsuitable
-from neuro_mpc.network import launch
-from neuro_mpc.network.plan import Plan, options_of
+from neuro_mpc.networks import launch
+from neuro_mpc.networks.plan import Plan, options_of
 from neuro_mpc.runs import cautions, provenance
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.simulation import arguments, initial

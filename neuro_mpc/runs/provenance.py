@@ -16,8 +16,8 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.recorded import without_masks
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.network import program_cache
-from neuro_mpc.network.compiler import compiler_version
+from neuro_mpc.networks import program_cache
+from neuro_mpc.networks.compiler import compiler_version
 from neuro_mpc.stimuli import Task
 from neuro_mpc.stimuli.interface import SPLITS
 

@@ -15,7 +15,7 @@ import xarray as xr
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.experiments import experiment_of
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runfile.lock import writing
 from neuro_mpc.runfile.record import open_run
 from neuro_mpc.runs import task

@@ -14,8 +14,8 @@ import xarray as xr
 
 from neuro_mpc.descriptions.sources import SOURCES
 from neuro_mpc.errors import RunError, RunFileError
-from neuro_mpc.network import launch
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.networks import launch
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.simulation import arguments

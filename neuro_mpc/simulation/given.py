@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neuro_mpc.errors import RunError, did_you_mean
-from neuro_mpc.network.plan import Plan
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.stimuli.interface import one_hot
 
 Shown = ArrayLike | Mapping[str, ArrayLike]

@@ -10,8 +10,8 @@ from zlib import crc32
 import numpy as np
 
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.network.plan import TAU_SECONDS, Plan
-from neuro_mpc.network.program import Program
+from neuro_mpc.networks.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.program import Program
 from neuro_mpc.simulation.running import RunningCircuit
 from neuro_mpc.simulation.traces import NeuralState, Traces
 from neuro_mpc.stimuli.interface import one_hot

@@ -9,9 +9,9 @@ import numpy as np
 
 from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.errors import RunError
-from neuro_mpc.network.plan import Plan
-from neuro_mpc.network.plasticity import state_names
-from neuro_mpc.network.program import Program
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.plasticity import state_names
+from neuro_mpc.networks.program import Program
 from neuro_mpc.rules.derivation import brian_name
 from neuro_mpc.simulation.connections import connects_some, existing, filled, only
 from neuro_mpc.simulation.initial import Parameters

@@ -7,8 +7,8 @@ from collections.abc import Collection
 import numpy as np
 from scipy.special import log_softmax
 
-from neuro_mpc.network.plan import Plan
-from neuro_mpc.network.program import Program
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.program import Program
 
 Traces = dict[str, dict[str, np.ndarray]]
 

@@ -11,8 +11,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from neuro_mpc.errors import RunError, did_you_mean
-from neuro_mpc.network.plan import Plan
-from neuro_mpc.network.program import Program
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.program import Program
 
 NEURAL, SYNAPTIC, PER_TRIAL = ("step", "trial", "unit"), ("post", "pre"), ("trial",)
 KINDS = ("stimulus", "belief", "prediction", "error", "label")

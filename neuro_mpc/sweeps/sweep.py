@@ -14,7 +14,7 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import RunError
-from neuro_mpc.network import launch
+from neuro_mpc.networks import launch
 from neuro_mpc.runs.estimate import Estimate
 from neuro_mpc.runs.preparation import NameOrPath
 from neuro_mpc.runs.progress import measured

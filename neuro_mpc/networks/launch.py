@@ -1,0 +1,117 @@
+"""Starts the program of a plan: compiled once and kept in a cache, or as a Python process for the runtime targets."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from neuro_mpc import processes
+from neuro_mpc.errors import RunError, did_you_mean
+from neuro_mpc.networks.cache_folder import fallback
+from neuro_mpc.networks.compiler import compiler, refuse_broken
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.program import Manifest, Program
+from neuro_mpc.networks.program_cache import built, cython_cache, cython_options, environment
+
+BACKENDS = ("cpp", "cython", "numpy")
+SHOWN_LINES = 5
+
+
+def available(backend: str, stage: Callable[[str], None] = lambda text: None) -> str:
+    """The backend to use: `backend`, or "numpy" where "cpp" finds no compiler, which is told through `stage`.
+
+    Raises RunError for an unknown backend, and for "cython" without a compiler.
+    """
+    if backend not in BACKENDS:
+        raise RunError(f"there is no backend {backend!r}", hint=did_you_mean(backend, BACKENDS) or ", ".join(BACKENDS))
+    if backend == "numpy":
+        return backend
+    try:
+        compiler()
+    except RunError as error:
+        if backend == "cython":
+            raise
+        stage(f"no C++ compiler: running with NumPy, which is slower. {error}")
+        return "numpy"
+    return backend
+
+
+@cache
+def require_usable(backend: str) -> None:
+    """Raises RunError where a program of `backend` could not be started: finds out what `start` would, in seconds."""
+    if backend != "numpy":
+        refuse_broken(compiler())
+    trial = processes.run(
+        processes.python("neuro_mpc.networks.model"),
+        environment=processes.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        errors="replace",
+    )
+    if trial.returncode:
+        said = "".join(f"\n    {line}" for line in trial.stderr.strip().splitlines()[-SHOWN_LINES:])
+        raise RunError(
+            f"a Python of its own, {sys.executable}, cannot import what simulates{said}",
+            hint="install neuro_mpc and Brian2 for this Python; of PYTHONPATH, the current folder is left out",
+        )
+
+
+def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None] = lambda text: None) -> Program:
+    """Start the program of `plan`; its log and scratch files go to `workspace`.
+
+    Raises RunError when there is no compiler, the build fails or the program does not start.
+    """
+    if backend != "numpy" and (told := fallback()):
+        stage(told)
+    if backend == "cpp":
+        directory = built(plan, stage)
+        return Program(
+            [str(directory / "main")],
+            Manifest.load(directory / "manifest.json"),
+            plan.tiling,
+            plan.layout,
+            workspace / "program.log",
+            environment(plan.threads, workspace),
+        )
+    stage("preparing the network")
+    return _start_worker(plan, backend, workspace)
+
+
+def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
+    """Start the Python process that runs a plan's network on a runtime target, and wait until it is ready."""
+    plan_path, manifest_path, log = (workspace / name for name in ("plan.json", "manifest.json", "program.log"))
+    plan_path.write_text(plan.to_json())
+    flags, compilers = cython_options(plan) if backend == "cython" else ([], {})
+    variables = environment(plan.threads, workspace) | compilers
+    command = processes.python(
+        "neuro_mpc.networks.worker",
+        str(plan_path),
+        backend,
+        str(manifest_path),
+        str(cython_cache(flags)),
+        json.dumps(flags),
+    )
+    program = Program(command, Manifest({}), plan.tiling, plan.layout, log, variables)
+    try:
+        program.wait_until_ready(manifest_path)
+    except RunError:
+        program.close()
+        _check_compilation(log)
+        raise
+    return program
+
+
+def _check_compilation(log: Path) -> None:
+    """RunError if a log tells of a compiler's errors."""
+    errors = [line for line in log.read_text(errors="replace").splitlines() if "error:" in line][:5]
+    if errors:
+        raise RunError(
+            "compiling for the backend cython failed" + "".join(f"\n    {line[:300]}" for line in errors),
+            hint="the headers of Python are needed (Debian, Ubuntu: apt install python3-dev); "
+            "--backend numpy needs no compiler",
+        ) from None

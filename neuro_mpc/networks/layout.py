@@ -1,0 +1,112 @@
+"""The groups of a network: their names, equations and sizes. No Brian2 here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuro_mpc.networks.plan import Plan
+
+INTEGER_BYTES = 4
+
+
+@dataclass(frozen=True)
+class NeuralGroup:
+    """Units of a population on all rows of a presentation.
+
+    sources   names of the groups to which its linked variables belong
+    """
+
+    name: str
+    equations: str
+    elements: int
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SynapticGroup:
+    """The synapses of a projection, post × pre (post × 1 where each unit has one)."""
+
+    name: str
+    equations: str
+    shape: tuple[int, int]
+    fan_in: float
+
+    @property
+    def elements(self) -> int:
+        post, pre = self.shape
+        return post * pre
+
+
+def groups(plan: Plan) -> list[NeuralGroup | SynapticGroup]:
+    """All groups of the network of a plan, its control aside."""
+    return [*neural_groups(plan), *synaptic_groups(plan)]
+
+
+def neural_groups(plan: Plan) -> list[NeuralGroup]:
+    """Given populations, free populations, targets."""
+    given = [_given(plan, name) for name in plan.circuit.given]
+    free = [group for name in plan.circuit.free for group in _free(plan, name)]
+    targets = [group for name in plan.circuit.targets for group in _target(plan, name)]
+    return [*given, *free, *targets]
+
+
+def synaptic_groups(plan: Plan) -> list[SynapticGroup]:
+    """The synapses of every projection."""
+    return [
+        SynapticGroup(
+            plan.synapses_name(name),
+            "\n".join(_synapses(plan, name)),
+            plan.circuit.shape(name),
+            float(plan.circuit.fan_in(name)),
+        )
+        for name in plan.circuit.projection
+    ]
+
+
+def stored_bytes(plan: Plan, group: NeuralGroup | SynapticGroup) -> int:
+    """Memory of the variables of a group; Brian2 numbers neurons, too, and a linked variable lies elsewhere."""
+    lines = [line for line in group.equations.splitlines() if line.strip() and "(linked)" not in line]
+    item = np.dtype(plan.precision).itemsize
+    each = sum(INTEGER_BYTES if line.endswith(": integer") else item for line in lines)
+    return group.elements * (each + (INTEGER_BYTES if isinstance(group, NeuralGroup) else 0))
+
+
+def _elements(plan: Plan, population: str) -> int:
+    return plan.rows[population].elements(plan.trials)
+
+
+def _given(plan: Plan, name: str) -> NeuralGroup:
+    equations = "symbol : integer" if plan.looked_up(name) else "x : 1"
+    if plan.squares(name):
+        equations += "\nx_squared = x**2 : 1 (constant over dt)"
+    return NeuralGroup(plan.group_name(name, plan.circuit.population[name].role), equations, _elements(plan, name))
+
+
+def _free(plan: Plan, name: str) -> Iterator[NeuralGroup]:
+    rules, scheme, elements = plan.rules.populations[name], plan.inference, _elements(plan, name)
+    belief, prediction, error = plan.free_groups(name)
+    yield NeuralGroup(belief, scheme.belief(rules, plan.settles), elements, (error,))
+    yield NeuralGroup(prediction, rules.prediction(), elements)
+    yield NeuralGroup(error, scheme.error(rules), elements, (belief, prediction))
+
+
+def _target(plan: Plan, name: str) -> Iterator[NeuralGroup]:
+    readout = plan.rules.readouts[name]
+    prediction, elements = plan.group_name(name, "prediction"), _elements(plan, name)
+    yield NeuralGroup(prediction, readout.prediction(), elements)
+    error = readout.error(name in plan.missing)
+    yield NeuralGroup(plan.group_name(name, "error"), error, elements, (prediction,))
+    if name in plan.labelled:
+        labels = plan.label_rows(name).elements(plan.trials)
+        yield NeuralGroup(plan.group_name(name, "label"), "symbol : integer", labels)
+
+
+def _synapses(plan: Plan, name: str) -> Iterator[str]:
+    """Equations of a projection: parameters, moments, what learning keeps, and the moments packed for products."""
+    yield plan.plasticity(name).equations() if plan.optimizer else plan.rules.synapses[name].equations()
+    for direction in ("forward", "backward"):
+        for packed, _ in plan.packing(name, direction):
+            yield f"{packed} : 1"

@@ -1,0 +1,75 @@
+"""A circuit's network in this process, set and read by name like the program of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from brian2 import get_device, prefs, second
+from brian2.devices.device import RuntimeDevice
+from numpy.typing import ArrayLike
+
+from neuro_mpc.errors import RunError
+from neuro_mpc.networks.model import Model
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.program import Program
+from neuro_mpc.networks.program_cache import cython_cache, cython_options
+
+
+class LocalProgram(Program):
+    """The network of a plan on one of Brian2's runtime targets, "numpy" or "cython".
+
+    model   groups and phases
+    """
+
+    def __init__(self, plan: Plan, target: str):
+        if not isinstance(get_device(), RuntimeDevice):
+            raise RunError("Brian2 is set to a device that runs nothing in this process", hint="brian2.device.reinit()")
+        # Brian2 compares what it has made with 1e50, which single precision cannot hold.
+        with _preferences(plan, target), np.errstate(over="ignore"):
+            self.model = Model(plan, target)
+            self.model.network.run(0 * second, namespace={})  # generates the code
+        self.tiling, self.rows = plan.tiling, plan.layout
+        self._know(self.model.manifest())
+        self._arrays = {name: variable.get_value() for name, variable in self.model.variables().items()}
+
+    def set(self, **values: ArrayLike) -> None:
+        for name, value in values.items():
+            array = self._arrays[name]
+            array[:] = value if np.ndim(value) == 0 else np.reshape(np.asarray(value), array.shape)
+
+    def get(self, *names: str) -> list[np.ndarray]:
+        return [self._arrays[name].copy() for name in names]
+
+    def step(self) -> None:
+        for runner in self.model.runners:
+            runner.run()
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+@contextmanager
+def _preferences(plan: Plan, target: str) -> Iterator[None]:
+    """Within, Brian2 generates code as the programs of runs do; then its preferences are those of before."""
+    flags, compilers = cython_options(plan) if target == "cython" else ([], {})
+    wanted = {
+        "core.default_float_dtype": np.dtype(plan.precision).type,
+        "codegen.target": target,
+        "codegen.cpp.extra_compile_args": flags,
+        "codegen.runtime.cython.cache_dir": str(cython_cache(flags)),
+    }
+    before = {name: prefs[name] for name in wanted}
+    environment = {name: os.environ.get(name) for name in compilers}
+    try:
+        prefs.update(wanted)
+        os.environ.update(compilers)
+        yield
+    finally:
+        prefs.update(before)
+        for name, value in environment.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

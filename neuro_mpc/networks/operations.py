@@ -1,0 +1,332 @@
+"""What a phase of a circuit does, as data: matrix products, element-wise code and a few reductions.
+
+A *phase* (`neuro_mpc.networks.phase_runner`) is one Brian2 code object that executes these operations in order, for
+one tile of trials after the other (`neuro_mpc.networks.rows`).  Operations name arrays by the names of the phase's
+variables. `lower` says what an operation is made of: calls of kernels (`templates/cpp/kernels.h`;
+`neuro_mpc.networks.kernels` for NumPy), blocks, guards and loops (`neuro_mpc.networks.statements`).
+
+A new operation is one class with its `lower`, and a kernel where it is no composition.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from neuro_mpc.networks.rows import Rows, Span, Stretch, Visit
+from neuro_mpc.networks.statements import BreakUnless, Call, Elementwise, Extent, Guard, Loop, Pointer, Scalar, Statement
+
+# Numbers that every kernel may be given: of the tile, of the loop around, and one for each trial of the tile.
+FIRST, WIDTH, ITERATION, PER_TRIAL = "_first", "_width", "_iteration", "_per_trial"
+LATER_TILE = "_first > 0"  # sums over trials continue where the tiles before have ended
+UNTIL_NONE_MOVES = BreakUnless(Call("any_trial", PER_TRIAL, WIDTH))
+
+
+def _of_trials(name: str) -> Pointer:
+    """The tile's part of a variable that holds one number for each trial."""
+    return Pointer(name, Extent(first=1))
+
+
+ENERGIES = _of_trials("loss"), _of_trials("energy_hidden")
+LAST_ENERGY, ITERATIONS_USED = _of_trials("energy_last"), _of_trials("iterations_used")
+
+
+class Operation(ABC):
+    """One thing that a phase does."""
+
+    @abstractmethod
+    def lower(self, visit: Visit) -> Iterable[Statement]:
+        """The statements that do it to the steps that are visited."""
+
+
+@dataclass(frozen=True)
+class Passage(Operation):
+    """target = [target] + what passes from `source` by `weights`, in one direction of a projection.
+
+    sizes   of the weights, as the kernel takes them: (outputs, inputs) of a product
+    """
+
+    target: str
+    source: str
+    weights: str
+    span: Span
+    sizes: tuple[int, ...]
+    accumulate: bool = False
+    kernel: str = "packed_product"
+
+    def over(self, steps: Stretch, source: Pointer, target: Pointer) -> Iterable[Statement]:
+        """The kernel's call for some steps, from where source and target begin."""
+        passing = source, Pointer(self.weights), int(self.accumulate), target
+        return steps.visit(Call(self.kernel, steps.rows, *self.sizes, *passing))
+
+
+class Forward(Passage):
+    """target(s) = [target(s)] + source(s − delay) Wᵀ, W (post × pre), `weights` packed forward."""
+
+    def lower(self, visit):
+        steps = visit.stretch(self.span.first, self.span.stop)
+        source = self.span.pre.of(self.source, steps.shifted(-self.span.delay))
+        return self.over(steps, source, self.span.post.of(self.target, steps))
+
+
+class Feedback(Passage):
+    """target(s − delay) = [target(s − delay)] + source(s) W, W (post × pre), `weights` packed backward."""
+
+    def lower(self, visit):
+        steps = visit.stretch(self.span.first_within, self.span.stop, ahead=self.span.delay)
+        target = self.span.pre.of(self.target, steps.shifted(-self.span.delay))
+        return self.over(steps, self.span.post.of(self.source, steps), target)
+
+
+@dataclass(frozen=True)
+class Pack(Operation):
+    """target = the weights `source` (post × pre) in the order in which products read them: those of Forward (`forward`)
+    or those of Feedback."""
+
+    target: str
+    source: str
+    post: int
+    pre: int
+    forward: bool
+
+    def lower(self, visit):
+        inputs, outputs = (self.pre, self.post) if self.forward else (self.post, self.pre)
+        yield Call("pack_weights", int(self.forward), inputs, outputs, Pointer(self.source), Pointer(self.target))
+
+
+@dataclass(frozen=True)
+class HebbianSum(Operation):
+    """target (post × pre) = Σ over steps and trials of post(s)ᵀ pre(s − delay), or of the pairs of units that another
+    kernel sums; `sizes` are those of the target."""
+
+    target: str
+    post: str
+    pre: str
+    span: Span
+    sizes: tuple[int, ...]
+    kernel: str = "sum_over_rows"
+
+    def lower(self, visit):
+        steps = self.span.received
+        factors = self.span.post.of(self.post, steps), self.span.pre.of(self.pre, steps.shifted(-self.span.delay))
+        yield Call(self.kernel, *self.sizes, steps.rows, *factors, LATER_TILE, Pointer(self.target))
+
+
+@dataclass(frozen=True)
+class OneHot(Operation):
+    """target = a one at the unit of the symbol of its row (no one for symbol −1)."""
+
+    target: str
+    symbols: str
+    rows: Rows
+    symbol_rows: Rows
+
+    def lower(self, visit):
+        steps = self.rows.all
+        symbols, target = self.symbol_rows.of(self.symbols, steps), self.rows.of(self.target, steps)
+        yield Call("one_hot_rows", symbols, steps.rows, self.rows.units, target)
+
+
+@dataclass(frozen=True)
+class Block(Operation):
+    """Element-wise Brian2 code, by the name of its block of abstract code, over the rows of a population."""
+
+    block: str
+    rows: Rows
+
+    def lower(self, visit):
+        steps = visit.steps_of(self.rows)
+        return steps.visit(Elementwise(self.block, self.rows.begin(steps), self.rows.size(steps)))
+
+
+@dataclass(frozen=True)
+class Zero(Operation):
+    """Set those of the current steps to zero that the feedback of a projection does not reach."""
+
+    target: str
+    rows: Rows
+    unless: Span
+
+    def lower(self, visit):
+        first = self.unless.first_within - self.unless.delay
+        stop = max(first, self.unless.stop - self.unless.delay)
+        for before_and_after in ((self.rows.first_step, first), (stop, self.rows.stop)):
+            steps = visit.stretch(*before_and_after)
+            yield from steps.visit(Call("fill_zero", self.rows.of(self.target, steps), self.rows.size(steps)))
+
+
+@dataclass(frozen=True)
+class Carry(Operation):
+    """Fill the history with the last steps of the presentation before (if `carrying` is set), else with zeros."""
+
+    target: str
+    rows: Rows
+
+    def lower(self, visit):
+        history = Stretch(self.rows.first_step - self.rows.history, self.rows.history)
+        steps = history.shifted(self.rows.steps), history
+        last, before = (self.rows.of(self.target, each) for each in steps)
+        yield Call("carry_rows", Scalar("carrying"), last, before, self.rows.size(history))
+
+
+@dataclass(frozen=True)
+class Noise(Operation):
+    """Standard normal noise × `noise_scale`, a function of seed, stream, presentation, trial, step and unit only
+    (not drawn while `drawing` is 0)."""
+
+    target: str
+    rows: Rows
+    stream: int
+
+    def lower(self, visit):
+        shape = self.rows.steps, visit.trials, self.rows.units
+        stream = Scalar("noise_counter"), Scalar("noise_key"), self.stream
+        target = self.rows.of(self.target, self.rows.all)
+        filling = Call("fill_normal", target, *shape, FIRST, WIDTH, *stream, Scalar("noise_scale"))
+        yield Guard(Scalar("drawing"), "!=", 0, (filling,))
+
+
+@dataclass(frozen=True)
+class Softmax(Operation):
+    """target = softmax(source), row by row."""
+
+    target: str
+    source: str
+    rows: Rows
+
+    def lower(self, visit):
+        steps = visit.steps_of(self.rows)
+        arrays = (self.rows.of(name, steps) for name in (self.source, self.target))
+        return steps.visit(Call("softmax_rows", *arrays, steps.rows, self.rows.units))
+
+
+@dataclass(frozen=True)
+class Energy(Operation):
+    """target[trial] += factor times ½ Σ source² over steps and units ("gaussian"), or −Σ label · log softmax(source)
+    ("softmax"); the first term of each trial starts from zero."""
+
+    target: str
+    source: str
+    rows: Rows
+    form: str = "gaussian"
+    label: str = ""
+    first: bool = True
+    factor: float = 1.0
+
+    def lower(self, visit):
+        steps, energy = visit.steps_of(self.rows), _of_trials(self.target)
+        kernel = "add_cross_entropy" if self.form == "softmax" else "add_half_square"
+        read = (self.rows.of(name, steps) for name in (self.source, self.label) if name)
+        if self.first:
+            yield Call("fill_zero", energy, WIDTH)
+        yield from steps.visit(Call(kernel, *read, steps.rows, self.rows.units, self.factor, energy, WIDTH))
+
+
+@dataclass(frozen=True)
+class Settle(Operation):
+    """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or all of
+    the tile once the sum of their hidden energies passed `energy_limit`; end the loop when none moves.
+
+    moving   variables that hold whether a trial moves, one value per unit and step
+    """
+
+    moving: tuple[tuple[str, Rows], ...]
+
+    def lower(self, visit):
+        limits = Scalar("tolerance"), Scalar("energy_limit")
+        state = *ENERGIES, ENERGIES[-1], LAST_ENERGY, ITERATIONS_USED
+        yield Call("settle_trials", ITERATION, *limits, *state, PER_TRIAL, WIDTH)
+        yield from _fill(self.moving)
+        yield UNTIL_NONE_MOVES
+
+
+@dataclass(frozen=True)
+class Backtrack(Operation):
+    """Set what each trial multiplies its last `change` with, its gain: a trial whose energy did not rise continues with
+    a somewhat longer step, one whose energy rose takes back half of its last step.
+
+    stage     "start": before the first step, "step": before each step, "end": trials that rose take their step back
+    length    variable that holds the length of each trial's step
+    gains     variables that hold a trial's gain, one value per unit and step
+    rounding  what an energy may rise by, relative to itself
+    """
+
+    stage: str
+    length: str
+    gains: tuple[tuple[str, Rows], ...]
+    tau: float
+    rounding: float
+
+    def lower(self, visit):
+        state = LAST_ENERGY, _of_trials(self.length), ITERATIONS_USED
+        if self.stage == "start":
+            return [Call("start_lengths", Scalar("inference_dt"), self.tau, *state, WIDTH)]
+        judged = self.rounding, *ENERGIES, *state, PER_TRIAL, WIDTH
+        if self.stage == "end":
+            return [Call("last_gains", *judged), *_fill(self.gains)]
+        return [Call("next_gains", ITERATION, Scalar("tolerance"), *judged), *_fill(self.gains), UNTIL_NONE_MOVES]
+
+
+def _fill(variables: Iterable[tuple[str, Rows]]) -> Iterable[Call]:
+    """Each trial's number for all its steps and units."""
+    for name, rows in variables:
+        yield Call("fill_trials", PER_TRIAL, rows.of(name, rows.all), rows.steps, WIDTH, rows.units)
+
+
+@dataclass(frozen=True)
+class Choose(Operation):
+    """The most probable output of step s − 1 becomes the stimulus of step s, one-hot or (`symbolic`) its number."""
+
+    target: str
+    source: str
+    stimulus: Rows
+    output: Rows
+    symbolic: bool = False
+
+    def lower(self, visit):
+        steps = visit.stretch(self.output.first_step + 1, visit.steps)
+        output, stimulus = self.output.of(self.source, steps.shifted(-1)), self.stimulus.of(self.target, steps)
+        kernel = "choose_symbols" if self.symbolic else "choose_rows"
+        return steps.visit(Call(kernel, output, self.output.units, stimulus, self.stimulus.units, steps.rows))
+
+
+@dataclass(frozen=True)
+class Clip(Operation):
+    """Scale a matrix (post × pre) to at most `limit` in a norm, "spectral" or "frobenius", or in its "largest"
+    entry."""
+
+    target: str
+    post: int
+    pre: int
+    limit: float
+    norm: str = "spectral"
+
+    def lower(self, visit):
+        yield Call(f"clip_{self.norm}_norm", Pointer(self.target), self.post, self.pre, float(self.limit))
+
+
+@dataclass(frozen=True)
+class Section(Operation):
+    """Operations in order: once over all steps, step by step (`forward`, `backward`), or repeated
+    (`repeat`: as often as the scalar variable `count` says, over all steps); only `when` (not `unless`) that scalar
+    is set.  What is repeated may contain other sections."""
+
+    operations: tuple[Operation, ...]
+    loop: str = "once"
+    count: str = ""
+    when: str = ""
+    unless: str = ""
+
+    def lower(self, visit):
+        inside = replace(visit, stepwise=self.loop in ("forward", "backward"))
+        body = tuple(statement for operation in self.operations for statement in operation.lower(inside))
+        if not body:
+            return []
+        if self.loop == "repeat":
+            body = (Loop("_iteration", Scalar(self.count), body),)
+        elif self.loop != "once":
+            body = (Loop("_step", visit.steps, body, backwards=self.loop == "backward"),)
+        if self.when or self.unless:
+            return [Guard(Scalar(self.when or self.unless), "!=" if self.when else "==", 0, body)]
+        return body

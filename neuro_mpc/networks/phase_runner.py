@@ -1,0 +1,190 @@
+"""A Brian2 extension: one code object that interleaves dense matrix products with Brian2 code over rows.
+
+Brian2 has no connection whose weights are shared by many copies of a neuron, which a circuit unrolled over steps and
+trials needs.  A `PhaseRunner` closes that gap for the NumPy, Cython and C++ standalone targets: products with weights
+read them packed (`templates/cpp/panels.h`; with NumPy, transposed or as they are), sums over rows are BLAS calls,
+every element-wise equation is an ordinary block of Brian2 abstract code, and all work on one tile of trials after the
+other (`neuro_mpc.networks.operations`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from brian2.codegen.runtime.cython_rt import CythonCodeObject
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.core.clocks import Clock
+from brian2.core.variables import ArrayVariable, Variables
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.groups.group import CodeRunner, Group
+from brian2.utils.stringtools import get_identifiers, word_substitute
+
+from neuro_mpc.networks import blas
+from neuro_mpc.networks.operations import Section
+from neuro_mpc.networks.printers import CPPPrinter, CythonPrinter, NumpyPrinter
+from neuro_mpc.networks.rows import Tiling, Visit
+from neuro_mpc.networks.statements import kernels, names
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class NumpyPhaseCodeObject(NumpyCodeObject):
+    """A phase in NumPy."""
+
+    printer = NumpyPrinter
+    templater = NumpyCodeObject.templater.derive("neuro_mpc.networks", templates_dir="templates/numpy")
+
+    def variables_to_namespace(self) -> None:
+        super().variables_to_namespace()
+        if "floor" in self.variables:  # Brian2's own makes integers of 32 bits of its values
+            self.namespace["floor"] = np.floor
+
+
+class CythonPhaseCodeObject(CythonCodeObject):
+    """A phase in Cython, with the kernels of the C++ phase, and the BLAS that SciPy exports to Cython."""
+
+    printer = CythonPrinter
+    templater = CythonCodeObject.templater.derive(
+        ("neuro_mpc.networks",) * 2,
+        templates_dir=("templates/cython", "templates/cpp"),  # pyright: ignore[reportArgumentType]  # typed by its default
+    )
+
+
+class CPPPhaseCodeObject(CPPStandaloneCodeObject):
+    """A phase in C++ standalone, linked to the OpenBLAS of the package scipy-openblas32."""
+
+    printer = CPPPrinter
+    templater = CPPStandaloneCodeObject.templater.derive("neuro_mpc.networks", templates_dir="templates/cpp")
+
+    def __init__(self, *args, compiler_kwds, **kwds):
+        libraries = blas.compiler_keywords()
+        libraries["include_dirs"] = [*libraries["include_dirs"], str(TEMPLATES / "cpp")]
+        merged = {key: [*compiler_kwds.get(key, []), *libraries.get(key, [])] for key in {*compiler_kwds, *libraries}}
+        super().__init__(*args, compiler_kwds=merged, **kwds)
+
+
+def code_object_class(target: str) -> type:
+    """The code object class of phases for "numpy", "cython" or "cpp"."""
+    return {"numpy": NumpyPhaseCodeObject, "cython": CythonPhaseCodeObject, "cpp": CPPPhaseCodeObject}[target]
+
+
+def references(owner: Group, groups) -> Variables:
+    """The array variables of all groups as ``<group>_<variable>``, indexed by ``_idx``."""
+    variables = Variables(owner)
+    for group in groups:
+        for name in own_arrays(group):
+            variables.add_reference(f"{group.name}_{name}", group, name, index="_idx")
+    return variables
+
+
+def own_arrays(group: Group) -> list[str]:
+    """Names of the variables that a group stores itself, one value per element."""
+    return [
+        name
+        for name, variable in group.variables.items()
+        if isinstance(variable, ArrayVariable) and not variable.scalar and _owner(variable) == group.name
+    ]
+
+
+def _owner(variable: ArrayVariable) -> str:
+    """The name of the group that stores a variable."""
+    return cast(Group, variable.owner).name
+
+
+class PhaseRunner(CodeRunner):
+    """Execute sections of operations once per time step of its clock, if the scalar `condition` is not zero.
+
+    Parameters
+    ----------
+    owner : Group
+        Holds the scalar variables that control the phase, and the namespace of functions.
+    sections : sequence of Section
+    blocks : dict
+        Name of each block of abstract code → its parts, (group, code); names in the code are the group's own.
+    passing : set
+        (block, variable) pairs: the variable, by its name in the phase, is not stored by the block.
+    groups : sequence of Group
+        All groups whose arrays the operations name as ``<group>_<variable>``.
+    tiling : Tiling
+    steps : int
+        Number of sequence steps that the loops "forward" and "backward" visit.
+    """
+
+    def __init__(
+        self,
+        owner: Group,
+        sections: tuple[Section, ...],
+        blocks: dict[str, list[tuple[Group, str]]],
+        groups,
+        *,
+        passing: set[tuple[str, str]],
+        condition: str,
+        tiling: Tiling,
+        steps: int,
+        target: str,
+        name: str,
+        clock: Clock,
+        order: int = 0,
+        parallel: bool = True,
+    ):
+        self.variables = references(owner, groups)
+        abstract = {block: "\n".join(self._in_phase_names(*part) for part in parts) for block, parts in blocks.items()}
+        for block, variable in passing:  # Brian2 takes a name that it does not know for a temporary variable
+            abstract[block] = word_substitute(abstract[block], {variable: f"{variable}_passing"})
+        visit = Visit(tiling.trials, steps)
+        statements = [statement for section in sections for statement in section.lower(visit)]
+        code_object = code_object_class(target)
+        CodeRunner.__init__(
+            self,
+            owner,
+            "phase",
+            code=abstract or {"nothing": ""},  # pyright: ignore[reportArgumentType]  # one for each block
+            clock=clock,
+            order=order,
+            name=name,
+            check_units=False,
+            needed_variables=sorted(names(statements) | {condition, "idle_trials"}),
+            codeobj_class=code_object,
+            template_kwds={
+                "statements": statements,
+                "kernels": kernels(statements),
+                "printer": code_object.printer,
+                "condition": condition,
+                "tiling": tiling,
+                "parallel": parallel,
+            },
+        )
+
+    def _in_phase_names(self, group: Group, code: str) -> str:
+        names = {}
+        for identifier in get_identifiers(code):
+            variable = group.variables.get(identifier)
+            if isinstance(variable, ArrayVariable) and not variable.scalar:
+                names[identifier] = f"{_owner(variable)}_{variable.name}"
+        return word_substitute(code, names)
+
+
+class MessageLoop(CodeRunner):
+    """At the start of every time step of a C++ standalone program, do what the other side asks for.
+
+    The named variables can be set and read through the program's standard input and output
+    (`neuro_mpc.networks.program`) until the other side asks for the next step or closes the pipe.
+    """
+
+    def __init__(self, owner: Group, groups, names: list[str], codes: dict[str, int], name: str, clock: Clock):
+        self.variables = references(owner, groups)
+        CodeRunner.__init__(
+            self,
+            owner,
+            "messages",
+            code="",
+            clock=clock,
+            order=-1,
+            name=name,
+            check_units=False,
+            needed_variables=names,
+            codeobj_class=CPPPhaseCodeObject,
+            template_kwds={"names": names, "codes": codes},
+        )

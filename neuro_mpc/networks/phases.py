@@ -1,0 +1,173 @@
+"""The phases of a presentation: which operations on which arrays, in which order.
+
+How beliefs are inferred is the business of a scheme (`neuro_mpc.networks.schemes`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neuro_mpc.networks.operations import Carry, Choose, OneHot, Operation, Section
+from neuro_mpc.networks.phase import Phase
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.rows import Rows
+from neuro_mpc.networks.signals import (
+    ancestral_step,
+    given_inputs,
+    inputs,
+    losses,
+    noises,
+    once,
+    output_errors,
+    read_out,
+    state,
+)
+
+
+def all_phases(plan: Plan) -> list[Phase]:
+    """The phases of a presentation, in order."""
+    learning = [_learn(plan), _adapt(plan)] if plan.optimizer else []
+    return [
+        _refresh(plan),
+        _pack(plan, "forward", "predicting"),
+        _predict(plan),
+        _pack(plan, "backward", "inferring"),
+        plan.inference.phase(plan),
+        *learning,
+    ]
+
+
+def _synapse_rows(plan: Plan, projection: str) -> Rows:
+    post, pre = plan.circuit.shape(projection)
+    return Rows(post * pre, 1)
+
+
+def _refresh(plan: Plan) -> Phase:
+    """The moments of every weight from its parameters."""
+    phase = Phase("refresh", "refreshing")
+    blocks = [
+        phase.block(_synapse_rows(plan, name), plan.synapses_name(name), "update") for name in plan.circuit.projection
+    ]
+    phase.sections = (Section(tuple(blocks)),)
+    return phase
+
+
+def _pack(plan: Plan, direction: str, condition: str) -> Phase:
+    """The moments in the order in which products read them, unless it is said that they have not changed.
+
+    They stay as they are for all steps and iterations: weights that are set reach products forward with the next
+    prediction, products backward with the next inference."""
+    operations = [operation for name in plan.circuit.projection for _, operation in plan.packing(name, direction)]
+    return Phase(f"pack_{direction}", condition, (Section(tuple(operations), unless=f"packed_{direction}"),))
+
+
+# --- prediction ------------------------------------------------------------------------------------------------------
+
+
+def _predict(plan: Plan) -> Phase:
+    """Ancestral pass: r = h step by step; while `generating`, the chosen output is the next stimulus."""
+    phase = Phase("predict", "predicting", tiling=plan.tiling)
+    given = given_inputs(plan, phase)
+    pass_of_all_steps = (Section(tuple(given)), *_ancestral_pass(plan, phase))
+    generation = [*_choices(plan), *given, *ancestral_step(plan, phase)]
+    phase.sections = (
+        Section((*_carries(plan), *noises(plan), *_targets(plan))),
+        *(replace(section, unless="generating") for section in pass_of_all_steps),
+        Section(tuple(generation), loop="forward", when="generating"),
+        Section((*output_errors(plan, phase), *losses(plan, "loss_start"))),
+    )
+    return phase
+
+
+def _choices(plan: Plan) -> list[Operation]:
+    """The most probable output becomes the next stimulus, in a circuit with one of each."""
+    circuit = plan.circuit
+    if (len(circuit.stimuli), len(circuit.targets)) != (1, 1):
+        return []
+    output = plan.group_name(circuit.target, "prediction") + "_y"
+    ends = plan.rows[circuit.stimulus], plan.rows[circuit.target]
+    return [Choose(plan.rate_name(circuit.stimulus), output, *ends, plan.looked_up(circuit.stimulus))]
+
+
+def _carries(plan: Plan) -> list[Operation]:
+    """The rates of the steps before the first one."""
+    return [
+        Carry(plan.rate_name(name, squared), plan.rows[name])
+        for name, rules in plan.rules.populations.items()
+        if plan.rows[name].history
+        for squared in ([False, True] if rules.sends_variance else [False])
+    ]
+
+
+def _targets(plan: Plan) -> list[Operation]:
+    """The one-hot state of the symbols that target populations are compared with."""
+    return [
+        OneHot(
+            f"{plan.group_name(name, 'error')}_target",
+            f"{plan.group_name(name, 'label')}_symbol",
+            plan.rows[name],
+            plan.label_rows(name),
+        )
+        for name in plan.labelled
+    ]
+
+
+def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
+    """All steps of the whole circuit: only populations that receive from themselves are walked step by step."""
+    sections, done = [], []
+    for component in plan.circuit.components:
+        started: set[str] = set()
+        before = [operation for name in component for operation in inputs(plan, name, done, started)]
+        if plan.circuit.is_recurrent(component):
+            step = [
+                operation
+                for name in component
+                for operation in (*inputs(plan, name, component, started), state(plan, phase, name))
+            ]
+            sections += [*once(before), Section(tuple(step), loop="forward")]
+        else:
+            sections.append(Section((*before, state(plan, phase, component[0]))))
+        done += component
+    return [*sections, Section(tuple(read_out(plan, phase)))]
+
+
+# --- learning --------------------------------------------------------------------------------------------------------
+
+
+def _learn(plan: Plan) -> Phase:
+    """H1 = Σ err f and H2 = Σ q f² of every projection, over steps and trials."""
+    sums = [operation for name in plan.circuit.projection for operation in _hebbian_sums(plan, name)]
+    return Phase("learn", "learning", (Section(tuple(sums)),), plan.tiling, parallel=False)
+
+
+def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:
+    projection, connectivity = plan.circuit.projection[name], plan.connectivity(name)
+    error = plan.group_name(projection.target, "error")
+    first, second = ("H1", f"{error}_err", False), ("H2", f"{error}_q", True)
+    return [
+        connectivity.hebbian_sum(total, post, plan.rate_name(projection.source, squared), plan.span(name))
+        for total, post, squared in ([first, second] if plan.rules.synapses[name].varies else [first])
+    ]
+
+
+def _adapt(plan: Plan) -> Phase:
+    """Every parameter moves by what its two ends know; then the moments follow."""
+    phase = Phase("adapt", "learning")
+    operations = [operation for name in plan.circuit.projection for operation in _adaptation(plan, phase, name)]
+    phase.sections = (Section(tuple(operations)),)
+    return phase
+
+
+def _adaptation(plan: Plan, phase: Phase, name: str) -> list[Operation]:
+    rows, group, plasticity = _synapse_rows(plan, name), plan.synapses_name(name), plan.plasticity(name)
+    operations: list[Operation] = []
+    if plasticity.clipped_names:
+        operations.append(phase.block(rows, group, *plasticity.descents(clipped=True)))
+        operations += [
+            plan.connectivity(name).clip(f"change_{each}", plan.clip, plan.clip_norm)
+            for each in plasticity.clipped_names
+        ]
+    return [
+        *operations,
+        phase.block(rows, group, *plasticity.descents(clipped=False), *plasticity.updates(), "update"),
+    ]

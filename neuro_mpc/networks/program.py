@@ -1,0 +1,183 @@
+"""How a run talks to the program that simulates: messages on the program's standard input and output.
+
+A message is two 32-bit integers, a code and the number of a variable, followed by the variable's bytes for SET; GET
+is answered by the variable's bytes.  Both sides know the variables, their numbers and sizes from the manifest.
+The program is a compiled C++ standalone binary, or a Python process that runs the same network with Brian2's
+runtime targets: to the run they are the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from neuro_mpc import processes
+from neuro_mpc.errors import RunError
+from neuro_mpc.networks.rows import Rows, Tiling
+
+HINTS: dict[int, str] = {
+    signal.SIGKILL: "where the system ended it for lack of memory, a smaller learning.batch or smaller populations",
+    signal.SIGILL: "a program that was compiled for another processor is compiled again once the folder in "
+    "NEURO_MPC_CACHE is removed",
+}
+CODES = {"END": 0, "SET": 1, "GET": 2, "STEP": 3, "FLUSH": 4}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The variables of a program: name → (dtype, number of elements), in the order of their numbers."""
+
+    variables: dict[str, tuple[str, int]]
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(self.variables))
+
+    @classmethod
+    def load(cls, path: Path) -> Manifest:
+        return cls({name: (dtype, size) for name, (dtype, size) in json.loads(path.read_text()).items()})
+
+
+class Program:
+    """A running simulation: variables are set and read by name, a step is one presentation.
+
+    Raises RunError when the program ends before its time.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        manifest: Manifest,
+        tiling: Tiling,
+        rows: Mapping[str, Rows],
+        log: Path,
+        environment: dict[str, str],
+    ):
+        self.tiling, self.rows, self.log = tiling, rows, log
+        self._know(manifest)
+        self._errors = log.open("wb")
+        try:
+            self._process = processes.Child(
+                command,
+                folder=log.parent,
+                environment=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+            )
+        except OSError as error:
+            self._errors.close()
+            raise RunError(
+                f"the simulation program does not start: {error}",
+                hint="NEURO_MPC_CACHE may be on a disk from which nothing can be executed: set it to another "
+                "folder; --backend numpy needs no compiler",
+            ) from error
+        self._input = cast(BinaryIO, self._process.stdin)
+        self._output = cast(BufferedReader, self._process.stdout)
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _know(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._numbers = {name: number for number, name in enumerate(manifest.variables)}
+
+    def wait_until_ready(self, manifest: Path) -> None:
+        """Wait for a program that prepares itself, and read the manifest that it leaves."""
+        if self._output.readline() != b"ready\n":
+            self._died()
+        self._know(Manifest.load(manifest))
+
+    def set(self, **values: ArrayLike) -> None:
+        """Set variables, each from a number or from an array of its size."""
+        for name, value in values.items():
+            dtype, size = self.manifest.variables[name]
+            data = (
+                np.broadcast_to(np.asarray(value, dtype=dtype).ravel(), (size,))
+                if np.ndim(value) == 0
+                else np.ascontiguousarray(value, dtype=dtype).ravel()
+            )
+            if data.size != size:
+                raise ValueError(f"{name} has {size} elements, not {data.size}")
+            self._write(np.array([CODES["SET"], self._numbers[name]], dtype=np.int32).tobytes())
+            self._write(np.ascontiguousarray(data).data)
+
+    def get(self, *names: str) -> list[np.ndarray]:
+        """The values of variables, each one-dimensional."""
+        requests = [number for name in names for number in (CODES["GET"], self._numbers[name])]
+        self._write(np.array([*requests, CODES["FLUSH"], 0], dtype=np.int32).tobytes())
+        self._flush()
+        return [self._read(*self.manifest.variables[name]) for name in names]
+
+    def _read(self, dtype: str, size: int) -> np.ndarray:
+        data = bytearray(size * np.dtype(dtype).itemsize)
+        if self._output.readinto(data) != len(data):
+            self._died()
+        return np.frombuffer(data, dtype=dtype)
+
+    def set_rows(self, population: str, name: str, values: np.ndarray, history: ArrayLike = 0) -> None:
+        """Set a population's variable from (step, trial, unit), and the steps before from `history`."""
+        rows = self.rows[population]
+        padded = np.empty((rows.history + rows.steps, self.tiling.trials, rows.units), dtype=values.dtype)
+        padded[: rows.history], padded[rows.history :] = history, values
+        self.set(
+            **{name: np.concatenate([padded[:, first : first + width].ravel() for first, width in self.tiling.tiles])}
+        )
+
+    def get_rows(self, population: str, name: str, with_history: bool = False) -> np.ndarray:
+        """A population's variable as (step, trial, unit); `with_history`, from the steps before the first one on."""
+        rows, (flat,) = self.rows[population], self.get(name)
+        blocks, depth = [], rows.history + rows.steps
+        start = 0 if with_history else rows.history
+        for first, width in self.tiling.tiles:
+            block = flat[first * depth * rows.units : (first + width) * depth * rows.units]
+            blocks.append(block.reshape(depth, width, rows.units)[start:])
+        return np.concatenate(blocks, axis=1)
+
+    def step(self) -> None:
+        """Run one presentation; returns before it is finished, the next `get` waits for it."""
+        self._write(np.array([CODES["STEP"], 0], dtype=np.int32).tobytes())
+        self._flush()
+
+    def close(self) -> None:
+        """End the program."""
+        self._process.end()
+        for pipe in (self._input, self._output):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        self._errors.close()
+
+    def _write(self, data) -> None:
+        try:
+            self._input.write(data)
+        except OSError:
+            self._died()
+
+    def _flush(self) -> None:
+        try:
+            self._input.flush()
+        except OSError:
+            self._died()
+
+    def _died(self) -> None:
+        code = self._process.wait()
+        self._errors.flush()
+        lines = self.log.read_text(errors="replace").strip().splitlines()[-15:]
+        end = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        hint = HINTS.get(-code, "--backend numpy needs no compiler")
+        raise RunError(
+            f"the simulation program {end}" + "".join(f"\n    {line}" for line in lines),
+            hint=f"{hint}; --resume continues from the last checkpoint",
+        )

@@ -1,0 +1,141 @@
+"""Where the arrays of a population lie, and which of their rows an operation works on.
+
+A row is the state of one population at one sequence step in one trial; a *tile* is a block of trials with all their
+steps together, small enough to stay in cache:
+
+    row(step, trial) = first_row(tile) + (step − first_step + history) · width(tile) + trial
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from neuro_mpc.networks.statements import Extent, Guard, Pointer, Statement
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Steps `start` … `start + count`, counted from the step of the loop around where they move with it; visited if
+    that step is one from `within[0]` up to `within[1]`."""
+
+    start: int
+    count: int
+    moves: bool = False
+    within: tuple[int, int] | None = None
+
+    def shifted(self, steps: int) -> Stretch:
+        return replace(self, start=self.start + steps)
+
+    @property
+    def rows(self) -> Extent:
+        return Extent(width=self.count)
+
+    def visit(self, *statements: Statement) -> tuple[Statement, ...]:
+        """The statements, where these steps are visited."""
+        if self.count <= 0:
+            return ()
+        if self.within is None:
+            return statements
+        low, high = self.within
+        return (Guard("_step", ">=", low, (Guard("_step", "<", high, statements),)),)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a section goes through: all `steps` of a tile at once or, `stepwise`, those of the loop around it."""
+
+    trials: int
+    steps: int
+    stepwise: bool = False
+
+    def stretch(self, first: int, stop: int, ahead: int = 0) -> Stretch:
+        """Steps `first` … `stop`: all, or the one `ahead` of the step of the loop."""
+        if not self.stepwise or first >= stop:
+            return Stretch(first, stop - first)
+        always = first <= ahead and stop - ahead >= self.steps
+        return Stretch(ahead, 1, True, None if always else (first - ahead, stop - ahead))
+
+    def steps_of(self, rows: Rows) -> Stretch:
+        return self.stretch(rows.first_step, rows.stop)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where the arrays of one population lie: `units` columns; rows for `steps` steps from `first_step`, after
+    `history` rows that hold the steps before the first one."""
+
+    units: int
+    steps: int
+    history: int = 0
+    first_step: int = 0
+
+    def elements(self, trials: int) -> int:
+        return (self.history + self.steps) * trials * self.units
+
+    @property
+    def stop(self) -> int:
+        return self.first_step + self.steps
+
+    @property
+    def all(self) -> Stretch:
+        return Stretch(self.first_step, self.steps)
+
+    def begin(self, steps: Stretch) -> Extent:
+        """The first element of some steps."""
+        before = steps.start + self.history - self.first_step
+        return Extent((self.history + self.steps) * self.units, before * self.units, self.units * steps.moves)
+
+    def size(self, steps: Stretch) -> Extent:
+        return Extent(width=steps.count * self.units)
+
+    def of(self, name: str, steps: Stretch) -> Pointer:
+        """A variable from the first of some steps on."""
+        return Pointer(name, self.begin(steps))
+
+
+@dataclass(frozen=True)
+class Span:
+    """A projection's synapses in time: `post` at step s receives from `pre` at step s − `delay`.
+
+    silent    steps of `post`, counted from the first of the sequence, whose error is not fed back
+    """
+
+    post: Rows
+    pre: Rows
+    delay: int = 0
+    silent: int = 0
+
+    @property
+    def first(self) -> int:
+        """First postsynaptic step that receives anything (from the history, if there is one)."""
+        return max(self.post.first_step, self.delay + self.pre.first_step - self.pre.history)
+
+    @property
+    def first_within(self) -> int:
+        """First postsynaptic step whose error is fed back: its source lies inside the sequence."""
+        return max(self.post.first_step, self.delay + self.pre.first_step, self.silent)
+
+    @property
+    def stop(self) -> int:
+        return self.post.stop
+
+    @property
+    def received(self) -> Stretch:
+        """The postsynaptic steps that receive anything."""
+        return Stretch(self.first, self.stop - self.first)
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How the trials of a presentation are split; (first trial, number of trials) of each tile.
+
+    Tiles that hold none but the last `idle_trials` (a scalar) are not visited."""
+
+    trials: int
+    width: int
+    tiles: tuple[tuple[int, int], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        starts = range(0, self.trials, self.width)
+        tiles = tuple((start, min(self.width, self.trials - start)) for start in starts)
+        object.__setattr__(self, "tiles", tiles)

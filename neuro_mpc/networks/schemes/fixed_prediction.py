@@ -1,0 +1,73 @@
+"""Fixed prediction: the ancestral pass is held, and errors are passed back through it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from neuro_mpc.descriptions.inference import SCHEMES, Inference
+from neuro_mpc.networks.operations import Section
+from neuro_mpc.networks.phase import Phase
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.schemes.interface import Scheme
+from neuro_mpc.networks.signals import energies, feedbacks, once
+from neuro_mpc.rules.derivation import PopulationRules
+from neuro_mpc.rules.notation import Notation
+
+
+class FixedPredictionInference(Inference):
+    """Inference without iterations: rate, iterations, tolerance and energy_limit have no effect."""
+
+    scheme: Literal["fixed-prediction"] = "fixed-prediction"
+
+
+@SCHEMES.register("fixed-prediction")
+class FixedPrediction(Scheme):
+    """One pass backwards in steps: e = f'(h) ⊙ (A + f(h) ⊙ V), with the ancestral pass (and its output) held."""
+
+    table = FixedPredictionInference
+    holds_predictions: ClassVar[bool] = True
+
+    def belief(self, rules: PopulationRules, settles: bool) -> str:
+        return rules.belief("r : 1")
+
+    def error(self, rules: PopulationRules) -> str:
+        return rules.error(f"err = {rules.feedback} : 1 (constant over dt)", rules.feedback_names)
+
+    def phase(self, plan: Plan) -> Phase:
+        phase = Phase("infer", "inferring", tiling=plan.tiling)
+        sections, done = [], list(plan.circuit.targets)
+        for component in reversed(plan.circuit.components):
+            sections += self._passed_back(plan, phase, component, done)
+            done += component
+        phase.sections = (*sections, Section(tuple(energies(plan))))
+        return phase
+
+    @staticmethod
+    def _passed_back(plan: Plan, phase: Phase, component: tuple[str, ...], done: list[str]) -> list[Section]:
+        """The errors of populations that receive from each other, from those of all that come after them."""
+        started: set[str] = set()
+        after = [operation for name in component for operation in feedbacks(plan, name, done, started)]
+        error = {name: phase.block(plan.rows[name], plan.group_name(name, "error"), "update") for name in component}
+        if not plan.circuit.is_recurrent(component):
+            return [Section((*after, *error.values()))]
+        step = [
+            operation
+            for name in reversed(component)
+            for operation in (*feedbacks(plan, name, component, started), error[name])
+        ]
+        return [*once(after), Section(tuple(step), loop="backward")]
+
+    def passes(self, iterations: int) -> int:
+        return 1
+
+    def iterations(self, planned: int, used: np.ndarray, settles: bool) -> float:
+        return 1.0
+
+    def laws(self, notation: Notation, drive: Callable[[str], str]) -> list[tuple[str, str, str]]:
+        return [(notation.variable("e"), drive(notation.variable("h")), "fixed prediction, last step first")]
+
+    def code(self, rules: PopulationRules) -> list[tuple[str, str]]:
+        return [("error units under fixed prediction", self.error(rules))]

@@ -1,0 +1,82 @@
+"""What a scheme of inference says of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from neuro_mpc.descriptions.inference import Inference
+from neuro_mpc.networks.phase import Phase
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.rules.derivation import PopulationRules
+from neuro_mpc.rules.notation import Notation
+
+EFFICIENT_TRIALS = 64
+"""Trials of a tile where products go step by step; fewer trials than a presentation has then cost less."""
+
+
+@dataclass(frozen=True)
+class Scheme(ABC):
+    """How beliefs are brought to a low free energy: one subclass a scheme, registered by its name in `[inference]`.
+
+    A subclass that is a dataclass has as its fields keys of its table on which generated code depends.
+
+    table               its form of `[inference]`: a subclass of `Inference` with its own keys and what it refuses
+    scalars             keys of the table that equations and code name: set before a run, without compiling again
+    trial_values        names of numbers that operations keep for each trial, besides the energies
+    holds_predictions   the ancestral pass stays as it is, and errors alone are inferred
+    keeps_trajectory    inference can be stopped after each iteration and resumed as if it had not been
+    """
+
+    table: ClassVar[type[Inference]]
+    scalars: ClassVar[tuple[str, ...]] = ()
+    trial_values: ClassVar[tuple[str, ...]] = ()
+    holds_predictions: ClassVar[bool] = False
+    keeps_trajectory: ClassVar[bool] = False
+
+    @abstractmethod
+    def belief(self, rules: PopulationRules, settles: bool) -> str:
+        """Brian2 equations of the value units of a free population; see `PopulationRules.belief`.
+
+        settles   trials may stop before the last iteration
+        """
+
+    @abstractmethod
+    def error(self, rules: PopulationRules) -> str:
+        """Brian2 equations of the error units of a free population; see `PopulationRules.error`."""
+
+    @abstractmethod
+    def phase(self, plan: Plan) -> Phase:
+        """The phase that infers, from the ancestral pass to the errors that synapses learn from."""
+
+    def tile_width(self, plan: Plan, trials: int) -> int:
+        """Trials of a tile, of the `trials` that a thread has."""
+        return min(trials, EFFICIENT_TRIALS)
+
+    def passes(self, iterations: int) -> int:
+        """Passes over all projections that an inference takes."""
+        return 2 * iterations
+
+    def iterations(self, planned: int, used: np.ndarray, settles: bool) -> float:
+        """Iterations of a presentation, averaged over its trials.
+
+        used   what `iterations_used` says of each trial
+        """
+        return float(used.mean()) if settles else float(planned)
+
+    # --- what `neuro-mpc show` prints of it ---
+
+    def laws(self, notation: Notation, drive: Callable[[str], str]) -> list[tuple[str, str, str]]:
+        """Equations in mathematical notation, (left side, right side, remark) each.
+
+        drive   symbol of a belief → what the next populations' errors do to it
+        """
+        return []
+
+    def code(self, rules: PopulationRules) -> list[tuple[str, str]]:
+        """Brian2 equations to print, (title, equations) each."""
+        return []

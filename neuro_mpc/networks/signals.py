@@ -1,0 +1,203 @@
+"""What passes between the populations of a circuit, as operations: inputs, feedback, noise, output, errors, energies.
+
+The phases of `neuro_mpc.networks.phases` and the schemes of inference are composed of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from neuro_mpc.networks.operations import (
+    Block,
+    Energy,
+    Noise,
+    Operation,
+    Section,
+    Softmax,
+    Zero,
+)
+from neuro_mpc.networks.phase import Phase
+from neuro_mpc.networks.plan import Plan
+
+REDRAWN_STREAMS = 1024
+"""Streams of the noise that is drawn again after inference; a circuit has fewer populations."""
+
+
+def once(operations: Collection[Operation]) -> list[Section]:
+    """A section of the operations, or none where there are none."""
+    return [Section(tuple(operations))] if operations else []
+
+
+# --- forward ---------------------------------------------------------------------------------------------------------
+
+
+def inputs(plan: Plan, population: str, senders: Collection[str], started: set[str]) -> list[Operation]:
+    """The moments of the input to a population: G = Σ μ f and D = Σ v f² over its projections from the senders.
+
+    started   sums that have their first term; those that get one here are added
+    """
+    operations = []
+    for name, projection in plan.circuit.incoming(population).items():
+        if projection.source in senders:
+            operations += _received(plan, name, started)
+    return operations
+
+
+def _received(plan: Plan, name: str, started: set[str]) -> list[Operation]:
+    """The moments of what arrives by a projection."""
+    projection, operations = plan.circuit.projection[name], []
+    group = plan.group_name(projection.target, "prediction")
+    is_given = projection.source in plan.circuit.given and projection.target not in plan.circuit.targets
+    suffix = "_stimulus" if is_given else ""
+    moments = [("G", "mu", False), ("D", "v", True)] if plan.rules.synapses[name].varies else [("G", "mu", False)]
+    for letter, moment, squared in moments:
+        total = f"{group}_{letter}{suffix}"
+        rate, is_started = plan.rate_name(projection.source, squared), total in started
+        operations.append(plan.connectivity(name).forward(total, rate, moment, plan.span(name), is_started))
+        started.add(total)
+    return operations
+
+
+def given_inputs(plan: Plan, phase: Phase) -> list[Operation]:
+    """Everything that depends on what is given alone: on stimuli and constants."""
+    squares = [
+        phase.block(plan.rows[name], plan.group_name(name, "stimulus"), "update")
+        for name in plan.circuit.stimuli
+        if plan.squares(name)
+    ]
+    given = [operation for name in plan.circuit.free for operation in inputs(plan, name, plan.circuit.given, set())]
+    return [*squares, *given]
+
+
+def state(plan: Plan, phase: Phase, name: str, erring: bool = False) -> Block:
+    """Prediction, belief and rate of a population from its inputs: the belief is the prediction, or (`erring`) what
+    its error adds to it."""
+    belief, prediction, error = plan.free_groups(name)
+    deviation = plan.rules.populations[name].deviation(f"{error}_err")
+    value = f"{prediction}_h + {deviation}" if erring else f"{prediction}_h"
+    return phase.joint_block(plan.rows[name], (prediction, "update"), (belief, f"r = {value}"), (belief, "update"))
+
+
+def ancestral_step(plan: Plan, phase: Phase, erring: bool = False) -> list[Operation]:
+    """One step of the whole circuit, from the beliefs of the steps before."""
+    operations = []
+    for name in plan.circuit.free:
+        operations += [*inputs(plan, name, plan.circuit.free, set()), state(plan, phase, name, erring)]
+    return operations + read_out(plan, phase)
+
+
+def read_out(plan: Plan, phase: Phase) -> list[Operation]:
+    """Input, prediction and output of the target populations."""
+    operations = []
+    for target in plan.circuit.targets:
+        rows, group = plan.rows[target], plan.group_name(target, "prediction")
+        operations += [*inputs(plan, target, plan.circuit.population, set()), phase.block(rows, group, "update")]
+        if plan.rules.readouts[target].readout == "softmax":
+            operations.append(Softmax(f"{group}_y", f"{group}_h", rows))
+    return operations
+
+
+def noises(plan: Plan, first_stream: int = 0) -> tuple[Operation, ...]:
+    """The noise of every population whose input has a variance, each from a stream of its own."""
+    populations = [name for name, rules in plan.rules.populations.items() if rules.receives_variance]
+    populations += [name for name, rules in plan.rules.readouts.items() if rules.receives_variance]
+    return tuple(
+        Noise(f"{plan.group_name(name, 'prediction')}_epsilon", plan.rows[name], stream)
+        for stream, name in enumerate(populations, first_stream)
+    )
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def deviation(plan: Plan, name: str) -> str:
+    """Code that sets the error of a free population, where its equations do not define it: err = r − h."""
+    belief, prediction, _ = plan.free_groups(name)
+    return f"err = {belief}_r - {prediction}_h"
+
+
+def errors(plan: Plan, phase: Phase, *, keep_predictions: bool = True, set_errors: bool = False) -> list[Operation]:
+    """Predictions and errors of all beliefs as they are.
+
+    set_errors   the equations of errors do not define them: they are set to Π (r − h)
+    """
+    operations = []
+    for name in plan.circuit.free:
+        _, prediction, error = plan.free_groups(name)
+        setting = [(error, deviation(plan, name))] if set_errors else []
+        parts = [(prediction, "update"), *setting, (error, "update")]
+        operations += [
+            *inputs(plan, name, plan.circuit.free, set()),
+            phase.joint_block(plan.rows[name], *parts, passing="" if keep_predictions else f"{prediction}_h"),
+        ]
+    return [*operations, *read_out(plan, phase), *output_errors(plan, phase)]
+
+
+def output_errors(plan: Plan, phase: Phase) -> list[Operation]:
+    """The errors of the target populations from their outputs."""
+    return [phase.block(plan.rows[name], plan.group_name(name, "error"), "update") for name in plan.circuit.targets]
+
+
+def feedbacks(
+    plan: Plan,
+    population: str,
+    receivers: Collection[str],
+    started: set[str],
+    sent: tuple[str, str] = ("err", "q"),
+) -> list[Operation]:
+    """A = Σ μᵀ err and V = Σ vᵀ q of those of the receivers that `population` predicts; `started` as in `inputs`.
+
+    sent   variables of the error units of free populations that are fed back in place of err and q
+    """
+    operations = []
+    for name, projection in plan.circuit.outgoing(population).items():
+        if projection.target in receivers:
+            operations += _fed_back(plan, name, started, sent)
+    return operations
+
+
+def _fed_back(plan: Plan, name: str, started: set[str], sent: tuple[str, str]) -> list[Operation]:
+    """What comes back by a projection; the first term of a sum sets what it reaches, the rest of the steps is zero."""
+    projection, operations = plan.circuit.projection[name], []
+    belief, error = plan.group_name(projection.source, "belief"), plan.group_name(projection.target, "error")
+    err, q = ("err", "q") if projection.target in plan.circuit.targets else sent
+    moments = [("A", err, "mu"), ("V", q, "v")] if plan.rules.synapses[name].varies else [("A", err, "mu")]
+    for letter, variable, moment in moments:
+        total, span = f"{belief}_{letter}", plan.span(name)
+        if total not in started:
+            operations.append(Zero(total, plan.rows[projection.source], span))
+        connectivity = plan.connectivity(name)
+        operations.append(connectivity.feedback(total, f"{error}_{variable}", moment, span, total in started))
+        started.add(total)
+    return operations
+
+
+# --- energies --------------------------------------------------------------------------------------------------------
+
+
+def losses(plan: Plan, name: str = "loss") -> list[Operation]:
+    """The losses of the read-outs, summed for each trial."""
+    return [_loss(plan, name, target, not position) for position, target in enumerate(plan.circuit.targets)]
+
+
+def _loss(plan: Plan, name: str, target: str, first: bool) -> Energy:
+    prediction, error = (plan.group_name(target, kind) for kind in ("prediction", "error"))
+    rows, precision = plan.rows[target], plan.rules.readouts[target].precision
+    if plan.rules.readouts[target].readout == "softmax":
+        return Energy(name, f"{prediction}_h", rows, "softmax", f"{error}_target", first, precision)
+    return Energy(name, f"{error}_err", rows, first=first, factor=1 / precision)
+
+
+def energies(plan: Plan) -> list[Operation]:
+    """The two terms of the free energy, for each trial: ½ Π (r − h)² is the weighted error's ½ err² / Π."""
+    hidden = [
+        Energy(
+            "energy_hidden",
+            f"{plan.group_name(name, 'error')}_err",
+            plan.rows[name],
+            first=not position,
+            factor=1 / plan.rules.populations[name].precision,
+        )
+        for position, name in enumerate(plan.circuit.free)
+    ]
+    return [*losses(plan), *hidden]

@@ -1,0 +1,370 @@
+// Kernels of the operations of a phase, for C++ standalone and Cython; neuro_mpc/networks/kernels.py has the same ones for
+// NumPy, with the same parameters. Arrays begin where a kernel is to work; `width` is the number of trials of a tile, whose
+// rows run over steps, then trials.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+// Compiled for single precision, a literal without a suffix is single: the highest energy would be infinite.
+static const double HIGHEST = 1e300L, LENGTHENING = 1.2, LONGEST = 1;
+
+// Whether an energy is a number (the compiler is told to expect nothing else) and not above the last one.
+static inline bool has_not_risen(double energy, double last, double rounding)
+{
+    uint64_t bits;
+    std::memcpy(&bits, &energy, sizeof bits);
+    return energy <= last + rounding * std::fabs(last) && (bits >> 52 & 2047) != 2047;
+}
+
+// Integer powers of single-precision numbers stay in single precision.
+static inline float pow(float x, int exponent) { return __builtin_powif(x, exponent); }
+
+// Standard normal numbers from a counter: Philox 2x32-10 (Salmon et al. 2011), then Box-Muller.
+template <typename T>
+static inline T counter_normal(uint32_t position, uint32_t counter, uint32_t key)
+{
+    uint32_t x0 = position, x1 = counter;
+    for (int round = 0; round < 10; round++)
+    {
+        const uint64_t product = (uint64_t)0xD256D193u * x0;
+        x0 = (uint32_t)(product >> 32) ^ key ^ x1;
+        x1 = (uint32_t)product;
+        key += 0x9E3779B9u;
+    }
+    const T u = ((T)x0 + (T)0.5) * (T)2.3283064365386963e-10;   // (0, 1]
+    const T angle = (T)(int32_t)x1 * (T)1.4629180792671596e-09; // 2π / 2³², in (−π, π)
+    return sqrt((T)-2 * log(u)) * cos(angle);
+}
+
+// target (steps × width rows) = scale × noise of the trials `first` … of `trials`.
+template <typename T>
+static inline void fill_normal(T* target, int steps, int trials, int units, int first, int width, int32_t counter,
+                               int32_t key, int stream, T scale)
+{
+    for (int step = 0; step < steps; step++)
+        for (int trial = 0; trial < width; trial++, target += units)
+        {
+            const uint32_t position = (uint32_t)(step * trials + first + trial) * (uint32_t)units;
+            for (int i = 0; i < units; i++)
+                target[i] = scale * counter_normal<T>(position + (uint32_t)i, (uint32_t)counter, (uint32_t)key ^ (uint32_t)stream);
+        }
+}
+
+template <typename T>
+static inline void fill_zero(T* target, int64_t count) { std::fill_n(target, count, (T)0); }
+
+// history = the last rows, or zeros; the two may overlap.
+template <typename T>
+static inline void carry_rows(bool carrying, const T* last, T* history, int64_t count)
+{
+    if (carrying)
+        std::memmove(history, last, count * sizeof(T));
+    else
+        fill_zero(history, count);
+}
+
+// target (steps × width × units) = the number of each trial, in all its steps at once: the first tells whether it is new.
+template <typename T>
+static inline void fill_trials(const double* values, T* target, int steps, int width, int units)
+{
+    for (int trial = 0; trial < width; trial++)
+        if (target[trial * units] != (T)values[trial])
+            for (int step = 0; step < steps; step++)
+                std::fill_n(target + ((int64_t)step * width + trial) * units, units, (T)values[trial]);
+}
+
+// Whether any trial's number is not zero.
+static inline bool any_trial(const double* values, int width)
+{
+    return std::any_of(values, values + width, [](double value) { return value != 0; });
+}
+
+// target (rows × units) = [target] + source ⊙ weights (units)
+template <typename T>
+static inline void scale_rows(int64_t rows, int units, const T* source, const T* weights, bool accumulate, T* target)
+{
+    for (int64_t row = 0; row < rows; row++, source += units, target += units)
+        if (accumulate)
+            for (int i = 0; i < units; i++)
+                target[i] += source[i] * weights[i];
+        else
+            for (int i = 0; i < units; i++)
+                target[i] = source[i] * weights[i];
+}
+
+// target (units) = [target] + Σ over rows of a ⊙ b
+template <typename T>
+static inline void sum_unit_products(int units, int64_t rows, const T* a, const T* b, bool accumulate, T* target)
+{
+    if (!accumulate)
+        std::fill_n(target, units, (T)0);
+    for (int64_t row = 0; row < rows; row++, a += units, b += units)
+        for (int i = 0; i < units; i++)
+            target[i] += a[i] * b[i];
+}
+
+// Columns of a (post × pre) matrix taken together, so that a row of the target and of the matrix stay in cache.
+static const int COLUMN_BLOCK = 16;
+
+// target (rows × post) = [target] + the column of each row's symbol; nothing for a negative one.
+template <typename T>
+static inline void gather_columns(int64_t rows, int post, int pre, const int32_t* symbols, const T* weights,
+                                  bool accumulate, T* target)
+{
+    if (!accumulate)
+        std::fill_n(target, rows * post, (T)0);
+    for (int first = 0; first < post; first += COLUMN_BLOCK)
+    {
+        const int last = std::min(post, first + COLUMN_BLOCK);
+        for (int64_t row = 0; row < rows; row++)
+            if (symbols[row] >= 0)
+                for (int i = first; i < last; i++)
+                    target[row * post + i] += weights[(int64_t)i * pre + symbols[row]];
+    }
+}
+
+// target (post × pre) = [target] + each of the rows (rows × post) in the column of its symbol.
+template <typename T>
+static inline void scatter_columns(int post, int pre, int64_t rows, const T* source, const int32_t* symbols,
+                                   bool accumulate, T* target)
+{
+    if (!accumulate)
+        std::fill_n(target, (int64_t)post * pre, (T)0);
+    for (int first = 0; first < post; first += COLUMN_BLOCK)
+    {
+        const int last = std::min(post, first + COLUMN_BLOCK);
+        for (int64_t row = 0; row < rows; row++)
+            if (symbols[row] >= 0)
+                for (int i = first; i < last; i++)
+                    target[(int64_t)i * pre + symbols[row]] += source[row * post + i];
+    }
+}
+
+// target (rows × units) = a one at the unit of each row's symbol.
+template <typename T>
+static inline void one_hot_rows(const int32_t* symbols, int64_t rows, int units, T* target)
+{
+    std::fill_n(target, rows * units, (T)0);
+    for (int64_t row = 0; row < rows; row++)
+        if (symbols[row] >= 0)
+            target[row * units + symbols[row]] = 1;
+}
+
+template <typename T>
+static inline void softmax_rows(const T* source, T* target, int64_t rows, int units)
+{
+    for (int64_t row = 0; row < rows; row++, source += units, target += units)
+    {
+        T largest = source[0], sum = 0;
+        for (int i = 1; i < units; i++)
+            largest = source[i] > largest ? source[i] : largest;
+        for (int i = 0; i < units; i++)
+        {
+            target[i] = exp(source[i] - largest);
+            sum += target[i];
+        }
+        const T scale = 1 / sum;
+        for (int i = 0; i < units; i++)
+            target[i] *= scale;
+    }
+}
+
+// energy[trial] += factor · ½ Σ e²; rows run over steps, then trials.
+template <typename T>
+static inline void add_half_square(const T* source, int64_t rows, int units, double factor, double* energy, int width)
+{
+    for (int64_t row = 0; row < rows; row++, source += units)
+    {
+        T sum = 0;
+        for (int i = 0; i < units; i++)
+            sum += source[i] * source[i];
+        energy[row % width] += 0.5 * factor * (double)sum;
+    }
+}
+
+// energy[trial] −= factor · Σ label · log softmax(source)
+template <typename T>
+static inline void add_cross_entropy(const T* source, const T* label, int64_t rows, int units, double factor,
+                                     double* energy, int width)
+{
+    for (int64_t row = 0; row < rows; row++, source += units, label += units)
+    {
+        T largest = source[0], sum = 0, match = 0, total = 0;
+        for (int i = 1; i < units; i++)
+            largest = source[i] > largest ? source[i] : largest;
+        for (int i = 0; i < units; i++)
+        {
+            sum += exp(source[i] - largest);
+            match += label[i] * (source[i] - largest);
+            total += label[i];
+        }
+        energy[row % width] += factor * ((double)total * std::log((double)sum) - (double)match);
+    }
+}
+
+// moves = 1 for the trials whose energy still changes by more than `tolerance` times itself, else 0, as for all once the
+// sum of their energies `limited` passed `limit`.
+static inline void settle_trials(int iteration, double tolerance, double limit, const double* loss, const double* hidden,
+                                 const double* limited, double* last, int32_t* used, double* moves, int width)
+{
+    double sum = 0;
+    for (int trial = 0; trial < width; trial++)
+        sum += limited[trial];
+    const bool astray = sum > limit;
+    for (int trial = 0; trial < width; trial++)
+    {
+        if (iteration == 0)
+            used[trial] = 0;
+        const double energy = loss[trial] + hidden[trial];
+        const bool settled = tolerance > 0 && iteration > 0
+                             && std::fabs(last[trial] - energy) <= tolerance * std::fabs(last[trial]);
+        const bool moving = used[trial] == iteration && !astray && !settled;
+        last[trial] = energy;
+        if (moving)
+            used[trial] = iteration + 1;
+        moves[trial] = moving;
+    }
+}
+
+// What next_gains starts from; it lengthens the first step, too.
+template <typename T, typename U>
+static inline void start_lengths(T dt, U tau, double* last, double* length, int32_t* used, int width)
+{
+    std::fill_n(last, width, HIGHEST);
+    std::fill_n(length, width, dt / tau / LENGTHENING);
+    std::fill_n(used, width, 0);
+}
+
+// The gain of a trial's step: longer after one that lowered its energy, half the way back after one that did not,
+// 0 once its energy changed by less than `tolerance` times itself.
+static inline double next_gain(double energy, double rounding, double tolerance, int iteration, double* last,
+                               double* length, int* used)
+{
+    if (*used != iteration)
+        return 0;
+    const bool rose = !has_not_risen(energy, *last, rounding);
+    if (!rose && tolerance > 0 && *last - energy <= tolerance * std::fabs(*last))
+        return 0;
+    *used = iteration + 1;
+    *length = rose ? *length / 2 : std::min(*length * LENGTHENING, LONGEST);
+    *last = rose ? *last : energy;
+    return rose ? -*length : *length;
+}
+
+static inline void next_gains(int iteration, double tolerance, double rounding, const double* loss, const double* hidden,
+                              double* last, double* length, int32_t* used, double* gains, int width)
+{
+    for (int trial = 0; trial < width; trial++)
+        gains[trial] = next_gain(loss[trial] + hidden[trial], rounding, tolerance, iteration, last + trial,
+                                 length + trial, used + trial);
+}
+
+// The gains after the last step: it is taken back where the energy rose.
+static inline void last_gains(double rounding, const double* loss, const double* hidden, const double* last,
+                              const double* length, const int32_t*, double* gains, int width)
+{
+    for (int trial = 0; trial < width; trial++)
+        gains[trial] = has_not_risen(loss[trial] + hidden[trial], last[trial], rounding) ? 0 : -length[trial];
+}
+
+// stimulus = one-hot of the largest output, row by row.
+template <typename T>
+static inline void choose_rows(const T* output, int classes, T* stimulus, int units, int rows)
+{
+    for (int row = 0; row < rows; row++, output += classes, stimulus += units)
+    {
+        const int best = std::max_element(output, output + classes) - output;
+        std::fill_n(stimulus, units, (T)0);
+        if (best < units)
+            stimulus[best] = 1;
+    }
+}
+
+// symbol = number of the largest output, row by row.
+template <typename T>
+static inline void choose_symbols(const T* output, int classes, int32_t* symbols, int, int rows)
+{
+    for (int row = 0; row < rows; row++, output += classes)
+        symbols[row] = std::max_element(output, output + classes) - output;
+}
+
+// Scale a matrix to at most `limit` in Frobenius norm, summed in double precision.
+template <typename T>
+static inline void clip_frobenius_norm(T* matrix, int post, int pre, double limit)
+{
+    const int64_t size = (int64_t)post * pre;
+    double sum = 0;
+    for (int64_t k = 0; k < size; k++)
+        sum += (double)matrix[k] * matrix[k];
+    if (sum > limit * limit)
+    {
+        const T scale = limit / std::sqrt(sum);
+        for (int64_t k = 0; k < size; k++)
+            matrix[k] *= scale;
+    }
+}
+
+// Scale a matrix to at most `limit` in its largest entry.
+template <typename T>
+static inline void clip_largest_norm(T* matrix, int post, int pre, double limit)
+{
+    const int64_t size = (int64_t)post * pre;
+    double largest = 0;
+    for (int64_t k = 0; k < size; k++)
+        largest = std::max(largest, std::fabs((double)matrix[k]));
+    if (largest > limit)
+    {
+        const T scale = limit / largest;
+        for (int64_t k = 0; k < size; k++)
+            matrix[k] *= scale;
+    }
+}
+
+// Scale a (post × pre) matrix to at most `limit` in spectral norm: power iteration on A Aᵀ in double precision.
+template <typename T>
+static inline void clip_spectral_norm(T* matrix, int post, int pre, double limit)
+{
+    double frobenius = 0;
+    for (int64_t k = 0; k < (int64_t)post * pre; k++)
+        frobenius += (double)matrix[k] * matrix[k];
+    if (!(frobenius > limit * limit))
+        return;
+    std::vector<double> left(post), right(pre);
+    for (int j = 0; j < pre; j++)
+        right[j] = 1.0 + (double)((uint32_t)(j + 1) * 2654435761u >> 8) / 16777216.0;
+    double norm = 0;
+    for (int round = 0; round < 200; round++)
+    {
+        double length = 0;
+        for (int j = 0; j < pre; j++)
+            length += right[j] * right[j];
+        length = std::sqrt(length);
+        if (length == 0)
+            return;
+        for (int j = 0; j < pre; j++)
+            right[j] /= length;
+        double next = 0;
+        for (int i = 0; i < post; i++)
+        {
+            double sum = 0;
+            for (int j = 0; j < pre; j++)
+                sum += (double)matrix[(int64_t)i * pre + j] * right[j];
+            left[i] = sum;
+            next += sum * sum;
+        }
+        next = std::sqrt(next);
+        std::fill(right.begin(), right.end(), 0.0);
+        for (int i = 0; i < post; i++)
+            for (int j = 0; j < pre; j++)
+                right[j] += (double)matrix[(int64_t)i * pre + j] * left[i];
+        const bool settled = std::fabs(next - norm) <= 1e-9 * next;
+        norm = next;
+        if (settled)
+            break;
+    }
+    if (norm > limit)
+        for (int64_t k = 0; k < (int64_t)post * pre; k++)
+            matrix[k] *= limit / norm;
+}
