@@ -15,7 +15,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from neuro_mpc.networks.rows import Rows, Span, Stretch, Visit
-from neuro_mpc.networks.statements import BreakUnless, Call, Elementwise, Extent, Guard, Loop, Pointer, Scalar, Statement
+from neuro_mpc.networks.statements import (
+    BreakUnless,
+    Call,
+    Elementwise,
+    Extent,
+    Guard,
+    Loop,
+    Pointer,
+    Scalar,
+    Statement,
+)
 
 # Numbers that every kernel may be given: of the tile, of the loop around, and one for each trial of the tile.
 FIRST, WIDTH, ITERATION, PER_TRIAL = "_first", "_width", "_iteration", "_per_trial"
