@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks import compiler as module
-from neuro_mpc.networks.build import FLAGS, SINGLE_PRECISION
+from neuro_mpc.networks.build import FLAGS, MAKEFILE, QUICKER, SINGLE_PRECISION
 from neuro_mpc.networks.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
 
 pytestmark = pytest.mark.compiler
@@ -95,3 +96,32 @@ def test_of_a_failed_build_the_compilers_own_errors_are_told(tmp_path):
     assert 'backend="numpy"' in told
     log.write_text("all went well\n")
     assert "all went well" in str(build_failed(log, log))
+
+
+OF_BRIAN2 = """SRCS = phase.cpp objects.cpp
+OBJS = ${SRCS:.cpp=.o}
+OPTIMISATIONS = -O3
+CXXFLAGS = -c $(OPTIMISATIONS)
+
+main: $(OBJS)
+\tlink $(OBJS)
+
+%.o : %.cpp makefile
+\tcompile $(CXXFLAGS) $< -o $@
+"""
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_headers_are_compiled_once_and_what_computes_is_optimised(tmp_path):
+    for name, text in {"makefile": OF_BRIAN2, MAKEFILE: QUICKER}.items():
+        (tmp_path / name).write_text(text)
+    for name in ("phase.cpp", "objects.cpp", "headers.h"):
+        (tmp_path / name).touch()
+    command = ["make", "--dry-run", f"--file={MAKEFILE}", "CXX=compile"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "compile -c -O3 -x c++-header headers.h -o headers.h.gch",
+        "compile -c -O3 -include headers.h phase.cpp -o phase.o",
+        "compile -c -O3 -O0 -include headers.h objects.cpp -o objects.o",
+        "link phase.o objects.o",
+    ]

@@ -27,7 +27,7 @@ from neuro_mpc.networks.plan import Plan
 
 PACKAGE = Path(__file__).parents[1]
 CHECKED = "sha256"
-BUILD_BYTES = 50 * 2**20  # more than the files of a build take
+BUILD_BYTES = 120 * 2**20  # more than the files of a build take
 IN_CYTHON = ["-fno-guess-branch-probability", "--param=vect-max-version-for-alias-checks=1000"]
 """GCC would not vectorise the loops of a long Cython function: it guesses that they are hardly ever reached, and
 has to check before each that no two of its arrays overlap."""
@@ -134,7 +134,7 @@ def install(scratch: Path, program: Path) -> None:
     """Move a finished build into place; another process may have been faster."""
     for needless in ("code_objects", "brianlib", "results", "static_arrays"):
         shutil.rmtree(scratch / needless, ignore_errors=True)
-    for path in scratch.glob("*.o"):
+    for path in (*scratch.glob("*.o"), *scratch.glob("*.gch")):
         path.unlink()
     (scratch / CHECKED).write_text(_check_sums(scratch))
     files.flush_tree(scratch)
