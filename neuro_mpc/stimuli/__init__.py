@@ -1,7 +1,7 @@
 """Where the trials of a protocol come from: one file a source, its table and its class, registered by its name.
 
-The tables, `Arrays`, `Csv`, `Cues`, `Decision`, `Digits`, `Idx`, `ImageFolder`, `ImagePatches`, `NeuroGym`, `Text`,
-`ToyLanguage` and those of other packages, are attributes of this module.
+The tables, `Arrays`, `Csv`, `Cues`, `Decision`, `Digits`, `Idx`, `ImageFolder`, `ImagePatches`, `Mismatch`,
+`NeuroGym`, `Text`, `ToyLanguage` and those of other packages, are attributes of this module.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from neuro_mpc.stimuli.idx import Idx  # noqa: F401
     from neuro_mpc.stimuli.image_folder import ImageFolder  # noqa: F401
     from neuro_mpc.stimuli.image_patches import ImagePatches  # noqa: F401
+    from neuro_mpc.stimuli.mismatch import Mismatch  # noqa: F401
     from neuro_mpc.stimuli.neurogym import NeuroGym  # noqa: F401
     from neuro_mpc.stimuli.text import Text  # noqa: F401
     from neuro_mpc.stimuli.toy_language import ToyLanguage  # noqa: F401

@@ -1,0 +1,195 @@
+"""Mismatch: what is usual, and what rarely takes its place, in four contexts with their control blocks.
+
+The sessions of OpenScope on predictive processing (arXiv 2504.09614; recorded in DANDI 001637), in steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Annotated, Literal, Self, cast
+
+import numpy as np
+import xarray as xr
+from pydantic import AfterValidator, Field, model_validator
+
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.tables import Count, Listed, NotNegative, problem
+from neuro_mpc.randomness import generator
+from neuro_mpc.stimuli.fatigue import Fatigue
+from neuro_mpc.stimuli.gratings import grating_names, grating_rates, speed_rates
+from neuro_mpc.stimuli.interface import Channel, Split, Stimuli
+from neuro_mpc.stimuli.mismatch_blocks import DELAYS, ON, Numbers, in_steps
+from neuro_mpc.stimuli.mismatch_session import Cut, Session
+from neuro_mpc.stimuli.wheel import FASTEST
+
+VISUAL, RUNNING = "visual", "running"
+
+Context = Literal["standard", "sequence", "sensorimotor", "duration", "local", "global"]
+Control = Literal["control-1", "control-2", "control-3", "control-4", "many-standards", "repetition"]
+Units = Annotated[int, Field(ge=1, le=1000)]
+
+
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise problem("has an entry twice", expected="different entries")
+    return names
+
+
+class Mismatch(StimulusTable):
+    """Drifting gratings in contexts of which something is learned, and in blocks that control for it.
+
+    contexts    "standard": a grating again and again, rarely another orientation, a halt or an omission; "sequence":
+                the same for the third of five elements; "sensorimotor": running moves the grating, rarely it does not;
+                "duration": the next one is rarely early or late; "local" and "global": five short gratings, of which
+                the last one rarely differs, or rarely does not
+    controls    "control-1" to "control-4", as recorded with the first four contexts: directions, halt and omission
+                in any order; the same without grey between; delays in any order; a grating that another wheel moves.
+                "many-standards": directions only, none twice in a row; "repetition": trains of one direction
+    scale       factor on all numbers of presentations; 1: as recorded
+    deviants    of each kind in a context, at scale 1; 35 of 2274 presentations as recorded, more make them less rare
+    step_ms     duration of a step (ms); durations and delays are rounded to steps
+    steps       of a trial, which begins with any presentation, or sequence, and shows those that follow in its block
+    directions  preferred directions of the visual population
+    phases      preferred phases of the drift for each direction
+    speeds      units for running speed, with preferred speeds; 1: its rate is the speed
+    noise       standard deviation of the input of every unit of both populations at every step
+    fatigue     of the visual input: adaptation before the circuit, in the place of predictions in it; by default none
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.stimuli.Mismatch(contexts=["sequence"], controls=["control-2"], scale=0.1).step_ms
+    100.0
+    """
+
+    source: Literal["mismatch"] = "mismatch"
+    contexts: Annotated[Listed[Context], AfterValidator(_once)] = ("standard", "sequence", "sensorimotor", "duration")
+    controls: Annotated[Listed[Control], AfterValidator(_once)] = ("control-1", "control-2", "control-3", "control-4")
+    scale: Annotated[float, Field(gt=0, le=100)] = 1.0
+    deviants: Count = 35
+    step_ms: Annotated[float, Field(ge=10, le=150)] = 100.0
+    steps: Annotated[int, Field(ge=1, le=100_000)] = 48
+    directions: Units = 8
+    phases: Units = 4
+    speeds: Units = 4
+    noise: NotNegative = 0.05
+    fatigue: Fatigue | None = None
+
+    @model_validator(mode="after")
+    def _holds_the_longest_delay(self) -> Self:
+        if not (self.contexts or self.controls):
+            raise problem("contexts and controls are both empty", expected="something to show")
+        longest = in_steps(ON, self.step_ms) + in_steps(max(DELAYS), self.step_ms)
+        if self.steps < longest:
+            raise problem(
+                f"a trial of {self.steps} steps of {self.step_ms:g} ms is too short for the longest delay",
+                expected=f"steps from {longest} on",
+            )
+        return self
+
+    @property
+    def session(self) -> tuple[str, ...]:
+        """Kinds of the blocks in their order."""
+        both = ("control-1",) if "control-1" in self.controls and self.contexts else ()
+        return (*both, *self.contexts, *self.controls)
+
+
+@SOURCES.register("mismatch")
+class MismatchStimuli(Stimuli):
+    """Trials of mismatch sessions, one drawn from the seed for each split.
+
+    ======= ========================== =====================================================================
+    channel units                      gives
+    ======= ========================== =====================================================================
+    visual  `directions` · `phases`    the grating: contrast times the tuning to its direction and its phase
+    running `speeds`                   the speed of running; it moves the grating of a closed loop alone
+    ======= ========================== =====================================================================
+    """
+
+    table = Mismatch
+
+    def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
+        self.settings = cast(Mismatch, protocol.stimulus)
+        self.steps, self.seed = self.settings.steps, seed
+        self._made = cache(self._session)
+
+    @property
+    def channels(self) -> dict[str, Channel]:
+        shown = self.settings
+        names = grating_names(shown.directions, shown.phases)
+        return {VISUAL: Channel(len(names), names=names), RUNNING: Channel(shown.speeds)}
+
+    def size(self, split: Split) -> int:
+        return len(self._made(split).cuts)
+
+    def content(self, split: Split) -> Iterator[np.ndarray]:
+        for block in self._made(split).blocks:
+            yield from (block.orientation, block.phase, block.contrast, block.speed)
+
+    def given(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
+        cuts = self._made(split).cuts
+        return self.shown(split, [cuts[trial] for trial in trials], channel)
+
+    def session(self, split: Split) -> Session:
+        """The blocks of a split."""
+        return self._made(split)
+
+    def shown(self, split: Split, cuts: Sequence[Cut], channel: str) -> np.ndarray:
+        """What a channel gives in trials that begin anywhere, float32 (T, B, width)."""
+        return np.stack([self._trial(split, cut, channel) for cut in cuts], axis=1)
+
+    def presentations(self, split: Split, cuts: Sequence[Cut] | None = None) -> xr.Dataset:
+        """The stimulus table of trials, by default of all trials of a split, one row for each presentation.
+
+        cuts   trials that begin anywhere
+
+        Columns, all with the dimension `presentation`; those in capitals as in the recorded sessions (DANDI 001637):
+
+        ================ ======================================================================================
+        trial            number of the trial among those asked for, from 0 on
+        start_step       first step of the presentation in its trial, from 0 on
+        stop_step        first step after it, where grey begins, or the next presentation
+        Orientation      direction (radians)
+        contrast         1; 0 of an omission and of the grey that ends a sequence
+        TemporalFrequency  2 Hz; 0 of a halt, and of a grating that a wheel moves
+        SpatialFrequency 0.04 cycles per degree
+        phase            at the onset (radians)
+        Duration, Delay  of the presentation and of the grey after it, before they are rounded to steps (s)
+        TrialType        standard, orientation_45, orientation_90, halt, omission, sequence_omission (the grey), jitter
+                         (see Delay), motor_…, single, prerecorded, local_deviant, global_deviant, local_global_deviant
+        BlockType        standard_oddball, sequential_oddball, motor_oddball, jitter_oddball, standard_control,
+                         sequential_control_block, jitter_control, open_loop_prerecorded, local_oddball,
+                         global_oddball, many_standards_control, repetition_control
+        BlockLabel       name of the block
+        BlockNumber      place of the block in the session, from 1 on
+        TrialNumber      place of the presentation in its block, from 1 on
+        SequenceNumber   place of its sequence in the block, from 1 on
+        TrialInSequence  place in its sequence, from 1 on
+        ================ ======================================================================================
+
+        A grating that a wheel moves has a presentation for each step. Attributes: `step_ms`, and `steps` of a trial;
+        step s of trial k is at (k · steps + s) · step_ms when trials are put one after the other.
+        """
+        session = self._made(split)
+        return session.table(list(session.cuts if cuts is None else cuts))
+
+    def _session(self, split: Split) -> Session:
+        table = self.settings
+        numbers = Numbers(table.scale, table.deviants, table.step_ms)
+        kinds = table.session
+        randoms = [generator(self.seed, "mismatch", split, kind, str(place)) for place, kind in enumerate(kinds)]
+        return Session(kinds, numbers, table.steps, randoms)
+
+    def _trial(self, split: Split, cut: Cut, channel: str) -> np.ndarray:
+        table, seen = self.settings, self._made(split).seen(cut)
+        if channel == VISUAL:
+            orientation, phase, contrast = (seen[name] for name in ("orientation", "phase", "contrast"))
+            rates = grating_rates(orientation, phase, contrast, table.directions, table.phases)
+            rates = table.fatigue.applied(rates, table.step_ms) if table.fatigue else rates
+        else:
+            rates = speed_rates(seen["speed"], table.speeds, FASTEST)
+        random = generator(self.seed, "mismatch", split, channel, f"{cut.block} {cut.first}")
+        return (rates + table.noise * random.standard_normal(rates.shape)).astype(np.float32)
