@@ -13,6 +13,7 @@ from reference import Reference, by_population, gradients
 
 import neuro_mpc as nm
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.schemes.interface import scheme_of
 from neuro_mpc.rules.derivation import brian_name
 
 EXACT = 1e-9
@@ -213,7 +214,7 @@ class Presentation:
             tolerance=0,
             energy_limit=1e30,
             redrawing=0,
-            **dict.fromkeys(self.plan.inference.scalars, MOMENTUM),
+            **dict.fromkeys(scheme_of(self.plan).scalars, MOMENTUM),
         )
 
     def _random_stimulus(self, rng, name: str) -> np.ndarray:

@@ -28,6 +28,7 @@ from reference import Reference, gradient, gradients
 import neuro_mpc as nm
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.schemes import relaxation
+from neuro_mpc.networks.schemes.interface import tiling_of
 
 
 def assert_descends(changes: dict, slopes: dict, shown: Presentation) -> None:
@@ -225,7 +226,7 @@ def test_tiles_change_nothing(monkeypatch):
         plan = Plan(described, TRIALS, STEPS, read, "relaxation", optimizer="sgd", precision="float64")
         shown = Presentation(InProcess(plan))
         shown.infer()
-        outcomes.append((len(shown.plan.tiling.tiles), {"beliefs": shown.beliefs, **shown.learn()}))
+        outcomes.append((len(tiling_of(shown.plan).tiles), {"beliefs": shown.beliefs, **shown.learn()}))
     (whole, expected), (single, found) = outcomes
     assert (whole, single) == (1, TRIALS)
     each_pair(assert_close, found, expected)

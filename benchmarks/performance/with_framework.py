@@ -10,6 +10,7 @@ from cases import RATE, Layers, Sequences, Words
 
 from neuro_mpc.networks.launch import start
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.schemes.interface import scheme_of
 from neuro_mpc.rules.derivation import brian_name
 
 MOMENTUM = 0.9
@@ -39,7 +40,7 @@ class Shown:
             inference_dt=RATE * TAU_SECONDS,
             rate=1e-6,
             energy_limit=3e38,
-            **dict.fromkeys(plan.inference.scalars, MOMENTUM),
+            **dict.fromkeys(scheme_of(plan).scalars, MOMENTUM),
             **(plan.update_rule.scalars(LATE) if plan.update_rule else {}),
         )
         self.phases("refreshing", "predicting")

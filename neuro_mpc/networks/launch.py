@@ -16,6 +16,7 @@ from neuro_mpc.networks.compiler import compiler, refuse_broken
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Manifest, Program
 from neuro_mpc.networks.program_cache import built, cython_cache, cython_options, environment
+from neuro_mpc.networks.schemes.interface import tiling_of
 
 BACKENDS = ("cpp", "cython", "numpy")
 SHOWN_LINES = 5
@@ -73,7 +74,7 @@ def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None
         return Program(
             [str(directory / "main")],
             Manifest.load(directory / "manifest.json"),
-            plan.tiling,
+            tiling_of(plan),
             plan.layout,
             workspace / "program.log",
             environment(plan.threads, workspace),
@@ -96,7 +97,7 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
         str(cython_cache(flags)),
         json.dumps(flags),
     )
-    program = Program(command, Manifest({}), plan.tiling, plan.layout, log, variables)
+    program = Program(command, Manifest({}), tiling_of(plan), plan.layout, log, variables)
     try:
         program.wait_until_ready(manifest_path)
     except RunError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.schemes.interface import scheme_of
 
 INTEGER_BYTES = 4
 
@@ -86,7 +87,7 @@ def _given(plan: Plan, name: str) -> NeuralGroup:
 
 
 def _free(plan: Plan, name: str) -> Iterator[NeuralGroup]:
-    rules, scheme, elements = plan.rules.populations[name], plan.inference, _elements(plan, name)
+    rules, scheme, elements = plan.rules.populations[name], scheme_of(plan), _elements(plan, name)
     belief, prediction, error = plan.free_groups(name)
     yield NeuralGroup(belief, scheme.belief(rules, plan.settles), elements, (error,))
     yield NeuralGroup(prediction, rules.prediction(), elements)

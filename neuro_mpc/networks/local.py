@@ -16,6 +16,7 @@ from neuro_mpc.networks.model import Model
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Program
 from neuro_mpc.networks.program_cache import cython_cache, cython_options
+from neuro_mpc.networks.schemes.interface import tiling_of
 
 
 class LocalProgram(Program):
@@ -31,7 +32,7 @@ class LocalProgram(Program):
         with _preferences(plan, target), np.errstate(over="ignore"):
             self.model = Model(plan, target)
             self.model.network.run(0 * second, namespace={})  # generates the code
-        self.tiling, self.rows = plan.tiling, plan.layout
+        self.tiling, self.rows = tiling_of(plan), plan.layout
         self._know(self.model.manifest())
         self._arrays = {name: variable.get_value() for name, variable in self.model.variables().items()}
 

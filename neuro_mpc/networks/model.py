@@ -28,6 +28,7 @@ from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.phase_runner import MessageLoop, PhaseRunner, own_arrays
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.program import CODES, Manifest
+from neuro_mpc.networks.schemes.interface import scheme_of
 
 
 class Model:
@@ -45,11 +46,12 @@ class Model:
         self.plan, self.target = plan, target
         self.dtype = np.dtype(plan.precision)
         self.namespace = {**FUNCTIONS, "tau": TAU_SECONDS * second}
+        self.scheme = scheme_of(plan)
         self.clock = Clock(dt=1 * second, name="presentation")
         self.control = Control(
             plan.trials,
-            scalars=(*plan.inference.scalars, *(plan.update_rule.scalars(0) if plan.update_rule else ())),
-            trial_values=plan.inference.trial_values,
+            scalars=(*self.scheme.scalars, *(plan.update_rule.scalars(0) if plan.update_rule else ())),
+            trial_values=self.scheme.trial_values,
             dtype=self.dtype,
             name="control",
             clock=self.clock,
@@ -64,7 +66,7 @@ class Model:
     def _add_neurons(self) -> None:
         neural = neural_groups(self.plan)
         # Equations may name scalars of the control. Brian2 wants a value of each here; phases take the control's.
-        namespace = {**self.namespace, **dict.fromkeys(self.plan.inference.scalars, 1.0)}
+        namespace = {**self.namespace, **dict.fromkeys(self.scheme.scalars, 1.0)}
         made: dict[str, NeuronGroup] = {}
         for each in neural:
             group = NeuronGroup(

@@ -10,7 +10,8 @@ from dataclasses import replace
 from neuro_mpc.networks.operations import Carry, Choose, OneHot, Operation, Section
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
-from neuro_mpc.networks.rows import Rows
+from neuro_mpc.networks.rows import Rows, Tiling
+from neuro_mpc.networks.schemes.interface import scheme_of, tiling_of
 from neuro_mpc.networks.signals import (
     ancestral_step,
     given_inputs,
@@ -26,13 +27,14 @@ from neuro_mpc.networks.signals import (
 
 def all_phases(plan: Plan) -> list[Phase]:
     """The phases of a presentation, in order."""
-    learning = [_learn(plan), _adapt(plan)] if plan.optimizer else []
+    tiling = tiling_of(plan)
+    learning = [_learn(plan, tiling), _adapt(plan)] if plan.optimizer else []
     return [
         _refresh(plan),
         _pack(plan, "forward", "predicting"),
-        _predict(plan),
+        _predict(plan, tiling),
         _pack(plan, "backward", "inferring"),
-        plan.inference.phase(plan),
+        replace(scheme_of(plan).phase(plan), tiling=tiling),
         *learning,
     ]
 
@@ -64,9 +66,9 @@ def _pack(plan: Plan, direction: str, condition: str) -> Phase:
 # --- prediction ------------------------------------------------------------------------------------------------------
 
 
-def _predict(plan: Plan) -> Phase:
+def _predict(plan: Plan, tiling: Tiling) -> Phase:
     """Ancestral pass: r = h step by step; while `generating`, the chosen output is the next stimulus."""
-    phase = Phase("predict", "predicting", tiling=plan.tiling)
+    phase = Phase("predict", "predicting", tiling=tiling)
     given = given_inputs(plan, phase)
     pass_of_all_steps = (Section(tuple(given)), *_ancestral_pass(plan, phase))
     generation = [*_choices(plan), *given, *ancestral_step(plan, phase)]
@@ -134,10 +136,10 @@ def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
 # --- learning --------------------------------------------------------------------------------------------------------
 
 
-def _learn(plan: Plan) -> Phase:
+def _learn(plan: Plan, tiling: Tiling) -> Phase:
     """H1 = Σ err f and H2 = Σ q f² of every projection, over steps and trials."""
     sums = [operation for name in plan.circuit.projection for operation in _hebbian_sums(plan, name)]
-    return Phase("learn", "learning", (Section(tuple(sums)),), plan.tiling, parallel=False)
+    return Phase("learn", "learning", (Section(tuple(sums)),), tiling, parallel=False)
 
 
 def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:

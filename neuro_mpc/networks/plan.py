@@ -6,7 +6,6 @@ import json
 import tomllib
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
@@ -17,13 +16,10 @@ from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import to_toml
 from neuro_mpc.networks.connectivity import Columns, Connectivity, UnitByUnit
 from neuro_mpc.networks.operations import Pack
+from neuro_mpc.networks.optimizers.interface import Optimizer
 from neuro_mpc.networks.plasticity import Plasticity
-from neuro_mpc.networks.rows import Rows, Span, Tiling
+from neuro_mpc.networks.rows import Rows, Span
 from neuro_mpc.rules.derivation import Rules, derive
-
-if TYPE_CHECKING:
-    from neuro_mpc.networks.optimizers.interface import Optimizer
-    from neuro_mpc.networks.schemes.interface import Scheme
 
 Options = tuple[tuple[str, float | str | bool], ...]
 """(name, value) pairs."""
@@ -99,13 +95,8 @@ class Plan:
     @property
     def origins(self) -> list[tuple[str, str]]:
         """Module and folder of a scheme and an optimiser that other packages bring."""
-        plugins = [type(self.inference)] + ([type(self.update_rule)] if self.update_rule else [])
+        plugins = [SCHEMES.get(self.scheme)] + ([type(self.update_rule)] if self.update_rule else [])
         return [origin for plugin in plugins if (origin := origin_of(plugin))]
-
-    @cached_property
-    def inference(self) -> Scheme:
-        """The scheme of inference."""
-        return SCHEMES.get(self.scheme)(**dict(self.scheme_options))
 
     @cached_property
     def update_rule(self) -> Optimizer | None:
@@ -149,14 +140,6 @@ class Plan:
     def layout(self) -> dict[str, Rows]:
         """Rows of everything that is given or read by name: of populations, and of the symbols of targets."""
         return {**self.rows, **{self.label(name): self.label_rows(name) for name in self.labelled}}
-
-    @cached_property
-    def tiling(self) -> Tiling:
-        """Tiles of trials, visited by threads."""
-        per_thread = -(-self.trials // self.threads)
-        if self.limited:  # the batch stops as a whole
-            return Tiling(self.trials, self.trials)
-        return Tiling(self.trials, self.inference.tile_width(self, per_thread))
 
     def squares(self, population: str) -> bool:
         """Whether some synapses from a stimulus have a variance, and it is not its own square."""

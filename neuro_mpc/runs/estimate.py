@@ -15,6 +15,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.layout import neural_groups, stored_bytes, synaptic_groups
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.schemes.interface import scheme_of
 from neuro_mpc.runfile.paths import free_disk
 from neuro_mpc.runs import cautions
 from neuro_mpc.runs.quantities import in_bytes, rough_duration
@@ -105,7 +106,7 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend
         warnings=(
             *data.cautions,
             *cautions.of_selection(protocol, course.total),
-            *cautions.of_priors(plan.circuit, plan.inference.holds_predictions),
+            *cautions.of_priors(plan.circuit, scheme_of(plan).holds_predictions),
         ),
     )
 
@@ -220,6 +221,6 @@ def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int)
     inference = protocol.inference
     starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]
     bounds = [*(min(start, course.total) for start in starts), course.total]
-    passes = plan.inference.passes
+    passes = scheme_of(plan).passes
     inferring = sum((end - start) * passes(inference.iterations_at(start)) for start, end in itertools.pairwise(bounds))
     return one_pass * (2 * course.total + inferring + test_batches)

@@ -12,6 +12,7 @@ import numpy as np
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.program import Program
+from neuro_mpc.networks.schemes.interface import scheme_of
 from neuro_mpc.simulation.running import RunningCircuit
 from neuro_mpc.simulation.traces import NeuralState, Traces
 from neuro_mpc.stimuli.interface import one_hot
@@ -51,6 +52,7 @@ class Presenter(RunningCircuit):
     def __init__(self, program: Program, plan: Plan, protocol: Protocol, seed: int, carries: bool = False):
         super().__init__(program, plan, carries)
         self.protocol, self.seed, self.neural_state = protocol, seed, NeuralState(program, plan)
+        self._scheme = scheme_of(plan)
         # stimulus population → the last steps shown, as many as the next presentation depends on
         self._recent: dict[str, np.ndarray] | None = None
         for name in set(plan.circuit.given) - set(plan.circuit.stimuli):
@@ -64,7 +66,7 @@ class Presenter(RunningCircuit):
             energy_limit=protocol.inference.energy_limit or UNLIMITED,
             redrawing=int(protocol.inference.redraw_noise),
             inference_dt=protocol.inference.rate * TAU_SECONDS,
-            **{name: getattr(protocol.inference, name) for name in plan.inference.scalars},
+            **{name: getattr(protocol.inference, name) for name in self._scheme.scalars},
         )
 
     def learn(self, presentation: int, stimulus: Shown, target: Shown, rate: float, carrying: bool = False) -> Energies:
@@ -233,7 +235,7 @@ class Presenter(RunningCircuit):
         start, loss, hidden, used, planned = self.program.get(
             "loss_start", "loss", "energy_hidden", "iterations_used", "iterations"
         )
-        iterations = self.plan.inference.iterations(int(planned[0]), used, self.plan.settles)
+        iterations = self._scheme.iterations(int(planned[0]), used, self.plan.settles)
         return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), iterations)
 
 

@@ -9,6 +9,7 @@ from scipy.special import log_softmax
 
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Program
+from neuro_mpc.networks.schemes.interface import scheme_of
 
 Traces = dict[str, dict[str, np.ndarray]]
 
@@ -51,7 +52,7 @@ class NeuralState:
             "rate": self._rows(name, "belief", "f"),
         }
         # Where predictions are held only errors are inferred: they imply the belief h + e / Π.
-        holds_predictions = self.plan.inference.holds_predictions
+        holds_predictions = scheme_of(self.plan).holds_predictions
         traces["belief"] = (
             traces["prediction"] + traces["error"] / rules.precision
             if holds_predictions

@@ -37,7 +37,7 @@ class FixedPrediction(Scheme):
         return rules.error(f"err = {rules.feedback} : 1 (constant over dt)", rules.feedback_names)
 
     def phase(self, plan: Plan) -> Phase:
-        phase = Phase("infer", "inferring", tiling=plan.tiling)
+        phase = Phase("infer", "inferring")
         sections, done = [], list(plan.circuit.targets)
         for component in reversed(plan.circuit.components):
             sections += self._passed_back(plan, phase, component, done)

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from neuro_mpc.descriptions.inference import Inference
+from neuro_mpc.descriptions.inference import SCHEMES, Inference
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.rows import Tiling
 from neuro_mpc.rules.derivation import PopulationRules
 from neuro_mpc.rules.notation import Notation
 
@@ -51,7 +52,8 @@ class Scheme(ABC):
 
     @abstractmethod
     def phase(self, plan: Plan) -> Phase:
-        """The phase that infers, from the ancestral pass to the errors that synapses learn from."""
+        """The phase that infers, from the ancestral pass to the errors that synapses learn from; its tiles are given it
+        later."""
 
     def tile_width(self, plan: Plan, trials: int) -> int:
         """Trials of a tile, of the `trials` that a thread has."""
@@ -80,3 +82,16 @@ class Scheme(ABC):
     def code(self, rules: PopulationRules) -> list[tuple[str, str]]:
         """Brian2 equations to print, (title, equations) each."""
         return []
+
+
+def scheme_of(plan: Plan) -> Scheme:
+    """The scheme of inference that a plan names, with its options."""
+    return SCHEMES.get(plan.scheme)(**dict(plan.scheme_options))
+
+
+def tiling_of(plan: Plan) -> Tiling:
+    """Tiles of trials, visited by threads, of the width that suits the plan's scheme."""
+    per_thread = -(-plan.trials // plan.threads)
+    if plan.limited:  # the batch stops as a whole
+        return Tiling(plan.trials, plan.trials)
+    return Tiling(plan.trials, scheme_of(plan).tile_width(plan, per_thread))

@@ -63,7 +63,7 @@ class Relaxation(Scheme):
         return rules.error(f"err = {rules.weighted('r - h')} : 1 (constant over dt)", ("r", "h"))
 
     def phase(self, plan: Plan) -> Phase:
-        phase = Phase("infer", "inferring", tiling=plan.tiling)
+        phase = Phase("infer", "inferring")
         repeated, last = errors(plan, phase, keep_predictions=False), errors(plan, phase)
         start, moves = [], []
         for name in plan.circuit.free:

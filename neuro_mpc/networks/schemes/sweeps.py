@@ -67,7 +67,7 @@ class Sweeps(Scheme):
         return rules.error("err : 1\nfeedback : 1\nchange : 1\ngain : 1", rules.feedback_names, *own)
 
     def phase(self, plan: Plan) -> Phase:
-        phase = Phase("infer", "inferring", tiling=plan.tiling)
+        phase = Phase("infer", "inferring")
         backward = Section(tuple(self._backward(plan, phase)), loop="backward")
         forward = Section(tuple(ancestral_step(plan, phase, erring=True)), loop="forward")
         judged = (*output_errors(plan, phase), *energies(plan))
