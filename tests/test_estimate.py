@@ -7,7 +7,7 @@ import pytest
 import neuro_mpc as nm
 from neuro_mpc import machine
 from neuro_mpc.runs import estimate
-from neuro_mpc.runs.preparation import plan_of
+from neuro_mpc.simulation.plans import plan_of
 from neuro_mpc.simulation.schedule import Course
 
 PRODUCTS_PER_SECOND = 58.5e9  # of one core: 117 GFLOP/s

@@ -7,9 +7,9 @@ import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.networks import launch
-from neuro_mpc.runs.preparation import plan_of
 from neuro_mpc.simulation import initial, measures
 from neuro_mpc.simulation.evaluation import evaluate
+from neuro_mpc.simulation.plans import plan_of
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 from neuro_mpc.stimuli.images import ImageStimuli

@@ -14,8 +14,8 @@ from neuro_mpc.experiments.performance import perform
 from neuro_mpc.experiments.responses import batches
 from neuro_mpc.networks import launch
 from neuro_mpc.randomness import generator
-from neuro_mpc.runs.preparation import plan_of
 from neuro_mpc.simulation import initial
+from neuro_mpc.simulation.plans import plan_of
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 

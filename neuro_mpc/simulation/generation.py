@@ -15,10 +15,10 @@ import xarray as xr
 from neuro_mpc.descriptions.sources import SOURCES
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.networks import launch
-from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.simulation import arguments
+from neuro_mpc.simulation.plans import plan_of_reader
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import Weights, draw_weights
 from neuro_mpc.simulation.trained import Source, Trained, load_trained
@@ -75,13 +75,7 @@ class Reader:
         self._count, self._stack = 0, ExitStack()
 
     def __enter__(self) -> Reader:
-        plan = Plan(
-            circuit=self.trained.circuit,
-            trials=self.texts,
-            steps=1,
-            precision=self.trained.protocol.precision,
-            symbolic=(self.trained.circuit.stimulus, self.trained.circuit.target),
-        )
+        plan = plan_of_reader(self.trained.circuit, self.trained.protocol, self.texts)
         with ExitStack() as stack:
             workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
             program = stack.enter_context(launch.start(plan, launch.available(self.backend), workspace))

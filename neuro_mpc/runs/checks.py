@@ -1,0 +1,96 @@
+"""What neither the circuit nor the protocol shows alone: whether they fit together, and the data with them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.inference import SCHEMES
+from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.errors import DescriptionError
+from neuro_mpc.simulation.schedule import Course
+from neuro_mpc.stimuli import Task
+from neuro_mpc.stimuli.interface import TRIALS_AT_ONCE, Split
+
+
+def refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: Task) -> None:
+    """DescriptionError where circuit, protocol and data do not fit together."""
+    recordable = {*circuit.free, *circuit.targets}
+    for name in protocol.recording.populations:
+        if name not in recordable:
+            raise DescriptionError(
+                "is not a population that can be recorded",
+                source=protocol.name,
+                key="recording.populations",
+                found=name,
+                expected=", ".join(sorted(recordable)),
+            )
+    _refuse_trajectory(protocol)
+    _refuse_single_symbols(circuit, data)
+    tests = protocol.experiment is None and protocol.test.measure != "correct-letter-ratio"
+    if tests and not data.size(protocol.test.split):
+        raise DescriptionError(
+            f"there are no trials to test on in the split {protocol.test.split!r}",
+            source=protocol.name,
+            key="test.split",
+            found=protocol.test.split,
+        )
+    _refuse_tests_without_targets(protocol, data)
+    for sample in protocol.recording.samples:
+        if not -course.total <= sample < course.total and course.total:
+            raise DescriptionError(
+                "is not a presentation of this run",
+                source=protocol.name,
+                key="recording.samples",
+                found=sample,
+                expected=f"at least {-course.total}, below {course.total}",
+            )
+
+
+def _refuse_trajectory(protocol: Protocol) -> None:
+    """DescriptionError where every iteration is to be recorded and inference cannot be stopped after each."""
+    inference = protocol.inference
+    stoppable = SCHEMES.get(inference.scheme).keeps_trajectory and not (inference.settles or inference.redraw_noise)
+    if protocol.recording.trajectory and not stoppable:
+        schemes = [f'"{name}"' for name in SCHEMES.names() if SCHEMES.get(name).keeps_trajectory]
+        raise DescriptionError(
+            f"this inference by {inference.scheme} records no trajectory",
+            source=protocol.name,
+            key="recording.trajectory",
+            found=True,
+            hint=f"inference.scheme = {' or '.join(schemes)}, without tolerance, energy_limit and redraw_noise",
+        )
+
+
+def _refuse_tests_without_targets(protocol: Protocol, data: Task) -> None:
+    """DescriptionError where no trial of a split that is tested has a target: no share of right answers exists."""
+    tested: tuple[Split, ...] = (protocol.test.split, "test") if protocol.experiment is None else ()
+    for split in dict.fromkeys(tested):
+        if data.size(split) and not _has_targets(data, split):
+            raise DescriptionError(
+                f"no trial of the split {split!r} has a target, so that nothing can be tested",
+                source=protocol.name,
+                key="test.split",
+                found=f"{data.size(split):,} trials without a target",
+                expected="a target at one step or more",
+                hint="the labels or texts of this split",
+            )
+
+
+def _has_targets(data: Task, split: Split) -> bool:
+    size = data.size(split)
+    blocks = (np.arange(start, min(start + TRIALS_AT_ONCE, size)) for start in range(0, size, TRIALS_AT_ONCE))
+    return any(data.has_target(split, block) for block in blocks)
+
+
+def _refuse_single_symbols(circuit: Circuit, data: Task) -> None:
+    """DescriptionError where units one by one are to receive from a stimulus that is the number of a symbol."""
+    for name, projection in circuit.projection.items():
+        if projection.connect == "one-to-one" and projection.source in data.symbol_populations:
+            raise DescriptionError(
+                f"{projection.source} is given numbers of symbols, whose weights are looked up in a matrix",
+                source=circuit.name,
+                key=f"projection.{name}.connect",
+                found=projection.connect,
+                expected='"all" or some of the pairs',
+            )
