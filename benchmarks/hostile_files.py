@@ -39,8 +39,8 @@ from interrupted import simulate
 from opened_files import Openings, audited
 
 import neuro_mpc as nm
+from neuro_mpc.examination import isolation
 from neuro_mpc.plots import FIGURES, plot_run
-from neuro_mpc.runfile import careful
 from neuro_mpc.runfile.reading import reading
 
 SECONDS, MEMORY = 20, 2**30
@@ -128,7 +128,7 @@ class Trial:
 
     def _read(self, path: Path, number: int) -> None:
         before = _content(path)
-        careful.trouble(path)
+        isolation.trouble(path)
         turn, rest = divmod(number // len(self._changes), DRAWN)
         with nm.open_run(path) as run, reading(path):
             if not rest:

@@ -25,9 +25,9 @@ import numpy as np
 
 import neuro_mpc as nm
 from neuro_mpc.errors import NeuroMPCError
+from neuro_mpc.examination.isolation import trouble
 from neuro_mpc.networks import launch
 from neuro_mpc.runfile import checkpoint
-from neuro_mpc.runfile.careful import trouble
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.record import RunFile

@@ -12,7 +12,8 @@ import pytest
 import xarray as xr
 
 import neuro_mpc as nm
-from neuro_mpc import careful, stimuli
+from neuro_mpc import stimuli
+from neuro_mpc.examination import isolation
 from neuro_mpc.stimuli import labelled, netcdf_file, series
 from neuro_mpc.stimuli.interface import SPLITS
 
@@ -24,7 +25,7 @@ KINDS = ("netcdf", "zarr", "npz", "packed npz")
 def here(tmp_path, monkeypatch):
     """The data lie in the current folder, and files are read through in this process."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(netcdf_file, "_trouble", lambda path: careful.trouble(path, data=True))
+    monkeypatch.setattr(netcdf_file, "_trouble", lambda path: isolation.trouble(path, data=True))
 
 
 def dataset(**changes) -> xr.Dataset:

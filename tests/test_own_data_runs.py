@@ -10,7 +10,8 @@ from interrupted import Here
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
-from neuro_mpc import careful, cli
+from neuro_mpc import cli
+from neuro_mpc.examination import isolation
 from neuro_mpc.networks import launch
 from neuro_mpc.stimuli import labelled, netcdf_file
 
@@ -37,7 +38,7 @@ def here(tmp_path, monkeypatch):
     """Circuit, protocol and data lie in the current folder; runs are in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(launch, "start", lambda plan, *_: Here(plan))
-    monkeypatch.setattr(netcdf_file, "_trouble", lambda path: careful.trouble(path, data=True))
+    monkeypatch.setattr(netcdf_file, "_trouble", lambda path: isolation.trouble(path, data=True))
     Path("small.toml").write_text(CIRCUIT)
     Path("own.toml").write_text(PROTOCOL)
     written().to_netcdf("data.nc")

@@ -11,8 +11,9 @@ from pictures import ink
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
-from neuro_mpc import careful, cli, stimuli
+from neuro_mpc import cli, stimuli
 from neuro_mpc.descriptions.toml_text import parse_toml
+from neuro_mpc.examination import isolation
 from neuro_mpc.networks import launch
 from neuro_mpc.stimuli import netcdf_file
 
@@ -30,7 +31,7 @@ def followed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         patched.setattr(launch, "start", lambda plan, *_: Here(plan))
-        patched.setattr(netcdf_file, "_trouble", lambda path: careful.trouble(path, data=True))
+        patched.setattr(netcdf_file, "_trouble", lambda path: isolation.trouble(path, data=True))
         for kind, block in BLOCK.findall(TUTORIAL):
             if kind == "toml":
                 Path(next(files)).write_text(block, encoding="utf-8")

@@ -7,8 +7,8 @@ import xarray as xr
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
-from neuro_mpc.careful import DAMAGED, trouble
 from neuro_mpc.cli import REFUSED, app
+from neuro_mpc.examination.isolation import DAMAGED, trouble
 from neuro_mpc.runfile.record import RunFile
 
 

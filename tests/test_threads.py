@@ -10,7 +10,7 @@ import xarray as xr
 from conftest import write_example
 
 import neuro_mpc as nm
-from neuro_mpc.netcdf_lock import NETCDF
+from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.sweeps import combined
 
 pytestmark = pytest.mark.slow

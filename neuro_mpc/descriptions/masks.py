@@ -102,14 +102,15 @@ def _array_of(file) -> np.ndarray:
 
 
 def _netcdf(path: Path) -> np.ndarray:
-    from neuro_mpc import hdf5  # takes long to import, and few circuits have such a mask
-    from neuro_mpc.netcdf_lock import NETCDF
+    # They take long to import, and few circuits have such a mask.
+    from neuro_mpc.examination.netcdf_lock import NETCDF
+    from neuro_mpc.examination.opening import opened, refuse_strange
 
     try:
-        hdf5.refuse_strange(path, data=True)
+        refuse_strange(path, data=True)
     except ValueError as error:
         raise problem(f"{path} is refused: {error}", expected=f"an array of {EXPECTED}") from None
-    with NETCDF, hdf5.opened(path, data=True) as file:
+    with NETCDF, opened(path, data=True) as file:
         file.set_auto_maskandscale(False)
         variable = file[_the_one([name for name, each in file.variables.items() if each.ndim == 2], path)]
         if not isinstance(variable.dtype, np.dtype):

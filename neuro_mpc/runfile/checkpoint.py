@@ -24,8 +24,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from neuro_mpc import files, hdf5
+from neuro_mpc import files
 from neuro_mpc.errors import RunError, RunFileError
+from neuro_mpc.examination.opening import refuse_strange
 from neuro_mpc.runfile.paths import saved_path
 
 FORMAT = 2
@@ -128,7 +129,7 @@ def read(path: Path) -> Checkpoint:
     """The checkpoint in a file. Raises RunFileError for one that is damaged, or is none."""
     with _errors_of(path), path.open("rb") as file:
         checkpoint = _read(path, file)
-        hdf5.refuse_strange(path)  # it opens as the run file that it holds
+        refuse_strange(path)  # it opens as the run file that it holds
         return checkpoint
 
 

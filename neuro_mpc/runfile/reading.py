@@ -11,10 +11,10 @@ from pathlib import Path
 
 import xarray as xr
 
-from neuro_mpc import careful as careful_reading
-from neuro_mpc import hdf5
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.netcdf_lock import NETCDF
+from neuro_mpc.examination import isolation
+from neuro_mpc.examination.netcdf_lock import NETCDF
+from neuro_mpc.examination.opening import opened, refuse_strange
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.tree import open_tree
 
@@ -106,7 +106,7 @@ def _run_files(folder: Path, but: str = SWEEP) -> str:
 def _opened(path: Path) -> xr.DataTree:
     """The tree of a file whose structure is that of a run file."""
     with NETCDF:
-        hdf5.refuse_strange(path)
+        refuse_strange(path)
         return open_tree(path)
 
 
@@ -123,7 +123,7 @@ def _has_attribute(run: xr.DataTree, name: str) -> bool:
 def attributes(path: Path) -> dict[str, str]:
     """The root attributes of a run file as text; RunFileError where it cannot be read."""
     try:
-        with NETCDF, hdf5.opened(path) as file:
+        with NETCDF, opened(path) as file:
             return {name: str(file.getncattr(name)) for name in file.ncattrs()}
     except (OSError, RuntimeError, ValueError) as problem:
         raise RunFileError(
@@ -151,10 +151,11 @@ def _readable(path: Path, carefully: bool) -> Path:
         raise RunFileError(f"{path} is not there", hint=f"open {unfinished}, its unfinished run" if unfinished else "")
     saved = saved_path(path.with_suffix("")) if path.suffix == ".partial" else None
     replaceable = saved is not None and saved.is_file()
+    trouble = ""
     if carefully:
-        trouble = careful_reading.trouble_elsewhere(path)
-    else:
-        trouble = careful_reading.trouble(path) if replaceable else ""
+        trouble = isolation.trouble_elsewhere(path)
+    elif replaceable:
+        trouble = isolation.trouble(path)
     if not trouble:
         return path
     if saved is None:

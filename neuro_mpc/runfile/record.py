@@ -18,11 +18,12 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import files, hdf5
+from neuro_mpc import files
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError, RunFileError
+from neuro_mpc.examination.opening import opened
 from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.attributes import FOUND_RATE, attribute
 from neuro_mpc.runfile.labels import LEARNING, NEURAL, TESTS, evaluation_label
@@ -99,7 +100,7 @@ class RunFile:
 
     @writes
     def _reopen(self) -> None:
-        self._file = hdf5.opened(self.partial, "a")
+        self._file = opened(self.partial, "a")
         try:
             netcdf.require_columns(self._file, "learning", ("presentation", *LEARNING))
         except OSError:

@@ -11,7 +11,7 @@ import netCDF4
 import xarray as xr
 from xarray.backends import CachingFileManager, NetCDF4DataStore
 
-from neuro_mpc.netcdf_lock import NETCDF
+from neuro_mpc.examination.netcdf_lock import NETCDF
 
 
 def open_tree(path: Path) -> xr.DataTree:

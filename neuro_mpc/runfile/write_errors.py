@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from neuro_mpc.errors import RunError
-from neuro_mpc.netcdf_lock import NETCDF
+from neuro_mpc.examination.netcdf_lock import NETCDF
 
 CANNOT_WRITE = (
     "free space on the disk, or another folder that can be written; "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuro_mpc import careful
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.netcdf_lock import NETCDF
+from neuro_mpc.examination import isolation
+from neuro_mpc.examination.netcdf_lock import NETCDF
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,7 +31,7 @@ def opened(path: Path) -> xr.Dataset:
 
 
 def _trouble(path: Path) -> str:
-    return careful.trouble_elsewhere(path, data=True)
+    return isolation.trouble_elsewhere(path, data=True)
 
 
 def _hint(path: Path) -> str:

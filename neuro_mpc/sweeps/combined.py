@@ -11,7 +11,7 @@ import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
 from neuro_mpc import __version__, files
-from neuro_mpc.netcdf_lock import NETCDF
+from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.sweeps.grid import Axis, Grid, as_text

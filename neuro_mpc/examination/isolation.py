@@ -12,8 +12,8 @@ from pathlib import Path
 import netCDF4
 
 from neuro_mpc import processes
-from neuro_mpc.hdf5 import chunking, opened, refuse_strange
-from neuro_mpc.netcdf_lock import NETCDF
+from neuro_mpc.examination.netcdf_lock import NETCDF
+from neuro_mpc.examination.opening import chunking, opened, refuse_strange
 
 DAMAGED = "it is damaged, or no netCDF file"
 TOO_LARGE, TOO_SLOW = "reading it takes too much memory", "reading it takes too long"
@@ -27,7 +27,7 @@ def trouble_elsewhere(path: Path, data: bool = False) -> str:
     """As `trouble`, in a process of its own."""
     try:
         trial = processes.run(
-            processes.python("neuro_mpc.careful", str(path.absolute()), *(["data"] if data else [])),
+            processes.python("neuro_mpc.examination.isolation", str(path.absolute()), *(["data"] if data else [])),
             environment={**processes.environment(), "OPENBLAS_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

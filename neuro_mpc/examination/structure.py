@@ -5,7 +5,7 @@ and to itself (links that form a cycle), and lets a small file ask for much memo
 attributes) or time (objects).
 A run file has none of this.  netCDF follows all of it as it opens a file, so the structure is read through h5py,
 which can tell without following.  This takes a few hundredths of a second for a run file; in a process of its own, as
-`careful` reading does, it would take half a second for each member of a sweep.
+`neuro_mpc.examination.isolation` is, it would take half a second for each member of a sweep.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Literal
 import netCDF4
 import numpy as np
 
-from neuro_mpc.netcdf_lock import NETCDF
+from neuro_mpc.examination.netcdf_lock import NETCDF
 
 # No run is packed by more than this; a file that promises more is not what it seems.
 MOST_COMPRESSION, SMALL_BYTES = 200, 64_000_000
@@ -22,11 +22,11 @@ BYTES_OF_CHUNK, MOST_EMPTY_CHUNKS = 16, 10_000
 def opened(path: Path, mode: Literal["r", "a"] = "r", data: bool = False) -> netCDF4.Dataset:
     """An existing file, opened once it is known to refer to nothing outside; every file is opened through this.
 
-    data  it is a data set, not a run: it may hold texts, which is safe once `careful` has read all of them
+    data  it is a data set, not a run: it may hold texts, which is safe once `isolation` has read all of them
 
     Raises ValueError where it has contents that no run file has; OSError or RuntimeError where it cannot be read.
     """
-    from neuro_mpc.examination import examine  # h5py takes a tenth of a second to import
+    from neuro_mpc.examination.structure import examine  # h5py takes a tenth of a second to import
 
     examine(path, data)
     try:
