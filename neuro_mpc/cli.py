@@ -231,7 +231,7 @@ def draw(
 
 @app.command(name="list")
 def list_shipped() -> None:
-    """List circuits and protocols that come with the package, and the installed stimulus sources and experiments."""
+    """List circuits, protocols and synapse types that come with the package, and installed sources and experiments."""
     with _errors_reported():
         from neuro_mpc.descriptions.experiments import ExperimentTable
         from neuro_mpc.descriptions.loading import shipped
@@ -240,6 +240,7 @@ def list_shipped() -> None:
         catalogue = {
             "circuits": shipped("circuit"),
             "protocols": shipped("protocol"),
+            "synapse types": shipped("synapse"),
             "stimuli": StimulusTable.descriptions(),
             "experiments": ExperimentTable.descriptions(),
         }

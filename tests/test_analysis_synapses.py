@@ -73,6 +73,12 @@ def test_a_slab_keeps_a_width_far_below_its_mean():
     assert value(found["slab_variance"]) == pytest.approx(1e-12 / 4 / (1 - np.float32(0.9)), rel=1e-6)
 
 
+@pytest.mark.parametrize("given", ["run.nc", None])
+def test_what_is_no_opened_run_is_told(given):
+    with pytest.raises(RunFileError, match=r"(?s)is no opened run.*nm.open_run\("):
+        analysis.weights(given, "in")
+
+
 def test_variation_of_a_weight_of_mean_zero_is_infinite_and_none_is_zero():
     values = weights(m=np.array([0.0, 0.0, 1.0, 1.0]), pi=0.0, Xi=np.array([0.0, 1.0, 0.0, 4.0]))
     np.testing.assert_allclose(values["coefficient_of_variation"][0, 0], [0, np.inf, 0, 4])

@@ -118,6 +118,20 @@ def test_a_regression_sees_symbols_as_one_unit_each():
     assert baselines(task(data, "last", readout="softmax"))["accuracy_of_regression"] == 1
 
 
+def test_the_perplexity_of_frequencies_is_that_of_a_predictor_that_sees_nothing():
+    seen, wanted = np.repeat([0, 1], [30, 10]), np.repeat([0, 1, 2], [4, 3, 1])
+    data = {
+        "x": np.zeros((48, 1, 1)),
+        "y": np.concatenate([seen, wanted]),
+        "split": np.repeat(["train", "test"], [40, 8]),
+    }
+    of_task = task(data, "last", readout="softmax")
+    assert "perplexity_of_frequencies" not in baselines(of_task)
+    probability = np.array([31, 11, 1]) / 43  # each class once more than it was seen
+    expected = np.exp(-np.log(probability[wanted]).mean())
+    assert baselines(of_task, perplexity=True)["perplexity_of_frequencies"] == pytest.approx(expected)
+
+
 def test_a_regression_from_too_many_inputs_is_left_out():
     data = {"x": RNG.standard_normal((20, 2, 1001)), "y": RNG.standard_normal((20, 2, 1))}
     assert {name.rpartition("_")[2] for name in baselines(task(data, "every"))} == {"mean", "last"}

@@ -11,10 +11,12 @@ from interrupted import Here
 import neuro_mpc as nm
 from neuro_mpc import analysis, cli
 from neuro_mpc.networks import launch
+from neuro_mpc.runs import cautions
 from neuro_mpc.runs.estimate import as_text
 from neuro_mpc.runs.progress import PlainProgress
 from neuro_mpc.simulation.sampling import contradicted_share
 
+RNG = np.random.default_rng(0)
 FIXED_SPIKE = {
     "mean": "a/sqrt(n)",
     "variance": "s**2/n",
@@ -197,3 +199,33 @@ def test_beliefs_that_nothing_predicts_and_nothing_moves_are_told(scheme, told):
     )
     found = nm.check(generative, protocol(inference__scheme=scheme), backend="numpy").warnings
     assert [text.startswith("nothing predicts cause") for text in found] == [True] * told
+
+
+class TestBaselines:
+    def test_a_circuit_that_does_worse_than_what_sees_nothing_is_told(self):
+        split = np.repeat(["train", "test"], [20, 20])
+        data = {"x": RNG.normal(size=(40, 4, 3)), "y": np.repeat([0, 1, 0], [18, 2, 20]), "split": split}
+        settings = {"stimulus": nm.stimuli.Arrays(), "target.read": "last", "test.split": "test"}
+        with pytest.warns(UserWarning, match="worse than a predictor that sees no stimulus: accuracy .* 1 by the most"):
+            run = nm.simulate(circuit(), nm.changed(protocol(), settings), data=data, backend="numpy")
+        assert 'try learning.rate = "auto", other initial values' in run.attrs["warning"]
+
+    @pytest.mark.parametrize(
+        ("found", "told"),
+        [
+            ({"accuracy": 0.5, "accuracy_of_frequent": 0.4, "accuracy_of_regression": 0.9}, ""),
+            ({"accuracy": 0.3, "accuracy_of_frequent": 0.4}, "accuracy 0.3, 0.4 by the most frequent class"),
+            ({"mean_squared_error": 2.0, "mean_squared_error_of_last": 1.0, "mean_squared_error_of_mean": 3.0}, ""),
+            (
+                {"mean_squared_error_eye": 2.0, "mean_squared_error_of_mean_eye": 1.0},
+                "mean squared error of eye 2, 1 by the mean of the training trials",
+            ),
+            (
+                {"perplexity": 90.0, "perplexity_of_frequencies": 60.5},
+                "perplexity 90, 60.5 by the frequencies of the classes",
+            ),
+        ],
+    )
+    def test_what_is_better_or_sees_the_stimulus_is_no_reason(self, found, told):
+        texts = cautions.of_baselines(found)
+        assert [told in text for text in texts] == [True] * bool(told)

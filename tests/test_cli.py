@@ -218,6 +218,7 @@ def test_list_names_what_is_shipped():
     assert circuits.startswith("circuits\n")
     assert "\n  mpl " in circuits
     assert "  toy-language " in protocols
+    assert re.search(r"\nsynapse types\n  excitatory +Excitatory spike and slab", protocols)
     assert re.search(r"\n  digits +The 8 × 8 digits", protocols.split("stimuli\n")[1])
 
 

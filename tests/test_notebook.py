@@ -61,8 +61,9 @@ def run(example_path):
         yield run
 
 
-def test_a_summary_tells_results_synapses_and_what_is_recorded(run):
+def test_a_summary_tells_results_synapses_and_what_is_recorded(run, example_path):
     summary = nm.summary(run)
+    assert str(nm.summary(example_path)) == str(summary)
     text, html = str(summary), texts(summary._repr_html_())
     assert repr(summary) == text
     name = "example on protocol"  # a file whose protocol has no name

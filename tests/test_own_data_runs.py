@@ -154,3 +154,20 @@ def test_data_that_no_other_process_can_be_given_are_told():
             backend="numpy",
             data={name: Array(values.values.tolist()) for name, values in written().data_vars.items()},
         )
+
+
+def test_a_check_counts_trials_that_ask_nothing():
+    data = written()
+    data["y"][:5] = np.nan
+    data["split"] = "trial", np.repeat(["train", "validation", "test"], [10, 5, 5])
+    protocol = nm.load_protocol("own.toml", {"stimulus.file": ""})
+    task = nm.check("small.toml", protocol, data=data, backend="numpy").task
+    assert "train: 5 of 10 trials without any value" in task
+    assert "test: " not in task
+
+
+def test_what_starts_from_a_run_of_arrays_is_given_them_again():
+    protocol = nm.load_protocol("own.toml", {"stimulus.file": ""})
+    run = nm.simulate("small.toml", protocol, data=written(), backend="numpy")
+    with pytest.raises(nm.DescriptionError, match="whatever starts from it is given them again, by data=…"):
+        nm.network(None, protocol, start=run)

@@ -138,7 +138,8 @@ def test_weights_that_are_points_have_no_figure_of_variances(tmp_path):
 
 
 def test_files_are_named_after_run_and_figure(example_run, example_path, tmp_path):
-    assert plot_run(example_run, "learning") == [example_path.parent / "run-learning.png"]
+    for run in (example_run, example_path, str(example_path)):
+        assert plot_run(run, "learning") == [example_path.parent / "run-learning.png"]
     assert plot_run(example_run, "learning", tmp_path) == [tmp_path / "run-learning.png"]
     assert plot_run(example_run, "learning", tmp_path / "energy.pdf") == [tmp_path / "energy.pdf"]
     pages = plot_run(example_run, "synapses", tmp_path / "s.svg")

@@ -1,6 +1,7 @@
 """The tables of descriptions in Python: arguments, documentation, the errors of TOML in the words of Python."""
 
 import inspect
+import pydoc
 import re
 from pathlib import Path
 
@@ -177,6 +178,10 @@ def circuit_with(**changes):
         (lambda: nm.Population(role="target", size=True), "Population.size: is not a whole number"),
         (lambda: nm.Inference(scheme="euler"), "Inference.scheme: is not one of the known values"),
         (lambda: nm.Inference(scheme="momentum", rat=1), "Inference.rat: unknown key"),
+        (lambda: nm.Learning(lr=0.1), "Learning.lr: unknown key\n  expected: optimizer, rate"),
+        (lambda: nm.Learning(rate=0.1, batch=1, lr=0.1), "try: did you mean 'rate'?"),
+        (lambda: nm.Population(units=9), "try: did you mean 'size'?"),
+        (lambda: nm.Projection(pre="a", target="b", synapse="point"), "try: did you mean 'source'?"),
         (lambda: nm.stimuli.Digits(pixels_per_step=7), "Digits.pixels_per_step: does not divide"),
         (lambda: nm.Recording(trajectory=1), "expected: True or False"),
         (lambda: nm.SynapseType(mean="w", parameter={"w": 3}), "SynapseType.parameter.w: is not a table"),
@@ -199,3 +204,12 @@ def test_errors_of_files_keep_the_words_of_toml(tmp_path):
     assert 'expected: a projection with to = "lost"' in refused(lambda: nm.load_circuit(file))
     with spelling.command_line():
         assert spelling.words_of_python('to = "lost"') == 'to = "lost"'
+
+
+def test_help_lists_what_the_package_defines_and_nothing_of_pydantic():
+    told = pydoc.plain(pydoc.render_doc(nm.Population))
+    assert "to_toml" in told
+    assert "model_" not in told
+    assert "inherited from pydantic" not in told
+    assert {"size", "readout", "to_toml"} <= set(dir(nm.Population(size=3)))
+    assert not [name for name in dir(nm.Circuit) if name.startswith(("model_", "_", "parse_"))]

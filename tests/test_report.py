@@ -197,7 +197,7 @@ def test_descriptions_that_cannot_be_read_are_refused(run, one_figure):
 
 def test_where_the_report_goes(example, one_figure, tmp_path):
     opened = example(**SMALL)
-    assert nm.report(opened) == tmp_path / "0.html"
+    assert nm.report(opened) == nm.report(tmp_path / "0.nc") == nm.report(str(tmp_path / "0.nc")) == tmp_path / "0.html"
     (tmp_path / "folder").mkdir()
     assert nm.report(opened, tmp_path / "folder") == tmp_path / "folder" / "0.html"
     with pytest.raises(nm.RunFileError, match="a report is HTML"):

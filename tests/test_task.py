@@ -221,3 +221,10 @@ def test_a_precision_weighs_errors_in_the_energy():
     ]
     losses = [run["learning/loss"].values for run in runs]
     np.testing.assert_allclose(losses[1], 2 * losses[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("names", [("x", "y"), ("a", "b")])
+def test_floats_that_number_classes_are_told_how_to_become_classes(names):
+    with pytest.raises(DescriptionError) as caught:
+        task(Offered(**dict.fromkeys(names, VALUES)), {"read": "every"}, x=STIMULUS, y=SOFTMAX)
+    assert '.astype("int32")' in caught.value.hint

@@ -11,12 +11,17 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import xarray as xr
 from cases import Sequences
 from measuring import pin, ratio
 from with_framework import Iterations
 
+import neuro_mpc as nm
+from neuro_mpc import stimuli
+
 SMALL = ["learning.epochs=1", "test.every=0", "test.ensemble=0", "recording.samples=[]", "recording.synapses_every=0"]
 
+EPOCHS = 31
 FIRST = """
 import sys
 import neuro_mpc as nm
@@ -113,6 +118,42 @@ def recording(options) -> None:
     ratio("recording", "recording", "run", share)
 
 
+def arrays(options) -> None:
+    """what arrays of a netCDF file cost: mpl on the trials of digits-rows, from the file or the built-in source"""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "digits.nc"
+        _trials_as_arrays().to_netcdf(path)
+        sources = {"built-in": [], "arrays": [f'stimulus={{source="arrays", file="{path}"}}', 'target.read="last"']}
+        found = {(name, epochs): [] for name in sources for epochs in (1, EPOCHS)}
+        for _ in range(max(3, options.repeats // 2)):
+            for name, epochs in found:
+                found[name, epochs].append(_run_time([*SMALL[1:], *sources[name], f"learning.epochs={epochs}"])[0])
+    seconds = {case: float(np.median(times)) for case, times in found.items()}
+    for name in sources:
+        print(f"{name:9} {seconds[name, 1]:6.2f} s with 1 epoch, {seconds[name, EPOCHS]:6.2f} s with {EPOCHS}")
+    of_arrays, built_in = (seconds[name, EPOCHS] - seconds[name, 1] for name in ("arrays", "built-in"))
+    ratio("arrays", "learning from arrays", "from the built-in source", of_arrays / built_in, at_most=1.05)
+    ratio("arrays", "start and end", "built-in", seconds["arrays", 1] / seconds["built-in", 1])
+
+
+def _trials_as_arrays() -> xr.Dataset:
+    """The trials of digits-rows, labelled."""
+    circuit, protocol = nm.load_circuit("mpl"), nm.load_protocol("digits-rows")
+    task, images, digits, split = stimuli.load_task(protocol, circuit, 0), [], [], []
+    for name in stimuli.SPLITS:
+        trials = np.arange(task.size(name))
+        images.append(task.stimulus(name, trials).swapaxes(0, 1))
+        digits.append(task.labels(name, trials)[-1].astype(np.int32))
+        split += [name] * len(trials)
+    return xr.Dataset(
+        {
+            "image": (("trial", "step", "pixel"), np.concatenate(images)),
+            "digit": ("trial", np.concatenate(digits)),
+            "split": ("trial", np.array(split, object)),
+        }
+    )
+
+
 def _run_time(settings: list[str]) -> tuple[float, int]:
     """Processor seconds of a run, its children included; bytes of its file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -130,4 +171,4 @@ def _run_time(settings: list[str]) -> tuple[float, int]:
         return used, path.stat().st_size
 
 
-PARTS = {each.__name__: each for each in (startup, scaling, recording)}
+PARTS = {each.__name__: each for each in (startup, scaling, recording, arrays)}

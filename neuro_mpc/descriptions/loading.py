@@ -202,7 +202,7 @@ def save_protocol(protocol: Protocol, path: str | Path) -> None:
 
 
 def shipped(kind: str) -> dict[str, str]:
-    """name → first line of the description of every "circuit" or "protocol" that comes with the package."""
+    """name → first line of the description of every shipped "circuit", "protocol" or "synapse" type."""
     descriptions = {name: read_toml(path).get("description", "") for name, path in shipped_files.files(kind).items()}
     return {name: next(iter(str(text).splitlines()), "") for name, text in descriptions.items()}
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.other_names import known_name
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.tables import Table, fields, inner, open_table
-from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.errors import DescriptionError
 
 # Mutually exclusive keys: setting one removes the other.
 ALTERNATIVES = [
@@ -97,7 +98,7 @@ def _require(schema: Any, table: Mapping[str, Any], part: str, path: str, may_be
             key=path,
             found=part,
             expected=", ".join(known),
-            hint=did_you_mean(part, known),
+            hint=known_name(part, known),
         )
 
 

@@ -36,6 +36,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from neuro_mpc.descriptions.docstrings import docstring_of, meanings_of, signature_of
+from neuro_mpc.descriptions.other_names import known_name
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
 from neuro_mpc.descriptions.values import FixedDict, plain, refuse_change
@@ -97,6 +98,10 @@ Formula = Annotated[str | float, PlainValidator(formula)]
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 class _CheckedType(type(BaseModel)):
+    def __dir__(cls) -> list[str]:
+        # What `help` and editors list: of pydantic's own methods none is needed.
+        return [name for name in super().__dir__() if not (hasattr(BaseModel, name) or name.startswith("_"))]
+
     if not TYPE_CHECKING:  # type checkers and editors take the arguments from the fields
         # Python code gets the same errors as a file. Pydantic builds nested tables without this call,
         # so the outermost table reports all the problems with their whole path.
@@ -186,6 +191,9 @@ class Table(BaseModel, metaclass=_CheckedType):
         values = vars(self)
         values.update({name: FixedDict(value) for name, value in values.items() if isinstance(value, dict)})
         return self
+
+    def __dir__(self) -> list[str]:
+        return sorted({*type(self).model_fields, *dir(type(self))})
 
     def __setattr__(self, name: str, value: object) -> None:
         refuse_change(type(self).__name__, name, value)
@@ -322,7 +330,7 @@ def _description_error(model: type[Table], details: Any) -> DescriptionError:
     keys, known = _located(model, details["loc"])
     kind, context, key = details["type"], details.get("ctx", {}), ".".join(keys)
     if kind == "extra_forbidden":
-        return DescriptionError("unknown key", key=key, expected=", ".join(known), hint=did_you_mean(keys[-1], known))
+        return DescriptionError("unknown key", key=key, expected=", ".join(known), hint=known_name(keys[-1], known))
     text, expected = PROBLEMS.get(kind, (details["msg"], ""))
     if kind == "union_tag_not_found":
         tag = context["discriminator"].strip("'")
@@ -353,7 +361,7 @@ def _name_arguments(problem: DescriptionError, model: type[Table]) -> None:
     problem.key = ".".join(part for part in (model.__name__, names.get(key, key) + dot + rest) if part)
     if problem.problem == "unknown key" and not dot:
         known = list(model.model_fields)
-        problem.expected, problem.hint = ", ".join(known), did_you_mean(key, known)
+        problem.expected, problem.hint = ", ".join(known), known_name(key, known)
 
 
 def _unquoted(expected: str) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import xarray as xr
@@ -14,6 +16,7 @@ from neuro_mpc.plots import style
 from neuro_mpc.plots.figures import FIGURES, OF_SEVERAL, discover
 from neuro_mpc.plots.saving import SUFFIXES, refuse_missing_folder, refuse_other_formats, written
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.reading import opened
 
 __all__ = ["FIGURES", "SUFFIXES", "plot_run"]
 
@@ -21,7 +24,7 @@ discover(__name__, __path__)
 
 
 def plot_run(
-    run: xr.DataTree | Sequence[xr.DataTree],
+    run: xr.DataTree | str | os.PathLike[str] | Sequence[xr.DataTree | str | os.PathLike[str]],
     figure: str | None = None,
     out: str | Path | None = None,
     font: str | None = None,
@@ -30,8 +33,8 @@ def plot_run(
 
     Parameters
     ----------
-    run : xarray.DataTree or sequence of xarray.DataTree
-        A run; several, such as those of several seeds, for the figures in `neuro_mpc.plots.OF_SEVERAL`.
+    run : xarray.DataTree, str or path, or sequence of these
+        A run, or its file; several, such as those of several seeds, for the figures in `neuro_mpc.plots.OF_SEVERAL`.
     figure : str, optional
         A name in `neuro_mpc.plots.FIGURES`; None: all that can be drawn.
     out : str or path, optional
@@ -66,16 +69,18 @@ def plot_run(
     if figure is not None and figure not in FIGURES:
         hint = did_you_mean(figure, FIGURES) or f"one of {', '.join(FIGURES)}"
         raise RunFileError(f"there is no figure {figure!r}", hint=hint)
-    runs = [run] if isinstance(run, xr.DataTree) else list(run)
-    if not isinstance(run, xr.DataTree) and figure not in OF_SEVERAL:
+    several = not isinstance(run, (xr.DataTree, str, os.PathLike))
+    if several and figure not in OF_SEVERAL:
         hint = f"one of {', '.join(OF_SEVERAL)}"
         wanted = f"there is no figure {figure!r} of several runs" if figure else "several runs need a figure"
         raise RunFileError(wanted, hint=hint)
-    target = _target(runs[0], figure, out)
-    with style.applied(*runs, font=font):
-        if figure is not None:
-            return _drawn(run, figure, target(figure))
-        return _all_drawn(runs[0], target)
+    with ExitStack() as stack:
+        runs = [stack.enter_context(opened(each)) for each in (run if several else [run])]
+        target = _target(runs[0], figure, out)
+        with style.applied(*runs, font=font):
+            if figure is not None:
+                return _drawn(runs if several else runs[0], figure, target(figure))
+            return _all_drawn(runs[0], target)
 
 
 def _all_drawn(run: xr.DataTree, target: Callable[[str], Path]) -> list[Path]:

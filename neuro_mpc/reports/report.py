@@ -13,11 +13,12 @@ from neuro_mpc.errors import RunFileError
 from neuro_mpc.reports import described, equations, experiments, pictures, results
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
+from neuro_mpc.runfile.reading import opened
 
 FOLDER = Path(__file__).parent
 
 
-def report(run: xr.DataTree, out: str | os.PathLike | None = None) -> Path:
+def report(run: xr.DataTree | str | os.PathLike[str], out: str | os.PathLike | None = None) -> Path:
     """Write the report of a run as one HTML page.
 
     It holds results, configuration, derived equations and all figures that the recording allows; what it does not allow
@@ -25,8 +26,8 @@ def report(run: xr.DataTree, out: str | os.PathLike | None = None) -> Path:
 
     Parameters
     ----------
-    run : xarray.DataTree
-        An opened run.
+    run : xarray.DataTree, str or path
+        A run, or its file.
     out : str or path, optional
         An .html file, or a folder; None: beside the run file, with its name.
 
@@ -46,8 +47,9 @@ def report(run: xr.DataTree, out: str | os.PathLike | None = None) -> Path:
     >>> nm.report(nm.open_run("run.nc"), out="report.html").name  # doctest: +SKIP
     'report.html'
     """
-    path = _target(run, out)
-    page = rendered(run)
+    with opened(run) as tree:
+        path = _target(tree, out)
+        page = rendered(tree)
     try:
         files.write(path, page)
     except OSError as problem:

@@ -27,6 +27,7 @@ ENDINGS = {
     "_ensemble": "ensemble",
     "_of_mean": "the mean, in place of the circuit",
     "_of_frequent": "the most frequent class, in place of the circuit",
+    "_of_frequencies": "the frequencies of the classes, in place of the circuit",
     "_of_last": "the value one step earlier, in place of the circuit",
     "_of_regression": "linear regression, in place of the circuit",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import xarray as xr
 
 from neuro_mpc.reports import described, experiments, notebook, results
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.reading import opened
 
 Table = tuple[str, list[str], list[list[str]]]
 
@@ -31,13 +33,13 @@ class Summary:
         return notebook.page("Run", self.title, "", [notebook.table(*each) for each in self.tables])
 
 
-def summary(run: xr.DataTree) -> Summary:
+def summary(run: xr.DataTree | str | os.PathLike[str]) -> Summary:
     """A run at a glance: results, synapses, what is recorded, and what it was made with.
 
     Parameters
     ----------
-    run : xarray.DataTree
-        What `simulate` returns, or an opened run. The tree itself shows every variable.
+    run : xarray.DataTree, str or path
+        What `simulate` returns, an opened run, or its file. The tree itself shows every variable.
 
     Returns
     -------
@@ -57,6 +59,11 @@ def summary(run: xr.DataTree) -> Summary:
     >>> print(text.splitlines()[0])
     mpl on toy-language
     """
+    with opened(run) as tree:
+        return _summed_up(tree)
+
+
+def _summed_up(run: xr.DataTree) -> Summary:
     names = [str(access.describe(run, kind).get("name", kind)) for kind in ("circuit", "protocol")]
     state = "" if run.attrs.get("complete") else ", not complete"
     head, rows = results.variability(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from typing import Any, TypeVar
 
@@ -19,6 +20,9 @@ Snapshots = TypeVar("Snapshots", xr.Dataset, xr.DataArray)
 
 def group(run: xr.DataTree, path: str) -> xr.DataTree | None:
     """The group at `path`, or None where the run has none."""
+    if not isinstance(run, xr.DataTree):
+        found = repr(run) if isinstance(run, (str, os.PathLike)) else type(run).__name__
+        raise RunFileError(f"{found} is no opened run", hint='nm.open_run("run.nc")')
     node = run[path] if f"/{path}" in run.groups else None
     return node if isinstance(node, xr.DataTree) else None
 

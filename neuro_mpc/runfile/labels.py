@@ -24,6 +24,7 @@ CIRCUITS = {
     "_ensemble": ", by the mean output of the networks",
     "_of_mean": ", by the mean of the training trials in place of the circuit",
     "_of_frequent": ", by the most frequent class in place of the circuit",
+    "_of_frequencies": ", by the frequencies of the classes in place of the circuit",
     "_of_last": ", by the value one step earlier in place of the circuit",
     "_of_regression": ", by a linear regression from the last steps in place of the circuit",
 }

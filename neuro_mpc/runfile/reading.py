@@ -70,6 +70,16 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     return run
 
 
+@contextmanager
+def opened(run: xr.DataTree | str | os.PathLike[str]) -> Iterator[xr.DataTree]:
+    """A run as it is, or that of a file, which is closed again."""
+    if isinstance(run, xr.DataTree):
+        yield run
+        return
+    with open_run(run) as tree:
+        yield tree
+
+
 def _no_run(path: Path, problem: str, hint: str = "") -> RunFileError:
     """The error of a file that is no run file; that of a sweep is told as what it is."""
     if _sums_up_a_sweep(path):

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.rules.slab import contradiction
 from neuro_mpc.simulation.initial import Parameters
 from neuro_mpc.simulation.sampling import contradicted_share
 from neuro_mpc.simulation.trained import Trained
+
+BLIND_PREDICTORS = {
+    "mean": "the mean of the training trials",
+    "frequent": "the most frequent class",
+    "frequencies": "the frequencies of the classes",
+}
+BLIND = re.compile(rf"(accuracy|mean_squared_error|perplexity)_of_({'|'.join(BLIND_PREDICTORS)})(_.+|)")
+"""The names of their measures."""
 
 
 def of_selection(protocol: Protocol, presentations: int) -> list[str]:
@@ -42,6 +55,31 @@ def of_data(trained: Trained | None, protocol: Protocol, seed: int, data_sha256:
         f"the data are not those that {trained.name} learned from, by the same [stimulus] and seed: their values, or "
         "which trials are held out, have changed since (data_sha256)"
     ]
+
+
+def of_baselines(found: Mapping[str, float | np.ndarray]) -> list[str]:
+    """For a trained circuit that does worse on the test than a predictor to which nothing is shown.
+
+    found   what `evaluate` finds
+    """
+    worse = ", ".join(_worse(found))
+    if not worse:
+        return []
+    return [
+        f"the circuit does worse than a predictor that sees no stimulus: {worse}; "
+        'try learning.rate = "auto", other initial values (learning.initial), or more epochs'
+    ]
+
+
+def _worse(found: Mapping[str, float | np.ndarray]) -> Iterator[str]:
+    for name, reached in found.items():
+        if (parts := BLIND.fullmatch(name)) is None:
+            continue
+        measure, predictor, target = parts.groups()
+        value = found[f"{measure}{target}"]
+        if value < reached if measure == "accuracy" else value > reached:
+            of = f" of {target[1:]}" if target else ""
+            yield f"{measure.replace('_', ' ')}{of} {value:.4g}, {reached:.4g} by {BLIND_PREDICTORS[predictor]}"
 
 
 def of_spikes(circuit: Circuit, parameters: Parameters) -> list[str]:

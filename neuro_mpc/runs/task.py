@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neuro_mpc.stimuli import SPLITS, Split, Task
+from neuro_mpc.stimuli.interface import TRIALS_AT_ONCE
 
 MOST_COUNTS = 12
 
@@ -18,7 +19,25 @@ def as_text(data: Task) -> str:
     lines = [f"shown    {shape}, {sizes} trials ({' + '.join(SPLITS)}), {asked}"]
     counted: list[Split] = [split for split in SPLITS if data.size(split) and not data.predicts_next]
     with_classes = [name for name in data.circuit.targets if data.has_classes(name)]
-    return "\n".join([*lines, *(_classes(data, split, name) for name in with_classes for split in counted)])
+    lines += [_classes(data, split, name) for name in with_classes for split in counted]
+    lines += [line for name in data.with_missing for split in counted if (line := _without(data, split, name))]
+    return "\n".join(lines)
+
+
+def _without(data: Task, split: Split, target: str) -> str:
+    """How many trials of a split ask nothing of a target population; "" where all of them ask something."""
+    size = data.size(split)
+    blocks = (np.arange(start, min(start + TRIALS_AT_ONCE, size)) for start in range(0, size, TRIALS_AT_ONCE))
+    absent = sum(int(_nothing(data.wanted(split, block, target)).sum()) for block in blocks)
+    noun = "class" if data.has_classes(target) else "value"
+    start = f"         {split}: " + _named(data.circuit.targets, target)
+    return f"{start}{absent:,} of {_counted(size, 'trial')} without any {noun}" if absent else ""
+
+
+def _nothing(wanted: np.ndarray) -> np.ndarray:
+    """Which of the trials (step, trial, …) have nothing that is wanted."""
+    absent = wanted < 0 if wanted.dtype.kind == "i" else np.isnan(wanted)
+    return absent.all(axis=tuple(axis for axis in range(absent.ndim) if axis != 1))
 
 
 def _given(data: Task, population: str) -> str:

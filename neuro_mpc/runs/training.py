@@ -230,4 +230,7 @@ class Training:
         if test.measure != "correct-letter-ratio" and not self.data.size("test"):
             return
         self.progress.stage("evaluating")
-        self.record.evaluation(evaluation.evaluate(self.presenter, self.data, test, self.course.total))
+        found = evaluation.evaluate(self.presenter, self.data, test, self.course.total)
+        self.record.evaluation(found)
+        for text in cautions.of_baselines(found) if self.course.total else ():
+            self.record.warned(text)

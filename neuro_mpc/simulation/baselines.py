@@ -1,6 +1,7 @@
 """What simple predictors reach on the trials of a test, so that the measure of a circuit means something.
 
-``mean``        of the values of the training trials; of classes, the most ``frequent`` one
+``mean``        of the values of the training trials; of classes, the most ``frequent`` one, and for the perplexity
+                their ``frequencies``
 ``last``        the value one step earlier
 ``regression``  linear, by least squares on the training trials, from the last steps of all that is shown
 """
@@ -39,14 +40,17 @@ class Batch:
 Batches = Callable[[], Iterable[Batch]]
 
 
-def baselines(task: Task, split: Split = "test") -> dict[str, float]:
+def baselines(task: Task, split: Split = "test", perplexity: bool = False) -> dict[str, float]:
     """The measures of every predictor, such as ``accuracy_of_frequent``; those of further target populations have its
-    name after theirs. Nothing, where a language allows several answers, or there are no trials."""
+    name after theirs. Nothing, where a language allows several answers, or there are no trials.
+
+    perplexity   that of classes is asked for, too
+    """
     if task.transitions or not (task.size("train") and task.size(split)):
         return {}
     found: dict[str, float] = {}
     for target in task.circuit.targets:
-        of = of_classes if task.has_classes(target) else of_values
+        of = partial(of_classes, perplexity=perplexity) if task.has_classes(target) else of_values
         train, test = partial(_batches, task, "train", target), partial(_batches, task, split, target)
         suffix = "" if target == task.circuit.target else f"_{target}"
         measures = of(train, test, task.bound[target].width)
@@ -73,11 +77,9 @@ def of_values(train: Batches, test: Batches, units: int) -> dict[str, float]:
     }
 
 
-def of_classes(train: Batches, test: Batches, classes: int) -> dict[str, float]:
+def of_classes(train: Batches, test: Batches, classes: int, perplexity: bool = False) -> dict[str, float]:
     """The accuracy of each predictor; that of the regression on one value for each class names the largest."""
-    counts = np.zeros(classes, int)
-    for batch in train():
-        counts += np.bincount(batch.wanted[batch.wanted >= 0], minlength=classes)
+    counts = _counts(train(), classes)
     regression = _regression(train(), classes, lambda batch: _encoded(batch.wanted, classes))
     hits: dict[str, list[np.ndarray]] = {}
     for batch in test():
@@ -86,7 +88,25 @@ def of_classes(train: Batches, test: Batches, classes: int) -> dict[str, float]:
             answers["regression"] = (batch.inputs @ regression).argmax(axis=2)
         for name, answer in answers.items():
             hits.setdefault(name, []).append((answer == batch.wanted)[batch.wanted >= 0])
-    return {f"accuracy_of_{name}": float(np.concatenate(each).mean()) for name, each in hits.items()}
+    found = {f"accuracy_of_{name}": float(np.concatenate(each).mean()) for name, each in hits.items()}
+    if perplexity:
+        found["perplexity_of_frequencies"] = _perplexity(counts, _counts(test(), classes))
+    return found
+
+
+def _counts(batches: Iterable[Batch], classes: int) -> np.ndarray:
+    """How often each class is wanted."""
+    counts = np.zeros(classes, int)
+    for batch in batches:
+        counts += np.bincount(batch.wanted[batch.wanted >= 0], minlength=classes)
+    return counts
+
+
+def _perplexity(seen: np.ndarray, wanted: np.ndarray) -> float:
+    """Of the classes that are wanted, by the frequencies of those that were seen, each of them once more than it was:
+    one that was never seen is possible, too (Laplace's rule of succession)."""
+    probability = (seen + 1) / (seen + 1).sum()
+    return float(np.exp(-(wanted @ np.log(probability)) / wanted.sum()))
 
 
 def _mean(batches: Iterable[Batch], units: int) -> np.ndarray:

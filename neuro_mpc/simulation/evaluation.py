@@ -33,7 +33,8 @@ def evaluate(presenter: Presenter, task: Task, test: Test, presentation: int) ->
     values: Values = dict(measures.measure(presenter, task, test, "test", presentation).values)
     with presenter.noiseless():
         at_mean = measures.measure(presenter, task, test, "test", presentation).values
-    values |= {f"{name}_mean_weights": value for name, value in at_mean.items()} | baselines(task)
+    values |= {f"{name}_mean_weights": value for name, value in at_mean.items()}
+    values |= baselines(task, perplexity=test.measure == "perplexity")
     return values | _networks(presenter, task, test, presentation) if test.ensemble else values
 
 

@@ -47,5 +47,18 @@ def _in_shape(plan: Plan, values: np.ndarray, population: str) -> np.ndarray:
     of_one_trial = trials == 1 and values.shape == (steps, units)
     if values.dtype.kind in "iufb" and (of_one_trial or values.shape == (steps, trials, units)):
         return values.reshape(steps, trials, units).astype(plan.precision)
-    hint = f"({steps} steps, {trials} trials, {units} units), or whole numbers ({steps}, {trials})"
-    raise RunError(f"an array of shape {values.shape} and type {values.dtype} for {population}", hint=hint)
+    problem = f"an array of shape {values.shape} and type {values.dtype} for {population}"
+    raise RunError(problem, hint=_shape_hint(values, steps, trials, units))
+
+
+def _shape_hint(values: np.ndarray, steps: int, trials: int, units: int) -> str:
+    """What would fit; of an array that nearly does, how it is made to."""
+    by_axis = f"step, trial, unit: ({steps}, {trials}, {units})"
+    wanted = f"{by_axis}, or ({steps}, {units}) of a single trial" if trials == 1 else by_axis
+    if values.shape == (trials, steps, units):
+        return f"{wanted}; this one has trials first: values.swapaxes(0, 1)"
+    if values.ndim == 3 and values.shape[::2] == (steps, units):
+        return f"{wanted}; or a network that shows as many trials: nm.network(…, trials={values.shape[1]})"
+    if values.ndim == 3 and values.shape[1:] == (steps, units):
+        return f"values.swapaxes(0, 1), and a network that shows as many: nm.network(…, trials={values.shape[0]})"
+    return f"{wanted}; or numbers of classes, whole: ({steps}, {trials})"

@@ -98,7 +98,8 @@ def _opened(table: Arrays, protocol: Protocol, data: Any) -> tuple[xr.Dataset, s
             source=protocol.name,
             key="stimulus.file",
             expected="a netCDF, Zarr or NPZ file",
-            hint='stimulus.file = "data.nc", or in Python nm.simulate(…, data=…)',
+            hint='stimulus.file = "data.nc", or in Python nm.simulate(…, data=…); a run file holds no '
+            "arrays, only their checksum: whatever starts from it is given them again, by data=…",
         )
     path = data_file.found(table.file, protocol.data_dir)
     signature = Signature(path)

@@ -257,8 +257,14 @@ def _only_one(
         source=circuit.name,
         key=f"population.{population}.channel",
         expected=f"one of {offered}" if offered else f"a source with a channel; {protocol.stimulus.source} has none",
-        hint=f'channel = "{(possible or list(channels))[0]}"' if channels else "",
+        hint=_hint(circuit, population, possible, channels),
     )
+
+
+def _hint(circuit: Circuit, population: str, possible: list[str], channels: Mapping[str, Channel]) -> str:
+    if possible or circuit.population[population].readout != "softmax":
+        return f'channel = "{(possible or list(channels))[0]}"' if channels else ""
+    return 'classes are whole numbers: labels.astype("int32"); or readout = "gaussian", for values'
 
 
 def _checked(
@@ -288,6 +294,7 @@ def _refuse_kind(circuit: Circuit, population: str, name: str, channel: Channel)
             key=f"population.{population}.readout",
             found="softmax",
             expected='"gaussian", or a channel of whole numbers',
+            hint=f'floats that number classes become whole numbers by {name}.astype("int32"); -1 is none',
         )
 
 
