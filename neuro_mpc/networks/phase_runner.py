@@ -9,6 +9,7 @@ other (`neuro_mpc.networks.operations`).
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 from typing import cast
 
@@ -70,12 +71,16 @@ def code_object_class(target: str) -> type:
     return {"numpy": NumpyPhaseCodeObject, "cython": CythonPhaseCodeObject, "cpp": CPPPhaseCodeObject}[target]
 
 
-def references(owner: Group, groups) -> Variables:
-    """The array variables of all groups as ``<group>_<variable>``, indexed by ``_idx``."""
+def references(owner: Group, groups, wanted: Set[str]) -> Variables:
+    """Those array variables of all groups that are wanted as ``<group>_<variable>``, indexed by ``_idx``.
+
+    Brian2 looks at each of them again for every block of code.
+    """
     variables = Variables(owner)
     for group in groups:
         for name in own_arrays(group):
-            variables.add_reference(f"{group.name}_{name}", group, name, index="_idx")
+            if (known_as := f"{group.name}_{name}") in wanted:
+                variables.add_reference(known_as, group, name, index="_idx")
     return variables
 
 
@@ -129,12 +134,13 @@ class PhaseRunner(CodeRunner):
         order: int = 0,
         parallel: bool = True,
     ):
-        self.variables = references(owner, groups)
         abstract = {block: "\n".join(self._in_phase_names(*part) for part in parts) for block, parts in blocks.items()}
         for block, variable in passing:  # Brian2 takes a name that it does not know for a temporary variable
             abstract[block] = word_substitute(abstract[block], {variable: f"{variable}_passing"})
         visit = Visit(tiling.trials, steps)
         statements = [statement for section in sections for statement in section.lower(visit)]
+        used = names(statements)
+        self.variables = references(owner, groups, used.union(*map(get_identifiers, abstract.values())))
         code_object = code_object_class(target)
         CodeRunner.__init__(
             self,
@@ -145,7 +151,7 @@ class PhaseRunner(CodeRunner):
             order=order,
             name=name,
             check_units=False,
-            needed_variables=sorted(names(statements) | {condition, "idle_trials"}),
+            needed_variables=sorted(used | {condition, "idle_trials"}),
             codeobj_class=code_object,
             template_kwds={
                 "statements": statements,
@@ -174,7 +180,7 @@ class MessageLoop(CodeRunner):
     """
 
     def __init__(self, owner: Group, groups, names: list[str], codes: dict[str, int], name: str, clock: Clock):
-        self.variables = references(owner, groups)
+        self.variables = references(owner, groups, set(names))
         CodeRunner.__init__(
             self,
             owner,
