@@ -110,6 +110,7 @@ def _seconds(path: Path) -> float:
 
 
 if __name__ == "__main__":
+    NETCDF.do_without_xarray()
     examined = Path(sys.argv[1])
     _limit(examined)
     print(problem := trouble(examined, data=sys.argv[2:] == ["data"]), flush=True)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Self
+from functools import cached_property
+from typing import Protocol, Self
 
-from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
+
+class Lock(Protocol):
+    def acquire(self, blocking: bool = True, /) -> bool: ...
+
+    def release(self) -> None: ...
 
 
 class LibraryLock:
@@ -18,13 +23,23 @@ class LibraryLock:
     def __init__(self) -> None:
         self._ours, self._depth = threading.RLock(), 0
 
+    @cached_property
+    def _of_xarray(self) -> Lock:
+        from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK  # xarray takes a second to import
+
+        return NETCDF4_PYTHON_LOCK
+
+    def do_without_xarray(self) -> None:
+        """In a process that reads nothing with xarray, which need not be imported then."""
+        self._of_xarray = threading.Lock()
+
     def acquire(self, blocking: bool = True) -> bool:
         """Whether the lock is held now; waits for it if `blocking`."""
         if not self._ours.acquire(blocking):
             return False
         held = self._depth > 0
         try:
-            held = held or NETCDF4_PYTHON_LOCK.acquire(blocking)
+            held = held or self._of_xarray.acquire(blocking)
         finally:
             if held:
                 self._depth += 1
@@ -35,7 +50,7 @@ class LibraryLock:
     def release(self) -> None:
         self._depth -= 1
         if not self._depth:
-            NETCDF4_PYTHON_LOCK.release()
+            self._of_xarray.release()
         self._ours.release()
 
     def locked(self) -> bool:
