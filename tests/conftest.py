@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from neuro_mpc import careful
 from neuro_mpc.networks import launch
 
 # A busy machine makes examples slow, which says nothing of what they test.
@@ -21,16 +23,35 @@ LETTERS = [chr(97 + k) for k in range(26)]
 
 @pytest.fixture(scope="module")
 def in_this_process():
-    """Within it, runs on NumPy are in this very process, which saves the seconds in which another one starts."""
+    """Within it, runs on NumPy and careful reading are in this very process: another one takes seconds to start.
+
+    Gives what starts a process after all.
+    """
+    from in_process import keep_all_that_is_imported
+
     from neuro_mpc.networks.local import LocalProgram  # Brian2 takes seconds to import
 
+    keep_all_that_is_imported()
     start = launch.start
 
     def started(plan, backend, *arguments):
         return LocalProgram(plan, backend) if backend == "numpy" else start(plan, backend, *arguments)
 
-    with patch.object(launch, "start", started):
-        yield
+    with patch.object(launch, "start", started), patch.object(careful, "trouble_elsewhere", careful.trouble):
+        yield start
+
+
+@pytest.fixture(scope="module")
+def presented(tmp_path_factory):
+    """(name of a plan, backend) → the states that a program went through; built and run once each."""
+    from backend_states import PLANS, Session
+
+    @cache
+    def states(name: str, backend: str) -> dict[str, dict[str, np.ndarray]]:
+        with launch.start(PLANS[name], backend, tmp_path_factory.mktemp("program")) as program:
+            return Session(program, PLANS[name]).states()
+
+    return states
 
 
 def description(name: str, text: str, precision: str = "float32") -> SimpleNamespace:
@@ -198,8 +219,14 @@ def example(tmp_path):
 
 
 def pytest_collection_modifyitems(items):
-    """A test with a compiled backend among its parameters needs a compiler."""
+    """A test with a compiled backend among its parameters needs a compiler; files that take long come first.
+
+    Processes that share the tests are given one file after the other: the last ones had better be short.
+    """
     for item in items:
         values = getattr(getattr(item, "callspec", None), "params", {}).values()
         if any(value in ("cpp", "cython") for value in values if isinstance(value, str)):
             item.add_marker("compiler")
+    compiling = {item.path for item in items if item.get_closest_marker("compiler")}
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in compiling, item.path not in slow))

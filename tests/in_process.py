@@ -20,7 +20,7 @@ class InProcess(LocalProgram):
     def __init__(self, plan: Plan):
         self.plan = plan
         super().__init__(plan, "numpy")
-        _keep_all_that_is_imported()
+        keep_all_that_is_imported()
 
     def step(self, *phases: str) -> None:
         """One time step with these phases only."""
@@ -29,7 +29,7 @@ class InProcess(LocalProgram):
 
 
 @cache
-def _keep_all_that_is_imported() -> None:
+def keep_all_that_is_imported() -> None:
     """Every network that Brian2 makes looks through all of Python's objects for some to collect: now through few."""
     gc.collect()
     gc.freeze()

@@ -1,7 +1,4 @@
-"""Projections that connect some pairs of units only: what is refused, what is drawn, and what takes no part.
-
-Gradients of such circuits are compared with the reference in test_rules.py and test_random_circuits.py.
-"""
+"""Projections that connect some pairs of units only: what is read, refused and drawn."""
 
 from __future__ import annotations
 
@@ -13,49 +10,16 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
-from in_process import InProcess
+from connected import MASK, circuit
 
 import neuro_mpc as nm
-from neuro_mpc import analysis
 from neuro_mpc.descriptions.connections import fixed_mask, near
-from neuro_mpc.descriptions.protocol import ExperimentProtocol
 from neuro_mpc.descriptions.recorded import circuit_of_run, without_masks
-from neuro_mpc.errors import DescriptionError, RunFileError
-from neuro_mpc.networks.plan import TAU_SECONDS, Plan
-from neuro_mpc.rules.derivation import brian_name
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.runs import preparation
 from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.connections import existing, mask_for
-from neuro_mpc.simulation.running import RunningCircuit
 from neuro_mpc.simulation.sampling import draw_weights
-
-MASK = np.random.default_rng(4).random((8, 6)) < 0.4
-MASK[5] = False  # a unit without any input
-
-
-def circuit(up="all", again="all", synapse="spike-and-slab", **population) -> nm.Circuit:
-    """Two populations of 6 and 8 units, the second recurrent."""
-    arrows = {
-        "in": ("input", "low", 0, "gaussian", "all"),
-        "up": ("low", "high", 0, synapse, up),
-        "again": ("high", "high", 1, "spike-and-slab", again),
-        "out": ("high", "output", 0, "gaussian", "all"),
-    }
-    keys = ("from", "to", "delay", "synapse", "connect")
-    return nm.Circuit(
-        name="two",
-        population={
-            "input": {"role": "stimulus"},
-            "low": {"size": 6, "activation": "tanh(r)"},
-            "high": {"size": 8, "activation": "tanh(r)"},
-            "output": {"role": "target"},
-            **population,
-        },
-        projection={name: dict(zip(keys, arrow)) for name, arrow in arrows.items()},
-    )
-
-
-# --- descriptions ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -201,9 +165,6 @@ def test_the_fan_in_is_the_mean_number_of_synapses():
     assert circuit(again="one-to-one").sized(3, 2).fan_in("again") == 1
 
 
-# --- drawing ---------------------------------------------------------------------------------------------------------
-
-
 def test_pairs_are_drawn_from_the_seed():
     sized = circuit({"random": 0.5}).sized(3, 2)
     masks = [mask_for(sized, "up", seed) for seed in (0, 0, 1)]
@@ -228,214 +189,6 @@ def test_initial_values_are_missing_where_there_is_no_synapse():
     assert not weights[~MASK].any()
 
 
-# --- networks --------------------------------------------------------------------------------------------------------
-
-
-def plan(described: nm.Circuit, **options) -> Plan:
-    chosen = {"scheme": "relaxation", "optimizer": "adam", "decay": 0.01, "clip": 0.02, "precision": "float64"}
-    return Plan(described.sized(3, 2), 4, 3, **{**chosen, **options})
-
-
-def learned(each: Plan, parameters: dict) -> RunningCircuit:
-    """A circuit that has learned two random batches."""
-    net, rng = InProcess(each), np.random.default_rng(0)
-    running = RunningCircuit(net, each)
-    net.set(noise_scale=1, drawing=1, iterations=3, inference_dt=0.1 * TAU_SECONDS, energy_limit=1e30, rate=0.1)
-    running.load(parameters)
-    for count in range(2):
-        net.set(noise_counter=count, **each.update_rule.scalars(count))
-        net.set_rows("input", "input_stimulus_x", rng.normal(size=(3, 4, 3)))
-        net.set_rows("output", "output_error_target", np.eye(2)[rng.integers(0, 2, (3, 4))])
-        net.step("predicting", "inferring", "learning")
-    return running
-
-
-def drawn(described: nm.Circuit) -> dict:
-    return initial.draw(described.sized(3, 2), nm.load_protocol("toy-language"), 0)
-
-
-def test_a_mask_of_ones_equals_all_to_the_last_bit():
-    masked, dense = circuit({"mask": np.ones((8, 6))}, {"random": 1.0}), circuit()
-    found, expected = (learned(plan(each), drawn(each)).state() for each in (masked, dense))
-    ones = {name: found.pop(name) for name in ("up_synapses_connected", "again_synapses_connected")}
-    assert all((values == 1).all() for values in ones.values())
-    assert found.keys() == expected.keys()
-    for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values, err_msg=name)
-
-
-@pytest.mark.parametrize("norm", ["spectral", "frobenius"])
-def test_one_to_one_equals_the_diagonal_of_a_matrix(norm):
-    each, matrix = circuit(again="one-to-one"), circuit(again={"mask": np.eye(8)})
-    parameters = drawn(each)
-    diagonal = {
-        name: np.where(np.eye(8), np.diag(values[:, 0]), np.nan) for name, values in parameters["again"].items()
-    }
-    plans = [plan(described, clip_norm=norm) for described in (each, matrix)]
-    found, expected = learned(plans[0], parameters), learned(plans[1], {**parameters, "again": diagonal})
-    sizes = [running.program.manifest.variables["again_synapses_m"][1] for running in (found, expected)]
-    assert sizes == [8, 64]
-    for projection, values in expected.parameters().items():
-        for name, value in values.items():
-            if projection == "again":
-                assert np.isnan(value[~np.eye(8, dtype=bool)]).all()
-                value = np.diag(value)[:, None]
-            moved = value - (parameters if projection != "again" else {"again": parameters["again"]})[projection][name]
-            assert np.abs(moved).max() > 0
-            np.testing.assert_allclose(found.parameters()[projection][name], value, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_absent_synapses_stay_and_do_not_count_for_clipping(optimizer):
-    described = circuit(MASK, {"local": 1})
-    before = drawn(described)
-    running = learned(plan(described, optimizer=optimizer), before)
-    state, mask = running.state(), MASK.ravel()
-    for name in map(brian_name, ("m", "pi", "Xi")):
-        values = state[f"up_synapses_{name}"]
-        assert len(set(values[~mask])) == 1  # as they were set
-    assert not state["up_synapses_mu"][~mask].any()
-    assert not state["up_synapses_v"][~mask].any()
-    assert not running.program.get("up_synapses_change_m")[0][~mask].any()
-    found = running.parameters()
-    assert (existing(found["up"]) == MASK).all()
-    assert (found["up"]["m"] != before["up"]["m"])[MASK].all()
-    again = RunningCircuit(InProcess(running.plan), running.plan)
-    again.restore(state)
-    np.testing.assert_array_equal(again.parameters()["up"]["m"], found["up"]["m"])
-
-
-def test_programs_do_not_depend_on_which_pairs_are_connected():
-    other = np.roll(MASK, 1, axis=1)
-    assert plan(circuit(MASK)).to_json() == plan(circuit(other)).to_json()
-    assert plan(circuit(MASK)).to_json() == plan(circuit({"random": float(MASK.mean())})).to_json()
-    assert Plan.from_json(plan(circuit(MASK)).to_json()).circuit.fan_in("up") == circuit(MASK).sized(3, 2).fan_in("up")
-
-
-# --- runs ------------------------------------------------------------------------------------------------------------
-
-PROTOCOL = {
-    "stimulus.load": 1,
-    "learning.batch": 10,
-    "learning.presentations": 2,
-    "test.ensemble": 1,
-    "recording.synapses_every": 1,
-    "learning.rate": 0.02,
-}
-LESION = {
-    "name": "lesion",
-    "experiment": {"kind": "lesion", "of": "synapses", "where": ["up", "again"], "fractions": [0, 1], "trials": 2},
-}
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The path of a run with a mask, random and one-to-one synapses."""
-    path = tmp_path_factory.mktemp("run") / "run.nc"
-    tables = circuit({"random": 0.4}, "one-to-one").tables()
-    tables["projection"]["side"] = {"from": "low", "to": "high", "synapse": "gaussian", "connect": {"mask": MASK}}
-    nm.simulate(nm.Circuit.from_tables(tables), nm.load_protocol("toy-language", PROTOCOL), backend="numpy", out=path)
-    return path
-
-
-def test_a_run_file_says_which_pairs_are_connected(run):
-    with nm.open_run(run) as opened:
-        random, side = (opened[f"synapses/{name}"] for name in ("up", "side"))
-        np.testing.assert_array_equal(side["connected"], MASK)
-        for node, names in ((random, ("m", "pi", "Xi")), (side, ("m", "Xi"))):
-            there = node["connected"].values == 1
-            assert node["connected"].dims == ("post", "pre")
-            assert all((np.isnan(node[name].values) == ~there).all() for name in names)
-            assert (node["m"][0].values != node["m"][-1].values)[there].all()
-        assert opened["synapses/again"].sizes["pre"] == 1
-        assert all("connected" not in opened[f"synapses/{name}"] for name in ("in", "again", "out"))
-        assert "mask" not in opened.attrs["circuit"]
-        assert "sha256" in opened.attrs["circuit"]
-
-
-def test_a_run_starts_with_the_pairs_of_the_one_before(run):
-    trained = nm.load_trained(run)
-    with nm.open_run(run) as opened:
-        first = {name: opened[f"synapses/{name}/connected"].values for name in ("up", "side")}
-    assert trained.circuit.projection["side"].connect == circuit(MASK).projection["up"].connect
-    protocol = nm.load_protocol("toy-language", {**PROTOCOL, "learning.presentations": 1, "test.ensemble": 0})
-    again = nm.simulate(None, protocol, start=run, seed=5, backend="numpy")
-    for name, mask in first.items():
-        np.testing.assert_array_equal(again[f"synapses/{name}/connected"], mask)
-    changed = trained.with_parameters({"up": {"m": 1.0}}, "means of one")
-    assert (existing(changed.parameters["up"]) == (first["up"] == 1)).all()
-
-
-@pytest.mark.parametrize("connect", ["all", {"random": 0.5}, {"mask": np.ones((8, 6))}])
-def test_a_circuit_of_other_pairs_is_not_that_of_the_run(run, connect):
-    trained = nm.load_trained(run)
-    tables = trained.circuit.tables()
-    tables["projection"]["side"]["connect"] = connect
-    with pytest.raises(RunFileError, match="connects other pairs of units by the projection 'side'"):
-        trained.parameters_for(nm.Circuit.from_tables(tables))
-
-
-def test_measures_leave_out_what_is_not_there(run):
-    opened = nm.open_run(run)
-    there = opened["synapses/side/connected"].values == 1
-    weights = analysis.weights(opened, "side")
-    assert (np.isnan(weights["mean"].values) == ~there).all()
-    np.testing.assert_array_equal(weights["mean"].values, opened["synapses/side/m"].values)
-    drawn_at_random = analysis.weights(opened, "up")["mean"].values
-    np.testing.assert_allclose(drawn_at_random, opened["synapses/up/m"].values / (0.4 * 6), rtol=1e-6)
-    entropy = analysis.entropy(weights)["entropy"].values
-    assert (np.isnan(entropy) == ~there).all()
-    histogram = analysis.histogram(opened, "side", bins=5)
-    np.testing.assert_allclose(histogram["fraction"].sum("bin"), 1)
-    fractions = analysis.determinism(weights, width=np.inf)
-    assert (fractions["narrow"] == 1).all()
-    units = analysis.unit_variability(weights)
-    assert np.isnan(units["incoming"].sel(post=5)).all()
-    assert np.isfinite(units["incoming"].sel(post=[0, 1])).all()
-    assert 5 not in analysis.most_variable_units(weights)["unit"]
-    summary, compared = analysis.summary(opened), analysis.compare_projections(opened)
-    variance = weights["variance"].values[-1][there]
-    power = weights["mean"].values[-1][there] ** 2 + variance
-    found = summary["variability"].sel(projection="side")[-1]
-    assert float(found) == pytest.approx(variance.mean() / power.mean())
-    assert int(compared["number"].sel(projection="side")) == there.any(axis=1).sum()
-    opened.close()
-
-
-def test_a_one_to_one_projection_is_a_diagonal_in_analysis(run):
-    with nm.open_run(run) as opened:
-        weights, stored = analysis.weights(opened, "again", snapshots=[-1]), opened["synapses/again/m"].values[-1, :, 0]
-        matrix = weights["mean"].values[0]
-        np.testing.assert_allclose(np.diag(matrix), stored)
-        assert np.isnan(matrix[~np.eye(8, dtype=bool)]).all()
-        assert np.isnan(analysis.asymmetry(analysis.pairs(weights["mean"]))).all()
-        outgoing = analysis.unit_variability(weights)["outgoing"]
-        np.testing.assert_allclose(outgoing, np.diag(weights["variability"].values[0])[None])
-
-
-@pytest.mark.parametrize("figure", ["synapses", "asymmetry", "variability"])
-def test_figures_leave_out_what_is_not_there(run, figure, tmp_path):
-    with nm.open_run(run) as opened:
-        assert all(path.is_file() for path in nm.plot_run(opened, figure, out=tmp_path / "figure.png"))
-
-
-def test_a_mask_or_a_diagonal_that_cannot_be_is_told(run, monkeypatch):
-    opened = nm.open_run(run).load()
-    opened["synapses/side"] = opened["synapses/side"].to_dataset().assign(connected=("post", np.ones(8)))
-    with pytest.raises(RunFileError, match="the mask of 'side' is not one of its synapses"):
-        analysis.weights(opened, "side")
-    monkeypatch.setattr("neuro_mpc.analysis.connections.LARGEST_DIAGONAL", 7)
-    with pytest.raises(RunFileError, match="'again' connects 8 units one to one, whose matrix has 64 entries"):
-        analysis.weights(opened, "again")
-
-
-def test_lesions_silence_synapses_that_there_are(run):
-    found = nm.simulate(None, ExperimentProtocol.from_tables(LESION), start=run, backend="numpy")["experiment"]
-    with nm.open_run(run) as opened:
-        number = 8 + int(opened["synapses/up/connected"].sum())
-    assert found["silenced"].values.tolist() == [0, number]
-
-
 def test_symbols_are_not_looked_up_one_by_one():
     described = circuit(low={"size": 3, "activation": "tanh(r)"}).tables()
     described["projection"]["in"]["connect"] = "one-to-one"
@@ -444,13 +197,6 @@ def test_symbols_are_not_looked_up_one_by_one():
         preparation._refuse_single_symbols(sized, symbols)
     assert caught.value.key == "projection.in.connect"
     preparation._refuse_single_symbols(sized, SimpleNamespace(symbol_populations=()))
-
-
-def test_the_estimate_counts_the_synapses_that_there_are(run):
-    described = nm.load_trained(run).circuit
-    protocol = nm.load_protocol("toy-language", PROTOCOL)
-    found = nm.check(circuit({"random": 0.25}, "one-to-one"), protocol, backend="numpy")
-    assert found.synapses == described.size_of("input") * 6 + 12 + 8 + 8 * described.size_of("output")
 
 
 def test_the_circuit_of_a_run_file_has_of_a_mask_its_checksum():

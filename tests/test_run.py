@@ -1,6 +1,7 @@
 """Whole runs: they learn, repeat themselves bit for bit, and say what is wrong before or when it happens."""
 
 import os
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ SMALL_LANGUAGE = {
     "recording.synapses_every": 4,
 }
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory):
@@ -30,7 +33,7 @@ def cache(tmp_path_factory):
     del os.environ["NEURO_MPC_CACHE"]
 
 
-def small_run(circuit="mpl", size=12, seed=0, out=None, backend="numpy", **protocol):
+def small_run(circuit="mpl", size=12, seed=0, out=None, backend="numpy", progress=None, **protocol):
     settings = {**SMALL_LANGUAGE, **{key.replace("__", "."): value for key, value in protocol.items()}}
     return nm.simulate(
         nm.load_circuit(circuit, {"population.hidden.size": size}),
@@ -38,6 +41,7 @@ def small_run(circuit="mpl", size=12, seed=0, out=None, backend="numpy", **proto
         seed=seed,
         out=out,
         backend=backend,
+        progress=progress,
     )
 
 
@@ -70,23 +74,52 @@ class TestItLearns:
         assert list(run["synapses/input"].data_vars) == ["m"]
 
 
+class Listener(SilentProgress):
+    def __init__(self):
+        self.learned, self.tests, self.stages = [], [], []
+
+    def update(self, presentation, free_energy):
+        self.learned.append(presentation)
+
+    def tested(self, presentation, values):
+        self.tests.append((presentation, *values))
+
+    def stage(self, text):
+        self.stages.append(text)
+
+
+@pytest.fixture(scope="module", params=["numpy", "cpp"])
+def repeated(request, in_this_process, tmp_path_factory):
+    """Backend, runs in processes of their own with the seeds 5, 5 and 6, and what they told."""
+    folder, listener = tmp_path_factory.mktemp("runs"), Listener()
+    with patch.object(launch, "start", in_this_process):
+        runs = [
+            small_run(out=folder / f"{name}.nc", backend=request.param, seed=seed, progress=listener)
+            for name, seed in {"a": 5, "b": 5, "c": 6}.items()
+        ]
+    yield request.param, runs, listener
+    for run in runs:
+        run.close()
+
+
 class TestItRepeats:
-    @pytest.mark.parametrize("backend", ["numpy", "cpp"])
-    def test_the_same_seed_gives_the_same_content(self, tmp_path, backend):
-        runs = [small_run(out=tmp_path / f"{name}.nc", backend=backend, seed=5) for name in "ab"]
-        first, second = map(content, runs)
+    def test_the_same_seed_gives_the_same_content(self, repeated):
+        _, runs, _ = repeated
+        first, second = map(content, runs[:2])
         assert first.keys() == second.keys()
         for name in first:
             np.testing.assert_array_equal(first[name], second[name], err_msg=name)
         assert {key: value for key, value in runs[0].attrs.items() if key != "created"} == {
             key: value for key, value in runs[1].attrs.items() if key != "created"
         }
-        for run in runs:
-            run.close()
 
-    def test_another_seed_gives_another_run(self):
-        first, second = (small_run(seed=seed)["synapses/input"].m[0] for seed in (0, 1))
-        assert not np.allclose(first, second)
+    def test_another_seed_gives_another_run(self, repeated):
+        _, (_, first, second), _ = repeated
+        assert not np.allclose(first["synapses/input"].m[0], second["synapses/input"].m[0])
+
+    def test_a_second_run_of_a_circuit_is_not_compiled_again(self, repeated):
+        backend, _, listener = repeated
+        assert listener.stages.count("compiling") == (1 if backend == "cpp" else 0)
 
     def test_a_file_and_memory_give_the_same(self, tmp_path):
         in_memory, in_file = small_run(), small_run(out=tmp_path / "run.nc")
@@ -251,16 +284,6 @@ class TestItSaysWhatIsWrong:
 
 class TestProgress:
     def test_every_presentation_and_test_is_told(self):
-        class Listener(SilentProgress):
-            def __init__(self):
-                self.learned, self.tests = [], []
-
-            def update(self, presentation, free_energy):
-                self.learned.append(presentation)
-
-            def tested(self, presentation, values):
-                self.tests.append((presentation, *values))
-
         listener = Listener()
         nm.simulate(
             nm.load_circuit("pc", {"population.hidden.size": 12}),
@@ -270,17 +293,3 @@ class TestProgress:
         )
         assert listener.learned == list(range(1, 7))
         assert [number for number, *_ in listener.tests] == [0, 4, 6]
-
-
-def test_a_second_run_of_a_circuit_is_not_compiled_again(tmp_path):
-    stages = []
-
-    class Listener(SilentProgress):
-        def stage(self, text):
-            stages.append(text)
-
-    circuit = nm.load_circuit("pc", {"population.hidden.size": 12})
-    protocol = nm.load_protocol("toy-language", SMALL_LANGUAGE)
-    for seed in (0, 1):
-        nm.simulate(circuit, protocol, seed=seed, progress=Listener())
-    assert stages.count("compiling") == 1

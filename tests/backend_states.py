@@ -1,0 +1,205 @@
+"""Plans that a program of any backend is made of, and the states that it goes through.
+
+Noise is a function of the seed and of its place: nothing differs between backends but the order of sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+import neuro_mpc as nm
+from neuro_mpc.descriptions.connections import Connect
+from neuro_mpc.networks.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.program import Program
+from neuro_mpc.rules.derivation import brian_name
+
+TRIALS, STEPS, SYMBOLS = 5, 4, 3
+PRESENTATION = ("predicting", "inferring", "learning")
+FLAGS = (*PRESENTATION, "refreshing", "redrawing", "generating", "carrying")
+ITERATIONS, TOLERANCE = 80, 1e-3
+FAINT = 1e-19
+"""In single precision its square is denormal, and with it the variance of what it feeds."""
+
+
+def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
+    """Two free populations, the second above the first and recurrent with a delay of `again` steps; some projections
+    connect some pairs of units only, one connects one to one."""
+    arrows = {
+        "seen": ("input", "low", 0, "spike-and-slab", {"mask": ["100", "111", "011", "101", "110", "001"]}),
+        "seen-above": ("input", "high", 0, "point", "all"),
+        "up": ("low", "high", 0, "spike-and-slab", "all"),
+        "some": ("low", "high", 0, "gaussian", {"mask": ["101010", "000001", "110000", "011111"]}),
+        "each": ("high", "high", again + 1, "spike-and-slab", "one-to-one"),
+        "again": ("high", "high", again, "gaussian", "all"),
+        "told": ("high", "output", 0, "point", "all"),
+    }
+    population = {
+        "input": {"role": "stimulus"},
+        "output": {"role": "target", "readout": readout},
+        "low": {"size": 6, "activation": low},
+        "high": {"size": 4, "activation": high},
+    }
+    return nm.Circuit(name="two", population=population, projection=tables(arrows)).sized(SYMBOLS, SYMBOLS)
+
+
+def small() -> nm.Circuit:
+    """A population with synapses of every type, connected in every way: soon compiled with all optimising."""
+    arrows = {
+        "seen": ("input", "low", 0, "spike-and-slab", {"mask": ["100", "111", "011", "101", "110", "001"]}),
+        "again": ("low", "low", 1, "gaussian", "one-to-one"),
+        "told": ("low", "output", 0, "point", "all"),
+    }
+    population = {
+        "input": {"role": "stimulus"},
+        "output": {"role": "target", "readout": "gaussian"},
+        "low": {"size": 6, "activation": "softplus(r) + exp(-abs(r))*cos(r)"},
+    }
+    return nm.Circuit(name="small", population=population, projection=tables(arrows)).sized(SYMBOLS, SYMBOLS)
+
+
+def tables(arrows: dict[str, tuple]) -> dict[str, dict]:
+    """The tables of projections, each given as sender, receiver, delay, synapse type and connections."""
+    keys = ("from", "to", "delay", "synapse", "connect")
+    return {name: dict(zip(keys, arrow)) for name, arrow in arrows.items()}
+
+
+# Two threads stand for two tiles of trials, of three and of two.
+RELAXATION = Plan(
+    circuit("softmax", "relu(r)", "tanh(r) + sin(r)/4", 1),
+    TRIALS,
+    STEPS,
+    "every",
+    "relaxation",
+    settles=True,
+    optimizer="adam",
+    decay=1e-3,
+    clip=0.05,
+    clip_parameters=("m", "Xi"),
+    precision="float64",
+    threads=2,
+)
+FIXED = Plan(
+    circuit("gaussian", "softplus(r)", "sigmoid(r) + exp(-abs(r))*cos(r)", 2),
+    TRIALS,
+    STEPS,
+    "last",
+    "fixed-prediction",
+    optimizer="sgd",
+    precision="float64",
+    threads=2,
+)
+PLANS = {
+    "relaxation": RELAXATION,
+    "fixed prediction": FIXED,
+    "sweeps": replace(FIXED, scheme="sweeps"),
+    "fixed prediction, float32": replace(FIXED, precision="float32"),
+    "small": replace(FIXED, circuit=small()),
+    "small, float32": replace(FIXED, circuit=small(), precision="float32"),
+}
+
+
+class Session:
+    """A program with random parameters that is shown random batches."""
+
+    def __init__(self, program: Program, plan: Plan):
+        self.program, self.plan, self.rng = program, plan, np.random.default_rng(0)
+        program.set(
+            noise_scale=1,
+            drawing=1,
+            noise_key=-12345,
+            inference_dt=0.1 * TAU_SECONDS,
+            iterations=ITERATIONS,
+            tolerance=TOLERANCE,
+            energy_limit=1e6,
+            rate=0.01,
+            **plan.update_rule.scalars(0),
+        )
+        for projection, table in plan.circuit.projection.items():
+            program.set(**self.parameters(projection))
+            if isinstance(table.connect, Connect):
+                mask = [[float(digit) for digit in row] for row in table.connect.mask]
+                program.set(**{f"{plan.synapses_name(projection)}_connected": np.array(mask)})
+        self.step("refreshing")
+
+    def parameters(self, projection: str) -> dict[str, np.ndarray]:
+        """Random parameters of a projection, by the names of the program."""
+        circuit, name = self.plan.circuit, self.plan.synapses_name(projection)
+        shape, synapse = circuit.shape(projection), circuit.synapse[circuit.projection[projection].synapse]
+        return {
+            f"{name}_{brian_name(each)}": self.rng.uniform(0, 0.5, shape)
+            if parameter.low == 0
+            else self.rng.normal(size=shape)
+            for each, parameter in synapse.parameter.items()
+        }
+
+    def states(self) -> dict[str, dict[str, np.ndarray]]:
+        """All variables after each use of the circuit."""
+        return {use: self.variables() for use in self._uses()}
+
+    def _uses(self) -> Iterator[str]:
+        """Two presentations; then what only one of the plans is asked for."""
+        for count in range(2):
+            self.show(count)
+            self.step(*PRESENTATION)
+            yield f"presentation {count}"
+        yield from self._generation() if self.plan.read == "every" else self._faint_stimulus()
+
+    def _faint_stimulus(self) -> Iterator[str]:
+        self.show(2, FAINT)
+        self.step("predicting", "inferring")
+        yield "faint stimulus"
+
+    def _generation(self) -> Iterator[str]:
+        self.show(2)
+        self.program.set(energy_limit=0.01 * self.plan.trials)
+        self.step(*PRESENTATION, "redrawing")
+        yield "presentation with limited energy and new noise"
+        self.step("predicting", "generating")
+        yield "generation"
+        self.program.set(noise_counter=3, idle_trials=2)
+        self.step("predicting", "generating", "carrying")
+        yield "generation goes on in the first tile"
+
+    def show(self, count: int, size: float = 1) -> None:
+        """A batch of random stimuli of this size, and random targets."""
+        rows = self.plan.rows
+        stimulus = self.rng.normal(0, size, (STEPS, TRIALS, SYMBOLS))
+        target = np.eye(SYMBOLS)[self.rng.integers(0, SYMBOLS, (rows["output"].steps, TRIALS))]
+        self.program.set_rows("input", "input_stimulus_x", stimulus)
+        self.program.set_rows("output", "output_error_target", target)
+        assert np.array_equal(self.program.get_rows("output", "output_error_target"), target)
+        self.program.set(noise_counter=count)
+
+    def step(self, *flags: str) -> None:
+        self.program.set(**{flag: int(flag in flags) for flag in FLAGS})
+        self.program.step()
+
+    def variables(self) -> dict[str, np.ndarray]:
+        """All but the packed weights, whose order is each backend's own."""
+        names = [name for name in self.program.manifest.variables if not name.endswith(("_forward", "_backward"))]
+        return dict(zip(names, self.program.get(*names)))
+
+
+def deviations(found: dict, expected: dict) -> dict[str, float]:
+    """The largest deviation of each variable, relative to its largest value."""
+    assert found.keys() == expected.keys()
+    pairs = {
+        f"{state}: {name}": (values, expected[state][name])
+        for state, variables in found.items()
+        for name, values in variables.items()
+    }
+    return {name: np.abs(value - wanted).max() / (np.abs(wanted).max() or 1) for name, (value, wanted) in pairs.items()}
+
+
+def assert_equal(found: dict, expected: dict, tolerance: float) -> None:
+    wrong = {name: value for name, value in deviations(found, expected).items() if not value <= tolerance}
+    assert not wrong
+
+
+def types_of(states: dict) -> set[np.dtype]:
+    """The types of the variables of groups that have the precision of the plan."""
+    kinds = {variable: values.dtype for variable, values in states["presentation 1"].items()}
+    return {kinds[name] for name in kinds if name.startswith(("low_", "high_", "told_"))}

@@ -1,0 +1,52 @@
+"""Cython and NumPy end two presentations, and a generated sequence, in the same state."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from backend_states import RELAXATION, assert_equal, types_of
+
+from neuro_mpc.errors import RunError
+from neuro_mpc.networks import launch, program_cache
+from neuro_mpc.networks.launch import start
+from neuro_mpc.networks.plan import Plan
+
+pytestmark = [pytest.mark.compiler, pytest.mark.usefixtures("in_this_process", "compiled")]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Compiled Cython of this file's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEURO_MPC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(launch, "cython_options", _quicker_to_compile)
+        yield
+
+
+def _quicker_to_compile(plan: Plan) -> tuple[list[str], dict[str, str]]:
+    """Single precision as runs compile it, where less exact instructions would show; else in a fourth of the time."""
+    flags, compilers = program_cache.cython_options(plan)
+    return flags if plan.precision == "float32" else [*flags, "-O0"], compilers
+
+
+@pytest.mark.parametrize("name", ["relaxation", "sweeps"])
+def test_double_precision_agrees_with_numpy(presented, name):
+    assert_equal(presented(name, "cython"), presented(name, "numpy"), 1e-10)
+
+
+def test_single_precision_agrees_with_double(presented):
+    single = presented("small, float32", "cython")
+    assert_equal(single, presented("small", "numpy"), 1e-4)
+    assert types_of(single) == {np.dtype("f4")}
+
+
+def test_errors_of_the_compiler_are_shown(tmp_path, monkeypatch):
+    broken = tmp_path / "broken-compiler"
+    error = "phase.cpp:1:10: fatal error: Python.h: No such file or directory"
+    plain = 'case "$*" in *-fsyntax-only*) exit 0;; esac'  # it compiles what needs no headers of Python
+    broken.write_text(f"#!/bin/sh\n{plain}\necho '{error}' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    with pytest.raises(RunError, match="backend cython failed\n.*fatal error: Python.h") as raised:
+        start(RELAXATION, "cython", tmp_path)
+    assert "python3-dev" in str(raised.value)
