@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from neuro_mpc import careful
+from neuro_mpc.examination import isolation
 from neuro_mpc.networks import launch
 
 # A busy machine makes examples slow, which says nothing of what they test.
@@ -37,7 +37,7 @@ def in_this_process():
     def started(plan, backend, *arguments):
         return LocalProgram(plan, backend) if backend == "numpy" else start(plan, backend, *arguments)
 
-    with patch.object(launch, "start", started), patch.object(careful, "trouble_elsewhere", careful.trouble):
+    with patch.object(launch, "start", started), patch.object(isolation, "trouble_elsewhere", isolation.trouble):
         yield start
 
 

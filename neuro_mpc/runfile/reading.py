@@ -12,9 +12,9 @@ from pathlib import Path
 import xarray as xr
 
 from neuro_mpc.errors import RunFileError
-from neuro_mpc.examination import isolation
+from neuro_mpc.examination import isolation, opening
 from neuro_mpc.examination.netcdf_lock import NETCDF
-from neuro_mpc.examination.opening import opened, refuse_strange
+from neuro_mpc.examination.opening import refuse_strange
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.tree import open_tree
 
@@ -133,7 +133,7 @@ def _has_attribute(run: xr.DataTree, name: str) -> bool:
 def attributes(path: Path) -> dict[str, str]:
     """The root attributes of a run file as text; RunFileError where it cannot be read."""
     try:
-        with NETCDF, opened(path) as file:
+        with NETCDF, opening.opened(path) as file:
             return {name: str(file.getncattr(name)) for name in file.ncattrs()}
     except (OSError, RuntimeError, ValueError) as problem:
         raise RunFileError(
