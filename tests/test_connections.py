@@ -16,7 +16,7 @@ import neuro_mpc as nm
 from neuro_mpc.descriptions.connections import fixed_mask, near
 from neuro_mpc.descriptions.recorded import circuit_of_run, without_masks
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.runs import preparation
+from neuro_mpc.runs import checks
 from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.connections import existing, mask_for
 from neuro_mpc.simulation.sampling import draw_weights
@@ -194,9 +194,9 @@ def test_symbols_are_not_looked_up_one_by_one():
     described["projection"]["in"]["connect"] = "one-to-one"
     sized, symbols = nm.Circuit.from_tables(described).sized(3, 2), SimpleNamespace(symbol_populations=("input",))
     with pytest.raises(DescriptionError, match="input is given numbers of symbols") as caught:
-        preparation._refuse_single_symbols(sized, symbols)
+        checks._refuse_single_symbols(sized, symbols)
     assert caught.value.key == "projection.in.connect"
-    preparation._refuse_single_symbols(sized, SimpleNamespace(symbol_populations=()))
+    checks._refuse_single_symbols(sized, SimpleNamespace(symbol_populations=()))
 
 
 def test_the_circuit_of_a_run_file_has_of_a_mask_its_checksum():
