@@ -176,7 +176,7 @@ def reached(operation: Operation, name: str, visit: Visit) -> set[int]:
     return found
 
 
-STEPWISE = Visit(1, STEPS, stepwise=True)
+STEPWISE = Visit(1, STEPS).stepwise()
 
 
 @pytest.mark.parametrize("delay", [0, 1, 2, 3, 4])

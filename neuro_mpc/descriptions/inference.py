@@ -5,9 +5,9 @@ The schemes are in `neuro_mpc.networks.schemes`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import PlainValidator
+from pydantic import PlainValidator, model_validator
 
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.tables import BelowOne, NotNegative, OpenTable, Positive, problem
@@ -30,6 +30,14 @@ def _iterations(value: object) -> int | tuple[tuple[int, int], ...]:
     return pairs
 
 
+def _window(value: object) -> int | str:
+    if value == "sequence" or _is_count(value, 0):
+        return value  # pyright: ignore[reportReturnType]  # one of these two
+    raise problem(
+        'is neither "sequence" nor a number of steps', expected='"sequence", or 0 (causal) or more later steps'
+    )
+
+
 def _is_count(value: object, least: int) -> bool:
     """Whether a value is a whole number, which true and false are not, and large enough."""
     return type(value) is int and value >= least
@@ -49,6 +57,9 @@ class Inference(OpenTable):
                        trials, exceeds this: it diverges (the released code stops at 10,000); 0: no limit
     redraw_noise       redraw the noise between inference and learning, as the released code does
     variance_feedback  "exact": q = e ε / sqrt(D); "as-released": q = e ε, as in the code released with the paper
+    window             "sequence": beliefs of all steps settle together, on all errors; k: those of a step settle on the
+                       errors of steps up to k later, and then stay; 0: none hears of anything that comes after it. In
+                       a window, `iterations` are those of each
     output_feedback    the output's error reaches the beliefs at "every" step that is read, or only at the "last", as in
                        the released code of the toy language (synapses to the output learn from all of them)
 
@@ -70,8 +81,18 @@ class Inference(OpenTable):
     tolerance: NotNegative = 0.0
     energy_limit: NotNegative = 0.0
     redraw_noise: bool = False
+    window: Annotated[Literal["sequence"] | int, PlainValidator(_window)] = "sequence"
     variance_feedback: Literal["exact", "as-released"] = "exact"
     output_feedback: Literal["every", "last"] = "every"
+
+    @model_validator(mode="after")
+    def _looks_ahead_within_limits(self) -> Self:
+        if self.window != "sequence" and self.settles:
+            key = "tolerance" if self.tolerance else "energy_limit"
+            raise problem(f"inference in windows takes all its iterations: {key} judges whole sequences", expected=f"{key} = 0")
+        if self.window != "sequence" and self.output_feedback == "last":
+            raise problem("inference in windows hears every error of its window", expected='output_feedback = "every"')
+        return self
 
     @property
     def settles(self) -> bool:

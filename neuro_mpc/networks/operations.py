@@ -158,11 +158,19 @@ class Zero(Operation):
     rows: Rows
     unless: Span
 
-    def lower(self, visit):
+    def unreached(self, visit: Visit) -> list[tuple[int, int]]:
+        """Steps of the presynaptic population, from … up to …, that no feedback sets, in at most two stretches."""
         first = self.unless.first_within - self.unless.delay
         stop = max(first, self.unless.stop - self.unless.delay)
-        for before_and_after in ((self.rows.first_step, first), (stop, self.rows.stop)):
-            steps = visit.stretch(*before_and_after)
+        every = (self.rows.first_step, self.rows.stop)
+        if visit.known is not None and (first, stop) != every:
+            return [every]  # what a window's errors reach depends on the window: they are set afterwards
+        stretches = [(every[0], first), (stop, every[1])]
+        return [(start, end) for start, end in stretches if start < end]
+
+    def lower(self, visit):
+        for start, stop in self.unreached(visit):
+            steps = visit.stretch(start, stop)
             yield from steps.visit(Call("fill_zero", self.rows.of(self.target, steps), self.rows.size(steps)))
 
 
@@ -318,25 +326,42 @@ class Clip(Operation):
 
 @dataclass(frozen=True)
 class Section(Operation):
-    """Operations in order: once over all steps, step by step (`forward`, `backward`), or repeated
-    (`repeat`: as often as the scalar variable `count` says, over all steps); only `when` (not `unless`) that scalar
-    is set.  What is repeated may contain other sections."""
+    """Operations in order: once over all steps, step by step (`forward`, `backward`), window by window (`windows`: of
+    `known` steps, each window one step after the last), or repeated (`repeat`: as often as the scalar variable `count`
+    says, over the same steps as around it); only `when` (not `unless`) that scalar is set.  What is repeated, and
+    windows, may contain other sections.
+
+    known  errors are felt of so many steps, from the first of a window or, without windows, from each step on
+    at     a single step of each window, counted from its first
+    """
 
     operations: tuple[Operation, ...]
     loop: str = "once"
     count: str = ""
     when: str = ""
     unless: str = ""
+    known: int | None = None
+    at: int | None = None
 
     def lower(self, visit):
-        inside = replace(visit, stepwise=self.loop in ("forward", "backward"))
+        inside = self._inside(visit)
         body = tuple(statement for operation in self.operations for statement in operation.lower(inside))
         if not body:
             return []
         if self.loop == "repeat":
             body = (Loop("_iteration", Scalar(self.count), body),)
         elif self.loop != "once":
-            body = (Loop("_step", visit.steps, body, backwards=self.loop == "backward"),)
+            body = (Loop("_step", inside.passes, body, backwards=self.loop == "backward"),)
         if self.when or self.unless:
             return [Guard(Scalar(self.when or self.unless), "!=" if self.when else "==", 0, body)]
         return body
+
+    def _inside(self, visit: Visit) -> Visit:
+        if self.loop in ("forward", "backward"):
+            return visit.stepwise()
+        if self.loop == "windows":
+            assert self.known
+            return visit.in_windows(self.known)
+        if self.at is not None:
+            return visit.at(self.at)
+        return replace(visit, known=self.known) if self.known else visit

@@ -45,6 +45,7 @@ class Plan:
     read          "every" or "last": the steps at which outputs are compared with targets
     last_read     target populations that are compared at the last step alone, where `read` is "every"
     missing       target populations for which some values may be missing: these make no error
+    window        later steps whose errors a belief settles on; None: the whole sequence
     output_feedback  "every" or "last": the steps that are read whose output error reaches the beliefs
     rate_factors  (parameter, factor on the learning rate) pairs
     symbolic      populations that are given the numbers of symbols: one value a row in place of one for each unit
@@ -72,6 +73,7 @@ class Plan:
     output_feedback: str = "every"
     last_read: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    window: int | None = None
 
     def to_json(self) -> str:
         """All that the generated code depends on, as text, and where its schemes and optimisers are imported from."""
@@ -102,6 +104,11 @@ class Plan:
     def update_rule(self) -> Optimizer | None:
         """The optimiser; None where nothing is learned."""
         return OPTIMIZERS.get(self.optimizer)(**dict(self.optimizer_options)) if self.optimizer else None
+
+    @property
+    def known(self) -> int | None:
+        """Steps of a window of inference, the one that is settled and those known with it; None: the sequence is one."""
+        return None if self.window is None or self.window >= self.steps - 1 else self.window + 1
 
     @cached_property
     def rules(self) -> Rules:

@@ -42,18 +42,49 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Visit:
-    """What a section goes through: all `steps` of a tile at once or, `stepwise`, those of the loop around it."""
+    """What a section goes through: all `steps` of a tile at once or, where it `moves`, some of them with the loop around.
+
+    first, count  the steps that move with a loop: `count` of them, the first of which is `first` after that of the loop
+    passes        how often the loop around is executed
+    known         how many steps, from that of the loop on (without a loop: from each step on), have errors that are felt;
+                  None: all
+    """
 
     trials: int
     steps: int
-    stepwise: bool = False
+    moves: bool = False
+    first: int = 0
+    count: int = 1
+    passes: int = 0
+    known: int | None = None
+
+    def stepwise(self) -> Visit:
+        """One step after the other."""
+        return replace(self, moves=True, first=0, count=1, passes=self.steps)
+
+    def in_windows(self, known: int) -> Visit:
+        """Windows of `known` steps, each of which begins one step after the last."""
+        return replace(self, moves=True, first=0, count=known, passes=self.steps - known + 1, known=known)
+
+    def at(self, step: int) -> Visit:
+        """A single step of each window."""
+        return replace(self, first=step, count=1)
 
     def stretch(self, first: int, stop: int, ahead: int = 0) -> Stretch:
-        """Steps `first` … `stop`: all, or the one `ahead` of the step of the loop."""
-        if not self.stepwise or first >= stop:
-            return Stretch(first, stop - first)
-        always = first <= ahead and stop - ahead >= self.steps
-        return Stretch(ahead, 1, True, None if always else (first - ahead, stop - ahead))
+        """Steps `first` … `stop`: all, or those `ahead` of the steps that move with the loop."""
+        if not self.moves:
+            is_felt = self.known is None or ahead < self.known
+            return Stretch(first, stop - first if is_felt else 0)
+        start = self.first + ahead
+        count = self.count if self.known is None else min(self.count, self.known - start)
+        if count <= 0 or first >= stop:
+            return Stretch(first, 0)
+        if first <= start and stop - start - count + 1 >= self.passes:
+            return Stretch(start, count, True)
+        if count == 1:
+            return Stretch(start, 1, True, (first - start, stop - start))
+        assert stop - first == 1  # what is compared at the last step alone
+        return Stretch(first, 1, within=(first - start - count + 1, first - start + 1))
 
     def steps_of(self, rows: Rows) -> Stretch:
         return self.stretch(rows.first_step, rows.stop)

@@ -38,12 +38,33 @@ class FixedPrediction(Scheme):
 
     def phase(self, plan: Plan) -> Phase:
         phase = Phase("infer", "inferring")
+        sections = self._in_windows(plan, phase, plan.known) if plan.known else self._of_sequence(plan, phase)
+        phase.sections = (*sections, Section(tuple(energies(plan))))
+        return phase
+
+    def _of_sequence(self, plan: Plan, phase: Phase) -> list[Section]:
+        """Every error hears of all errors after it."""
         sections, done = [], list(plan.circuit.targets)
         for component in reversed(plan.circuit.components):
             sections += self._passed_back(plan, phase, component, done)
             done += component
-        phase.sections = (*sections, Section(tuple(energies(plan))))
-        return phase
+        return sections
+
+    @staticmethod
+    def _in_windows(plan: Plan, phase: Phase, known: int) -> list[Section]:
+        """Every error hears of the errors of so many steps, from its own on: of one step, all steps at once."""
+        step = tuple(
+            operation
+            for name in reversed(plan.circuit.free)
+            for operation in (
+                *feedbacks(plan, name, plan.circuit.population, set()),
+                phase.block(plan.rows[name], plan.group_name(name, "error"), "update"),
+            )
+        )
+        if known == 1:
+            return [Section(step, known=1)]
+        backward = tuple(Section(step, at=at) for at in reversed(range(known)))
+        return [Section(backward, loop="windows", known=known)]
 
     @staticmethod
     def _passed_back(plan: Plan, phase: Phase, component: tuple[str, ...], done: list[str]) -> list[Section]:

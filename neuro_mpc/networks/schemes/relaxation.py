@@ -12,7 +12,7 @@ from neuro_mpc.networks.operations import Operation, Section, Settle
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
-from neuro_mpc.networks.signals import REDRAWN_STREAMS, energies, errors, feedbacks, noises
+from neuro_mpc.networks.signals import REDRAWN_STREAMS, ancestral_step, energies, errors, feedbacks, noises
 from neuro_mpc.rules.derivation import PopulationRules
 from neuro_mpc.rules.notation import Notation
 
@@ -32,6 +32,9 @@ class RelaxationInference(Inference):
 @SCHEMES.register("relaxation")
 class Relaxation(Scheme):
     """τ dr/dt = −∂F/∂r, an Euler step an iteration; the errors of the last beliefs are left for learning.
+
+    With a window of k steps, the beliefs of a step move until the step k steps later was known, and then stay: k = 0 is
+    temporal predictive coding (Millidge et al. 2024).
 
     A scheme that moves beliefs by something else than the gradient is a subclass that overrides `velocity`.
 
@@ -64,18 +67,19 @@ class Relaxation(Scheme):
 
     def phase(self, plan: Plan) -> Phase:
         phase = Phase("infer", "inferring")
-        repeated, last = errors(plan, phase, keep_predictions=False), errors(plan, phase)
         start, moves = [], []
         for name in plan.circuit.free:
             if self.start:
                 start.append(phase.block(plan.rows[name], plan.group_name(name, "belief"), self.start))
             moves += self._moves(plan, phase, name)
         settle = [*energies(plan), _settle(plan)] if plan.settles else []
+        iterations = Section(
+            (*errors(plan, phase, keep_predictions=False), *settle, *moves), loop="repeat", count="iterations"
+        )
         phase.sections = (
-            Section(tuple(start)),
-            Section((*repeated, *settle, *moves), loop="repeat", count="iterations"),
+            *_in_time(plan, phase, (Section(tuple(start)), iterations)),
             Section(noises(plan, REDRAWN_STREAMS), when="redrawing"),
-            Section((*last, *energies(plan))),
+            Section((*errors(plan, phase), *energies(plan))),
         )
         return phase
 
@@ -88,9 +92,10 @@ class Relaxation(Scheme):
 
     def tile_width(self, plan: Plan, trials: int) -> int:
         """Small enough for the tile to stay in cache from one iteration to the next."""
-        units = sum(rows.units * rows.steps for rows in plan.rows.values())
+        steps = plan.known or plan.steps
+        units = sum(rows.units * min(rows.steps, steps) for rows in plan.rows.values())
         bytes_per_trial = ARRAYS_PER_UNIT * np.dtype(plan.precision).itemsize * units
-        fitting = max(CACHE_BYTES // bytes_per_trial, -(-EFFICIENT_ROWS // plan.steps))
+        fitting = max(CACHE_BYTES // bytes_per_trial, -(-EFFICIENT_ROWS // steps))
         tiles = -(-trials // max(1, min(trials, fitting)))
         return -(-trials // tiles)
 
@@ -110,6 +115,15 @@ class Relaxation(Scheme):
             ("prediction units", rules.prediction()),
             ("error units", self.error(rules)),
         ]
+
+
+def _in_time(plan: Plan, phase: Phase, inference: tuple[Section, ...]) -> tuple[Section, ...]:
+    """Inference of the whole sequence at once; or window by window, each with a step whose beliefs start from what the
+    beliefs before it predict."""
+    if plan.known is None:
+        return inference
+    newest = Section(tuple(ancestral_step(plan, phase)), at=plan.known - 1)
+    return (Section((newest, *inference), loop="windows", known=plan.known),)
 
 
 def _settle(plan: Plan) -> Settle:

@@ -1,0 +1,155 @@
+"""Inference that cannot see the future: beliefs of a step settle on the errors of some later steps, and then stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from presented import INFERENCE_RATE, MOMENTUM, STEPS, Presentation, assert_close, network
+from reference import Reference, gradient
+
+ITERATIONS = 2
+WINDOWS = (0, 2)
+mixed = pytest.mark.parametrize("name", ["mixed", "mixed, last"])
+windows = pytest.mark.parametrize("window", WINDOWS)
+schemes = pytest.mark.parametrize("scheme", ["relaxation", "momentum", "fixed-prediction"])
+
+
+class Known:
+    """What the reference says where the steps from `known` on have not come yet."""
+
+    def __init__(self, shown: Presentation, known: int):
+        self.shown, self.known = shown, known
+        self.reference = Reference(shown.circuit, known)
+        self.noise = {name: values[:known] for name, values in shown.noise.items() if name in shown.circuit.free}
+
+    def free_energy(self, beliefs: dict) -> complex:
+        """F of the steps that are known."""
+        shown, loss = self.shown, 0
+        if self.known == shown.plan.steps or shown.plan.read == "every":
+            of_all = Reference(shown.circuit, self.known, shown.plan.read)
+            noise = {name: values[: self.known] for name, values in shown.noise.items()}
+            target = shown.target[: self.known]
+            loss = of_all.losses(shown.parameters, beliefs, noise, shown.stimulus[: self.known], target).sum()
+        hidden = self.reference.hidden_energies(
+            shown.parameters, beliefs, self.noise, shown.stimulus[: self.known]
+        ).sum()
+        return loss + hidden
+
+    def predicted(self, beliefs: dict) -> dict:
+        """Beliefs of the last step that is known, as those before it predict them."""
+        shown = self.shown
+        moments = self.reference.moments(shown.parameters)
+        found = {name: [*values[: self.known - 1]] for name, values in beliefs.items()}
+        for name in self.reference._senders_first():
+            sent = self.reference._sent(found, shown.stimulus)
+            found[name].append(self.reference._prediction(name, self.known - 1, moments, sent, self.noise))
+        return {name: np.array(values) for name, values in found.items()}
+
+
+def relaxed(shown: Presentation, window: int, momentum: float) -> dict:
+    """The beliefs of inference in windows, by the gradients of the energy of what is known."""
+    beliefs = shown.reference.ancestral(shown.parameters, shown.noise, shown.stimulus)
+    for first in range(STEPS - window):
+        known = Known(shown, first + window + 1)
+        beliefs = known.predicted(beliefs) | {}
+        velocity = {name: 0 for name in beliefs}
+        for _ in range(ITERATIONS):
+            slopes = {
+                name: gradient(lambda values, name=name: known.free_energy({**beliefs, name: values}), beliefs[name])
+                for name in beliefs
+            }
+            for name, slope in slopes.items():
+                slope[:first] = 0
+                velocity[name] = momentum * velocity[name] - slope
+                beliefs[name] = beliefs[name] + INFERENCE_RATE * velocity[name]
+        later = {name: STEPS - len(values) for name, values in beliefs.items()}
+        assert set(later.values()) == {STEPS - known.known}
+    return beliefs
+
+
+@pytest.mark.parametrize(
+    ("name", "window", "scheme"),
+    [("mixed", 0, "relaxation"), ("mixed", 2, "relaxation"), ("mixed, last", 1, "momentum")],
+)
+def test_beliefs_of_a_window_descend_the_energy_of_what_is_known(name, window, scheme):
+    shown = Presentation(network(name, scheme, window=window))
+    shown.infer(iterations=ITERATIONS)
+    expected = relaxed(shown, window, MOMENTUM if scheme == "momentum" else 0.0)
+    for population, values in expected.items():
+        assert_close(shown.beliefs[population], values)
+
+
+class Nudged(Reference):
+    """The ancestral pass, with something added to one prediction."""
+
+    nudge: tuple = ()
+
+    def _prediction(self, name, step, moments, sent, noise):
+        predicted = super()._prediction(name, step, moments, sent, noise)
+        return predicted + self.nudge[2] if (name, step) == self.nudge[:2] else predicted
+
+
+@mixed
+@windows
+def test_errors_of_a_window_are_gradients_of_the_losses_that_are_known(name, window):
+    shown = Presentation(network(name, "fixed-prediction", window=window))
+    shown.infer()
+    for population in shown.circuit.free:
+        found = shown.rows(population, "error", "err")
+        expected = [error_by_nudging(shown, population, step, window) for step in range(STEPS)]
+        assert_close(found, np.array(expected))
+
+
+def error_by_nudging(shown: Presentation, population: str, step: int, window: int) -> np.ndarray:
+    """−∂ loss/∂h of a step, where the steps from `window` after it on make no loss."""
+    known = min(STEPS, step + window + 1)
+    reads_last = shown.plan.read == "last"
+    reference = Nudged(shown.circuit, known, shown.plan.read)
+    size = shown.circuit.size_of(population)
+    if reads_last and known < STEPS:
+        return np.zeros((shown.plan.trials, size))
+    noise = {name: values[:known] for name, values in shown.noise.items()}
+
+    def loss(nudge):
+        reference.nudge = (population, step, nudge)
+        return reference.loss(shown.parameters, noise, shown.stimulus[:known], shown.target[:known])
+
+    return -gradient(loss, np.zeros((shown.plan.trials, size)))
+
+
+@mixed
+@windows
+@schemes
+def test_no_step_depends_on_what_comes_after_its_window(name, window, scheme):
+    shown = Presentation(network(name, scheme, window=window))
+    shown.infer(iterations=ITERATIONS)
+    before = traces(shown)
+    rng, first = np.random.default_rng(1), 2 + window
+    stimulus, target = shown.stimulus.copy(), shown.target.copy()
+    stimulus[first:] = rng.normal(size=stimulus[first:].shape)
+    target[max(0, first - (STEPS - len(target))) :] += 1
+    shown.show(stimulus, target)
+    shown.infer(iterations=ITERATIONS)
+    for variable, values in traces(shown).items():
+        np.testing.assert_array_equal(values[: first - window], before[variable][: first - window])
+        assert first >= STEPS or variable[1] != "r" or (values != before[variable]).any()
+
+
+def traces(shown: Presentation) -> dict:
+    """(population, variable) → (step, trial, unit)"""
+    kinds = {"r": "belief", "h": "prediction", "err": "error"}
+    return {
+        (name, variable): shown.rows(name, kind, variable)
+        for name in shown.circuit.free
+        for variable, kind in kinds.items()
+    }
+
+
+@mixed
+@schemes
+def test_a_window_of_all_steps_is_the_whole_sequence(name, scheme):
+    whole, windowed = (Presentation(network(name, scheme, window=window)) for window in (None, STEPS - 1))
+    for shown in (whole, windowed):
+        shown.infer(iterations=ITERATIONS)
+    for variable, values in traces(whole).items():
+        np.testing.assert_array_equal(values, traces(windowed)[variable])
