@@ -89,7 +89,9 @@ class Inference(OpenTable):
     def _looks_ahead_within_limits(self) -> Self:
         if self.window != "sequence" and self.settles:
             key = "tolerance" if self.tolerance else "energy_limit"
-            raise problem(f"inference in windows takes all its iterations: {key} judges whole sequences", expected=f"{key} = 0")
+            raise problem(
+                f"inference in windows takes all its iterations: {key} judges whole sequences", expected=f"{key} = 0"
+            )
         if self.window != "sequence" and self.output_feedback == "last":
             raise problem("inference in windows hears every error of its window", expected='output_feedback = "every"')
         return self

@@ -118,6 +118,9 @@ def _initial_value(value: object) -> str | float:
     return checked
 
 
+Credit = Literal["sequence", "local", "trace", "influence"]
+
+
 class Learning(OpenTable):
     """How parameters learn; `optimizer` chooses the optimiser, which may have keys of its own.
 
@@ -132,6 +135,10 @@ class Learning(OpenTable):
     decay      a parameter θ also moves by −rate·decay·θ (decoupled weight decay)
     clip       largest norm of a gradient matrix; 0: no limit
     clip_norm  "spectral" (largest singular value, as in the paper) or "frobenius" (much cheaper)
+    credit     how an error reaches the synapses that caused it at earlier steps: "sequence", it is passed back in time;
+               "local", it is not; forwards in time, through what each synapse did to its own unit ("trace") or to all
+               units ("influence": the gradient, at a cost of units times synapses). By default "sequence", in windows
+               of inference "local"
     clip_parameters  names of the parameters that are clipped; empty: all
     backoff    N > 0: if the energy diverges (or stays above 100 times its initial value), return to the last
                multiple of N presentations and continue at half the rate; 0: stop if it diverges
@@ -162,6 +169,7 @@ class Learning(OpenTable):
     clip: NotNegative = 0.0
     clip_norm: Literal["spectral", "frobenius"] = "spectral"
     clip_parameters: Listed[str] = ()
+    credit: Credit | None = None
     backoff: Count = 0
     schedule: Schedule = Schedule()
     rate_factor: dict[str, NotNegative] = {}

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.descriptions.inference import Inference
-from neuro_mpc.descriptions.learning import Learning
+from neuro_mpc.descriptions.learning import Credit, Learning
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
 from neuro_mpc.descriptions.tables import AtLeastOne, Count, Listed, Table, problem
 
@@ -210,6 +210,7 @@ class Protocol(Table):
             raise problem("an experiment does not learn", hint="learning.presentations = 0")
         if self.test.measure == "perplexity" and self.target.read != "every":
             raise problem("perplexity needs a prediction at every step", hint='target.read = "every"')
+        self._credits_in_time()
         if self.selects and self.learning.backoff:
             raise problem(
                 "learning.backoff cannot undo what tests have decided",
@@ -217,8 +218,28 @@ class Protocol(Table):
             )
         return self
 
+    def _credits_in_time(self) -> None:
+        """Refuses credit that does not fit the inference."""
+        window, credit = self.inference.window, self.credit
+        if (window == "sequence") != (credit == "sequence"):
+            expected = 'learning.credit = "sequence"' if window == "sequence" else '"local", "trace" or "influence"'
+            hint = "inference.window = 0" if window == "sequence" else "leave learning.credit out"
+            text = f'learning.credit = "{credit}" does not fit inference.window = {window!r}'
+            raise problem(text.replace("'", '"'), expected=expected, hint=hint)
+        if credit in ("trace", "influence") and window != 0:
+            text = f'learning.credit = "{credit}" credits the past with errors that know of their own step alone'
+            raise problem(text, expected="inference.window = 0")
+        if credit in ("trace", "influence") and self.inference.variance_feedback == "as-released":
+            text = f'learning.credit = "{credit}" is derived from the exact feedback'
+            raise problem(text, expected='inference.variance_feedback = "exact"')
+
     def _repr_html_(self) -> str:
         return html_of(self)
+
+    @property
+    def credit(self) -> Credit:
+        """How errors reach synapses, also where the protocol does not say it."""
+        return self.learning.credit or ("sequence" if self.inference.window == "sequence" else "local")
 
     @property
     def selects(self) -> bool:

@@ -22,13 +22,14 @@ class Connectivity:
 
     group    name of the group of the synapses
     shape    of their arrays
-    passes   kernel of what passes by them; `sums` that of their Hebbian sums
+    passes   kernel of what passes by them; `sums` that of their Hebbian sums; `own` that of what a prediction owes to them
     """
 
     group: str
     shape: tuple[int, int]
     passes: ClassVar[str] = "packed_product"
     sums: ClassVar[str] = "sum_over_rows"
+    own: ClassVar[str] = "add_rates"
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -77,7 +78,7 @@ class Unpacked(Connectivity):
 class UnitByUnit(Unpacked):
     """The diagonal of a matrix, one synapse for each unit."""
 
-    passes, sums = "scale_rows", "sum_unit_products"
+    passes, sums, own = "scale_rows", "sum_unit_products", "add_unit_rates"
 
     @property
     def sizes(self):
@@ -91,4 +92,4 @@ class UnitByUnit(Unpacked):
 class Columns(Unpacked):
     """A matrix whose presynaptic units are symbols: at most one of them is active, and its column is what arrives."""
 
-    passes, sums = "gather_columns", "scatter_columns"
+    passes, sums, own = "gather_columns", "scatter_columns", "add_symbol"

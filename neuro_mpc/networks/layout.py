@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from neuro_mpc.networks.influences import Influence, credit_equations, credited, influences, passages
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
 
@@ -51,12 +53,12 @@ def neural_groups(plan: Plan) -> list[NeuralGroup]:
     given = [_given(plan, name) for name in plan.circuit.given]
     free = [group for name in plan.circuit.free for group in _free(plan, name)]
     targets = [group for name in plan.circuit.targets for group in _target(plan, name)]
-    return [*given, *free, *targets]
+    return [*given, *free, *targets, *(_credit(plan, name) for name in credited(plan))]
 
 
 def synaptic_groups(plan: Plan) -> list[SynapticGroup]:
-    """The synapses of every projection."""
-    return [
+    """The synapses of every projection, and the influences that they keep."""
+    synapses = [
         SynapticGroup(
             plan.synapses_name(name),
             "\n".join(_synapses(plan, name)),
@@ -65,6 +67,7 @@ def synaptic_groups(plan: Plan) -> list[SynapticGroup]:
         )
         for name in plan.circuit.projection
     ]
+    return [*synapses, *map(partial(_influence, plan), influences(plan))]
 
 
 def stored_bytes(plan: Plan, group: NeuralGroup | SynapticGroup) -> int:
@@ -105,9 +108,25 @@ def _target(plan: Plan, name: str) -> Iterator[NeuralGroup]:
         yield NeuralGroup(plan.group_name(name, "label"), "symbol : integer", labels)
 
 
+def _credit(plan: Plan, name: str) -> NeuralGroup:
+    rules, (belief, prediction, _) = plan.rules.populations[name], plan.free_groups(name)
+    group = plan.group_name(name, "credit")
+    return NeuralGroup(
+        group, credit_equations(rules, plan.credit == "trace"), _elements(plan, name), (belief, prediction)
+    )
+
+
+def _influence(plan: Plan, influence: Influence) -> SynapticGroup:
+    varies = plan.rules.synapses[influence.projection].varies
+    shape = influence.slots * influence.units, influence.synapses
+    return SynapticGroup(influence.group, "mu : 1\nv : 1" if varies else "mu : 1", shape, 1.0)
+
+
 def _synapses(plan: Plan, name: str) -> Iterator[str]:
     """Equations of a projection: parameters, moments, what learning keeps, and the moments packed for products."""
     yield plan.plasticity(name).equations() if plan.optimizer else plan.rules.synapses[name].equations()
     for direction in ("forward", "backward"):
         for packed, _ in plan.packing(name, direction):
             yield f"{packed} : 1"
+    if influences(plan) and name in passages(plan.circuit, plan.credit == "trace"):
+        yield "jacobian : 1"

@@ -327,9 +327,9 @@ class Clip(Operation):
 @dataclass(frozen=True)
 class Section(Operation):
     """Operations in order: once over all steps, step by step (`forward`, `backward`), window by window (`windows`: of
-    `known` steps, each window one step after the last), or repeated (`repeat`: as often as the scalar variable `count`
-    says, over the same steps as around it); only `when` (not `unless`) that scalar is set.  What is repeated, and
-    windows, may contain other sections.
+    `known` steps, each window one step after the last), trial by trial (`trials`), or repeated (`repeat`: as often as
+    the scalar variable `count` says, over the same steps as around it); only `when` (not `unless`) that scalar is set.
+    Sections may contain other sections.
 
     known  errors are felt of so many steps, from the first of a window or, without windows, from each step on
     at     a single step of each window, counted from its first
@@ -350,6 +350,8 @@ class Section(Operation):
             return []
         if self.loop == "repeat":
             body = (Loop("_iteration", Scalar(self.count), body),)
+        elif self.loop == "trials":
+            body = (Loop("_trial", WIDTH, body),)
         elif self.loop != "once":
             body = (Loop("_step", inside.passes, body, backwards=self.loop == "backward"),)
         if self.when or self.unless:
@@ -362,6 +364,8 @@ class Section(Operation):
         if self.loop == "windows":
             assert self.known
             return visit.in_windows(self.known)
+        if self.loop == "trials":
+            return replace(visit, single=True)
         if self.at is not None:
             return visit.at(self.at)
         return replace(visit, known=self.known) if self.known else visit

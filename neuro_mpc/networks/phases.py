@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from neuro_mpc.networks.credit import credit_phase
+from neuro_mpc.networks.influences import influences
 from neuro_mpc.networks.operations import Carry, Choose, OneHot, Operation, Section
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
@@ -28,7 +30,8 @@ from neuro_mpc.networks.signals import (
 def all_phases(plan: Plan) -> list[Phase]:
     """The phases of a presentation, in order."""
     tiling = tiling_of(plan)
-    learning = [_learn(plan, tiling), _adapt(plan)] if plan.optimizer else []
+    credit = [replace(credit_phase(plan), tiling=tiling)] if influences(plan) else []
+    learning = [_learn(plan, tiling), *credit, _adapt(plan)] if plan.optimizer else []
     return [
         _refresh(plan),
         _pack(plan, "forward", "predicting"),

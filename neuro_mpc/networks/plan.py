@@ -45,6 +45,7 @@ class Plan:
     read          "every" or "last": the steps at which outputs are compared with targets
     last_read     target populations that are compared at the last step alone, where `read` is "every"
     missing       target populations for which some values may be missing: these make no error
+    credit        "trace" or "influence": what learning keeps of the past; "": nothing
     window        later steps whose errors a belief settles on; None: the whole sequence
     output_feedback  "every" or "last": the steps that are read whose output error reaches the beliefs
     rate_factors  (parameter, factor on the learning rate) pairs
@@ -74,6 +75,7 @@ class Plan:
     last_read: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     window: int | None = None
+    credit: str = ""
 
     def to_json(self) -> str:
         """All that the generated code depends on, as text, and where its schemes and optimisers are imported from."""

@@ -16,12 +16,13 @@ from neuro_mpc.networks.statements import Extent, Guard, Pointer, Statement
 @dataclass(frozen=True)
 class Stretch:
     """Steps `start` … `start + count`, counted from the step of the loop around where they move with it; visited if
-    that step is one from `within[0]` up to `within[1]`."""
+    that step is one from `within[0]` up to `within[1]`; of all trials, or of a `single` one."""
 
     start: int
     count: int
     moves: bool = False
     within: tuple[int, int] | None = None
+    single: bool = False
 
     def shifted(self, steps: int) -> Stretch:
         return replace(self, start=self.start + steps)
@@ -46,6 +47,7 @@ class Visit:
 
     first, count  the steps that move with a loop: `count` of them, the first of which is `first` after that of the loop
     passes        how often the loop around is executed
+    single        a loop around goes through the trials one by one
     known         how many steps, from that of the loop on (without a loop: from each step on), have errors that are felt;
                   None: all
     """
@@ -57,6 +59,7 @@ class Visit:
     count: int = 1
     passes: int = 0
     known: int | None = None
+    single: bool = False
 
     def stepwise(self) -> Visit:
         """One step after the other."""
@@ -72,6 +75,9 @@ class Visit:
 
     def stretch(self, first: int, stop: int, ahead: int = 0) -> Stretch:
         """Steps `first` … `stop`: all, or those `ahead` of the steps that move with the loop."""
+        return replace(self._of_all_trials(first, stop, ahead), single=self.single)
+
+    def _of_all_trials(self, first: int, stop: int, ahead: int) -> Stretch:
         if not self.moves:
             is_felt = self.known is None or ahead < self.known
             return Stretch(first, stop - first if is_felt else 0)
@@ -114,7 +120,12 @@ class Rows:
     def begin(self, steps: Stretch) -> Extent:
         """The first element of some steps."""
         before = steps.start + self.history - self.first_step
-        return Extent((self.history + self.steps) * self.units, before * self.units, self.units * steps.moves)
+        return Extent(
+            (self.history + self.steps) * self.units,
+            before * self.units,
+            self.units * steps.moves,
+            self.units * steps.single,
+        )
 
     def size(self, steps: Stretch) -> Extent:
         return Extent(width=steps.count * self.units)

@@ -144,14 +144,16 @@ def feedbacks(
     receivers: Collection[str],
     started: set[str],
     sent: tuple[str, str] = ("err", "q"),
+    later: bool = False,
 ) -> list[Operation]:
     """A = Σ μᵀ err and V = Σ vᵀ q of those of the receivers that `population` predicts; `started` as in `inputs`.
 
+    later  only of the errors of later steps, which projections with a delay reach
     sent   variables of the error units of free populations that are fed back in place of err and q
     """
     operations = []
     for name, projection in plan.circuit.outgoing(population).items():
-        if projection.target in receivers:
+        if projection.target in receivers and (projection.delay or not later):
             operations += _fed_back(plan, name, started, sent)
     return operations
 

@@ -1,8 +1,8 @@
 """The few kinds of statement to which every operation of a phase comes down, and the numbers that occur in them.
 
 Statements say what to do on one tile of trials.  Their numbers depend on three things that are known when they are
-executed: `_first` and `_width`, the tile's first trial and its number of trials, and `_step`, the step of the loop
-around.  `neuro_mpc.networks.printers` writes them in the language of each target; arithmetic is written alike in all.
+executed: `_first` and `_width`, the tile's first trial and its number of trials, and `_step` and `_trial`, those of the
+loops around.  `neuro_mpc.networks.printers` writes them in the language of each target; arithmetic is written alike in all.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ from dataclasses import dataclass, fields, is_dataclass
 
 @dataclass(frozen=True)
 class Extent:
-    """first · _first + (step · _step + width) · _width: an offset into an array, or a number of rows or elements."""
+    """fixed + first · _first + trial · _trial + (step · _step + width) · _width: an offset into an array, or a number of
+    rows or elements."""
 
     first: int = 0
     width: int = 0
     step: int = 0
+    trial: int = 0
+    fixed: int = 0
 
     def __str__(self) -> str:
         widths = _sum(_times(self.step, "_step"), str(self.width or ""))
         if self.step and self.width:
             widths = f"({widths})"
         tile = f"{widths}*_width" if self.step else _times(self.width, "_width")
-        return _sum(_times(self.first, "_first"), tile) or "0"
+        trial, fixed = _times(self.trial, "_trial"), str(self.fixed or "")
+        return _sum(_times(self.first, "_first"), tile, trial, fixed) or "0"
 
 
 def _times(count: int, name: str) -> str:

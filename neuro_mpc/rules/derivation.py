@@ -184,7 +184,7 @@ class PopulationRules:
         lines, names = [definition], [*linked]
         if self.receives_variance:
             lines.append(f"q = err*{self.noise_by_deviation} : 1 (constant over dt)")
-            names += ["epsilon", *([] if self.released else self._variances)]
+            names += ["epsilon", *([] if self.released else self.variances)]
         return "\n".join([*lines, *own, *(f"{name} : 1 (linked)" for name in names)])
 
     def weighted(self, deviation: str) -> str:
@@ -216,7 +216,8 @@ class PopulationRules:
         return "epsilon" if self.released else f"epsilon*inverse_sqrt({self._variance})"
 
     @property
-    def _variances(self) -> list[str]:
+    def variances(self) -> list[str]:
+        """Variables of the prediction units whose sum is the variance of the input."""
         return _terms("D", self.stimulus_variance, self.circuit_variance)
 
     @property

@@ -26,6 +26,7 @@ def refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: Tas
                 expected=", ".join(sorted(recordable)),
             )
     _refuse_trajectory(protocol)
+    _refuse_windows(protocol)
     _refuse_single_symbols(circuit, data)
     tests = protocol.experiment is None and protocol.test.measure != "correct-letter-ratio"
     if tests and not data.size(protocol.test.split):
@@ -59,6 +60,21 @@ def _refuse_trajectory(protocol: Protocol) -> None:
             key="recording.trajectory",
             found=True,
             hint=f"inference.scheme = {' or '.join(schemes)}, without tolerance, energy_limit and redraw_noise",
+        )
+
+
+def _refuse_windows(protocol: Protocol) -> None:
+    """DescriptionError where a scheme infers whole sequences alone."""
+    scheme, window = protocol.inference.scheme, protocol.inference.window
+    if window != "sequence" and not SCHEMES.get(scheme).windows:
+        able = [f'"{name}"' for name in SCHEMES.names() if SCHEMES.get(name).windows]
+        raise DescriptionError(
+            f"{scheme} infers whole sequences",
+            source=protocol.name,
+            key="inference.window",
+            found=window,
+            expected='"sequence"',
+            hint=f"inference.scheme = {' or '.join(able)}",
         )
 
 

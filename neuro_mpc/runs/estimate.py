@@ -13,6 +13,7 @@ from neuro_mpc import machine
 from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError
+from neuro_mpc.networks.influences import numbers_passed_on
 from neuro_mpc.networks.layout import neural_groups, stored_bytes, synaptic_groups
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
@@ -223,4 +224,7 @@ def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int)
     bounds = [*(min(start, course.total) for start in starts), course.total]
     passes = scheme_of(plan).passes
     inferring = sum((end - start) * passes(inference.iterations_at(start)) for start, end in itertools.pairwise(bounds))
-    return one_pass * (2 * course.total + inferring + test_batches)
+    known = plan.known or plan.steps
+    inferring *= known * (plan.steps - known + 1) / plan.steps  # each window is inferred by itself
+    crediting = plan.trials * plan.steps * numbers_passed_on(plan) * course.total
+    return one_pass * (2 * course.total + inferring + test_batches) + crediting

@@ -36,6 +36,8 @@ def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: Task, threa
         output_feedback=inference.output_feedback,
         last_read=() if data.read == "last" else data.last_read,
         missing=data.with_missing,
+        window=None if inference.window == "sequence" else inference.window,
+        credit=protocol.credit if protocol.credit in ("trace", "influence") else "",
     )
 
 

@@ -29,6 +29,7 @@ class FixedPrediction(Scheme):
 
     table = FixedPredictionInference
     holds_predictions: ClassVar[bool] = True
+    windows: ClassVar[bool] = True
 
     def belief(self, rules: PopulationRules, settles: bool) -> str:
         return rules.belief("r : 1")

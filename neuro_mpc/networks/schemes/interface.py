@@ -30,6 +30,7 @@ class Scheme(ABC):
     scalars             keys of the table that equations and code name: set before a run, without compiling again
     trial_values        names of numbers that operations keep for each trial, besides the energies
     holds_predictions   the ancestral pass stays as it is, and errors alone are inferred
+    windows             beliefs can settle in windows of steps (`Plan.known`), as its phase then says
     keeps_trajectory    inference can be stopped after each iteration and resumed as if it had not been
     """
 
@@ -37,6 +38,7 @@ class Scheme(ABC):
     scalars: ClassVar[tuple[str, ...]] = ()
     trial_values: ClassVar[tuple[str, ...]] = ()
     holds_predictions: ClassVar[bool] = False
+    windows: ClassVar[bool] = False
     keeps_trajectory: ClassVar[bool] = False
 
     @abstractmethod

@@ -38,7 +38,7 @@ cdef void sum_over_rows(int m, int n, int rows, _real* a, _real* b, bint accumul
 {% endblock %}
 
 {% block maincode %}
-    cdef int64_t _trials, _first, _width, _iteration, _step
+    cdef int64_t _trials, _first, _width, _iteration, _step, _trial
     cdef size_t _begin, _end
     cdef double _per_trial[{{tiling.width}}]
 
