@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from presented import CASES, INFERENCE_RATE, MOMENTUM, STEPS, TRIALS, Presentation, assert_close, network
-from reference import Reference, gradient
+from reference import Reference, gradient, gradients
 
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.schemes.interface import scheme_of
 
 ITERATIONS = 2
 WINDOWS = (0, 2)
@@ -54,12 +55,9 @@ def relaxed(shown: Presentation, window: int, momentum: float) -> dict:
     for first in range(STEPS - window):
         known = Known(shown, first + window + 1)
         beliefs = known.predicted(beliefs)
-        velocity = {name: 0 for name in beliefs}
+        velocity = dict.fromkeys(beliefs, 0)
         for _ in range(ITERATIONS):
-            slopes = {
-                name: gradient(lambda values, name=name: known.free_energy({**beliefs, name: values}), beliefs[name])
-                for name in beliefs
-            }
+            slopes = gradients(known.free_energy, beliefs)
             for name, slope in slopes.items():
                 slope[:first] = 0
                 velocity[name] = momentum * velocity[name] - slope
@@ -157,5 +155,5 @@ def test_a_window_of_all_steps_is_the_whole_sequence(scheme):
     whole, windowed, shorter = (
         Plan(circuit, TRIALS, STEPS, scheme=scheme, window=window) for window in (None, STEPS - 1, STEPS - 2)
     )
-    phases = [plan.inference.phase(plan).as_text() for plan in (whole, windowed, shorter)]
+    phases = [scheme_of(plan).phase(plan).as_text() for plan in (whole, windowed, shorter)]
     assert phases[0] == phases[1] != phases[2]

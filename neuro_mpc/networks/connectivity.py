@@ -22,7 +22,7 @@ class Connectivity:
 
     group    name of the group of the synapses
     shape    of their arrays
-    passes   kernel of what passes by them; `sums` that of their Hebbian sums; `own` that of what a prediction owes to them
+    passes   kernel of what passes by them; `sums` that of their Hebbian sums; `own` that of what predictions owe them
     """
 
     group: str

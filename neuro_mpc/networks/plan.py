@@ -109,7 +109,7 @@ class Plan:
 
     @property
     def known(self) -> int | None:
-        """Steps of a window of inference, the one that is settled and those known with it; None: the sequence is one."""
+        """Steps of a window of inference: the one that is settled and those known with it; None: all are one."""
         return None if self.window is None or self.window >= self.steps - 1 else self.window + 1
 
     @cached_property

@@ -43,13 +43,13 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Visit:
-    """What a section goes through: all `steps` of a tile at once or, where it `moves`, some of them with the loop around.
+    """What a section goes through: all `steps` of a tile at once or, where it `moves`, some with the loop around.
 
     first, count  the steps that move with a loop: `count` of them, the first of which is `first` after that of the loop
     passes        how often the loop around is executed
     single        a loop around goes through the trials one by one
-    known         how many steps, from that of the loop on (without a loop: from each step on), have errors that are felt;
-                  None: all
+    known         how many steps, from that of the loop on (without a loop: from each step on), have errors that are
+                  felt; None: all
     """
 
     trials: int

@@ -2,7 +2,8 @@
 
 Statements say what to do on one tile of trials.  Their numbers depend on three things that are known when they are
 executed: `_first` and `_width`, the tile's first trial and its number of trials, and `_step` and `_trial`, those of the
-loops around.  `neuro_mpc.networks.printers` writes them in the language of each target; arithmetic is written alike in all.
+loops around.  `neuro_mpc.networks.printers` writes them in the language of each target; arithmetic is written alike in
+all.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import dataclass, fields, is_dataclass
 
 @dataclass(frozen=True)
 class Extent:
-    """fixed + first · _first + trial · _trial + (step · _step + width) · _width: an offset into an array, or a number of
-    rows or elements."""
+    """first · _first + (step · _step + width) · _width + trial · _trial + fixed: an offset into an array, or a number
+    of rows or elements."""
 
     first: int = 0
     width: int = 0
