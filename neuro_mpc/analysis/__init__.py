@@ -11,8 +11,9 @@ Text: `ngrams.chosen`, `ngrams.perplexity`, `ngrams.accuracy` of n-gram models, 
 Sweeps: `by_load` and `onset` of a measure over the data load, `power_law`.
 
 Experiments on trained circuits, in one run file or in those of several seeds: `experiment`, `responses`,
-`contrast`, `by_window`, `lesion_curves`, `psychometric_curves`, `psychometric_fit`, `ensembles`; `mean_interval` of
-anything over anything.
+`contrast`, `by_window`, `lesion_curves`, `psychometric_curves`, `psychometric_fit`, `ensembles`, `mismatch` and its
+`mismatch_responses`, `mismatch_means`, `mismatch_course`, `adaptation_and_deviance`; `mean_interval` of anything over
+anything.
 
 A measure of weights or of traces also takes a run and the name of a projection or a population in their place:
 `entropy(run, "recurrent")` is `entropy(weights(run, "recurrent"))`, `profile(run, "hidden")` is
@@ -37,6 +38,8 @@ from neuro_mpc.analysis.experiments import (
 )
 from neuro_mpc.analysis.histograms import histogram
 from neuro_mpc.analysis.intervals import interval
+from neuro_mpc.analysis.mismatch import adaptation_and_deviance, mismatch
+from neuro_mpc.analysis.mismatch_responses import mismatch_course, mismatch_means, mismatch_responses
 from neuro_mpc.analysis.onset import by_load, onset, power_law
 from neuro_mpc.analysis.projections import compare_projections, summary
 from neuro_mpc.analysis.psychometric import psychometric_curves, psychometric_fit
@@ -47,6 +50,7 @@ from neuro_mpc.analysis.units import most_variable_units, unit_variability
 from neuro_mpc.analysis.weights import projections, weights
 
 __all__ = [
+    "adaptation_and_deviance",
     "asymmetry",
     "by_load",
     "by_window",
@@ -63,6 +67,10 @@ __all__ = [
     "labels",
     "lesion_curves",
     "mean_interval",
+    "mismatch",
+    "mismatch_course",
+    "mismatch_means",
+    "mismatch_responses",
     "most_variable_units",
     "onset",
     "pairs",

@@ -31,7 +31,7 @@ def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        The group ``experiment`` of the run file, with coordinates of names as text; `kind` is an attribute.
+        The group ``experiment`` of the run file, with names as text; `kind` is an attribute.
 
     Raises
     ------
@@ -53,12 +53,14 @@ def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
         )
     results = group.to_dataset(inherit=False)
     results.encoding["source"] = access.source(run)
-    coded = [name for name, values in checked(results).coords.items() if "flag_meanings" in values.attrs]
-    return results.assign_coords({name: _names(run, results[name]) for name in coded})
+    coded = [name for name, values in checked(results).variables.items() if "flag_meanings" in values.attrs]
+    named = {name: _names(run, results[name]) for name in coded}
+    coordinates = {name: values for name, values in named.items() if name in results.coords}
+    return results.assign_coords(coordinates).assign({name: named[name] for name in named if name not in coordinates})
 
 
 def _names(run: xr.DataTree, numbers: xr.DataArray) -> tuple[str, np.ndarray]:
-    """A coordinate of names, which the file holds as numbers with `flag_meanings` (CF-1.11, 3.5)."""
+    """Names, which the file holds as numbers with `flag_meanings` (CF-1.11, 3.5)."""
     meanings = np.array(attribute(numbers, "flag_meanings").split(" "))
     values = numbers.values
     if values.ndim != 1 or values.dtype.kind not in "iu" or not ((values >= 0) & (values < len(meanings))).all():

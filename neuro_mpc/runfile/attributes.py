@@ -50,7 +50,7 @@ TEXT, NUMBER = Kind("a text", _is_text), Kind("a number", _is_number)
 WHOLE_NUMBER, WHOLE_NUMBERS = Kind("a whole number", _is_whole_number), Kind("whole numbers", _are_whole_numbers)
 KINDS = {
     **dict.fromkeys(("seed", "complete", "start_presentation", "onset"), WHOLE_NUMBER),
-    **dict.fromkeys(("chance", "chance_loss", "noise", "mean_weights", FOUND_RATE), NUMBER),
+    **dict.fromkeys(("chance", "chance_loss", "noise", "mean_weights", "step_ms", FOUND_RATE), NUMBER),
     **dict.fromkeys(("circuit", "protocol", "start_run", "warning", "kind", "counted", "of", "data_sha256"), TEXT),
     **dict.fromkeys(("against", "symbols", "flag_meanings"), TEXT),
     "transitions": WHOLE_NUMBERS,

@@ -19,7 +19,7 @@ class Fatigue(Table):
     recovery  τ, the time in which it recovers (ms)
     """
 
-    use: Annotated[float, Field(ge=0, le=1)] = 0.3
+    use: Annotated[float, Field(ge=0, le=1)] = 0.5
     recovery: Positive = 1500.0
 
     def applied(self, shown: np.ndarray, step_ms: float) -> np.ndarray:

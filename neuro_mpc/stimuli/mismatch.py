@@ -114,7 +114,7 @@ class MismatchStimuli(Stimuli):
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         self.settings = cast(Mismatch, protocol.stimulus)
         self.steps, self.seed = self.settings.steps, seed
-        self._made = cache(self._session)
+        self._made = cache(lambda split: self.redrawn(split, self.settings.session, self.settings.scale))
 
     @property
     def channels(self) -> dict[str, Channel]:
@@ -123,33 +123,31 @@ class MismatchStimuli(Stimuli):
         return {VISUAL: Channel(len(names), names=names), RUNNING: Channel(shown.speeds)}
 
     def size(self, split: Split) -> int:
-        return len(self._made(split).cuts)
+        return len(self.cuts(split))
 
     def content(self, split: Split) -> Iterator[np.ndarray]:
-        for block in self._made(split).blocks:
+        for block in self.session(split).blocks:
             yield from (block.orientation, block.phase, block.contrast, block.speed)
 
     def given(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
-        cuts = self._made(split).cuts
-        return self.shown(split, [cuts[trial] for trial in trials], channel)
+        session, cuts = self.session(split), self.cuts(split)
+        return np.stack([self._trial(session, cuts[trial], channel) for trial in trials], axis=1)
 
     def session(self, split: Split) -> Session:
         """The blocks of a split."""
         return self._made(split)
 
-    def shown(self, split: Split, cuts: Sequence[Cut], channel: str) -> np.ndarray:
-        """What a channel gives in trials that begin anywhere, float32 (T, B, width)."""
-        return np.stack([self._trial(split, cut, channel) for cut in cuts], axis=1)
+    def cuts(self, split: Split) -> list[Cut]:
+        """The trials of a split."""
+        return self.session(split).cuts
 
-    def presentations(self, split: Split, cuts: Sequence[Cut] | None = None) -> xr.Dataset:
-        """The stimulus table of trials, by default of all trials of a split, one row for each presentation.
-
-        cuts   trials that begin anywhere
+    def presentations(self, split: Split) -> xr.Dataset:
+        """The stimulus table of all trials of a split, one row for each presentation.
 
         Columns, all with the dimension `presentation`; those in capitals as in the recorded sessions (DANDI 001637):
 
         ================ ======================================================================================
-        trial            number of the trial among those asked for, from 0 on
+        trial            number of the trial, from 0 on
         start_step       first step of the presentation in its trial, from 0 on
         stop_step        first step after it, where grey begins, or the next presentation
         Orientation      direction (radians)
@@ -173,23 +171,34 @@ class MismatchStimuli(Stimuli):
         A grating that a wheel moves has a presentation for each step. Attributes: `step_ms`, and `steps` of a trial;
         step s of trial k is at (k · steps + s) · step_ms when trials are put one after the other.
         """
-        session = self._made(split)
-        return session.table(list(session.cuts if cuts is None else cuts))
+        return self.session(split).table(self.cuts(split))
 
-    def _session(self, split: Split) -> Session:
+    def redrawn(self, name: str, blocks: tuple[str, ...], scale: float) -> Session:
+        """A session of its own, with these kinds of blocks, under a name that tells it from those of the splits."""
         table = self.settings
-        numbers = Numbers(table.scale, table.deviants, table.step_ms)
-        kinds = table.session
-        randoms = [generator(self.seed, "mismatch", split, kind, str(place)) for place, kind in enumerate(kinds)]
-        return Session(kinds, numbers, table.steps, randoms)
+        numbers = Numbers(scale, table.deviants, table.step_ms)
+        randoms = [generator(self.seed, "mismatch", name, kind, str(place)) for place, kind in enumerate(blocks)]
+        return Session(name, blocks, numbers, table.steps, randoms)
 
-    def _trial(self, split: Split, cut: Cut, channel: str) -> np.ndarray:
-        table, seen = self.settings, self._made(split).seen(cut)
+    def _trial(self, session: Session, cut: Cut, channel: str) -> np.ndarray:
+        table, seen = self.settings, session.seen(cut)
         if channel == VISUAL:
             orientation, phase, contrast = (seen[name] for name in ("orientation", "phase", "contrast"))
             rates = grating_rates(orientation, phase, contrast, table.directions, table.phases)
             rates = table.fatigue.applied(rates, table.step_ms) if table.fatigue else rates
         else:
             rates = speed_rates(seen["speed"], table.speeds, FASTEST)
-        random = generator(self.seed, "mismatch", split, channel, f"{cut.block} {cut.first}")
+        random = generator(self.seed, "mismatch", session.name, channel, f"{cut.block} {cut.first}")
         return (rates + table.noise * random.standard_normal(rates.shape)).astype(np.float32)
+
+
+class ChosenStimuli(MismatchStimuli):
+    """Trials that begin anywhere in a session; every split has the same."""
+
+    def __init__(self, source: MismatchStimuli, session: Session, cuts: Sequence[Cut]):
+        self.settings, self.steps, self.seed = source.settings, source.steps, source.seed
+        self._made = lambda split: session
+        self._cuts = list(cuts)
+
+    def cuts(self, split: Split) -> list[Cut]:
+        return self._cuts

@@ -22,6 +22,7 @@ class Block:
     begins, ends      (group,) its first step, and the first one after its last delay
     orientation, phase, contrast   (step,) of what is seen; degrees
     speed             (step,) of running (cm/s)
+    is_coupled        whether a wheel moves the grating
     """
 
     def __init__(self, kind: str, numbers: Numbers, random: np.random.Generator):
@@ -38,6 +39,7 @@ class Block:
         self.group = np.cumsum(is_first) - 1
         self.begins, self.ends = self.start[is_first], self.end[np.append(np.flatnonzero(is_first)[1:], 0) - 1]
         self.speed = wheel.speeds(random, int(self.end[-1]), self.step_ms)
+        self.is_coupled = bool(self.column("coupled").any())
         self.onset_phase = np.zeros(len(self.start))
         self._lay_out(random if KINDS[kind].wheel == "open" else None)
 
@@ -58,11 +60,10 @@ class Block:
         moved_by = self.speed if recorded_before is None else wheel.speeds(recorded_before, steps, self.step_ms)
         turned = wheel.phases(moved_by, self.step_ms)
         self.orientation, self.phase, self.contrast = (np.zeros(steps) for _ in range(3))
-        is_coupled = self.column("coupled").any()
         for number, (each, start, stop) in enumerate(zip(self.presentations, self.start, self.stop, strict=True)):
             drifts = np.arange(stop - start) * 360 * each.frequency * self.step_ms / 1000
             # Uncoupled, a grating begins where the wheel has left it.
-            begins = turned[start - 1] if is_coupled and start else 0.0
+            begins = turned[start - 1] if self.is_coupled and start else 0.0
             phase = turned[start:stop] if each.coupled else (begins + drifts) % 360
             self.orientation[start:stop], self.contrast[start:stop] = each.orientation, each.contrast
             self.phase[start:stop], self.onset_phase[number] = phase, phase[0]
@@ -83,7 +84,10 @@ class Cut:
 class Session:
     """Blocks in the order of a session, and trials of a number of steps that follow each other in them."""
 
-    def __init__(self, kinds: tuple[str, ...], numbers: Numbers, steps: int, randoms: list[np.random.Generator]):
+    def __init__(
+        self, name: str, kinds: tuple[str, ...], numbers: Numbers, steps: int, randoms: list[np.random.Generator]
+    ):
+        self.name = name
         self.blocks = [Block(kind, numbers, random) for kind, random in zip(kinds, randoms, strict=True)]
         self.steps, self.step_ms = steps, numbers.step_ms
         self.cuts = [cut for number in range(len(kinds)) for cut in self._cuts(number)]

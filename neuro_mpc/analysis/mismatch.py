@@ -1,0 +1,257 @@
+"""Deviance: a stimulus in a context where it is rare, compared with the same stimulus in a control block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.analysis import intervals
+from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED, percentiles
+from neuro_mpc.analysis.mismatch_responses import Cells, Source, all_cells
+from neuro_mpc.errors import RunFileError
+
+CONTEXTS = {
+    "standard": ("control-1", "orientation_0"),
+    "sequence": ("control-2", "orientation_0"),
+    "sensorimotor": ("control-4", "coupled"),
+    "duration": ("control-3", "delay_343"),
+    "local": ("global", "orientation_0"),
+    "global": ("local", "orientation_90"),
+}
+"""Context → its control block, and the stimulus that is usual in it."""
+ALL = "all"
+MEASURES = ("deviant", "control", "difference", "index", "slope", "offset")
+MANY = "many-standards"
+
+
+def mismatch(
+    source: Source,
+    population: str = "",
+    quantity: str = "error",
+    window: Sequence[int] = (0, 3),
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> xr.Dataset:
+    """Responses to deviants against responses to the same stimuli in control blocks.
+
+    Parameters
+    ----------
+    source : xarray.DataTree, xarray.DataArray, or sequence of either
+        Runs of the experiment "mismatch", or responses (trial, unit) with the coordinates `block` and `stimulus`, as of
+        a recording. Of one the intervals are over its trials, of several over the runs.
+    population : str, optional
+        As for `mismatch_responses`.
+    quantity : str, optional
+        As for `mismatch_responses`.
+    window : sequence of int, optional
+        As for `mismatch_responses`.
+    draws : int, optional
+        Bootstrap samples of the trials of one run.
+    seed : int, optional
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    xarray.Dataset
+        `mean`, `low` and `high` (comparison, measure), and `unit_deviant` and `unit_control` (run, comparison, unit),
+        with the coordinates `context` and `stimulus` (comparison,). The stimulus "all" is every deviant of a context.
+        The stimulus that is usual in a context is compared, too. `trials` (comparison,) is the smallest number behind a
+        mean. The attributes tell `number`, `over` and `interval`.
+
+    Raises
+    ------
+    RunFileError
+        A run holds no such experiment, recorded no such quantity, or has no context with its control.
+
+    Notes
+    -----
+    Measures, of the mean responses d_i and c_i of unit i in context and control:
+
+    ========== ==========================================================================
+    deviant    D, mean of d_i over units
+    control    C, mean of c_i
+    difference D − C
+    index      (D − C) / (D + C)
+    slope      of the regression d_i = offset + slope · c_i over units; of "all" over units and stimuli
+    offset     of the same
+    ========== ==========================================================================
+
+    A slope above 1 says that the context multiplies responses, an offset above 0 that it adds to them, a slope near 0
+    that the response is another one: that of an error, whatever the stimulus evokes elsewhere.
+
+    Over several runs intervals are those of `interval`. Over the trials of one run each cell is resampled, and the
+    interval widened as far as Student's t of the smaller of both cells reaches.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> found = nm.analysis.mismatch(nm.open_run("mismatch.nc"))
+    >>> found["measure"].values.tolist()
+    ['deviant', 'control', 'difference', 'index', 'slope', 'offset']
+    """
+    every = all_cells(source, population, quantity, window)
+    compared = comparisons(every[0])
+    if not compared:
+        raise RunFileError("no context was shown together with its control", hint="experiment.blocks")
+    values = np.stack([[_measures(cells, pairs) for pairs in compared.values()] for cells in every])
+    ends = _over_trials(every[0], compared, draws, seed) if len(every) == 1 else _over_runs(values, draws, seed)
+    contexts, stimuli = np.array(list(compared)).T
+    units = {name: _units(every, compared, side) for side, name in enumerate(("unit_deviant", "unit_control"))}
+    trials = [
+        min(len(cells[cell]) for cells in every for pair in pairs for cell in pair) for pairs in compared.values()
+    ]
+    number = len(every) if len(every) > 1 else min(trials)
+    return xr.Dataset(
+        {
+            **{
+                name: (("comparison", "measure"), part)
+                for name, part in zip(("mean", "low", "high"), (values.mean(axis=0), *ends), strict=True)
+            },
+            **{name: (("run", "comparison", "unit"), part) for name, part in units.items()},
+            "trials": ("comparison", np.array(trials)),
+        },
+        {"context": ("comparison", contexts), "stimulus": ("comparison", stimuli), "measure": list(MEASURES)},
+        {
+            "number": number,
+            "over": "run" if len(every) > 1 else "trial",
+            "interval": intervals.kind(number),
+            "level": LEVEL,
+        },
+    )
+
+
+def adaptation_and_deviance(
+    source: Source,
+    population: str = "",
+    quantity: str = "error",
+    window: Sequence[int] = (0, 3),
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> xr.Dataset:
+    """What a response to a deviant owes to the adaptation to the standard, and what to deviance.
+
+    Parameters
+    ----------
+    source : xarray.DataTree, xarray.DataArray, or sequence of either
+        As for `mismatch`; the blocks "standard" and "many-standards" are needed.
+    population : str, optional
+        As for `mismatch_responses`.
+    quantity : str, optional
+        As for `mismatch_responses`.
+    window : sequence of int, optional
+        As for `mismatch_responses`.
+    draws : int, optional
+        Bootstrap samples.
+    seed : int, optional
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    xarray.Dataset
+        `mean`, `low` and `high` (part,): `adaptation`, the response to the standard's grating among many standards
+        minus that to the standard; `deviance`, the response to deviants minus that to the same gratings among many
+        standards.
+
+    Raises
+    ------
+    RunFileError
+        One of the blocks was not shown.
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.analysis.adaptation_and_deviance(nm.open_run("mismatch.nc"))["part"].values.tolist()
+    ['adaptation', 'deviance']
+    """
+    every = all_cells(source, population, quantity, window)
+    usual = CONTEXTS["standard"][1]
+    deviants = [name for block, name in every[0] if block == "standard" and (MANY, name) in every[0] and name != usual]
+    if not deviants or (MANY, usual) not in every[0] or ("standard", usual) not in every[0]:
+        raise RunFileError("needs the standard context and many standards", hint='experiment.blocks = ["standard", …]')
+    pairs = {
+        "adaptation": [((MANY, usual), ("standard", usual))],
+        "deviance": [(("standard", name), (MANY, name)) for name in deviants],
+    }
+    values = np.stack([[_difference(cells, each) for each in pairs.values()] for cells in every])
+    ends = (
+        _resampled(every[0], list(pairs.values()), _difference, draws, seed)
+        if len(every) == 1
+        else _over_runs(values, draws, seed)
+    )
+    parts = zip(("mean", "low", "high"), (values.mean(axis=0), *ends), strict=True)
+    number, over = (len(every), "run") if len(every) > 1 else (min(len(each) for each in every[0].values()), "trial")
+    return xr.Dataset(
+        {name: ("part", part) for name, part in parts},
+        {"part": list(pairs)},
+        {"number": number, "over": over, "interval": intervals.kind(number), "level": LEVEL},
+    )
+
+
+Pairs = list[tuple[tuple[str, str], tuple[str, str]]]
+"""Cells of deviants, each with the cell of its control."""
+
+
+def comparisons(cells: Cells) -> dict[tuple[str, str], Pairs]:
+    """Context and stimulus → the cells that are compared; "all" for all deviants of a context."""
+    found: dict[tuple[str, str], Pairs] = {}
+    for context, (control, usual) in CONTEXTS.items():
+        shown = [name for block, name in cells if block == context and (control, name) in cells]
+        pairs = {name: ((context, name), (control, name)) for name in shown}
+        deviants = [pair for name, pair in pairs.items() if name != usual]
+        found |= {(context, name): [pair] for name, pair in pairs.items()}
+        if deviants:
+            found[context, ALL] = deviants
+    return found
+
+
+def _measures(cells: Cells, pairs: Pairs) -> list[float]:
+    """The measures of a comparison; NaN where they are not defined."""
+    deviant, control = (np.concatenate([cells[pair[side]].mean(axis=0) for pair in pairs]) for side in (0, 1))
+    total, spread = deviant.mean() + control.mean(), control - control.mean()
+    power = (spread**2).sum()
+    slope = (spread * deviant).sum() / power if power > 0 else np.nan
+    difference = deviant.mean() - control.mean()
+    index = difference / total if total else np.nan
+    return [deviant.mean(), control.mean(), difference, index, slope, deviant.mean() - slope * control.mean()]
+
+
+def _difference(cells: Cells, pairs: Pairs) -> float:
+    return float(np.mean([cells[one].mean() - cells[other].mean() for one, other in pairs]))
+
+
+def _over_runs(values: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Both ends (2, …) of the intervals over the first dimension."""
+    flat = values.reshape(len(values), -1)
+    return intervals.ends(flat, draws, LEVEL, seed).reshape(2, *values.shape[1:])
+
+
+def _over_trials(cells: Cells, compared: dict[tuple[str, str], Pairs], draws: int, seed: int) -> np.ndarray:
+    return _resampled(cells, list(compared.values()), _measures, draws, seed)
+
+
+def _resampled(
+    cells: Cells, compared: list[Pairs], measured: Callable[[Cells, Pairs], object], draws: int, seed: int
+) -> np.ndarray:
+    """Both ends (2, comparison, …) of intervals over trials, which are drawn again within each cell."""
+    found = np.array([measured(cells, pairs) for pairs in compared])
+    random = np.random.default_rng(seed)
+    needed = list(dict.fromkeys(cell for pairs in compared for pair in pairs for cell in pair))
+    samples = []
+    for _ in range(draws):
+        drawn = {cell: cells[cell][random.integers(len(cells[cell]), size=len(cells[cell]))] for cell in needed}
+        samples.append([measured(drawn, pairs) for pairs in compared])
+    low, high = percentiles(np.array(samples), LEVEL)
+    number = np.array([min(len(cells[cell]) for pair in pairs for cell in pair) for pairs in compared])
+    return intervals.widened(found, low, high, number.reshape(-1, *[1] * (found.ndim - 1)))
+
+
+def _units(every: list[Cells], compared: dict[tuple[str, str], Pairs], side: int) -> np.ndarray:
+    """(run, comparison, unit); of all deviants their mean."""
+    return np.array(
+        [
+            [np.mean([cells[pair[side]].mean(axis=0) for pair in pairs], axis=0) for pairs in compared.values()]
+            for cells in every
+        ]
+    )

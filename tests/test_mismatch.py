@@ -1,0 +1,178 @@
+"""Mismatch experiments on tiny circuits, and their analysis on responses that are known beforehand."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import neuro_mpc as nm
+from neuro_mpc import analysis
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
+BLOCKS = ["standard", "sequence", "sensorimotor", "duration", "local", "global",
+          "control-1", "control-2", "control-3", "control-4", "many-standards", "repetition"]  # fmt: skip
+TASK = {
+    "stimulus.contexts": ["standard"],
+    "stimulus.controls": ["control-1"],
+    "stimulus.scale": 0.02,
+    "stimulus.directions": 4,
+    "stimulus.phases": 2,
+    "stimulus.noise": 0,
+    "inference.iterations": 2,
+    "learning.batch": 30,
+    "learning.presentations": 1,
+    "recording.samples": [],
+    "test.split": "validation",
+}
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory, in_this_process):
+    path = tmp_path_factory.mktemp("mismatch") / "run.nc"
+    circuit = nm.load_circuit("mpl-mismatch", {"population.hidden.size": 5})
+    nm.simulate(circuit, nm.load_protocol("mismatch", TASK), backend="numpy", out=path).close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def shown(learned):
+    protocol = nm.load_protocol(
+        "mismatch-responses", {"experiment.blocks": BLOCKS, "experiment.scale": 0.1, "experiment.trials": 2}
+    )
+    return nm.simulate(None, protocol, start=learned, backend="numpy")
+
+
+@pytest.fixture(scope="module")
+def results(shown):
+    return analysis.experiment(shown, "mismatch")
+
+
+def cells(results):
+    return Counter(zip(results["block"].values.tolist(), results["stimulus"].values.tolist(), strict=True))
+
+
+def test_every_deviant_is_shown_in_its_context_and_in_its_control(results):
+    found = cells(results)
+    changed = ("orientation_45", "orientation_90", "halt", "omission")
+    for context, control, stimuli in (
+        ("standard", "control-1", (*changed, "orientation_0")),
+        ("sequence", "control-2", (*changed, "orientation_0")),
+        ("sensorimotor", "control-4", ("coupled",)),
+        ("duration", "control-3", ("delay_150", "delay_343", "delay_500", "delay_1000", "omission")),
+        ("local", "global", ("orientation_0", "orientation_90")),
+    ):
+        for stimulus in stimuli:
+            assert found[context, stimulus] == found[control, stimulus] == 2
+    assert found["repetition", "repetition_1"] == found["repetition", "repetition_5"] == 2
+    assert not found["control-1", "orientation_22.5"]
+
+
+def test_a_control_has_the_history_of_its_context(results):
+    onset = {block: set(results["onset"].values[results["block"].values == block].tolist()) for block in BLOCKS}
+    assert onset["standard"] == onset["control-1"] == {24}
+    assert onset["sequence"] == onset["control-2"] == {36}
+    assert onset["local"] == onset["global"] == {32}
+
+
+def test_the_table_says_what_is_seen_at_the_onset(results):
+    trial, start = results["presentation_trial"].values, results["start_step"].values
+    for number, (stimulus, onset) in enumerate(zip(results["stimulus"].values, results["onset"].values, strict=True)):
+        rows = results.isel(presentation=(trial == number) & (start == onset))
+        if stimulus in ("omission", "halt"):
+            assert rows["TrialType"].values[0].endswith(stimulus)
+        if stimulus.startswith("orientation_"):
+            assert np.degrees(rows["Orientation"].values[0]) == pytest.approx(float(stimulus.split("_")[1]))
+        if stimulus in ("delay_500", "delay_1000"):
+            assert not rows.sizes["presentation"]  # when the next one was due, nothing came
+
+
+def test_what_is_seen_minus_its_prediction_is_the_error(results):
+    np.testing.assert_array_less(0, np.abs(results["seen_error"].values).max())
+    assert results["seen_error"].dims == ("step", "trial", "seen_unit")
+    assert results["hidden_belief"].dims == ("step", "trial", "hidden_unit")
+
+
+def test_fatigue_of_the_input_responds_less_to_the_standard_than_to_a_new_direction(shown):
+    means = analysis.mismatch_means(shown, quantity="adaptation")
+    names = zip(means["block"].values, means["stimulus"].values, strict=True)
+    mean = dict(zip(names, means["mean"].values, strict=True))
+    assert mean["standard", "orientation_0"] < 0.9 * mean["standard", "orientation_90"]
+    assert mean["standard", "orientation_0"] < 0.9 * mean["many-standards", "orientation_0"]
+    assert mean["repetition", "repetition_5"] < mean["repetition", "repetition_1"]
+    found = analysis.adaptation_and_deviance(shown, quantity="adaptation", draws=20)
+    assert float(found["mean"].sel(part="adaptation")) > 0.005
+
+
+def test_parts_of_the_error_make_up_its_size(shown):
+    size, positive, negative = (
+        analysis.mismatch_responses(shown, quantity=quantity) for quantity in ("error", "positive", "negative")
+    )
+    np.testing.assert_allclose(size, positive + negative, rtol=1e-5)
+
+
+def test_the_window_has_to_be_shown(shown):
+    with pytest.raises(nm.RunFileError, match="0 to 40"):
+        analysis.mismatch_responses(shown, window=(0, 40))
+    with pytest.raises(nm.RunFileError, match="no rate of 'hidden'"):
+        analysis.mismatch_responses(shown, "hidden", "rate")
+
+
+def test_it_needs_a_circuit_that_has_learned_of_mismatch(tmp_path):
+    settings = {"learning.presentations": 0, "recording.samples": [], "test.ensemble": 0, "stimulus.load": 0.5, "test.generate": 1}
+    nm.simulate(
+        nm.load_circuit("mpl", {"population.hidden.size": 3}),
+        nm.load_protocol("toy-language", settings),
+        backend="numpy",
+        out=tmp_path / "toy.nc",
+    ).close()
+    with pytest.raises(nm.DescriptionError, match="mismatch session"):
+        nm.simulate(None, nm.load_protocol("mismatch-responses"), start=tmp_path / "toy.nc", backend="numpy")
+
+
+def recorded(seed=0, slope=1.5, offset=0.2, noise=0.0, trials=6, units=7):
+    """Responses of units as of a recording: deviants are slope · control + offset."""
+    random = np.random.default_rng(seed)
+    rate = random.uniform(1, 3, units)
+    rows = []
+    for stimulus, factor in (("orientation_45", 1.0), ("halt", 0.5)):
+        for block in ("standard", "control-1"):
+            mean = factor * rate if block == "control-1" else slope * factor * rate + offset
+            rows += [(block, stimulus, mean + noise * random.standard_normal(units)) for _ in range(trials)]
+    block, stimulus, values = zip(*rows, strict=True)
+    names = {"block": ("trial", list(block)), "stimulus": ("trial", list(stimulus))}
+    return xr.DataArray(np.array(values), names, ("trial", "unit"))
+
+
+def at(found, measure, stimulus="all"):
+    chosen = found.isel(comparison=int(np.flatnonzero(found["stimulus"].values == stimulus)[0])).sel(measure=measure)
+    return [float(chosen[name]) for name in ("mean", "low", "high")]
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(1.5, 0.2), (1.0, 0.0), (0.0, 2.0)])
+def test_slope_and_offset_are_those_of_deviants_on_controls(slope, offset):
+    found = analysis.mismatch(recorded(slope=slope, offset=offset), draws=20)
+    np.testing.assert_allclose(at(found, "slope"), slope, atol=1e-9)
+    np.testing.assert_allclose(at(found, "offset"), offset, atol=1e-9)
+    deviant, control = at(found, "deviant")[0], at(found, "control")[0]
+    assert at(found, "difference")[0] == pytest.approx(deviant - control)
+    assert at(found, "index")[0] == pytest.approx((deviant - control) / (deviant + control))
+    assert found.attrs["over"] == "trial"
+    assert found["unit_deviant"].shape == (1, 3, 7)
+
+
+def test_intervals_hold_the_truth_over_trials_and_over_recordings():
+    for source in (recorded(noise=0.3, trials=20), [recorded(seed, noise=0.3, units=5) for seed in range(5)]):
+        found = analysis.mismatch(source, draws=200)
+        mean, low, high = at(found, "slope", "orientation_45")
+        assert low < mean < high
+        assert low < 1.5 < high
+    assert found.attrs["over"] == "run"
+    assert (found.attrs["number"], found.attrs["interval"]) == (5, "t")
+
+
+def test_contexts_without_their_control_are_not_compared():
+    with pytest.raises(nm.RunFileError, match="control"):
+        one = recorded()
+        analysis.mismatch(one.isel(trial=one["block"].values == "standard"))
