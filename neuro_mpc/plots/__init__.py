@@ -16,7 +16,7 @@ from neuro_mpc.plots import style
 from neuro_mpc.plots.figures import FIGURES, OF_SEVERAL, discover
 from neuro_mpc.plots.saving import SUFFIXES, refuse_missing_folder, refuse_other_formats, written
 from neuro_mpc.runfile import access
-from neuro_mpc.runfile.reading import opened
+from neuro_mpc.runfile.reading import as_run
 
 __all__ = ["FIGURES", "SUFFIXES", "plot_run"]
 
@@ -75,7 +75,7 @@ def plot_run(
         wanted = f"there is no figure {figure!r} of several runs" if figure else "several runs need a figure"
         raise RunFileError(wanted, hint=hint)
     with ExitStack() as stack:
-        runs = [stack.enter_context(opened(each)) for each in (run if several else [run])]
+        runs = [stack.enter_context(as_run(each)) for each in (run if several else [run])]
         target = _target(runs[0], figure, out)
         with style.applied(*runs, font=font):
             if figure is not None:

@@ -13,7 +13,7 @@ from neuro_mpc.errors import RunFileError
 from neuro_mpc.reports import described, equations, experiments, pictures, results
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
-from neuro_mpc.runfile.reading import opened
+from neuro_mpc.runfile.reading import as_run
 
 FOLDER = Path(__file__).parent
 
@@ -47,7 +47,7 @@ def report(run: xr.DataTree | str | os.PathLike[str], out: str | os.PathLike | N
     >>> nm.report(nm.open_run("run.nc"), out="report.html").name  # doctest: +SKIP
     'report.html'
     """
-    with opened(run) as tree:
+    with as_run(run) as tree:
         path = _target(tree, out)
         page = rendered(tree)
     try:

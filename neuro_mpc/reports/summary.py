@@ -10,7 +10,7 @@ import xarray as xr
 
 from neuro_mpc.reports import described, experiments, notebook, results
 from neuro_mpc.runfile import access
-from neuro_mpc.runfile.reading import opened
+from neuro_mpc.runfile.reading import as_run
 
 Table = tuple[str, list[str], list[list[str]]]
 
@@ -59,7 +59,7 @@ def summary(run: xr.DataTree | str | os.PathLike[str]) -> Summary:
     >>> print(text.splitlines()[0])
     mpl on toy-language
     """
-    with opened(run) as tree:
+    with as_run(run) as tree:
         return _summed_up(tree)
 
 

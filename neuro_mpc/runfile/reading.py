@@ -71,7 +71,7 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
 
 
 @contextmanager
-def opened(run: xr.DataTree | str | os.PathLike[str]) -> Iterator[xr.DataTree]:
+def as_run(run: xr.DataTree | str | os.PathLike[str]) -> Iterator[xr.DataTree]:
     """A run as it is, or that of a file, which is closed again."""
     if isinstance(run, xr.DataTree):
         yield run
