@@ -283,6 +283,7 @@ def test_many_classes_are_counted_in_a_line():
     labels = np.repeat(np.arange(14), np.arange(1, 15))
     circuit = nm.load_circuit("mpl").sized(1, 15)
     data = SimpleNamespace(
+        with_missing=(),
         circuit=circuit, steps=1, widths={"input": 1, "output": 15}, symbol_populations=(), predicts_next=False,
         bound={"output": SimpleNamespace(names=names)}, has_classes=lambda target: True,
         size=lambda split: len(labels), wanted=lambda split, trials, target: labels[None],
