@@ -12,6 +12,7 @@ import numpy as np
 
 import neuro_mpc as nm
 from neuro_mpc.descriptions.connections import Connect
+from neuro_mpc.networks import program_cache
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.program import Program
 from neuro_mpc.rules.derivation import brian_name
@@ -99,6 +100,12 @@ PLANS = {
     "small": replace(FIXED, circuit=small()),
     "small, float32": replace(FIXED, circuit=small(), precision="float32"),
 }
+
+
+def cython_without_optimising(plan: Plan) -> tuple[list[str], dict[str, str]]:
+    """As runs compile Cython, in a fourth of the time."""
+    flags, compilers = program_cache.cython_options(plan)
+    return [*flags, "-O0"], compilers
 
 
 class Session:

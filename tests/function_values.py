@@ -14,6 +14,7 @@ from brian2 import Network, NeuronGroup, device, prefs, second, set_device
 from brian2.core.clocks import Clock
 
 from neuro_mpc.descriptions import functions
+from neuro_mpc.networks.build import compile_quickly
 from neuro_mpc.networks.functions import FUNCTIONS
 from neuro_mpc.networks.groups import Control
 from neuro_mpc.networks.operations import Block, Section
@@ -36,6 +37,8 @@ def evaluate(target: str, folder: Path, flags: list[str]) -> dict[str, np.ndarra
     prefs.codegen.cpp.extra_compile_args = flags
     prefs.codegen.runtime.cython.cache_dir = str(folder)
     if target == "cpp":
+        (folder / "program").mkdir()
+        compile_quickly(folder / "program")
         set_device("cpp_standalone", build_on_run=False, directory=str(folder / "program"))
     clock, shared = Clock(dt=1 * second), {"dtype": x.dtype, "namespace": FUNCTIONS}
     control = Control(1, scalars=(), trial_values=(), name="control", clock=clock, **shared)

@@ -8,7 +8,9 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import netCDF4
@@ -50,8 +52,16 @@ def simulate(out: Path, settings: dict[str, object] | None = None, **options) ->
         ).close()
 
 
+@cache
+def _imported_and_tried() -> None:
+    """What a first run has to load and to derive, which every child would have to do again."""
+    with TemporaryDirectory() as folder:
+        simulate(Path(folder) / "run.nc", {"learning.epochs": 1, "recording.samples": []})
+
+
 def in_child(work: Callable[[], object]) -> int:
     """Calls `work` in a process of its own and returns that one's end: 0, REFUSED, 1, or minus the signal."""
+    _imported_and_tried()
     process = os.fork()
     if process == 0:
         _leave(work)
@@ -67,6 +77,7 @@ def interrupted(
     delay: float = 0.0,
 ) -> int:
     """As `in_child`, with a signal when the function `name` is called for the `turn`-th time, or some seconds later."""
+    _imported_and_tried()
     read, write = os.pipe()
     process = os.fork()
     if process == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backend_states import RELAXATION, assert_equal, types_of
+from backend_states import RELAXATION, assert_equal, cython_without_optimising, types_of
 
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks import launch, program_cache
@@ -19,14 +19,13 @@ def compiled(tmp_path_factory):
     """Compiled Cython of this file's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEURO_MPC_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(launch, "cython_options", _quicker_to_compile)
+        patch.setattr(launch, "cython_options", _options)
         yield
 
 
-def _quicker_to_compile(plan: Plan) -> tuple[list[str], dict[str, str]]:
-    """Single precision as runs compile it, where less exact instructions would show; else in a fourth of the time."""
-    flags, compilers = program_cache.cython_options(plan)
-    return flags if plan.precision == "float32" else [*flags, "-O0"], compilers
+def _options(plan: Plan) -> tuple[list[str], dict[str, str]]:
+    """Single precision as runs compile it, where less exact instructions would show; the others more quickly."""
+    return program_cache.cython_options(plan) if plan.precision == "float32" else cython_without_optimising(plan)
 
 
 @pytest.mark.parametrize("name", ["relaxation", "sweeps"])

@@ -12,6 +12,8 @@ from neuro_mpc.runs import divergence
 from neuro_mpc.runs.divergence import PATIENCE, Backoff, Diverged, DivergenceMonitor
 from neuro_mpc.simulation.presentation import Energies, Presenter
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 BURSTING = {
     "learning.rate": 2e5,
     "learning.optimizer": "sgd",

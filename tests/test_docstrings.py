@@ -11,6 +11,8 @@ from test_experiment_analysis import MADE
 import neuro_mpc as nm
 from neuro_mpc.runfile.record import RunFile
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 # Not asked: an extended summary, "See Also", the line on which the summary begins, one line for every summary.
 LEFT_OUT = {"ES01", "SA01", "GL01", "GL02", "SS06", "YD01"}
 NAMES = [f"neuro_mpc.{name}" for name in nm.__all__ if name != "__version__"]

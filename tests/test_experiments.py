@@ -1,141 +1,24 @@
-"""Experiments on trained circuits, where the answer is known beforehand."""
+"""Experiments on trained circuits, where the answer is known beforehand: lesions and ensembles."""
 
 from typing import ClassVar
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from shown_circuits import circuits_shown
 
-import neuro_mpc as nm
-from neuro_mpc import analysis, cli, stimuli
-from neuro_mpc.descriptions.experiments import EXPERIMENTS
-from neuro_mpc.experiments import ensemble, generation, lesion, oddball, omission
+from neuro_mpc.experiments import ensemble, lesion, omission
 from neuro_mpc.experiments.performance import perform
 from neuro_mpc.experiments.responses import batches
-from neuro_mpc.networks import launch
 from neuro_mpc.randomness import generator
-from neuro_mpc.simulation import initial
-from neuro_mpc.simulation.plans import plan_of
-from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.sampling import draw_weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_this_process")]
-
-LANGUAGE = {
-    "stimulus.letters": 8,
-    "stimulus.transitions": [1, 3],
-    "stimulus.length": 6,
-    "stimulus.load": 2.0,
-    "learning.batch": 12,
-    "learning.presentations": 40,
-    "learning.rate": 0.3,
-    "test.generate": 4,
-    "test.every": 0,
-    "recording.synapses_every": 0,
-    "recording.samples": [],
-}
-DIGITS = {
-    "learning.batch": 12,
-    "learning.presentations": 2,
-    "test.every": 0,
-    "test.ensemble": 0,
-    "recording.samples": [],
-}
-TWO_LAYERS = """
-name = "two layers"
-[population.input]
-role = "stimulus"
-[population.low]
-size = 9
-activation = "relu(r)"
-[population.high]
-size = 7
-activation = "tanh(r)"
-[population.output]
-role = "target"
-readout = "gaussian"
-[projection.bottom]
-from = "input"
-to = "low"
-synapse = "gaussian"
-[projection.middle]
-from = "low"
-to = "high"
-synapse = "spike-and-slab"
-[projection.again]
-from = "low"
-to = "low"
-delay = 1
-synapse = "spike-and-slab"
-[projection.top]
-from = "high"
-to = "output"
-synapse = "point"
-"""
-TASKS = {
-    "layers": (None, "digits-rows", DIGITS),
-    "mpl": ("mpl", "toy-language", LANGUAGE),
-    "pc": ("pc", "toy-language", LANGUAGE),
-    "digits": ("mpl", "digits-rows", DIGITS),
-}
-
-
-class Shown:
-    """A circuit in a running program, with its stimuli."""
-
-    def __init__(self, trained, data, presenter):
-        self.trained, self.data, self.presenter = trained, data, presenter
-
-    def conduct(self, module, **fields):
-        kind = EXPERIMENTS.get(module.__name__.rpartition(".")[2])
-        experiment = kind(kind.table(**fields))
-        assert not list(experiment.problems(self.trained.circuit, self.data))
-        return experiment.results(self.presenter, self.data, self.trained)
-
-    def performance(self, trials=20):
-        return perform(self.presenter, self.data, "test", np.arange(trials))
-
-
-def described(task):
-    name, protocol, settings = TASKS[task]
-    circuit = nm.load_circuit(name, {"population.hidden.size": 12}) if name else nm.Circuit.from_toml(TWO_LAYERS)
-    return circuit, nm.load_protocol(protocol, settings)
-
-
-def in_file(path):
-    nm.simulate(*described("mpl"), seed=3, backend="numpy", out=path).close()
-    return nm.load_trained(path)
-
-
-def untrained(task):
-    """Where learning does not matter: the initial circuit in the place of a trained one."""
-    circuit, protocol = described(task)
-    data = stimuli.load_task(protocol, circuit, 3)
-    circuit = circuit.sized(data.width, data.classes)
-    parameters = initial.draw(circuit, protocol, 3)
-    return nm.Trained("nowhere", "run.nc", circuit, protocol, 3, 0, (0,), parameters)
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     """task → a trained circuit, simulated once."""
-    from contextlib import ExitStack
-
-    made = {}
-    with ExitStack() as stack:
-
-        def make(task):
-            if task not in made:
-                folder = tmp_path_factory.mktemp(task)
-                trained = in_file(folder / "run.nc") if task == "mpl" else untrained(task)
-                data = stimuli.load_task(trained.protocol, trained.circuit, 3)
-                plan = plan_of(trained.circuit, trained.protocol, 12, data)
-                program = stack.enter_context(launch.start(plan, "numpy", folder))
-                presenter = Presenter(program, plan, trained.protocol, 3)
-                presenter.load(trained.parameters)
-                made[task] = Shown(trained, data, presenter)
-            return made[task]
-
+    with circuits_shown(tmp_path_factory.mktemp) as make:
         yield make
 
 
@@ -264,81 +147,6 @@ class TestEnsemble:
         assert spread.max() > 0.01
 
 
-class TestOddball:
-    def test_a_deviant_that_equals_the_standard_makes_no_difference(self, shown):
-        found = shown("mpl").conduct(oddball, position=3, offset=0, trials=30)
-        standard, deviant = (found.sel(condition=name) for name in ("standard", "deviant"))
-        for name in ("error", "surprise", "right", "letter"):
-            np.testing.assert_array_equal(standard[name], deviant[name])
-        assert not found["forbidden"].any()
-
-    @pytest.mark.parametrize("afterwards", ["resume", "follow"])
-    def test_one_letter_is_forbidden(self, shown, afterwards):
-        data = shown("mpl").data
-        strings = data.strings("test")[:200]
-        table = oddball.Oddball(position=3, afterwards=afterwards)
-        found = oddball.shown_strings(strings, data, table, generator(0, "x"))
-        kinds = {name: np.isin(np.diff(each, axis=1) % 8, [1, 3]) for name, each in found.items()}
-        assert kinds["standard"].all()
-        assert kinds["control"][:, 2].all()
-        assert (found["control"][:, 3] != strings[:, 3]).all()
-        assert not kinds["deviant"][:, 2].any()
-        assert kinds["deviant"][:, :2].all()
-        assert len(np.unique((found["deviant"] - strings)[:, 3] % 8)) > 3
-        if afterwards == "resume":
-            others = np.arange(6) != 3
-            np.testing.assert_array_equal(found["deviant"][:, others], strings[:, others])
-        else:
-            assert kinds["control"].all()
-            assert kinds["deviant"][:, 3:].all()
-
-    def test_surprise_comes_at_the_deviant_and_not_before(self, shown):
-        found = shown("mpl").conduct(oddball, position=3, trials=60)
-        assert (found.attrs["onset"], found.attrs["position"]) == (2, 3)
-        surprise = found["surprise"] - found["surprise"].sel(condition="standard")
-        assert (surprise.isel(step=slice(2)) == 0).all()  # the prediction knows nothing of what comes
-        assert surprise.sel(condition="deviant", step=2).mean() > 0.3
-        errors = found["error"].sel(population="output", step=2).mean("trial")
-        assert errors.sel(condition="deviant") > errors.sel(condition="standard")
-        assert found["forbidden"].all()
-
-    def test_output_errors_are_those_of_the_prediction(self, shown):
-        here = shown("mpl")
-        found = here.conduct(oddball, position=3, trials=12)
-        stimulus, target = here.data.batch("test", np.arange(12))
-        output = here.presenter.predict(stimulus, target, "experiment", 0)[0]
-        error = np.sqrt(np.mean((target - output) ** 2, axis=2))
-        np.testing.assert_allclose(found["error"].sel(condition="standard", population="output"), error, rtol=1e-5)
-        surprise = -np.log((output * target).sum(axis=2))
-        np.testing.assert_allclose(found["surprise"].sel(condition="standard"), surprise, rtol=1e-4)
-
-
-class TestOmission:
-    def test_the_error_is_what_was_expected(self, shown):
-        """Without a target the error of the output is minus the prediction."""
-        here = shown("mpl")
-        found = here.conduct(omission, position=3, trials=12).sel(condition="omitted")
-        stimulus, target = here.data.batch("test", np.arange(12))
-        output = here.presenter.predict(stimulus, target, "experiment", 0)[0]
-        expected = np.sqrt(np.mean(output[2] ** 2, axis=1))
-        np.testing.assert_allclose(found["error"].sel(population="output", step=2), expected, rtol=1e-5)
-        assert found["surprise"].isnull().any("trial").values.tolist() == [False, False, True, False, False]
-
-    def test_what_is_not_shown_in_any_case_cannot_be_missed(self, shown, monkeypatch):
-        here = shown("digits")
-        stimulus, target = here.data.batch("test", np.arange(12))
-        stimulus[4:6] = 0
-        monkeypatch.setattr(here.data, "batch", lambda split, trials: (stimulus, target))
-        found = here.conduct(omission, position=4, duration=2, trials=12)
-        for name in ("error", "surprise", "right"):
-            np.testing.assert_array_equal(found[name][0], found[name][1])
-        found = here.conduct(omission, position=3, duration=2, trials=12)
-        assert (found["error"][0] != found["error"][1]).any()
-        assert found.attrs["onset"] == 3
-        assert found["right"].sel(step=7).notnull().all()
-        assert found["error"].sel(population="output", step=6).isnull().all()
-
-
 class TestOtherCircuits:
     """Two layers of free units, a Gaussian read-out, and a type of synapse without a spike."""
 
@@ -367,28 +175,6 @@ class TestOtherCircuits:
         assert found["loss"].std() > 0
 
 
-class TestGeneration:
-    def test_strings_before_and_after_learning(self, shown):
-        here = shown("mpl")
-        found = here.conduct(generation, length=6, repeats=2)
-        assert found["presentation"].values.tolist() == [0, 40]
-        assert found["sequence"].shape == (2, 2, 8, 7)
-        steps = found["sequence"].diff("position") % 8
-        np.testing.assert_array_equal(steps.isin([1, 3]), found["allowed"][..., 1:])
-        assert (found["sequence"][..., 0] == np.arange(8)).all()
-        np.testing.assert_allclose(found["correct_letter_ratio"], found["allowed"][..., 1:].mean(("trial", "position")))
-        before, after = found["correct_letter_ratio"].mean("repeat").values
-        assert after > before + 0.3
-        for name, values in here.presenter.parameters().items():
-            np.testing.assert_allclose(values["m"], here.trained.parameters[name]["m"], rtol=1e-6)
-
-    def test_strings_of_one_moment_do_not_depend_on_the_others(self, shown):
-        here = shown("mpl")
-        both = here.conduct(generation, length=3, repeats=1)
-        last = here.conduct(generation, length=3, repeats=1, presentations=[40])
-        np.testing.assert_array_equal(both["sequence"][1], last["sequence"][0])
-
-
 def test_the_last_batch_is_filled_up():
     found = list(batches(7, 3))
     assert [new for _, new in found] == [3, 3, 1]
@@ -407,86 +193,3 @@ def test_trials_without_a_target_enter_no_mean(shown, monkeypatch):
     for name in ("performance", "agreement", "vote", "mean_output"):
         np.testing.assert_allclose(together[name], alone[name], rtol=1e-6)
     assert np.isnan(together["share"][:, 10:]).all()
-
-
-class TestRun:
-    def test_results_are_in_the_run_file(self, shown, tmp_path):
-        source = shown("mpl").trained.source
-        protocol = nm.load_protocol("oddball", {"experiment.trials": 5, "experiment.position": 2})
-        nm.simulate(None, protocol, start=source, backend="numpy", out=tmp_path / "oddball.nc").close()
-        with nm.open_run(tmp_path / "oddball.nc") as run:
-            found = analysis.experiment(run, "oddball").load()
-            assert found.attrs["kind"] == "oddball"
-            assert found.attrs["position"] == 2
-            assert found["error"].sizes == {"condition": 3, "population": 2, "step": 5, "trial": 5}
-            assert list(found["condition"].values) == ["standard", "control", "deviant"]
-            assert "units" in found["error"].attrs
-            assert "root mean square" in found["error"].attrs["long_name"]
-            assert run["learning"].sizes == {"presentation": 0, "test": 0}
-            assert nm.load_trained(run).parameters.keys() == {"input", "recurrent", "output"}
-            assert run.attrs["start_run"] == "run.nc"
-            assert run.attrs["seed"] == 3
-        expected = shown("mpl").conduct(oddball, position=2, trials=5)
-        np.testing.assert_allclose(found["error"], expected["error"], rtol=1e-5)
-
-    @pytest.mark.parametrize(
-        ("name", "task", "settings", "problem"),
-        [
-            ("oddball", "digits", {}, "no letters that are forbidden"),
-            (
-                "oddball",
-                "mpl",
-                {"experiment.position": 5},
-                "experiment.position: .*[\\s\\S]*expected: 1 to 4",
-            ),
-            (
-                "omission",
-                "digits",
-                {"experiment.position": 7, "experiment.duration": 2},
-                "1 to 6 for 2 of 8 steps",
-            ),
-            ("lesion", "mpl", {"experiment.where": ["recurent"]}, "did you mean 'recurrent'"),
-            (
-                "lesion",
-                "mpl",
-                {"experiment.where": ["recurrent"], "experiment.of": "units"},
-                "free population",
-            ),
-            ("generation", "digits", {}, "no letters to generate"),
-        ],
-    )
-    def test_misfits_are_told_before_anything_is_compiled(self, shown, name, task, settings, problem):
-        with pytest.raises(nm.DescriptionError, match=problem):
-            nm.check(None, nm.load_protocol(name, settings), start=shown(task).trained, backend="numpy")
-
-    def test_an_experiment_needs_a_trained_circuit(self):
-        with pytest.raises(nm.RunError, match="lesion is an experiment on a trained circuit[\\s\\S]*start=.run.nc"):
-            nm.simulate(nm.load_circuit("mpl"), nm.load_protocol("lesion"))
-
-    def test_a_kind_that_is_unknown(self, tmp_path):
-        text = 'name = "x"\n[experiment]\nkind = "lession"\n'
-        (tmp_path / "x.toml").write_text(text)
-        with pytest.raises(nm.DescriptionError, match="experiment.kind[\\s\\S]*did you mean 'lesion'"):
-            nm.load_protocol(tmp_path / "x.toml")
-        (tmp_path / "x.toml").write_text('name = "x"\n[experiment]\n')
-        with pytest.raises(nm.DescriptionError, match="experiment: has no kind"):
-            nm.load_protocol(tmp_path / "x.toml")
-
-    def test_an_experiment_does_not_learn(self):
-        with pytest.raises(nm.DescriptionError, match="an experiment does not learn"):
-            nm.load_protocol("toy-language", {"experiment": {"kind": "omission"}})
-
-    def test_the_command_line_changes_single_entries(self, shown, monkeypatch):
-        calls = []
-        monkeypatch.setitem(vars(nm), "check", lambda *given, **begun: calls.append(given) or 1 / 0)
-        settings = ["protocol.experiment.afterwards=follow", "protocol.inference.rate=0.05"]
-        words = ["check", "oddball", "--from", str(shown("mpl").trained.source)]
-        CliRunner().invoke(cli.app, words + [word for each in settings for word in ("--set", each)])
-        ((_circuit, protocol),) = calls
-        assert protocol.experiment.afterwards == "follow"
-        assert protocol.experiment.trials == 200
-        assert protocol.inference.rate == 0.05
-        assert protocol.stimulus == shown("mpl").trained.protocol.stimulus
-        result = CliRunner().invoke(cli.app, [*words, "--set", "protocol.experiment.afterward=follow"])
-        assert result.exit_code == 2
-        assert "did you mean 'afterwards'" in result.output

@@ -8,7 +8,6 @@ import netCDF4
 import numpy as np
 import pytest
 from interrupted import REFUSED, Here, content, in_child, interrupted, simulate
-from test_sweep import grid
 
 import neuro_mpc as nm
 from neuro_mpc import machine
@@ -20,6 +19,7 @@ from neuro_mpc.runs import range_test, training
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.range_test import LADDER, SAFETY, RangeTest
 from neuro_mpc.sweeps import members
+from neuro_mpc.sweeps.grid import grid
 
 AUTO = {"learning.rate": "auto"}
 

@@ -11,6 +11,8 @@ from drawn import texts
 import neuro_mpc as nm
 from neuro_mpc import analysis
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 FOLDER = Path(__file__).parents[1] / "analysis"
 RECIPES = ("variability", "asymmetry", "profiles", "inference", "populations", "selectivity", "surprise")
 LABELS = {

@@ -44,10 +44,18 @@ def out(tmp_path):
     return tmp_path / "run.nc"
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The folder of a run killed after 11 of its 20 presentations."""
+    folder = tmp_path_factory.mktemp("killed")
+    assert interrupted(lambda: simulate(folder / "run.nc"), Presenter, "learn", 10) == -signal.SIGKILL
+    return folder
+
+
 @pytest.fixture
-def halfway(out):
-    """A run killed after 11 of its 20 presentations."""
-    assert interrupted(lambda: simulate(out), Presenter, "learn", 10) == -signal.SIGKILL
+def halfway(killed, out):
+    """A copy of that run."""
+    shutil.copytree(killed, out.parent, dirs_exist_ok=True)
     return out
 
 

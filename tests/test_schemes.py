@@ -12,6 +12,8 @@ import neuro_mpc as nm
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks.plan import TAU_SECONDS
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 QUICKER = {"momentum": 300, "sweeps": 100}
 """Iterations after which nothing moves any more."""
 LONG = 1500

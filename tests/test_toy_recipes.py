@@ -11,6 +11,8 @@ from drawn import texts
 import neuro_mpc as nm
 from neuro_mpc.runfile.record import RunFile
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 FOLDER = Path(__file__).parents[1] / "analysis"
 UNITS, BATCH, EPOCHS = 5, 10, 6
 STRINGS = 30  # 3 presentations an epoch

@@ -55,15 +55,22 @@ def build(plan_path: Path, directory: Path, flags: list[str]) -> None:
     prefs.core.default_float_dtype = np.dtype(plan.precision).type
     prefs.codegen.cpp.extra_compile_args = flags
     prefs.devices.cpp_standalone.openmp_threads = plan.threads if plan.threads > 1 else 0
-    prefs.devices.cpp_standalone.extra_make_args_unix = ["-j2", f"--file={MAKEFILE}"]
-    (directory / MAKEFILE).write_text(QUICKER)
-    (directory / "headers.h").write_text(HEADERS)
+    compile_quickly(directory)
     set_device("cpp_standalone", build_on_run=False, directory=str(directory))
     model = Model(plan, "cpp")
     model.converse()
     model.network.run(1e12 * second, namespace={})  # until the other side ends it
     device.build(directory=str(directory), compile=True, run=False)
     model.manifest().save(directory / "manifest.json")
+
+
+def compile_quickly(directory: Path) -> None:
+    """Let Brian2 compile what it will write into `directory` by a makefile of ours, which includes its own."""
+    from brian2 import prefs
+
+    prefs.devices.cpp_standalone.extra_make_args_unix = ["-j2", f"--file={MAKEFILE}"]
+    (directory / MAKEFILE).write_text(QUICKER)
+    (directory / "headers.h").write_text(HEADERS)
 
 
 if __name__ == "__main__":
