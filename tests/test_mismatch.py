@@ -71,9 +71,9 @@ def test_every_deviant_is_shown_in_its_context_and_in_its_control(results):
 
 def test_a_control_has_the_history_of_its_context(results):
     onset = {block: set(results["onset"].values[results["block"].values == block].tolist()) for block in BLOCKS}
-    assert onset["standard"] == onset["control-1"] == {24}
-    assert onset["sequence"] == onset["control-2"] == {36}
-    assert onset["local"] == onset["global"] == {32}
+    assert onset["standard"] == onset["control-1"] == {16}
+    assert onset["sequence"] == onset["control-2"] == {24}
+    assert onset["local"] == onset["global"] == {19}
 
 
 def test_the_table_says_what_is_seen_at_the_onset(results):
@@ -113,14 +113,20 @@ def test_parts_of_the_error_make_up_its_size(shown):
 
 
 def test_the_window_has_to_be_shown(shown):
-    with pytest.raises(nm.RunFileError, match="0 to 40"):
-        analysis.mismatch_responses(shown, window=(0, 40))
+    with pytest.raises(nm.RunFileError, match="0 to 6000 ms"):
+        analysis.mismatch_responses(shown, window=(0, 6000))
     with pytest.raises(nm.RunFileError, match="no rate of 'hidden'"):
         analysis.mismatch_responses(shown, "hidden", "rate")
 
 
 def test_it_needs_a_circuit_that_has_learned_of_mismatch(tmp_path):
-    settings = {"learning.presentations": 0, "recording.samples": [], "test.ensemble": 0, "stimulus.load": 0.5, "test.generate": 1}
+    settings = {
+        "learning.presentations": 0,
+        "recording.samples": [],
+        "test.ensemble": 0,
+        "stimulus.load": 0.5,
+        "test.generate": 1,
+    }
     nm.simulate(
         nm.load_circuit("mpl", {"population.hidden.size": 3}),
         nm.load_protocol("toy-language", settings),

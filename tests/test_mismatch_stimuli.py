@@ -17,6 +17,7 @@ ALL_CONTROLS = ["control-1", "control-2", "control-3", "control-4", "many-standa
 
 
 def mismatch(seed=0, **settings):
+    settings = {"step_ms": 100.0, "steps": 48, **settings}
     return load(nm.load_protocol("mismatch", {f"stimulus.{key}": value for key, value in settings.items()}), None, seed)
 
 

@@ -30,7 +30,7 @@ def mismatch(
     source: Source,
     population: str = "",
     quantity: str = "error",
-    window: Sequence[int] = (0, 3),
+    window: Sequence[float] = (0, 300),
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> xr.Dataset:
@@ -45,7 +45,7 @@ def mismatch(
         As for `mismatch_responses`.
     quantity : str, optional
         As for `mismatch_responses`.
-    window : sequence of int, optional
+    window : sequence of float, optional
         As for `mismatch_responses`.
     draws : int, optional
         Bootstrap samples of the trials of one run.
@@ -126,7 +126,7 @@ def adaptation_and_deviance(
     source: Source,
     population: str = "",
     quantity: str = "error",
-    window: Sequence[int] = (0, 3),
+    window: Sequence[float] = (0, 300),
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> xr.Dataset:
@@ -140,7 +140,7 @@ def adaptation_and_deviance(
         As for `mismatch_responses`.
     quantity : str, optional
         As for `mismatch_responses`.
-    window : sequence of int, optional
+    window : sequence of float, optional
         As for `mismatch_responses`.
     draws : int, optional
         Bootstrap samples.

@@ -18,12 +18,13 @@ Cells = dict[tuple[str, str], np.ndarray]
 """Block and stimulus → responses (trial, unit)."""
 
 ADAPTATION = "adaptation"
+SIZES = ("error", "surprise")
 PARTS = {"positive": 1, "negative": -1}
 """Part of an error → its sign, where the circuit has no populations for both."""
 
 
 def mismatch_responses(
-    run: xr.DataTree, population: str = "", quantity: str = "error", window: Sequence[int] = (0, 3)
+    run: xr.DataTree, population: str = "", quantity: str = "error", window: Sequence[float] = (0, 300)
 ) -> xr.DataArray:
     """Responses of single units in a mismatch experiment.
 
@@ -35,9 +36,10 @@ def mismatch_responses(
         By default the first target.
     quantity : str, optional
         "error", the size of the error; "positive" or "negative", the part of it of this sign, or the rate of the
-        population that codes for it; "belief"; "output"; "adaptation", what fatigue leaves of the visual input.
-    window : sequence of int, optional
-        First step of the window, counted from the onset, and the first one after it.
+        population that codes for it; "surprise", the size of the target's error before inference; "belief"; "output";
+        "adaptation", what fatigue leaves of the visual input.
+    window : sequence of float, optional
+        Beginning and end of the window after the onset (ms), rounded to steps.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def mismatch_responses(
 
 
 def mismatch_course(
-    run: xr.DataTree, population: str = "", quantity: str = "error", window: Sequence[int] = (-6, 9)
+    run: xr.DataTree, population: str = "", quantity: str = "error", window: Sequence[float] = (-600, 600)
 ) -> xr.DataArray:
     """Responses of single units, step by step from the onset.
 
@@ -72,13 +74,13 @@ def mismatch_course(
         As for `mismatch_responses`.
     quantity : str, optional
         As for `mismatch_responses`.
-    window : sequence of int, optional
-        First step, counted from the onset, and the first one after the last.
+    window : sequence of float, optional
+        Beginning and end around the onset (ms), rounded to steps.
 
     Returns
     -------
     xarray.DataArray
-        (lag, trial, unit); `lag` counts steps from the onset. Its attribute `step_ms` is the duration of a step.
+        (lag, trial, unit); `lag` is the time from the onset to the beginning of a step (ms).
 
     Raises
     ------
@@ -88,24 +90,25 @@ def mismatch_course(
     Examples
     --------
     >>> import neuro_mpc as nm
-    >>> nm.analysis.mismatch_course(nm.open_run("mismatch.nc"), window=(-1, 2))["lag"].values.tolist()
-    [-1, 0, 1]
+    >>> nm.analysis.mismatch_course(nm.open_run("mismatch.nc"), window=(-150, 300))["lag"].values.tolist()
+    [-150.0, 0.0, 150.0]
     """
     results = experiment(run, "mismatch")
     values, sign = _recorded(results, population, quantity)
-    lags = np.arange(*window)
+    step_ms = float(attribute(results, "step_ms"))
+    lags = np.arange(*(round(end / step_ms) for end in window))
     steps = results["onset"].values + lags[:, None]
     if not len(lags) or steps.min() < 0 or steps.max() >= results.sizes["step"]:
         first, last = -int(results["onset"].min()), results.sizes["step"] - int(results["onset"].max())
         raise RunFileError(
-            f"the window {window[0]} to {window[1]} has steps that were not shown at every event",
-            hint=f"steps from {first} to {last} around the onset",
+            f"not every event was shown with all of the window from {window[0]:g} to {window[1]:g} ms",
+            hint=f"{first * step_ms:g} to {last * step_ms:g} ms around the onset, or more of experiment.after",
         )
     chosen = np.take_along_axis(values.values, steps[..., None], axis=0)
     shaped = np.abs(chosen) if sign is None else np.maximum(sign * chosen, 0) if sign else chosen
     names = {name: ("trial", results[name].values) for name in ("block", "stimulus", "trial_type")}
-    attributes = {"step_ms": attribute(results, "step_ms"), "quantity": quantity, "population": population}
-    return xr.DataArray(shaped, {"lag": lags, **names}, ("lag", "trial", "unit"), attrs=attributes)
+    attributes = {"quantity": quantity, "population": population}
+    return xr.DataArray(shaped, {"lag": lags * step_ms, **names}, ("lag", "trial", "unit"), attrs=attributes)
 
 
 def _recorded(results: xr.Dataset, population: str, quantity: str) -> tuple[xr.DataArray, int | None]:
@@ -126,7 +129,7 @@ def _variables(population: str, quantity: str) -> list[tuple[str, int | None]]:
     """Where a quantity may be found, first choice first."""
     if quantity in PARTS:
         return [(f"{population}_{quantity}_error", 0), (f"{population}_error", PARTS[quantity])]
-    return [(f"{population}_{quantity}", None if quantity == "error" else 0)]
+    return [(f"{population}_{quantity}", None if quantity in SIZES else 0)]
 
 
 def cells_of(responses: xr.DataArray) -> Cells:
@@ -139,7 +142,7 @@ def cells_of(responses: xr.DataArray) -> Cells:
     }
 
 
-def all_cells(source: Source, population: str, quantity: str, window: Sequence[int]) -> list[Cells]:
+def all_cells(source: Source, population: str, quantity: str, window: Sequence[float]) -> list[Cells]:
     """The cells of each run, or recording; those that all of them have."""
     several = [source] if isinstance(source, xr.DataTree | xr.DataArray) else list(source)
     arrays = [
@@ -155,7 +158,7 @@ def mismatch_means(
     source: Source,
     population: str = "",
     quantity: str = "error",
-    window: Sequence[int] = (0, 3),
+    window: Sequence[float] = (0, 300),
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> xr.Dataset:
@@ -170,7 +173,7 @@ def mismatch_means(
         As for `mismatch_responses`.
     quantity : str, optional
         As for `mismatch_responses`.
-    window : sequence of int, optional
+    window : sequence of float, optional
         As for `mismatch_responses`.
     draws : int, optional
         Bootstrap samples.

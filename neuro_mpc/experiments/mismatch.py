@@ -26,7 +26,8 @@ from neuro_mpc.stimuli.fatigue import Fatigue
 from neuro_mpc.stimuli.mismatch import VISUAL, ChosenStimuli, Context, Control, MismatchStimuli
 
 ADAPTATION = "adaptation"
-VARIABLES = ("belief", "output", "error", "positive_error", "negative_error")
+VARIABLES = ("belief", "output", "error", "positive_error", "negative_error", "surprise")
+SURPRISE = "what is seen minus what was expected of it before inference"
 LEFT_OUT = ("BlockLabel",)
 """Columns of the stimulus table that other columns imply: names in a run file have no spaces."""
 
@@ -46,8 +47,8 @@ class Mismatch(ExperimentTable):
     blocks: Listed[Context | Control] = ()
     scale: Annotated[float, Field(gt=0, le=100)] = 1.0
     trials: AtLeastOne = 12
-    history: AtLeastOne = 24
-    after: AtLeastOne = 9
+    history: AtLeastOne = 16
+    after: AtLeastOne = 6
     fatigue: Fatigue = Fatigue()
 
 
@@ -61,7 +62,8 @@ class MismatchExperiment(Experiment):
 
     def results(self, presenter: Presenter, data: Task, trained: Trained) -> xr.Dataset:
         """Of every free population P `P_belief` and `P_error`, of every target `P_output` and `P_error` (step, trial,
-        P_unit), after inference, and `adaptation` (step, trial, adaptation_unit), what is left of the visual input.
+        P_unit), after inference, of the first target also `P_surprise`, the error before it; and `adaptation` (step,
+        trial, adaptation_unit), what is left of the visual input.
 
         Each trial is one event: `block` and `stimulus`, `trial_type` and `onset`, the step at which it is seen, or at
         which it fails to be seen. The stimulus table of these trials has the dimension `presentation`, with the columns
@@ -111,12 +113,15 @@ def _responses(presenter: Presenter, data: Task, number: int) -> dict[str, tuple
     parts = []
     for count, (batch, new) in enumerate(batches(number, presenter.plan.trials)):
         shown, asked = data.presented("test", batch)
-        parts.append(_kept(presenter.inferred(shown, asked, PURPOSE, count), data.steps, new))
+        expected, _, traces = presenter.respond(shown, asked, PURPOSE, count)
+        target = data.circuit.target
+        kept = {**traces, target: {**traces[target], "surprise": asked[target] - expected}}
+        parts.append(_kept(kept, data.steps, new))
     return {
         f"{name}_{variable}": (
             ("step", "trial", f"{name}_unit"),
             np.concatenate([part[name, variable] for part in parts], axis=1),
-            {"long_name": LABELS.get(variable, variable.replace("_", " "))},
+            {"long_name": {**LABELS, "surprise": SURPRISE}.get(variable, variable.replace("_", " "))},
         )
         for name, variable in parts[0]
     }

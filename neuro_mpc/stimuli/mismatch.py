@@ -62,7 +62,7 @@ class Mismatch(StimulusTable):
     --------
     >>> import neuro_mpc as nm
     >>> nm.stimuli.Mismatch(contexts=["sequence"], controls=["control-2"], scale=0.1).step_ms
-    100.0
+    150.0
     """
 
     source: Literal["mismatch"] = "mismatch"
@@ -70,8 +70,8 @@ class Mismatch(StimulusTable):
     controls: Annotated[Listed[Control], AfterValidator(_once)] = ("control-1", "control-2", "control-3", "control-4")
     scale: Annotated[float, Field(gt=0, le=100)] = 1.0
     deviants: Count = 35
-    step_ms: Annotated[float, Field(ge=10, le=150)] = 100.0
-    steps: Annotated[int, Field(ge=1, le=100_000)] = 48
+    step_ms: Annotated[float, Field(ge=10, le=150)] = 150.0
+    steps: Annotated[int, Field(ge=1, le=100_000)] = 32
     directions: Units = 8
     phases: Units = 4
     speeds: Units = 4
