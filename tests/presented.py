@@ -206,6 +206,9 @@ class Presentation:
         net.set(
             noise_scale=1,
             drawing=1,
+            entering=1,
+            first_window=0,
+            stop_window=self.plan.steps,
             noise_key=seed,
             noise_counter=1,
             rate=rate,

@@ -7,6 +7,7 @@ import pytest
 from presented import CASES, INFERENCE_RATE, MOMENTUM, STEPS, TRIALS, Presentation, assert_close, network
 from reference import Reference, gradient, gradients
 
+import neuro_mpc as nm
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
 
@@ -157,3 +158,51 @@ def test_a_window_of_all_steps_is_the_whole_sequence(scheme):
     )
     phases = [scheme_of(plan).phase(plan).as_text() for plan in (whole, windowed, shorter)]
     assert phases[0] == phases[1] != phases[2]
+
+
+CAUSAL = {
+    "inference.scheme": "relaxation",
+    "inference.iterations": 3,
+    "inference.step_duration": 60.0,
+    "learning.presentations": 1,
+    "learning.batch": 4,
+    "test.every": 0,
+    "recording.samples": [0],
+}
+
+
+@pytest.fixture(scope="module")
+def recorded(in_this_process) -> dict:
+    """Runs with and without their trajectories, by window."""
+    circuit = nm.load_circuit("mpl", {"population.hidden.size": 6})
+    return {
+        (window, trajectory): nm.simulate(
+            circuit,
+            nm.load_protocol(
+                "toy-language", {**CAUSAL, "inference.window": window, "recording.trajectory": trajectory}
+            ),
+            backend="numpy",
+        )
+        for window in (0, 2)
+        for trajectory in (False, True)
+    }
+
+
+@windows
+@pytest.mark.parametrize("population", ["hidden", "output"])
+def test_every_iteration_of_a_window_can_be_recorded(recorded, window, population):
+    traces, settled = (nm.analysis.traces(recorded[window, each], population) for each in (True, False))
+    assert traces["error"].dims == ("iteration", "step", "trial", "unit")
+    assert traces.sizes["iteration"] == 1 + CAUSAL["inference.iterations"]
+    for name in ("prediction", "error"):
+        np.testing.assert_array_equal(traces[name].isel(iteration=-1), settled[name])
+    if population == "hidden":
+        first = traces.isel(iteration=0)
+        np.testing.assert_array_equal(first["error"].isel(step=slice(window, None)), 0 * first["error"].isel(step=0))
+
+
+def test_traces_have_an_axis_of_time(recorded):
+    traces = nm.analysis.traces(recorded[0, True], "hidden")
+    np.testing.assert_allclose(traces["time"].isel(step=2), [120, 140, 160, 180])
+    assert traces["time"].attrs["units"] == "ms"
+    np.testing.assert_allclose(nm.analysis.traces(recorded[0, False], "output")["time"][:3], [0, 60, 120])

@@ -42,7 +42,8 @@ def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
     xarray.Dataset
         (step, trial, unit): `belief`, `prediction`, `error` and `rate` of a free population, `prediction`, `output` and
         `error` of the target; both have `noise` where their synapses have a variance. With the trajectory of inference
-        `iteration` comes first, 0 being the state before inference.
+        `iteration` comes first, 0 being the state before inference. A protocol with `inference.step_duration` gives the
+        coordinate `time` (ms): when a step begins or, of inference in a window, when each iteration ends.
 
     Raises
     ------
@@ -61,6 +62,8 @@ def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
     dataset = _sample(run[f"neural/{population}"].to_dataset(), sample)
     if "iteration" in dataset.sizes:
         dataset = _reached(dataset)
+    if "time" in dataset:
+        dataset = _timed(run, dataset)
     return dataset.transpose("iteration", "step", "trial", "unit", missing_dims="ignore").assign_attrs(
         population=population
     )
@@ -212,6 +215,16 @@ def _sample(group: xr.Dataset, sample: int) -> xr.Dataset:
     present = dataset[floats].notnull().to_array().any("variable") if floats else None
     others = [] if present is None else [name for name in present.dims if name != "trial"]
     return dataset if present is None else dataset.isel(trial=np.flatnonzero(present.any(others).values))
+
+
+def _timed(run: xr.DataTree, dataset: xr.Dataset) -> xr.Dataset:
+    """With the times of iterations, where those of a step come one after the other within it."""
+    inference = access.describe(run, "protocol")["inference"]
+    if "iteration" not in dataset.sizes or inference.get("window", "sequence") == "sequence":
+        return dataset
+    share = dataset["iteration"] / max(1, dataset.sizes["iteration"] - 1)
+    time = dataset["time"] + inference["step_duration"] * share
+    return dataset.assign_coords(time=time.transpose("iteration", "step").assign_attrs(dataset["time"].attrs))
 
 
 def _reached(trajectory: xr.Dataset) -> xr.Dataset:

@@ -29,6 +29,7 @@ DescriptionError
 WIDTH, INDENT = 100, 4 * " "
 UNITS = {
     "size": "units",
+    "step_duration": "ms",
     "delay": "steps",
     "every": "presentations",
     "every_epochs": "epochs",

@@ -56,6 +56,8 @@ class Inference(OpenTable):
     energy_limit       inference of a batch stops when the energy of its free populations' errors, summed over its
                        trials, exceeds this: it diverges (the released code stops at 10,000); 0: no limit
     redraw_noise       redraw the noise between inference and learning, as the released code does
+    step_duration      time that a sequence step lasts, in ms: traces have an axis of time, and an iteration of a window
+                       lasts its share of a step. τ is an iteration's time by `rate`
     variance_feedback  "exact": q = e ε / sqrt(D); "as-released": q = e ε, as in the code released with the paper
     window             "sequence": beliefs of all steps settle together, on all errors; k: those of a step settle on the
                        errors of steps up to k later, and then stay; 0: none hears of anything that comes after it. In
@@ -82,6 +84,7 @@ class Inference(OpenTable):
     energy_limit: NotNegative = 0.0
     redraw_noise: bool = False
     window: Annotated[Literal["sequence"] | int, PlainValidator(_window)] = "sequence"
+    step_duration: Positive | None = None
     variance_feedback: Literal["exact", "as-released"] = "exact"
     output_feedback: Literal["every", "last"] = "every"
 

@@ -65,7 +65,7 @@ class Forget(Operation):
 
 
 def credit_phase(plan: Plan) -> Phase:
-    """What the errors of later steps say about a synapse's influences, added to its Hebbian sums; its tiles come later."""
+    """What the errors of later steps say about a synapse's influences, added to its Hebbian sums."""
     return _Credit(plan).phase()
 
 

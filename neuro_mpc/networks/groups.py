@@ -55,8 +55,9 @@ class Control(Group):
         "redrawing",
         "packed_forward",
         "packed_backward",
+        "entering",
     )
-    COUNTS = ("iterations", "idle_trials", "noise_counter", "noise_key")
+    COUNTS = ("iterations", "idle_trials", "noise_counter", "noise_key", "first_window", "stop_window")
     SCALARS = ("noise_scale", "tolerance", "energy_limit", "rate")
     TRIAL_VALUES = ("loss_start", "loss", "energy_hidden", "energy_last")
 

@@ -327,9 +327,9 @@ class Clip(Operation):
 @dataclass(frozen=True)
 class Section(Operation):
     """Operations in order: once over all steps, step by step (`forward`, `backward`), window by window (`windows`: of
-    `known` steps, each window one step after the last), trial by trial (`trials`), or repeated (`repeat`: as often as
-    the scalar variable `count` says, over the same steps as around it); only `when` (not `unless`) that scalar is set.
-    Sections may contain other sections.
+    `known` steps, each one step after the last, from `first_window` up to `stop_window`), trial by trial (`trials`), or
+    repeated (`repeat`: as often as the scalar variable `count` says, over the same steps); only `when` (not `unless`)
+    that scalar is set. Sections may contain other sections.
 
     known  errors are felt of so many steps, from the first of a window or, without windows, from each step on
     at     a single step of each window, counted from its first
@@ -353,6 +353,9 @@ class Section(Operation):
         elif self.loop == "trials":
             body = (Loop("_trial", WIDTH, body),)
         elif self.loop != "once":
+            if self.loop == "windows":
+                within = Guard("_step", "<", Scalar("stop_window"), body)
+                body = (Guard("_step", ">=", Scalar("first_window"), (within,)),)
             body = (Loop("_step", inside.passes, body, backwards=self.loop == "backward"),)
         if self.when or self.unless:
             return [Guard(Scalar(self.when or self.unless), "!=" if self.when else "==", 0, body)]

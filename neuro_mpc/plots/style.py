@@ -184,9 +184,12 @@ def presentations_axis(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def steps_axis(axes: Axes) -> None:
-    axes.set_xlabel("step")
+def steps_axis(axes: Axes, duration: float | None = None) -> None:
+    """An axis of sequence steps; in ms, where a step has a duration."""
+    axes.set_xlabel("time (ms)" if duration else "step")
     ticks(axes.xaxis, 5, integer=True)
+    if duration:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step * duration:g}"))
 
 
 def projection_style(index: int) -> dict[str, Any]:

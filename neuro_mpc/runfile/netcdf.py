@@ -53,6 +53,14 @@ def create_steps(group: netCDF4.Group, name: str, size: int, steps: int) -> None
     group[name][:] = np.arange(steps - size, steps)
 
 
+def create_times(group: netCDF4.Group, duration: float) -> None:
+    """Makes the times at which the steps of a group begin, in ms."""
+    if "time" not in group.variables:
+        _create(group, "time", "f8", ("step",), (group.dimensions["step"].size,), "time")
+        group["time"].units = "ms"
+        group["time"][:] = duration * np.asarray(group["step"][:])
+
+
 def put(
     group: netCDF4.Group,
     name: str,

@@ -86,6 +86,7 @@ class RunFile:
 
     def _prepare(self, protocol: Protocol) -> None:
         self._float = {"float32": "f4", "float64": "f8"}[protocol.precision]
+        self._step_duration = protocol.inference.step_duration
         self._rows: list[tuple] = []
         self._flushed = time.monotonic()
 
@@ -326,9 +327,13 @@ class RunFile:
         row = netcdf.next_row(group, "sample", ("presentation",), presentation)
         for name, array in arrays.items():
             netcdf.create_steps(group, "step", array.shape[-3], steps)
+            if self._step_duration:
+                netcdf.create_times(group, self._step_duration)
             trajectory = ("iteration",) if array.ndim == 4 else ()
             dimensions = ("sample", *trajectory, "step", "trial", "unit")
             self._put(group, name, row, array, dimensions, NEURAL.get(name, name.replace("_", " ")))
+            if self._step_duration:
+                group[name].coordinates = "time"
 
     def _put(self, group, name: str, row: int, array, dimensions: tuple[str, ...], label: str) -> None:
         array = np.asarray(array)

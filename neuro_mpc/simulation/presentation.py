@@ -62,6 +62,9 @@ class Presenter(RunningCircuit):
         program.set(
             noise_scale=1.0,
             drawing=1,
+            entering=1,
+            first_window=0,
+            stop_window=plan.steps,
             tolerance=protocol.inference.tolerance,
             energy_limit=protocol.inference.energy_limit or UNLIMITED,
             redrawing=int(protocol.inference.redraw_noise),
@@ -96,10 +99,22 @@ class Presenter(RunningCircuit):
         if not self.protocol.recording.trajectory:
             self._phases(inferring=True)
             return self.neural_state.traces(self.protocol.recording.populations)
+        known = self.plan.known or self.plan.steps
+        windows = [self._window_observed(first) for first in range(self.plan.steps - known + 1)]
+        self.program.set(first_window=0, stop_window=self.plan.steps, entering=1)
+        return {
+            population: {name: _in_time([window[population][name] for window in windows]) for name in values}
+            for population, values in windows[0].items()
+        }
+
+    def _window_observed(self, window: int) -> Traces:
+        """The trajectory of inference in a window (in the only one, where beliefs of all steps settle together):
+        population → variable → (iteration, step, trial, unit)."""
         iterations = int(self.program.get("iterations")[0][0])
+        self.program.set(first_window=window, stop_window=window + 1)
         observed = []
         for iteration in range(iterations + 1):  # the first is the state before any
-            self.program.set(iterations=min(iteration, 1))
+            self.program.set(iterations=min(iteration, 1), entering=int(iteration == 0))
             self._phases(inferring=True)
             observed.append(self.neural_state.traces(self.protocol.recording.populations))
         self.program.set(iterations=iterations)
@@ -237,6 +252,14 @@ class Presenter(RunningCircuit):
         )
         iterations = self._scheme.iterations(int(planned[0]), used, self.plan.settles)
         return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), iterations)
+
+
+def _in_time(windows: Sequence[np.ndarray]) -> np.ndarray:
+    """Each step as it was in the window at whose end its beliefs stay, from (iteration, step, trial, unit) of each; of
+    what is compared at the last step alone, that of the last window."""
+    last = windows[-1]
+    settled = [window[:, first : first + 1] for first, window in enumerate(windows[:-1])] if last.shape[1] > 1 else []
+    return np.concatenate([*settled, last[:, len(settled) :]], axis=1)
 
 
 def _by_population(shown: Shown, names: Sequence[str]) -> Mapping[str, np.ndarray]:

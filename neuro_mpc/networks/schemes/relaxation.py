@@ -123,7 +123,7 @@ def _in_time(plan: Plan, phase: Phase, inference: tuple[Section, ...]) -> tuple[
     beliefs before it predict."""
     if plan.known is None:
         return inference
-    newest = Section(tuple(ancestral_step(plan, phase)), at=plan.known - 1)
+    newest = Section(tuple(ancestral_step(plan, phase)), at=plan.known - 1, when="entering")
     return (Section((newest, *inference), loop="windows", known=plan.known),)
 
 
