@@ -44,6 +44,7 @@ __all__ = [
     "RunError",
     "RunFileError",
     "Schedule",
+    "SplitErrors",
     "SynapseType",
     "Target",
     "Test",
@@ -69,7 +70,7 @@ __all__ = [
 
 _NAMES = {
     "descriptions.circuit": ("Circuit",),
-    "descriptions.circuit_tables": ("Parameter", "Population", "Projection", "SynapseType"),
+    "descriptions.circuit_tables": ("Parameter", "Population", "Projection", "SplitErrors", "SynapseType"),
     "descriptions.inference": ("Inference",),
     "descriptions.learning": ("Learning", "Schedule"),
     "simulation.generation": ("generate", "next_symbols"),

@@ -8,14 +8,50 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from neuro_mpc.descriptions.connections import Connection
-from neuro_mpc.descriptions.tables import Formula, Listed, Positive, Table, problem
+from neuro_mpc.descriptions.tables import Formula, Listed, NotNegative, Positive, Table, problem
 
 LARGEST = 1_000_000
 KEYS = {"source": "from", "target": "to"}  # in TOML; in Python, these are words of the language, or say too little
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
+
+
+class SplitErrors(Table):
+    """Prediction errors of two populations, one for each sign, whose rates cannot be negative.
+
+    positive  gain of the errors of what is more than predicted
+    negative  gain of the errors of what is less than predicted; 0 removes either
+    baseline  rate of both without an error
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> nm.Population(size=100, errors=nm.SplitErrors(negative=0.5)).errors.positive
+    1.0
+    """
+
+    positive: NotNegative = 1.0
+    negative: NotNegative = 1.0
+    baseline: NotNegative = 0.0
+
+
+def _errors(value: object) -> object:
+    if value in ("signed", "split"):
+        return None if value == "signed" else SplitErrors()
+    if value is None or isinstance(value, SplitErrors):
+        return value
+    if isinstance(value, Mapping):
+        return SplitErrors.model_validate(value)
+    raise problem("is no kind of errors", expected='"signed", "split", or a table of positive, negative, baseline')
 
 
 class Population(Table):
@@ -30,6 +66,8 @@ class Population(Table):
     channel     what the protocol gives to a stimulus or a target: by default the channel of the population's name, else
                 the only one that fits
     precision   Π, the weight of the errors of a free or a target population, 1 by default
+    errors      "signed", or "split" into two populations that cannot be negative, for what is more and what is less
+                than predicted; a table sets their gains and their baseline
 
     Examples
     --------
@@ -47,10 +85,11 @@ class Population(Table):
     readout: Literal["softmax", "gaussian"] | None = None
     channel: str | None = None
     precision: Positive | None = None
+    errors: Annotated[SplitErrors | Literal["signed", "split"] | None, BeforeValidator(_errors)] = None
 
     @model_serializer(mode="wrap")
     def _as_in_01(self, tables: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(tables(self), "shape", ())
+        return _without(_without(tables(self), "shape", ()), "errors", None)
 
     @model_validator(mode="before")
     @classmethod
@@ -75,12 +114,18 @@ class Population(Table):
             "readout": (self.readout, ("target",), "readout"),
             "channel": (self.channel, ("stimulus", "target"), "channel"),
             "precision": (self.precision, ("free", "target"), "errors, and no precision of them"),
+            "errors": (self.errors, ("free", "target"), "errors"),
         }
         for name, (value, roles, noun) in allowed.items():
             if value is not None and self.role not in roles:
                 instead = " or ".join(f'role = "{role}"' for role in roles)
                 raise problem(f"a {self.role} population has no {noun}", hint=f"{instead}, or remove {name}")
         return self
+
+    @property
+    def split(self) -> SplitErrors | None:
+        """The gains and the baseline of errors that are split; None where they are signed."""
+        return self.errors if isinstance(self.errors, SplitErrors) else None
 
 
 def _without(table: dict[str, Any], name: str, default: object) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +11,7 @@ import numpy as np
 from neuro_mpc.networks.influences import Influence, credit_equations, credited, influences, passages
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
+from neuro_mpc.rules.splitting import halves
 
 INTEGER_BYTES = 4
 
@@ -94,15 +95,30 @@ def _free(plan: Plan, name: str) -> Iterator[NeuralGroup]:
     belief, prediction, error = plan.free_groups(name)
     yield NeuralGroup(belief, scheme.belief(rules, plan.settles), elements, (error,))
     yield NeuralGroup(prediction, rules.prediction(), elements)
-    yield NeuralGroup(error, scheme.error(rules), elements, (belief, prediction))
+    if rules.split:
+        halves_of = halves(rules.split, *scheme.signed_error(rules))
+        yield from _halves(plan, name, halves_of, (belief, prediction))
+    yield NeuralGroup(error, scheme.error(rules), elements, (belief, prediction, *plan.half_errors(name)))
+
+
+def _halves(plan: Plan, name: str, equations: Mapping[str, str], sources: tuple[str, ...]) -> Iterator[NeuralGroup]:
+    """The two groups that share the errors of a population."""
+    for group, each in zip(plan.half_errors(name), equations.values(), strict=True):
+        yield NeuralGroup(group, each, _elements(plan, name), sources)
 
 
 def _target(plan: Plan, name: str) -> Iterator[NeuralGroup]:
-    readout = plan.rules.readouts[name]
-    prediction, elements = plan.group_name(name, "prediction"), _elements(plan, name)
+    readout, misses = plan.rules.readouts[name], name in plan.missing
+    (prediction, error), elements = (
+        (plan.group_name(name, kind) for kind in ("prediction", "error")),
+        _elements(plan, name),
+    )
     yield NeuralGroup(prediction, readout.prediction(), elements)
-    error = readout.error(name in plan.missing)
-    yield NeuralGroup(plan.group_name(name, "error"), error, elements, (prediction,))
+    if readout.split:
+        linked = ("target", "y", "given") if misses else ("target", "y")
+        halves_of = halves(readout.split, readout.signed_error(misses), linked)
+        yield from _halves(plan, name, halves_of, (prediction, error))
+    yield NeuralGroup(error, readout.error(misses), elements, (prediction, *plan.half_errors(name)))
     if name in plan.labelled:
         labels = plan.label_rows(name).elements(plan.trials)
         yield NeuralGroup(plan.group_name(name, "label"), "symbol : integer", labels)

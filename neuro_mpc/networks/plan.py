@@ -20,6 +20,7 @@ from neuro_mpc.networks.optimizers.interface import Optimizer
 from neuro_mpc.networks.plasticity import Plasticity
 from neuro_mpc.networks.rows import Rows, Span
 from neuro_mpc.rules.derivation import Rules, derive
+from neuro_mpc.rules.splitting import SIGNS
 
 Options = tuple[tuple[str, float | str | bool], ...]
 """(name, value) pairs."""
@@ -208,6 +209,12 @@ class Plan:
         """Names of the groups of a free population: of its beliefs, predictions and errors."""
         belief, prediction, error = (self.group_name(population, kind) for kind in ("belief", "prediction", "error"))
         return belief, prediction, error
+
+    def half_errors(self, population: str) -> tuple[str, ...]:
+        """Names of the groups that share the errors of a population, those of positive ones first; where errors are
+        signed, none."""
+        split = self.circuit.population[population].split
+        return tuple(self.group_name(population, f"{sign}_error") for sign in SIGNS) if split else ()
 
     @staticmethod
     def synapses_name(projection: str) -> str:

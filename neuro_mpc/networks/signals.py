@@ -125,7 +125,7 @@ def errors(plan: Plan, phase: Phase, *, keep_predictions: bool = True, set_error
     for name in plan.circuit.free:
         _, prediction, error = plan.free_groups(name)
         setting = [(error, deviation(plan, name))] if set_errors else []
-        parts = [(prediction, "update"), *setting, (error, "update")]
+        parts = [(prediction, "update"), *setting, *error_updates(plan, name)]
         operations += [
             *inputs(plan, name, plan.circuit.free, set()),
             phase.joint_block(plan.rows[name], *parts, passing="" if keep_predictions else f"{prediction}_h"),
@@ -133,9 +133,14 @@ def errors(plan: Plan, phase: Phase, *, keep_predictions: bool = True, set_error
     return [*operations, *read_out(plan, phase), *output_errors(plan, phase)]
 
 
+def error_updates(plan: Plan, name: str) -> list[tuple[str, str]]:
+    """Parts of a block that bring the errors of a population up to date, those of either sign first."""
+    return [(group, "update") for group in (*plan.half_errors(name), plan.group_name(name, "error"))]
+
+
 def output_errors(plan: Plan, phase: Phase) -> list[Operation]:
     """The errors of the target populations from their outputs."""
-    return [phase.block(plan.rows[name], plan.group_name(name, "error"), "update") for name in plan.circuit.targets]
+    return [phase.joint_block(plan.rows[name], *error_updates(plan, name)) for name in plan.circuit.targets]
 
 
 def feedbacks(

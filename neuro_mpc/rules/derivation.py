@@ -23,8 +23,10 @@ from sympy.printing.str import StrPrinter
 
 from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit_tables import SplitErrors
 from neuro_mpc.descriptions.connections import CONNECTED, Connect
 from neuro_mpc.rules.notation import GREEK
+from neuro_mpc.rules.splitting import SIGNS, felt
 from neuro_mpc.rules.tidying import Bounds, factored, tidied
 
 # The others mean something to Brian2 or to synapses.
@@ -145,6 +147,7 @@ class PopulationRules:
     circuit_variance: bool
     released: bool
     precision: float
+    split: SplitErrors | None
     drive: sympy.Expr
     """What the next populations' errors do to this belief, in A = Σ μᵀ err and V = Σ vᵀ q."""
 
@@ -173,6 +176,12 @@ class PopulationRules:
             noise = f" + sqrt({self._variance})*epsilon"
             lines.append("epsilon : 1")
         return "\n".join([f"h = {mean}{noise} : 1 (constant over dt)", *lines])
+
+    def felt(self, error: str, linked: Iterable[str], *own: str) -> str:
+        """Brian2 equations of error units whose error is an expression of linked variables, signed or split; the
+        parameters as in `error`."""
+        definition, linked = (felt(self.split), SIGNS) if self.split else (error, linked)
+        return self.error(f"err = {definition} : 1 (constant over dt)", linked, *own)
 
     def error(self, definition: str, linked: Iterable[str], *own: str) -> str:
         """Brian2 equations of the error units.
@@ -244,6 +253,7 @@ class ReadOutRules:
     receives_variance: bool
     released: bool
     precision: float
+    split: SplitErrors | None
 
     def prediction(self) -> str:
         """Brian2 equations of the output's prediction units; `y` is the softmax of `h` (or `h` itself)."""
@@ -252,12 +262,17 @@ class ReadOutRules:
         output = "y : 1" if self.readout == "softmax" else "y = h : 1 (constant over dt)"
         return "\n".join([f"h = G{root} : 1 (constant over dt)", output, "G : 1", *noise])
 
-    def error(self, missing: bool) -> str:
-        """Brian2 equations of the output's error units; `given` is 0 where a target is `missing`, otherwise 1."""
+    def signed_error(self, missing: bool) -> str:
+        """The error in Brian2's language; `given` is 0 where a target is `missing`, otherwise 1."""
         factors = [repr(self.precision)] if self.precision != 1 else []
         factors += ["given"] if missing else []
-        error = "*".join([*factors, "(target - y)"]) if factors else "target - y"
-        lines = ["target : 1", f"err = {error} : 1 (constant over dt)", "y : 1 (linked)"]
+        return "*".join([*factors, "(target - y)"]) if factors else "target - y"
+
+    def error(self, missing: bool) -> str:
+        """Brian2 equations of the output's error units."""
+        error = felt(self.split) if self.split else self.signed_error(missing)
+        lines = ["target : 1", f"err = {error} : 1 (constant over dt)"]
+        lines += [f"{name} : 1 (linked)" for name in (SIGNS if self.split else ("y",))]
         lines += ["given : 1"] if missing else []
         if self.receives_variance:
             factor = "epsilon" if self.released else "epsilon*inverse_sqrt(D)"
@@ -292,6 +307,7 @@ def derive(circuit: Circuit, *, variance_feedback: str = "exact") -> Rules:
             any(synapses[key].varies for key in circuit.incoming(name)),
             released,
             circuit.precision_of(name),
+            circuit.population[name].split,
         )
         for name in circuit.targets
     }
@@ -355,6 +371,7 @@ def _population_rules(
         any(synapses[key].varies for key in recurrent),
         released,
         circuit.precision_of(name),
+        circuit.population[name].split,
         _drive(slope, sends),
     )
 

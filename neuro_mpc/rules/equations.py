@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_checks import bounds_text
@@ -13,6 +15,7 @@ from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, SynapseRules, brian_name, derive, text
 from neuro_mpc.rules.notation import Notation
+from neuro_mpc.rules.splitting import SIGNS, halves
 
 SOME_PAIRS = "of some pairs of units"
 
@@ -85,41 +88,74 @@ class _Writer:
 
     def population(self, name: str) -> Section:
         rules, n = self.rules.populations[name], self.n
-        r, h, e = (n.variable(letter) for letter in "rhe")
+        r, h = (n.variable(letter) for letter in "rh")
         equations = [
             ("f(r)", n.formula(rules.rate, {}), ""),
             (f"{n.slope}(r)", n.formula(rules.slope, {}), ""),
             *self._prediction(name, h, rules.receives_variance),
-            (e, self._error(name, f"{r} {n.minus} {h}"), ""),
+            *self._errors(name, f"{r} {n.minus} {h}"),
             *self._variance_error(rules.receives_variance),
             *self._feedback(name, rules.sends_variance),
             *(law for scheme in self.schemes for law in scheme.laws(n, lambda belief: self._drive(belief, rules))),
         ]
-        codes = [code for scheme in self.schemes for code in scheme.code(rules)]
+        halves = [code for scheme in self.schemes for code in self._halves_of(scheme, rules)]
+        codes = [*(code for scheme in self.schemes for code in scheme.code(rules)), *halves]
         words = f"{self.circuit.population[name].size} units"
         return Section(f"Population {name}", words, tuple(equations), tuple(self._code(*code) for code in codes))
 
     def read_out(self, name: str) -> Section:
         rules, n = self.rules.readouts[name], self.n
-        u, y, e = (n.variable(letter) for letter in "uye")
+        u, y = (n.variable(letter) for letter in "uy")
         output = f"{n.words('softmax')}({u})" if rules.readout == "softmax" else u
         equations = [
             *self._prediction(rules.population, u, rules.receives_variance),
             (y, output, ""),
-            (
-                e,
-                self._error(name, f"{n.variable(n.words('target'))} {n.minus} {y}"),
-                "at the steps that are read out",
-            ),
+            *self._errors(name, f"{n.variable(n.words('target'))} {n.minus} {y}", "at the steps that are read out"),
             *self._variance_error(rules.receives_variance),
         ]
-        codes = [("prediction units", rules.prediction()), ("error units", rules.error(missing=False))]
+        codes = [
+            ("prediction units", rules.prediction()),
+            *self._halves(name, rules.signed_error(missing=False), ("target", "y")),
+            ("error units", rules.error(missing=False)),
+        ]
         return Section(
             f"Population {rules.population}",
             "compared with the target",
             tuple(equations),
             tuple(self._code(*code, h=(u, "prediction")) for code in codes),
         )
+
+    def _errors(self, name: str, deviation: str, remark: str = "") -> Iterator[tuple[str, str, str]]:
+        """The error of a population; where two share it, their rates first."""
+        n, split = self.n, self.circuit.population[name].split
+        error = self._error(name, deviation)
+        if split is None:
+            yield n.variable("e"), error, remark
+            return
+        above = f"{split.baseline:g} + " if split.baseline else ""
+        yield n.half("e", "positive"), n.rectified(f"{above}{error}"), remark
+        below = f"{split.baseline:g} {n.minus} " if split.baseline else n.minus
+        yield n.half("e", "negative"), n.rectified(f"{below}{n.brackets(error)}"), remark
+        felt = [self._felt(getattr(split, sign), n.half("e", sign), split.baseline) for sign in SIGNS]
+        yield n.variable("e"), f" {n.minus} ".join(felt), "what is sent and learned from"
+
+    def _felt(self, gain: float, rate: str, baseline: float) -> str:
+        above = f"({rate} {self.n.minus} {baseline:g})" if baseline else rate
+        return above if gain == 1 else f"{gain:g} {above}"
+
+    def _halves(self, name: str, error: str, linked: Sequence[str]) -> list[tuple[str, str]]:
+        """Brian2 code of the two populations that share the errors of one."""
+        split = self.circuit.population[name].split
+        codes = halves(split, error, linked) if split else {}
+        return [(f"{sign} error units", code) for sign, code in codes.items()]
+
+    def _halves_of(self, scheme: Any, rules: PopulationRules) -> list[tuple[str, str]]:
+        """The same of a free population, of a scheme that prints its own code."""
+        if not (rules.split and scheme.split_errors and scheme.code(rules)):
+            return []
+        suffix = " under fixed prediction" if scheme.holds_predictions else ""
+        codes = self._halves(rules.population, *scheme.signed_error(rules))
+        return [(f"{title}{suffix}", code) for title, code in codes]
 
     def _prediction(self, name: str, prediction: str, varies: bool):
         n, mean, variance = self.n, [], []
@@ -243,6 +279,7 @@ class _Writer:
             "target": (n.words("target"), ""),
         }
         return {
+            **{sign: (n.half("e", sign), f"{sign} error, a rate") for sign in SIGNS},
             **{name: (n.variable(letter), words) for name, (letter, words) in letters.items()},
             "f": (f, "firing rate"),
             "f_squared": (n.square(f), ""),

@@ -54,6 +54,12 @@ class Unicode:
         time = f"{{t{later:+d}}}".replace("-", "−") if later else "t"
         return f"{letter}_{time}" + (f"[{of}]" if of else "")
 
+    def half(self, letter: str, sign: str) -> str:
+        return f"{letter}{'⁺' if sign == 'positive' else '⁻'}_t"
+
+    def rectified(self, text: str) -> str:
+        return f"[{text}]₊"
+
     def moment(self, letter: str, projection: str, transposed: bool = False) -> str:
         return f"{letter}[{projection}]" + (self.transposed if transposed else "")
 
@@ -102,6 +108,12 @@ class Latex:
     def variable(self, letter: str, later: int = 0, of: str = "") -> str:
         time = f"t{later:+d}" if later else "t"
         return f"{letter}_{{{time}}}" + (f"^{{{self.words(of)}}}" if of else "")
+
+    def half(self, letter: str, sign: str) -> str:
+        return f"{letter}^{{{'+' if sign == 'positive' else '-'}}}_{{t}}"
+
+    def rectified(self, text: str) -> str:
+        return rf"\bigl[{text}\bigr]_+"
 
     def moment(self, letter: str, projection: str, transposed: bool = False) -> str:
         owner = self.words(projection) + (r"\,\top" if transposed else "")

@@ -30,6 +30,8 @@ CIRCUITS = {
 }
 SPIKE_CONTRADICTED = "spike_contradicted"
 NEURAL = {
+    "positive_error": "rate of the errors of what is more than predicted",
+    "negative_error": "rate of the errors of what is less than predicted",
     "belief": "belief, the state of the value units",
     "prediction": "prediction of the belief",
     "error": "prediction error",

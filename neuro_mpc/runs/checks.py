@@ -27,6 +27,7 @@ def refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: Tas
             )
     _refuse_trajectory(protocol)
     _refuse_windows(protocol)
+    _refuse_split_errors(circuit, protocol)
     _refuse_single_symbols(circuit, data)
     tests = protocol.experiment is None and protocol.test.measure != "correct-letter-ratio"
     if tests and not data.size(protocol.test.split):
@@ -61,6 +62,19 @@ def _refuse_trajectory(protocol: Protocol) -> None:
             found=True,
             hint=f"inference.scheme = {' or '.join(schemes)}, without tolerance, energy_limit and redraw_noise",
         )
+
+
+def _refuse_split_errors(circuit: Circuit, protocol: Protocol) -> None:
+    """DescriptionError where errors are split and a scheme moves them itself."""
+    scheme = protocol.inference.scheme
+    for name, population in circuit.population.items():
+        if population.role == "free" and population.split and not SCHEMES.get(scheme).split_errors:
+            raise DescriptionError(
+                f"{scheme} moves errors, which cannot be split",
+                source=circuit.name,
+                key=f"population.{name}.errors",
+                expected='"signed", or another inference.scheme',
+            )
 
 
 def _refuse_windows(protocol: Protocol) -> None:

@@ -10,6 +10,7 @@ from scipy.special import log_softmax
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Program
 from neuro_mpc.networks.schemes.interface import scheme_of
+from neuro_mpc.rules.splitting import SIGNS
 
 Traces = dict[str, dict[str, np.ndarray]]
 
@@ -60,7 +61,12 @@ class NeuralState:
         )
         if rules.receives_variance:
             traces["noise"] = self._rows(name, "prediction", "epsilon")
-        return traces
+        return traces | self._half_errors(name)
+
+    def _half_errors(self, name: str) -> dict[str, np.ndarray]:
+        """The rates of the two populations that share the errors of one."""
+        is_split = self.plan.circuit.population[name].split is not None
+        return {f"{sign}_error": self._rows(name, f"{sign}_error", sign) for sign in SIGNS} if is_split else {}
 
     def _target_traces(self, name: str) -> dict[str, np.ndarray]:
         traces = {
@@ -70,7 +76,7 @@ class NeuralState:
         }
         if self.plan.rules.readouts[name].receives_variance:
             traces["noise"] = self._rows(name, "prediction", "epsilon")
-        return traces
+        return traces | self._half_errors(name)
 
     def _rows(self, population: str, kind: str, variable: str) -> np.ndarray:
         return self.program.get_rows(population, f"{self.plan.group_name(population, kind)}_{variable}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from neuro_mpc.networks.operations import Section
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
-from neuro_mpc.networks.signals import energies, feedbacks, once
+from neuro_mpc.networks.signals import energies, error_updates, feedbacks, once
 from neuro_mpc.rules.derivation import PopulationRules
 from neuro_mpc.rules.notation import Notation
 
@@ -34,8 +34,8 @@ class FixedPrediction(Scheme):
     def belief(self, rules: PopulationRules, settles: bool) -> str:
         return rules.belief("r : 1")
 
-    def error(self, rules: PopulationRules) -> str:
-        return rules.error(f"err = {rules.feedback} : 1 (constant over dt)", rules.feedback_names)
+    def signed_error(self, rules: PopulationRules) -> tuple[str, Sequence[str]]:
+        return rules.feedback, rules.feedback_names
 
     def phase(self, plan: Plan) -> Phase:
         phase = Phase("infer", "inferring")
@@ -59,7 +59,7 @@ class FixedPrediction(Scheme):
             for name in reversed(plan.circuit.free)
             for operation in (
                 *feedbacks(plan, name, plan.circuit.population, set()),
-                phase.block(plan.rows[name], plan.group_name(name, "error"), "update"),
+                phase.joint_block(plan.rows[name], *error_updates(plan, name)),
             )
         )
         if known == 1:
@@ -72,7 +72,7 @@ class FixedPrediction(Scheme):
         """The errors of populations that receive from each other, from those of all that come after them."""
         started: set[str] = set()
         after = [operation for name in component for operation in feedbacks(plan, name, done, started)]
-        error = {name: phase.block(plan.rows[name], plan.group_name(name, "error"), "update") for name in component}
+        error = {name: phase.joint_block(plan.rows[name], *error_updates(plan, name)) for name in component}
         if not plan.circuit.is_recurrent(component):
             return [Section((*after, *error.values()))]
         step = [

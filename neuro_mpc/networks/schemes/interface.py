@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +31,7 @@ class Scheme(ABC):
     trial_values        names of numbers that operations keep for each trial, besides the energies
     holds_predictions   the ancestral pass stays as it is, and errors alone are inferred
     windows             beliefs can settle in windows of steps (`Plan.known`), as its phase then says
+    split_errors        an error is a function of the rest (`signed_error`), and two populations can share it
     keeps_trajectory    inference can be stopped after each iteration and resumed as if it had not been
     """
 
@@ -39,6 +40,7 @@ class Scheme(ABC):
     trial_values: ClassVar[tuple[str, ...]] = ()
     holds_predictions: ClassVar[bool] = False
     windows: ClassVar[bool] = False
+    split_errors: ClassVar[bool] = True
     keeps_trajectory: ClassVar[bool] = False
 
     @abstractmethod
@@ -48,9 +50,14 @@ class Scheme(ABC):
         settles   trials may stop before the last iteration
         """
 
-    @abstractmethod
+    def signed_error(self, rules: PopulationRules) -> tuple[str, Sequence[str]]:
+        """The error of a free population in Brian2's language, and the variables of its other units that it names; of a
+        scheme that permits `split_errors`."""
+        raise NotImplementedError
+
     def error(self, rules: PopulationRules) -> str:
         """Brian2 equations of the error units of a free population; see `PopulationRules.error`."""
+        return rules.felt(*self.signed_error(rules))
 
     @abstractmethod
     def phase(self, plan: Plan) -> Phase:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -63,8 +63,8 @@ class Relaxation(Scheme):
             lines.append("active : 1")
         return "\n".join([*lines, "err : 1 (linked)"])
 
-    def error(self, rules: PopulationRules) -> str:
-        return rules.error(f"err = {rules.weighted('r - h')} : 1 (constant over dt)", ("r", "h"))
+    def signed_error(self, rules: PopulationRules) -> tuple[str, Sequence[str]]:
+        return rules.weighted("r - h"), ("r", "h")
 
     def phase(self, plan: Plan) -> Phase:
         phase = Phase("infer", "inferring")
