@@ -1,8 +1,8 @@
 """Errors that two populations share, one for each sign, whose rates cannot be negative.
 
-Of an error e, one population has the rate [b + e]₊ and the other [b − e]₊, with b their baseline; what is sent and
-learned from is the difference of their deviations from it, each times its gain. With equal gains and no baseline that is
-e. (Keller & Mrsic-Flogel 2018; Hertäg & Sprekeler 2020.)
+Of an error e, one population has the rate [b + e]₊ and the other [b − e]₊, with b their baseline. Sent and learned from
+is the difference of their deviations from b, each times its gain: e, where gains are equal and b is 0.
+(Keller & Mrsic-Flogel 2018; Hertäg & Sprekeler 2020.)
 """
 
 from __future__ import annotations
