@@ -14,10 +14,9 @@ import neuro_mpc as nm
 from neuro_mpc import analysis
 
 KEPT = Path(__file__).parent / "runs" / "toy-language-0.1.nc.gz"
-SHA256 = (
-    "a330fa09af9c496d17c21919216b7d361ad56aa4164fb94d065d29e8e28b6273"  # of the trained circuit, as 0.1 computes it
-)
-GENERATED = "abchccc"  # as 0.1 generates it
+# What 0.1 says of this circuit and generates with it.
+SHA256 = "a330fa09af9c496d17c21919216b7d361ad56aa4164fb94d065d29e8e28b6273"
+GENERATED = "abchccc"
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 

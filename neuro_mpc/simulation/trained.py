@@ -15,10 +15,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.descriptions.circuit_checks import bounds_text
-from neuro_mpc.descriptions.circuit_tables import Parameter
-from neuro_mpc.descriptions.connections import CONNECTED, Connect, fixed_mask, grid_of
-from neuro_mpc.descriptions.masks import rows_of
+from neuro_mpc.descriptions.connections import Connect, fixed_mask, grid_of
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.descriptions.recorded import circuit_of_run
 from neuro_mpc.errors import DescriptionError, RunFileError, did_you_mean
@@ -28,9 +25,8 @@ from neuro_mpc.runfile.reading import open_run, reading
 from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.connections import connects_some, existing, only
 from neuro_mpc.simulation.initial import Parameters
+from neuro_mpc.simulation.snapshots import bounded, parameters_at, snapshot_of, snapshots_of, with_masks
 
-# A bound such as 0.99 is a little above itself in single precision.
-ROUNDING = 1e-6
 Source: TypeAlias = "str | os.PathLike[str] | xr.DataTree | Trained"
 
 
@@ -153,7 +149,7 @@ class Trained:
             )
         parameter = self.circuit.synapse[self.circuit.projection[projection].synapse].parameter[name]
         mask = existing(self.parameters[projection]) if connects_some(self.circuit, projection) else None
-        return _bounded(only(mask, np.broadcast_to(array, shape).copy()), parameter, place, mask)
+        return bounded(only(mask, np.broadcast_to(array, shape).copy()), parameter, place, mask)
 
     def at(self, presentation: int) -> Trained:
         """The same circuit at another snapshot.
@@ -303,11 +299,11 @@ def _read(
     synapses = access.group(run, "synapses")
     if synapses is None or set(synapses.children) != set(circuit.projection):
         raise access.lacking(run, "snapshot of all synapses", "protocol.recording.synapses_every=100")
-    snapshots = _snapshots(run)
-    snapshot = _snapshot(run, snapshots, presentation)
-    circuit = _with_masks(run, circuit)
+    snapshots = snapshots_of(run)
+    snapshot = snapshot_of(run, snapshots, presentation)
+    circuit = with_masks(run, circuit)
     parameters = {
-        projection: _parameters(run, circuit, projection, snapshot, name) for projection in circuit.projection
+        projection: parameters_at(run, circuit, projection, snapshot, name) for projection in circuit.projection
     }
     initial.refuse_impossible(circuit, parameters)
     return Trained(
@@ -321,95 +317,6 @@ def _read(
         parameters=parameters,
         data_sha256=attribute(run, "data_sha256", ""),
     )
-
-
-def _with_masks(run: xr.DataTree, circuit: Circuit) -> Circuit:
-    """The circuit with the masks of which its text has the checksum only."""
-    tables = circuit.tables()
-    for name, projection in circuit.projection.items():
-        if isinstance(projection.connect, Connect) and projection.connect.share is not None:
-            tables["projection"][name]["connect"] = {"mask": rows_of(_mask(run, circuit, name))}
-    return Circuit.from_tables(tables, circuit.name)
-
-
-def _mask(run: xr.DataTree, circuit: Circuit, projection: str) -> np.ndarray:
-    """Which pairs of a projection that connects some only have a synapse."""
-    node, place = run[f"synapses/{projection}"].dataset, {"key": f"synapses/{projection}/{CONNECTED}"}
-    if CONNECTED not in node.data_vars:
-        raise DescriptionError("is missing", **place)
-    mask = node[CONNECTED].values == 1
-    if mask.shape != circuit.shape(projection) or not mask.any():
-        raise DescriptionError(
-            "is no mask of these synapses", found=mask.shape, expected=str(circuit.shape(projection)), **place
-        )
-    return mask
-
-
-def _snapshots(run: xr.DataTree) -> tuple[int, ...]:
-    """The numbers of the snapshots that all projections have."""
-    numbers = [set(_presentations(run, node).tolist()) for node in run["synapses"].children.values()]
-    return tuple(sorted(set.intersection(*numbers)))
-
-
-def _presentations(run: xr.DataTree, projection: xr.DataTree) -> np.ndarray:
-    """The numbers of presentations after which a projection's snapshots were taken."""
-    found = projection.dataset.get("presentation", xr.DataArray(np.nan)).values
-    whole = np.nan_to_num(np.round(found), posinf=0, neginf=0).astype(np.int64)
-    if found.ndim != 1 or not np.array_equal(found, whole):
-        place = projection.path.strip("/")
-        raise RunFileError(f"{access.source(run)}: {place}/presentation is not a whole number for each snapshot")
-    return whole
-
-
-def _snapshot(run: xr.DataTree, snapshots: tuple[int, ...], presentation: int | None) -> int:
-    if presentation is None and snapshots:
-        return int(_presentations(run, next(iter(run["synapses"].children.values())))[-1])  # what learning ended with
-    if presentation not in snapshots:
-        listing = ", ".join(map(str, snapshots[:8])) + (f" … {snapshots[-1]}" if len(snapshots) > 8 else "")
-        when = "" if presentation is None else f" after {presentation} presentations (there are: {listing})"
-        setting = f"protocol.recording.synapses_every={presentation or 100}"
-        raise access.lacking(run, f"snapshot of the synapses{when}", setting)
-    return presentation
-
-
-def _parameters(run: xr.DataTree, circuit: Circuit, projection: str, snapshot: int, name: str) -> dict[str, np.ndarray]:
-    node = run[f"synapses/{projection}"].dataset
-    row = int(np.flatnonzero(node["presentation"].values == snapshot)[-1])
-    parameters = {}
-    mask = _mask(run, circuit, projection) if connects_some(circuit, projection) else None
-    for parameter, table in circuit.synapse[circuit.projection[projection].synapse].parameter.items():
-        place = {"source": name, "key": f"synapses/{projection}/{parameter}"}
-        if parameter not in node.data_vars:
-            raise DescriptionError("is missing", **place)
-        values = node[parameter].values.astype(float)
-        values = values[row] if values.ndim == 3 and row < len(values) else values
-        if values.shape != circuit.shape(projection):
-            raise DescriptionError(
-                "has another shape than the circuit says",
-                found=values.shape,
-                expected=str(circuit.shape(projection)),
-                **place,
-            )
-        parameters[parameter] = _bounded(only(mask, values), table, place, mask)
-    return parameters
-
-
-def _bounded(
-    values: np.ndarray, parameter: Parameter, place: dict[str, str], mask: np.ndarray | None = None
-) -> np.ndarray:
-    if not np.isfinite(values if mask is None else values[mask]).all():
-        raise DescriptionError("has values that are not finite", **place)
-    low = -np.inf if parameter.low is None else parameter.low
-    high = np.inf if parameter.high is None else parameter.high
-    slack = ROUNDING * np.maximum(1, np.abs(values))
-    if (outside := (values < low - slack) | (values > high + slack)).any():
-        raise DescriptionError(
-            "is out of bounds",
-            found=float(values[outside][0]),
-            expected=bounds_text(parameter.low, parameter.high),
-            **place,
-        )
-    return values
 
 
 def _require(name: str, known: Iterable[str], kind: str, key: str) -> None:
