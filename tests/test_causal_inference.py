@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from presented import CASES, INFERENCE_RATE, MOMENTUM, STEPS, TRIALS, Presentation, assert_close, network
+from in_process import InProcess
+from presented import CASES, INFERENCE_RATE, MOMENTUM, OWN, STEPS, TRIALS, Presentation, assert_close, network
 from reference import Reference, gradient, gradients
 
 import neuro_mpc as nm
-from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
 
 ITERATIONS = 2
@@ -206,3 +207,42 @@ def test_traces_have_an_axis_of_time(recorded):
     np.testing.assert_allclose(traces["time"].isel(step=2), [120, 140, 160, 180])
     assert traces["time"].attrs["units"] == "ms"
     np.testing.assert_allclose(nm.analysis.traces(recorded[0, False], "output")["time"][:3], [0, 60, 120])
+
+
+# --- tracking (Millidge et al. 2024; values computed from the recursions) --------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def walk() -> Presentation:
+    """A hidden walk x_t = x_{t−1} + noise, observed with noise, both of variance 1; shown by its observations alone."""
+    circuit = nm.Circuit(
+        name="tracking",
+        population={"x": {"size": 1}, "y": {"role": "target", "readout": "gaussian"}},
+        projection={
+            "moves": {"from": "x", "to": "x", "delay": 1, "synapse": "weight"},
+            "shows": {"from": "x", "to": "y", "synapse": "weight"},
+        },
+        synapse={"weight": OWN["weight"]},
+    ).with_sizes({"y": 1})
+    shown = Presentation(InProcess(Plan(circuit, 60_000, 30, scheme="relaxation", window=0, precision="float64")))
+    shown.load({name: {"w": np.ones((1, 1))} for name in circuit.projection})
+    rng = np.random.default_rng(0)
+    shown.place = rng.normal(size=(30, 60_000, 1)).cumsum(axis=0)
+    shown.show({}, {"y": shown.place + rng.normal(size=shown.place.shape)})
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("rate", "iterations", "expected"),
+    [(0.3, 25, 0.667), (0.1, 10, None)],
+)
+def test_causal_inference_tracks_as_well_as_one_error_each_allows(walk, rate, iterations, expected):
+    """With a gain K per step, the variance of the estimate is (1 − K)² (P + 1) + K² in the steady state."""
+    walk.infer(iterations=iterations, inference_dt=rate * TAU_SECONDS)
+    gain = (1 - (1 - 2 * rate) ** iterations) / 2  # of −e_x + e_y = (y − h) − 2 (x − h)
+    steady = ((1 - gain) ** 2 + gain**2) / (1 - (1 - gain) ** 2)
+    assert expected is None or steady == pytest.approx(expected, abs=5e-4)
+    error = ((walk.beliefs["x"] - walk.place)[15:] ** 2).mean()
+    assert error == pytest.approx(steady, rel=0.01)
+    kalman = (np.sqrt(5) - 1) / 2
+    assert error > kalman  # which knows the variance of its own estimate
