@@ -27,11 +27,12 @@ FAINT = 1e-19
 
 def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
     """Two free populations, the second above the first and recurrent with a delay of `again` steps; some projections
-    connect some pairs of units only, one connects one to one."""
+    connect some pairs of units only, one connects one to one, and `twin` is `up` but for a mask of ones."""
     arrows = {
         "seen": ("input", "low", 0, "spike-and-slab", {"mask": ["100", "111", "011", "101", "110", "001"]}),
         "seen-above": ("input", "high", 0, "point", "all"),
         "up": ("low", "high", 0, "spike-and-slab", "all"),
+        "twin": ("low", "high", 0, "spike-and-slab", {"mask": ["111111"] * 4}),
         "some": ("low", "high", 0, "gaussian", {"mask": ["101010", "000001", "110000", "011111"]}),
         "each": ("high", "high", again + 1, "spike-and-slab", "one-to-one"),
         "again": ("high", "high", again, "gaussian", "all"),
@@ -62,6 +63,16 @@ def small() -> nm.Circuit:
         "low": {"size": 6, "activation": "softplus(r) + exp(-abs(r))*cos(r)"},
     }
     return nm.Circuit(name="small", population=population, projection=tables(arrows)).sized(SYMBOLS, SYMBOLS)
+
+
+def with_more_ends(described: nm.Circuit) -> nm.Circuit:
+    """With a constant population, and a second target, of values, whose errors have another precision."""
+    described_as = described.tables()
+    described_as["population"]["bias"] = {"role": "constant"}
+    described_as["population"]["second"] = {"role": "target", "readout": "gaussian", "precision": 2.5, "size": 2}
+    described_as["projection"]["shift"] = {"from": "bias", "to": "high", "synapse": "gaussian"}
+    described_as["projection"]["also"] = {"from": "high", "to": "second", "synapse": "spike-and-slab", "delay": 1}
+    return nm.Circuit.from_tables(described_as)
 
 
 def tables(arrows: dict[str, tuple]) -> dict[str, dict]:
@@ -98,7 +109,7 @@ FIXED = Plan(
 PLANS = {
     "relaxation": RELAXATION,
     "fixed prediction": FIXED,
-    "sweeps": replace(FIXED, scheme="sweeps"),
+    "sweeps": replace(FIXED, scheme="sweeps", circuit=with_more_ends(FIXED.circuit), missing=("second",)),
     "fixed prediction, float32": replace(FIXED, precision="float32"),
     "small": replace(FIXED, circuit=small()),
     "small, float32": replace(FIXED, circuit=small(), precision="float32"),
@@ -109,6 +120,11 @@ def cython_without_optimising(plan: Plan) -> tuple[list[str], dict[str, str]]:
     """As runs compile Cython, in a fourth of the time."""
     flags, compilers = program_cache.cython_options(plan)
     return [*flags, "-O0"], compilers
+
+
+def as_twin(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The parameters of `up` as those of `twin`, which follows it."""
+    return {name.replace("up_", "twin_", 1): value for name, value in values.items()}
 
 
 class Session:
@@ -127,11 +143,16 @@ class Session:
             rate=0.01,
             **plan.update_rule.scalars(0),
         )
+        values: dict[str, np.ndarray] = {}
         for projection, table in plan.circuit.projection.items():
-            program.set(**self.parameters(projection))
+            values = as_twin(values) if projection == "twin" else self.parameters(projection)
+            program.set(**values)
             if isinstance(table.connect, Connect):
                 mask = [[float(digit) for digit in row] for row in table.connect.mask]
                 program.set(**{f"{plan.synapses_name(projection)}_connected": np.array(mask)})
+        for constant in set(plan.circuit.given) - set(plan.circuit.stimuli):
+            ones = np.ones((plan.rows[constant].steps, TRIALS, plan.rows[constant].units))
+            program.set_rows(constant, plan.rate_name(constant), ones, history=1)
         self.step("refreshing")
 
     def parameters(self, projection: str) -> dict[str, np.ndarray]:
@@ -180,6 +201,10 @@ class Session:
         target = np.eye(SYMBOLS)[self.rng.integers(0, SYMBOLS, (rows["output"].steps, TRIALS))]
         self.program.set_rows("input", "input_stimulus_x", stimulus)
         self.program.set_rows("output", "output_error_target", target)
+        if "second" in rows:
+            shape = (rows["second"].steps, TRIALS, rows["second"].units)
+            self.program.set_rows("second", "second_error_target", self.rng.normal(size=shape))
+            self.program.set_rows("second", "second_error_given", (self.rng.random(shape) < 0.6).astype(float))
         assert np.array_equal(self.program.get_rows("output", "output_error_target"), target)
         self.program.set(noise_counter=count)
 
@@ -207,6 +232,16 @@ def deviations(found: dict, expected: dict) -> dict[str, float]:
 def assert_equal(found: dict, expected: dict, tolerance: float) -> None:
     wrong = {name: value for name, value in deviations(found, expected).items() if not value <= tolerance}
     assert not wrong
+
+
+def assert_twins_are_equal(states: dict, tolerance: float = 0.0) -> None:
+    """All that is computed and learned by a mask of ones is that without a mask, within a relative tolerance."""
+    for variables in states.values():
+        masked = [name for name in variables if name.startswith("twin_") and name != "twin_synapses_connected"]
+        assert {f"twin_synapses_{name}" for name in ("mu", "v", "p_pi", "H2")} <= set(masked)
+        for name in masked:
+            twin, plain = variables[name], variables[name.replace("twin_", "up_", 1)]
+            np.testing.assert_allclose(twin, plain, rtol=tolerance, atol=0, err_msg=name)
 
 
 def types_of(states: dict) -> set[np.dtype]:
