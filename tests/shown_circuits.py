@@ -72,6 +72,12 @@ TASKS = {
     "layers": (None, "digits-rows", DIGITS),
     "mpl": ("mpl", "toy-language", LANGUAGE),
     "pc": ("pc", "toy-language", LANGUAGE),
+    "causal": ("mpl", "toy-language", LANGUAGE | {"inference.window": 0}),
+    "causal-relaxation": (
+        "mpl",
+        "toy-language",
+        LANGUAGE | {"inference.window": 0, "inference.scheme": "relaxation", "inference.iterations": 5},
+    ),
     "digits": ("mpl", "digits-rows", DIGITS),
 }
 

@@ -11,6 +11,7 @@ from reference import Reference, gradient, gradients
 import neuro_mpc as nm
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
+from neuro_mpc.plots.traces import plot_traces
 
 ITERATIONS = 2
 WINDOWS = (0, 2)
@@ -200,6 +201,15 @@ def test_every_iteration_of_a_window_can_be_recorded(recorded, window, populatio
     if (population, window) == ("hidden", 0):  # a step begins with what the beliefs before it predict
         assert not traces["error"].isel(iteration=0).any()
         assert traces["error"].isel(iteration=1).any()
+
+
+def test_figures_of_traces_have_an_axis_of_time(recorded):
+    (page,) = plot_traces(recorded[2, True])
+    assert {axes.get_xlabel() for axes in page.axes} >= {"time (ms)"}
+    assert "step" not in {axes.get_xlabel() for axes in page.axes}
+    page.canvas.draw()
+    axes = next(axes for axes in page.axes if axes.get_xlabel() == "time (ms)")
+    assert {float(tick.get_text()) % 60 for tick in axes.get_xticklabels()} == {0}
 
 
 def test_traces_have_an_axis_of_time(recorded):

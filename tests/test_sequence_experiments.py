@@ -55,6 +55,14 @@ class TestOddball:
         assert errors.sel(condition="deviant") > errors.sel(condition="standard")
         assert found["forbidden"].all()
 
+    @pytest.mark.parametrize("task", ["causal", "causal-relaxation"])
+    def test_a_causal_circuit_feels_nothing_before_the_deviant(self, shown, task):
+        found = shown(task).conduct(oddball, position=3, trials=24)
+        felt = found["error"] - found["error"].sel(condition="standard")
+        assert (felt.isel(step=slice(found.attrs["onset"])) == 0).all()
+        at_deviant = felt.sel(condition="deviant", step=found.attrs["onset"])
+        assert (at_deviant != 0).any("trial").all()
+
     def test_output_errors_are_those_of_the_prediction(self, shown):
         here = shown("mpl")
         found = here.conduct(oddball, position=3, trials=12)

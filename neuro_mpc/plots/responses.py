@@ -12,6 +12,7 @@ from neuro_mpc.analysis.experiments import contrast, experiment, responses
 from neuro_mpc.analysis.intervals import described
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.figures import figure
+from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
 
 Runs = xr.DataTree | Sequence[xr.DataTree]
@@ -61,7 +62,7 @@ def _figure(runs: Runs, kind: str) -> list[Figure]:
         style.heading(row[0], f"{lettering.shorten(name, 24)}, {counted}")
         style.heading(row[1], f"{lettering.shorten(name, 24)}, minus standard")
     for axes in panels[-1]:
-        style.steps_axis(axes)
+        style.steps_axis(axes, access.describe(first, "protocol")["inference"].get("step_duration"))
     for index, axes in enumerate(panels.flat):
         style.letter(axes, index)
     style.note(figure, described(number, over))
