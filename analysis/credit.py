@@ -2,8 +2,8 @@
 
     python analysis/credit.py RUN… --out credit.png
 
-RUN are runs of the same circuits and protocols that differ in learning.credit and in their seed. A table gives, for each
-protocol and credit, the mean measure of the test trials (weights at their means) over seeds with its interval; the
+RUN are runs of the same circuits and protocols that differ in learning.credit and in their seed. A table gives, for
+each protocol and credit, the mean measure of the test trials (weights at their means) over seeds with its interval; the
 figure shows every run.
 """
 
