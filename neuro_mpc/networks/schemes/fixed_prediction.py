@@ -30,6 +30,7 @@ class FixedPrediction(Scheme):
     table = FixedPredictionInference
     holds_predictions: ClassVar[bool] = True
     windows: ClassVar[bool] = True
+    split_errors: ClassVar[bool] = True
 
     def belief(self, rules: PopulationRules, settles: bool) -> str:
         return rules.belief("r : 1")

@@ -40,7 +40,7 @@ class Scheme(ABC):
     trial_values: ClassVar[tuple[str, ...]] = ()
     holds_predictions: ClassVar[bool] = False
     windows: ClassVar[bool] = False
-    split_errors: ClassVar[bool] = True
+    split_errors: ClassVar[bool] = False
     keeps_trajectory: ClassVar[bool] = False
 
     @abstractmethod

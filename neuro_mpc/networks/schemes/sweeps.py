@@ -58,7 +58,6 @@ class Sweeps(Scheme):
 
     table = SweepsInference
     trial_values: ClassVar[tuple[str, ...]] = ("step_length",)
-    split_errors: ClassVar[bool] = False
 
     def belief(self, rules: PopulationRules, settles: bool) -> str:
         return rules.belief("r : 1")
