@@ -47,6 +47,8 @@ def page() -> str:
 CIRCUIT: list[tuple[str, type[Table]]] = [
     ("", circuit.Circuit),
     ("population.NAME", circuit_tables.Population),
+    ("population.NAME.precision", circuit_tables.LearnedPrecision),
+    ("population.NAME.errors", circuit_tables.SplitErrors),
     ("projection.NAME", circuit_tables.Projection),
     ("projection.NAME.connect", connections.Connect),
     ("synapse.NAME", circuit_tables.SynapseType),

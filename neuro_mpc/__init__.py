@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neuro_mpc import analysis, plots, stimuli  # noqa: F401
     from neuro_mpc.descriptions.circuit import Circuit
-    from neuro_mpc.descriptions.circuit_tables import Parameter, Population, Projection, SynapseType
+    from neuro_mpc.descriptions.circuit_tables import (
+        LearnedPrecision,
+        Parameter,
+        Population,
+        Projection,
+        SplitErrors,
+        SynapseType,
+    )
     from neuro_mpc.descriptions.inference import Inference
     from neuro_mpc.descriptions.learning import Learning, Schedule
     from neuro_mpc.descriptions.loading import changed, load_circuit, load_protocol, save_circuit, save_protocol
@@ -32,6 +39,7 @@ __all__ = [
     "Circuit",
     "DescriptionError",
     "Inference",
+    "LearnedPrecision",
     "Learning",
     "Network",
     "NeuroMPCError",
@@ -70,7 +78,14 @@ __all__ = [
 
 _NAMES = {
     "descriptions.circuit": ("Circuit",),
-    "descriptions.circuit_tables": ("Parameter", "Population", "Projection", "SplitErrors", "SynapseType"),
+    "descriptions.circuit_tables": (
+        "LearnedPrecision",
+        "Parameter",
+        "Population",
+        "Projection",
+        "SplitErrors",
+        "SynapseType",
+    ),
     "descriptions.inference": ("Inference",),
     "descriptions.learning": ("Learning", "Schedule"),
     "simulation.generation": ("generate", "next_symbols"),

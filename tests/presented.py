@@ -203,6 +203,7 @@ class Presentation:
         one_of_each = len(stimulus) == len(target) == 1
         self.show(*(next(iter(each.values())) if one_of_each else each for each in (stimulus, target)))
         self.load({name: self._drawn(rng, name) for name in self.circuit.projection})
+        self.load_precisions({name: rng.normal(0, 0.5, self._precisions(name)) for name in self.plan.precisions})
         net.set(
             noise_scale=1,
             drawing=1,
@@ -289,6 +290,26 @@ class Presentation:
             for name in self.circuit.projection
         }
 
+    # --- precisions that are learned
+
+    def _precisions(self, population: str) -> int:
+        """How many a population has."""
+        table = self.circuit.population[population]
+        return table.size if table.precision.learned == "unit" else 1
+
+    def load_precisions(self, logarithms: dict) -> None:
+        """Set log Π of populations; the reference has them, too."""
+        self.reference.log_precisions = logarithms
+        self.net.set(
+            **{f"{self.plan.group_name(name, 'precision')}_log_precision": logarithms[name] for name in logarithms}
+        )
+
+    @property
+    def log_precisions(self) -> dict:
+        """population → log Π, (units) or (1), as they are now."""
+        names = {name: f"{self.plan.group_name(name, 'precision')}_log_precision" for name in self.plan.precisions}
+        return {name: self.net.get(variable)[0] for name, variable in names.items()}
+
     # --- neural state, (step, trial, unit)
 
     def rows(self, population: str, kind: str, variable: str) -> np.ndarray:
@@ -321,6 +342,19 @@ class Presentation:
         """∂F/∂θ, beliefs and noise held"""
         rest = self.beliefs, self.noise, self.stimulus, self.target
         return gradients(lambda values: self.reference.free_energy(values, *rest), self.parameters)
+
+    def precision_gradients(self) -> dict:
+        """∂F/∂ log Π, beliefs, noise and synapses held"""
+
+        def energy(values):
+            self.reference.log_precisions = values
+            return self.reference.free_energy(*held)
+
+        held, before = (self.parameters, self.beliefs, self.noise, self.stimulus, self.target), self.log_precisions
+        try:
+            return gradients(energy, before)
+        finally:
+            self.reference.log_precisions = before
 
     def loss_gradients(self) -> dict:
         """∂ loss/∂θ through the ancestral pass, noise held"""

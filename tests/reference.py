@@ -1,7 +1,7 @@
 """The free energy of any circuit in plain NumPy, written from the equations and the description alone.
 
     h_t = Σ μ f(r_{t−d}) + √D_t ε_t,   D_t = Σ v f(r_{t−d})²,   f(r_t) = 0 before the first step
-    F   = ½ Σ_t Π |r_t − h_t|² + losses
+    F   = ½ Σ_t Π |r_t − h_t|² + losses; where Π is learned, less ½ Σ_t log Π of every error
 
 Nothing here uses the package's rules or network. All of it takes complex numbers, so that a derivative is had
 to the last digit by a step along the imaginary axis, ∂F/∂x = Im F(x + i s) / s, with s far below the rounding
@@ -88,6 +88,7 @@ class Reference:
 
     def __init__(self, circuit, steps: int, read: str = "every", last_read: tuple[str, ...] = (), trials: int = 0):
         self.circuit, self.steps, self.trials = circuit, steps, trials
+        self.log_precisions: dict = {}  # population → log Π, (units) or (1), where it is learned
         self.masks: dict = {}  # projection → which pairs have a synapse, where some only have one
         self.first_read = {name: steps - 1 if read == "last" or name in last_read else 0 for name in circuit.targets}
 
@@ -105,8 +106,15 @@ class Reference:
         for name in self.circuit.free:
             for step in range(self.steps):
                 error = beliefs[name][step] - self._prediction(name, step, moments, sent, noise)
-                energy = energy + 0.5 * (self.circuit.population[name].precision or 1) * (error**2).sum(axis=1)
+                energy = energy + 0.5 * self._weighted(name, error**2, 1).sum(axis=1)
         return energy
+
+    def _weighted(self, name: str, squares: np.ndarray, given) -> np.ndarray:
+        """Π (r − h)², less log Π of the errors that are given where it is learned."""
+        if name in self.log_precisions:
+            logarithm = self.log_precisions[name]
+            return np.exp(logarithm) * squares - given * np.broadcast_to(logarithm, squares.shape)
+        return (self.circuit.population[name].precision or 1) * squares
 
     def losses(self, parameters, beliefs, noise, stimulus, target) -> np.ndarray:
         """−Σ_t target · log softmax(u_t) of every trial, or ½ Σ_t |target − u_t|²."""
@@ -120,9 +128,9 @@ class Reference:
 
     def _loss(self, name: str, u: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         given, wanted = ~np.isnan(wanted), np.nan_to_num(wanted)
-        softmax = self.circuit.population[name].readout == "softmax"
-        loss = _cross_entropy(u, wanted) if softmax else 0.5 * (given * (wanted - u) ** 2).sum(axis=1)
-        return (self.circuit.population[name].precision or 1) * loss
+        if self.circuit.population[name].readout == "softmax":
+            return (self.circuit.population[name].precision or 1) * _cross_entropy(u, wanted)
+        return 0.5 * self._weighted(name, given * (wanted - u) ** 2, given).sum(axis=1)
 
     def ancestral(self, parameters, noise, stimulus) -> dict:
         """Beliefs of the pass in which every belief is its prediction, r_t = h_t."""

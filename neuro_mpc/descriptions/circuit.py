@@ -219,9 +219,10 @@ class Circuit(Table):
         Returns
         -------
         float
-            Π, the weight of ½ e² in the energy.
+            Π, the weight of ½ (r − h)² in the energy; where it is learned, what learning begins with.
         """
-        return self.population[population].precision or 1.0
+        learned = self.population[population].learned_precision
+        return learned.initial if learned else self.population[population].precision or 1.0
 
     def incoming(self, population: str) -> dict[str, Projection]:
         """The projections that end in a population.

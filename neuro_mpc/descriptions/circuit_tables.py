@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
     model_serializer,
     model_validator,
 )
@@ -54,6 +55,59 @@ def _errors(value: object) -> object:
     raise problem("is no kind of errors", expected='"signed", "split", or a table of positive, negative, baseline')
 
 
+LEAST_PRECISION, MOST_PRECISION = 1e-12, 1e12  # their errors squared are numbers in single precision, too
+PrecisionBound = Annotated[float, Field(ge=LEAST_PRECISION, le=MOST_PRECISION)]
+
+
+class LearnedPrecision(Table):
+    """The precision Π of a population's prediction errors, learned: it approaches 1/⟨(r − h)²⟩.
+
+    learned      "population": all units share one; "unit": each has its own
+    initial      what learning begins with
+    low, high    bounds within which learning keeps it; `high` is required where beliefs could move to their predictions:
+                 there Π would grow without end
+    rate_factor  factor on the learning rate; 0 keeps the precision constant
+
+    Examples
+    --------
+    >>> import neuro_mpc as nm
+    >>> learned = nm.LearnedPrecision(learned="unit", high=100)
+    >>> nm.Population(role="target", readout="gaussian", precision=learned).precision.initial
+    1.0
+    """
+
+    learned: Literal["population", "unit"]
+    initial: PrecisionBound = 1.0
+    low: PrecisionBound | None = None
+    high: PrecisionBound | None = None
+    rate_factor: NotNegative = 1.0
+
+    @model_validator(mode="after")
+    def _begins_within_its_bounds(self) -> Self:
+        low, high = self.low or LEAST_PRECISION, self.high or MOST_PRECISION
+        if not low < high:
+            raise problem(f"low = {low:g} is not below high = {high:g}", expected="low < high")
+        if not low <= self.initial <= high:
+            raise problem(f"initial = {self.initial:g} is out of bounds", expected=f"between {low:g} and {high:g}")
+        return self
+
+    @property
+    def logarithms(self) -> tuple[float, float, float]:
+        """The natural logarithms of the lower bound, of what learning begins with, and of the upper bound."""
+        values = self.low or LEAST_PRECISION, self.initial, self.high or MOST_PRECISION
+        low, initial, high = map(math.log, values)
+        return low, initial, high
+
+
+_POSITIVE = TypeAdapter(Positive, config=Table.model_config)
+
+
+def _precision(value: object) -> float | LearnedPrecision | None:
+    if value is None or isinstance(value, LearnedPrecision):
+        return value
+    return LearnedPrecision.model_validate(value) if isinstance(value, Mapping) else _POSITIVE.validate_python(value)
+
+
 class Population(Table):
     """Units of one role: given a stimulus, free (belief, prediction, error), compared with a target, or constant.
 
@@ -65,7 +119,7 @@ class Population(Table):
     readout     "softmax" (cross-entropy, the default) or "gaussian" (linear, squared error); target only
     channel     what the protocol gives to a stimulus or a target: by default the channel of the population's name, else
                 the only one that fits
-    precision   Π, the weight of the errors of a free or a target population, 1 by default
+    precision   Π, the weight of the errors of a free or a target population, 1 by default; a table lets it be learned
     errors      "signed", or "split" into two populations that cannot be negative, for what is more and what is less
                 than predicted; a table sets their gains and their baseline
 
@@ -84,7 +138,7 @@ class Population(Table):
     activation: str | None = None
     readout: Literal["softmax", "gaussian"] | None = None
     channel: str | None = None
-    precision: Positive | None = None
+    precision: Annotated[float | LearnedPrecision | None, BeforeValidator(_precision)] = None
     errors: Annotated[SplitErrors | Literal["signed", "split"] | None, BeforeValidator(_errors)] = None
 
     @model_serializer(mode="wrap")
@@ -121,6 +175,25 @@ class Population(Table):
                 instead = " or ".join(f'role = "{role}"' for role in roles)
                 raise problem(f"a {self.role} population has no {noun}", hint=f"{instead}, or remove {name}")
         return self
+
+    @model_validator(mode="after")
+    def _precision_can_be_learned(self) -> Self:
+        if self.learned_precision and self.readout == "softmax":
+            raise problem(
+                "a softmax has no variance of errors for a precision to learn: it would be an inverse temperature",
+                expected='precision = a number, or readout = "gaussian"',
+            )
+        if self.learned_precision and self.role == "free" and self.learned_precision.high is None:
+            raise problem(
+                "the learned precision of a free population grows without end, as beliefs collapse onto predictions",
+                expected="precision.high = the largest precision",
+            )
+        return self
+
+    @property
+    def learned_precision(self) -> LearnedPrecision | None:
+        """How the precision of the errors is learned; None where it is a number."""
+        return self.precision if isinstance(self.precision, LearnedPrecision) else None
 
     @property
     def split(self) -> SplitErrors | None:

@@ -65,6 +65,17 @@ def sum_unit_products(
     target[:units] = target[:units] + total if accumulate else total
 
 
+def sum_squares(units: int, rows: int, source: np.ndarray, accumulate: bool, target: np.ndarray) -> None:
+    """target (units) = [target] + Σ over rows of source²"""
+    total = np.square(view(source, rows, units), dtype=np.float64).sum(axis=0)
+    target[:units] = target[:units] + total if accumulate else total
+
+
+def fill_rows(units: int, rows: int, source: np.ndarray, target: np.ndarray) -> None:
+    """target (rows, units) = source (units) on every row."""
+    view(target, rows, units)[...] = source[:units]
+
+
 # --- symbols ---
 
 
@@ -284,6 +295,12 @@ def add_half_square(source: np.ndarray, rows: int, units: int, factor: float, en
     """energy[trial] += factor · ½ Σ source²"""
     squares = np.square(view(source, rows, units)).sum(axis=1, dtype=source.dtype)
     energy[:width] += 0.5 * factor * squares.reshape(-1, width).sum(axis=0, dtype=np.float64)
+
+
+def add_sum(source: np.ndarray, rows: int, units: int, factor: float, energy: np.ndarray, width: int) -> None:
+    """energy[trial] += factor · Σ source"""
+    sums = view(source, rows, units).sum(axis=1, dtype=source.dtype)
+    energy[:width] += factor * sums.reshape(-1, width).sum(axis=0, dtype=np.float64)
 
 
 def add_cross_entropy(

@@ -31,7 +31,8 @@ class NeuralGroup:
 
 @dataclass(frozen=True)
 class SynapticGroup:
-    """The synapses of a projection, post × pre (post × 1 where each unit has one)."""
+    """The synapses of a projection, post × pre (post × 1 where each unit has one), or the precisions of a population's
+    errors (precisions × 1)."""
 
     name: str
     equations: str
@@ -58,7 +59,7 @@ def neural_groups(plan: Plan) -> list[NeuralGroup]:
 
 
 def synaptic_groups(plan: Plan) -> list[SynapticGroup]:
-    """The synapses of every projection, and the influences that they keep."""
+    """The synapses of every projection, the precisions that are learned, and the influences that synapses keep."""
     synapses = [
         SynapticGroup(
             plan.synapses_name(name),
@@ -68,7 +69,8 @@ def synaptic_groups(plan: Plan) -> list[SynapticGroup]:
         )
         for name in plan.circuit.projection
     ]
-    return [*synapses, *map(partial(_influence, plan), influences(plan))]
+    precisions = [_precisions(plan, name) for name in plan.precisions]
+    return [*synapses, *precisions, *map(partial(_influence, plan), influences(plan))]
 
 
 def stored_bytes(plan: Plan, group: NeuralGroup | SynapticGroup) -> int:
@@ -96,8 +98,9 @@ def _free(plan: Plan, name: str) -> Iterator[NeuralGroup]:
     yield NeuralGroup(belief, scheme.belief(rules, plan.settles), elements, (error,))
     yield NeuralGroup(prediction, rules.prediction(), elements)
     if rules.split:
-        halves_of = halves(rules.split, *scheme.signed_error(rules))
-        yield from _halves(plan, name, halves_of, (belief, prediction))
+        error_text, linked = scheme.signed_error(rules)
+        halves_of = halves(rules.split, error_text, [*linked, *rules.weights])
+        yield from _halves(plan, name, halves_of, (belief, prediction, error))
     yield NeuralGroup(error, scheme.error(rules), elements, (belief, prediction, *plan.half_errors(name)))
 
 
@@ -115,8 +118,7 @@ def _target(plan: Plan, name: str) -> Iterator[NeuralGroup]:
     )
     yield NeuralGroup(prediction, readout.prediction(), elements)
     if readout.split:
-        linked = ("target", "y", "given") if misses else ("target", "y")
-        halves_of = halves(readout.split, readout.signed_error(misses), linked)
+        halves_of = halves(readout.split, readout.signed_error(misses), readout.linked(misses))
         yield from _halves(plan, name, halves_of, (prediction, error))
     yield NeuralGroup(error, readout.error(misses), elements, (prediction, *plan.half_errors(name)))
     if name in plan.labelled:
@@ -130,6 +132,12 @@ def _credit(plan: Plan, name: str) -> NeuralGroup:
     return NeuralGroup(
         group, credit_equations(rules, plan.credit == "trace"), _elements(plan, name), (belief, prediction)
     )
+
+
+def _precisions(plan: Plan, name: str) -> SynapticGroup:
+    rules = plan.precisions[name]
+    equations = plan.precision_plasticity(name).equations() if plan.optimizer else rules.equations()
+    return SynapticGroup(plan.group_name(name, "precision"), equations, (plan.precision_rows(name).units, 1), 1.0)
 
 
 def _influence(plan: Plan, influence: Influence) -> SynapticGroup:

@@ -221,8 +221,8 @@ class Softmax(Operation):
 
 @dataclass(frozen=True)
 class Energy(Operation):
-    """target[trial] += factor times ½ Σ source² over steps and units ("gaussian"), or −Σ label · log softmax(source)
-    ("softmax"); the first term of each trial starts from zero."""
+    """target[trial] += factor times ½ Σ source² over steps and units ("gaussian"), −Σ label · log softmax(source)
+    ("softmax") or Σ source ("sum"); the first term of each trial starts from zero."""
 
     target: str
     source: str
@@ -234,7 +234,7 @@ class Energy(Operation):
 
     def lower(self, visit):
         steps, energy = visit.steps_of(self.rows), _of_trials(self.target)
-        kernel = "add_cross_entropy" if self.form == "softmax" else "add_half_square"
+        kernel = {"gaussian": "add_half_square", "softmax": "add_cross_entropy", "sum": "add_sum"}[self.form]
         read = (self.rows.of(name, steps) for name in (self.source, self.label) if name)
         if self.first:
             yield Call("fill_zero", energy, WIDTH)

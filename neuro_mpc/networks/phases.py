@@ -12,6 +12,7 @@ from neuro_mpc.networks.influences import influences
 from neuro_mpc.networks.operations import Carry, Choose, OneHot, Operation, Section
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.precision import precision_adaptation, precision_moments, precision_sums, weightings
 from neuro_mpc.networks.rows import Rows, Tiling
 from neuro_mpc.networks.schemes.interface import scheme_of, tiling_of
 from neuro_mpc.networks.signals import (
@@ -48,22 +49,24 @@ def _synapse_rows(plan: Plan, projection: str) -> Rows:
 
 
 def _refresh(plan: Plan) -> Phase:
-    """The moments of every weight from its parameters."""
+    """The moments of every weight, and every precision, from their parameters."""
     phase = Phase("refresh", "refreshing")
     blocks = [
         phase.block(_synapse_rows(plan, name), plan.synapses_name(name), "update") for name in plan.circuit.projection
     ]
-    phase.sections = (Section(tuple(blocks)),)
+    phase.sections = (Section((*blocks, *precision_moments(plan, phase))),)
     return phase
 
 
 def _pack(plan: Plan, direction: str, condition: str) -> Phase:
-    """The moments in the order in which products read them, unless it is said that they have not changed.
+    """The moments in the order in which products read them, unless it is said that they have not changed; forward, the
+    precisions that errors are weighted by, too.
 
     They stay as they are for all steps and iterations: weights that are set reach products forward with the next
     prediction, products backward with the next inference."""
     operations = [operation for name in plan.circuit.projection for _, operation in plan.packing(name, direction)]
-    return Phase(f"pack_{direction}", condition, (Section(tuple(operations), unless=f"packed_{direction}"),))
+    shared = weightings(plan) if direction == "forward" else []
+    return Phase(f"pack_{direction}", condition, (Section((*operations, *shared), unless=f"packed_{direction}"),))
 
 
 # --- prediction ------------------------------------------------------------------------------------------------------
@@ -140,9 +143,10 @@ def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
 
 
 def _learn(plan: Plan, tiling: Tiling) -> Phase:
-    """H1 = Σ err f and H2 = Σ q f² of every projection, over steps and trials."""
+    """H1 = Σ err f and H2 = Σ q f² of every projection, and H = Σ err² where precisions are learned, over steps and
+    trials."""
     sums = [operation for name in plan.circuit.projection for operation in _hebbian_sums(plan, name)]
-    return Phase("learn", "learning", (Section(tuple(sums)),), tiling, parallel=False)
+    return Phase("learn", "learning", (Section((*sums, *precision_sums(plan))),), tiling, parallel=False)
 
 
 def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:
@@ -159,7 +163,7 @@ def _adapt(plan: Plan) -> Phase:
     """Every parameter moves by what its two ends know; then the moments follow."""
     phase = Phase("adapt", "learning")
     operations = [operation for name in plan.circuit.projection for operation in _adaptation(plan, phase, name)]
-    phase.sections = (Section(tuple(operations)),)
+    phase.sections = (Section((*operations, *precision_adaptation(plan, phase))),)
     return phase
 
 

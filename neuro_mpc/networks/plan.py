@@ -20,6 +20,7 @@ from neuro_mpc.networks.optimizers.interface import Optimizer
 from neuro_mpc.networks.plasticity import Plasticity
 from neuro_mpc.networks.rows import Rows, Span
 from neuro_mpc.rules.derivation import Rules, derive
+from neuro_mpc.rules.precision import PrecisionRules, precision_rules
 from neuro_mpc.rules.splitting import SIGNS
 
 Options = tuple[tuple[str, float | str | bool], ...]
@@ -176,6 +177,25 @@ class Plan:
         moments = ["mu", "v"] if self.rules.synapses[projection].varies else ["mu"]
         return self.connectivity(projection).packing(moments, direction)
 
+    @cached_property
+    def precisions(self) -> dict[str, PrecisionRules]:
+        """Population → how the precision of its errors is learned, of those where it is."""
+        return precision_rules(self.circuit)
+
+    def precision_rows(self, population: str) -> Rows:
+        """The rows of a population's errors, each of as many units as it has precisions that are learned: where all
+        units share one, every error is a row of one unit."""
+        rows = self.rows[population]
+        if self.precisions[population].by_unit:
+            return rows
+        return Rows(1, rows.steps * rows.units, rows.history * rows.units, rows.first_step * rows.units)
+
+    def precision_plasticity(self, population: str) -> Plasticity:
+        """How the precisions of a population are learned: by the mean over the errors that share one."""
+        assert self.update_rule
+        errors = self.precision_rows(population).steps * self.trials
+        return Plasticity(self.precisions[population], errors, self.update_rule, decay=0.0, clipped=())
+
     def span(self, projection: str) -> Span:
         each = self.circuit.projection[projection]
         silenced = each.target in self.circuit.targets and self.output_feedback == "last"
@@ -201,8 +221,8 @@ class Plan:
 
     @staticmethod
     def group_name(population: str, kind: str) -> str:
-        """Brian2 name of one of the groups of a population: "stimulus", "constant", "belief", "prediction", "error" or
-        "label"."""
+        """Brian2 name of one of the groups of a population: "stimulus", "constant", "belief", "prediction", "error",
+        "label" or "precision"."""
         return f"{population.replace('-', '_')}_{kind}"
 
     def free_groups(self, population: str) -> tuple[str, str, str]:

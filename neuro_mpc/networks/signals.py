@@ -18,6 +18,8 @@ from neuro_mpc.networks.operations import (
 )
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.rows import Rows
+from neuro_mpc.rules.weighting import Precision
 
 REDRAWN_STREAMS = 1024
 """Streams of the noise that is drawn again after inference; a circuit has fewer populations."""
@@ -191,20 +193,28 @@ def _loss(plan: Plan, name: str, target: str, first: bool) -> Energy:
     prediction, error = (plan.group_name(target, kind) for kind in ("prediction", "error"))
     rows, precision = plan.rows[target], plan.rules.readouts[target].precision
     if plan.rules.readouts[target].readout == "softmax":
+        assert precision != "learned"
         return Energy(name, f"{prediction}_h", rows, "softmax", f"{error}_target", first, precision)
-    return Energy(name, f"{error}_err", rows, first=first, factor=1 / precision)
+    return _of_errors(name, error, rows, first, precision)
 
 
 def energies(plan: Plan) -> list[Operation]:
     """The two terms of the free energy, for each trial: ½ Π (r − h)² is the weighted error's ½ err² / Π."""
     hidden = [
-        Energy(
+        _of_errors(
             "energy_hidden",
-            f"{plan.group_name(name, 'error')}_err",
+            plan.group_name(name, "error"),
             plan.rows[name],
-            first=not position,
-            factor=1 / plan.rules.populations[name].precision,
+            not position,
+            plan.rules.populations[name].precision,
         )
         for position, name in enumerate(plan.circuit.free)
     ]
     return [*losses(plan), *hidden]
+
+
+def _of_errors(name: str, error: str, rows: Rows, first: bool, precision: Precision) -> Energy:
+    """The energy of the errors of a group; where their precision is learned, −½ log Π is part of it."""
+    if precision == "learned":
+        return Energy(name, f"{error}_surprise", rows, "sum", first=first)
+    return Energy(name, f"{error}_err", rows, first=first, factor=1 / precision)

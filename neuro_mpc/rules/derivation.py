@@ -28,6 +28,7 @@ from neuro_mpc.descriptions.connections import CONNECTED, Connect
 from neuro_mpc.rules.notation import GREEK
 from neuro_mpc.rules.splitting import SIGNS, felt
 from neuro_mpc.rules.tidying import Bounds, factored, tidied
+from neuro_mpc.rules.weighting import Precision, factor, learned_equations, links, precision_of
 
 # The others mean something to Brian2 or to synapses.
 LETTERS = (set(ascii_letters) | GREEK) - {*"eiNt", "pi", "xi", "lambda"} - {*"nv", "mu", "tau"}
@@ -94,6 +95,11 @@ class ParameterRule:
     descent: sympy.Expr
     """−∂F/∂θ in H1 = Σ err f and H2 = Σ q f², sums over steps and trials."""
 
+    @property
+    def variable(self) -> str:
+        """Its Brian2 variable."""
+        return brian_name(self.name)
+
 
 @dataclass(frozen=True)
 class SynapseRules:
@@ -146,7 +152,7 @@ class PopulationRules:
     stimulus_variance: bool
     circuit_variance: bool
     released: bool
-    precision: float
+    precision: Precision
     split: SplitErrors | None
     drive: sympy.Expr
     """What the next populations' errors do to this belief, in A = Σ μᵀ err and V = Σ vᵀ q."""
@@ -194,15 +200,21 @@ class PopulationRules:
         if self.receives_variance:
             lines.append(f"q = err*{self.noise_by_deviation} : 1 (constant over dt)")
             names += ["epsilon", *([] if self.released else self.variances)]
+        lines += learned_equations(self.precision)
         return "\n".join([*lines, *own, *(f"{name} : 1 (linked)" for name in names)])
 
     def weighted(self, deviation: str) -> str:
         """The error of a deviation r − h, in Brian2's language: Π times it."""
-        return deviation if self.precision == 1 else f"{self.precision!r}*({deviation})"
+        return f"{weight}*({deviation})" if (weight := factor(self.precision)) else deviation
 
     def deviation(self, error: str) -> str:
         """The deviation r − h of an error, in Brian2's language."""
-        return error if self.precision == 1 else f"{error}/{self.precision!r}"
+        return f"{error}/{weight}" if (weight := factor(self.precision)) else error
+
+    @property
+    def weights(self) -> list[str]:
+        """Variables of the error units that `weighted` names."""
+        return links(self.precision)
 
     @property
     def feedback(self) -> str:
@@ -252,7 +264,7 @@ class ReadOutRules:
     readout: str
     receives_variance: bool
     released: bool
-    precision: float
+    precision: Precision
     split: SplitErrors | None
 
     def prediction(self) -> str:
@@ -262,16 +274,20 @@ class ReadOutRules:
         output = "y : 1" if self.readout == "softmax" else "y = h : 1 (constant over dt)"
         return "\n".join([f"h = G{root} : 1 (constant over dt)", output, "G : 1", *noise])
 
+    def linked(self, missing: bool) -> list[str]:
+        """Variables that `signed_error` names."""
+        return ["target", "y", *(["given"] if missing else []), *links(self.precision)]
+
     def signed_error(self, missing: bool) -> str:
         """The error in Brian2's language; `given` is 0 where a target is `missing`, otherwise 1."""
-        factors = [repr(self.precision)] if self.precision != 1 else []
+        factors = [weight] if (weight := factor(self.precision)) else []
         factors += ["given"] if missing else []
         return "*".join([*factors, "(target - y)"]) if factors else "target - y"
 
     def error(self, missing: bool) -> str:
         """Brian2 equations of the output's error units."""
         error = felt(self.split) if self.split else self.signed_error(missing)
-        lines = ["target : 1", f"err = {error} : 1 (constant over dt)"]
+        lines = ["target : 1", f"err = {error} : 1 (constant over dt)", *learned_equations(self.precision, missing)]
         lines += [f"{name} : 1 (linked)" for name in (SIGNS if self.split else ("y",))]
         lines += ["given : 1"] if missing else []
         if self.receives_variance:
@@ -306,7 +322,7 @@ def derive(circuit: Circuit, *, variance_feedback: str = "exact") -> Rules:
             circuit.population[name].readout or "softmax",
             any(synapses[key].varies for key in circuit.incoming(name)),
             released,
-            circuit.precision_of(name),
+            precision_of(circuit, name),
             circuit.population[name].split,
         )
         for name in circuit.targets
@@ -370,7 +386,7 @@ def _population_rules(
         any(synapses[key].varies for key in stimulated),
         any(synapses[key].varies for key in recurrent),
         released,
-        circuit.precision_of(name),
+        precision_of(circuit, name),
         circuit.population[name].split,
         _drive(slope, sends),
     )

@@ -152,7 +152,7 @@ class RunningCircuit:
         for name in self._parameter_names(projection):
             yield brian_name(name)
             if self.plan.update_rule:
-                yield from state_names(self.plan.update_rule, name).values()
+                yield from state_names(self.plan.update_rule, brian_name(name)).values()
 
     def _parameter_names(self, projection: str) -> list[str]:
         return [rule.name for rule in self.plan.rules.synapses[projection].parameters]

@@ -108,6 +108,33 @@ static inline void sum_unit_products(int units, int64_t rows, const T* a, const 
 // Columns of a (post × pre) matrix taken together, so that a row of the target and of the matrix stay in cache.
 static const int COLUMN_BLOCK = 16;
 
+// target (units) = [target] + Σ over rows of source²
+template <typename T>
+static inline void sum_squares(int units, int64_t rows, const T* source, bool accumulate, T* target)
+{
+    for (int first = 0; first < units; first += COLUMN_BLOCK)
+    {
+        const int count = std::min(COLUMN_BLOCK, units - first);
+        double sums[COLUMN_BLOCK] = {0};
+        for (int64_t row = 0; row < rows; row++)
+            for (int i = 0; i < count; i++)
+            {
+                const double value = source[row * units + first + i];
+                sums[i] += value * value;
+            }
+        for (int i = 0; i < count; i++)
+            target[first + i] = (accumulate ? (double)target[first + i] : 0) + sums[i];
+    }
+}
+
+// target (rows × units) = source (units) on every row.
+template <typename T>
+static inline void fill_rows(int units, int64_t rows, const T* source, T* target)
+{
+    for (int64_t row = 0; row < rows; row++, target += units)
+        std::copy_n(source, units, target);
+}
+
 // target (rows × post) = [target] + the column of each row's symbol; nothing for a negative one.
 template <typename T>
 static inline void gather_columns(int64_t rows, int post, int pre, const int32_t* symbols, const T* weights,
@@ -181,6 +208,19 @@ static inline void add_half_square(const T* source, int64_t rows, int units, dou
         for (int i = 0; i < units; i++)
             sum += source[i] * source[i];
         energy[row % width] += 0.5 * factor * (double)sum;
+    }
+}
+
+// energy[trial] += factor · Σ source
+template <typename T>
+static inline void add_sum(const T* source, int64_t rows, int units, double factor, double* energy, int width)
+{
+    for (int64_t row = 0; row < rows; row++, source += units)
+    {
+        T sum = 0;
+        for (int i = 0; i < units; i++)
+            sum += source[i];
+        energy[row % width] += factor * (double)sum;
     }
 }
 
