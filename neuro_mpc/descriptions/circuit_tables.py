@@ -64,8 +64,8 @@ class LearnedPrecision(Table):
 
     learned      "population": all units share one; "unit": each has its own
     initial      what learning begins with
-    low, high    bounds within which learning keeps it; `high` is required where beliefs could move to their predictions:
-                 there Π would grow without end
+    low, high    bounds within which learning keeps it; `high` is required where beliefs can move to what makes errors
+                 vanish: there Π would grow without end
     rate_factor  factor on the learning rate; 0 keeps the precision constant
 
     Examples
