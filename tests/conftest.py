@@ -56,7 +56,8 @@ def presented(tmp_path_factory):
 
 def description(name: str, text: str, precision: str = "float32") -> SimpleNamespace:
     """Stands for a circuit or a protocol: the run file asks for no more than this of either."""
-    return SimpleNamespace(name=name, precision=precision, to_toml=lambda: text)
+    inference = SimpleNamespace(step_duration=None)
+    return SimpleNamespace(name=name, precision=precision, inference=inference, to_toml=lambda: text)
 
 
 def circuit_text(hidden: list[str], width: int, classes: int, units: int, readout: str) -> str:

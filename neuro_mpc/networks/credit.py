@@ -21,9 +21,9 @@ from neuro_mpc.networks.influences import Influence, credited, influences, infor
 from neuro_mpc.networks.operations import Operation, Section
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
-from neuro_mpc.networks.rows import Rows, Visit
+from neuro_mpc.networks.rows import Rows, Stretch, Visit
 from neuro_mpc.networks.signals import feedbacks
-from neuro_mpc.networks.statements import Call, Extent, Pointer, Value
+from neuro_mpc.networks.statements import Call, Extent, Pointer, Statement, Value
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class OfTrial(Operation):
     kernel: str
     arguments: tuple[Row | Value, ...]
 
-    def lower(self, visit: Visit) -> Iterable[Call]:
+    def lower(self, visit: Visit) -> Iterable[Statement]:
         steps = visit.stretch(0, visit.steps)
         return steps.visit(Call(self.kernel, *(self._value(each, steps) for each in self.arguments)))
 
     @staticmethod
-    def _value(argument, steps):
+    def _value(argument: Row | Value, steps: Stretch) -> Value:
         if isinstance(argument, Row):
             return argument.rows.of(argument.name, steps.shifted(-argument.delay))
         return argument

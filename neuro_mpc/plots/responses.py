@@ -45,7 +45,8 @@ def plot_omission(runs: Runs) -> list[Figure]:
 
 
 def _figure(runs: Runs, kind: str) -> list[Figure]:
-    first = experiment(runs if isinstance(runs, xr.DataTree) else runs[0], kind)
+    run = runs if isinstance(runs, xr.DataTree) else runs[0]
+    first = experiment(run, kind)
     found, differences = responses(runs), contrast(runs)
     names = found["population"].values
     figure = style.new_figure(style.DOUBLE, (14 + 44 * len(names)) * style.MILLIMETRE)
@@ -62,7 +63,7 @@ def _figure(runs: Runs, kind: str) -> list[Figure]:
         style.heading(row[0], f"{lettering.shorten(name, 24)}, {counted}")
         style.heading(row[1], f"{lettering.shorten(name, 24)}, minus standard")
     for axes in panels[-1]:
-        style.steps_axis(axes, access.describe(first, "protocol")["inference"].get("step_duration"))
+        style.steps_axis(axes, access.describe(run, "protocol").get("inference", {}).get("step_duration"))
     for index, axes in enumerate(panels.flat):
         style.letter(axes, index)
     style.note(figure, described(number, over))

@@ -45,7 +45,7 @@ def _page(run, neural, presented: xr.Dataset, names: list[str | None], sample: i
         elif traces is not None:
             _population(figure, row, name, traces)
         style.letter(row[0], index)
-    duration = access.describe(run, "protocol")["inference"].get("step_duration")
+    duration = access.describe(run, "protocol").get("inference", {}).get("step_duration")
     for axes in grid.flat if duration else ():
         if axes.get_xlabel() == "step":
             style.steps_axis(axes, duration)

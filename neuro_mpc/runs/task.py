@@ -37,7 +37,7 @@ def _without(data: Task, split: Split, target: str) -> str:
 def _nothing(wanted: np.ndarray) -> np.ndarray:
     """Which of the trials (step, trial, …) have nothing that is wanted."""
     absent = wanted < 0 if wanted.dtype.kind == "i" else np.isnan(wanted)
-    return absent.all(axis=tuple(axis for axis in range(absent.ndim) if axis != 1))
+    return np.asarray(absent.all(axis=tuple(axis for axis in range(absent.ndim) if axis != 1)))
 
 
 def _given(data: Task, population: str) -> str:
