@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from neuro_mpc.descriptions.loading import changed, load_circuit, load_protocol, save_circuit, save_protocol
     from neuro_mpc.descriptions.protocol import Protocol, ReadOut, Recording, Target, Test
     from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
+    from neuro_mpc.exports.nwb import export
     from neuro_mpc.plots import plot_run
     from neuro_mpc.reports.report import report
     from neuro_mpc.reports.summary import summary
@@ -60,6 +61,7 @@ __all__ = [
     "__version__",
     "changed",
     "check",
+    "export",
     "generate",
     "load_circuit",
     "load_protocol",
@@ -91,6 +93,7 @@ _NAMES = {
     "simulation.generation": ("generate", "next_symbols"),
     "descriptions.loading": ("changed", "load_circuit", "load_protocol", "save_circuit", "save_protocol"),
     "errors": ("DescriptionError", "NeuroMPCError", "RunError", "RunFileError"),
+    "exports.nwb": ("export",),
     "plots": ("plot_run",),
     "descriptions.protocol": ("Protocol", "ReadOut", "Recording", "Target", "Test"),
     "runfile.record": ("open_run",),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import neuro_mpc as nm
-from neuro_mpc.runs.progress import console_of_output, measured, progress_on
+from neuro_mpc.runs.progress import console_of_output, measured, progress_on, written_on
 from neuro_mpc.runs.quantities import duration
 from neuro_mpc.spelling import command_line
 
@@ -314,6 +314,27 @@ def report(
 
         with closing(nm.open_run(run, careful=True)) as tree, reading(run):
             typer.echo(nm.report(tree, out))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file with neural traces.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The .nwb file to write.")],
+    step_duration: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS", min=0.001, help="Duration of a step, where the run does not tell it.", show_default=False
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Write traces, stimuli and provenance of a run to an NWB file, and print its path."""
+    with _errors_reported(), written_on(console_of_output()) as progress:
+        from neuro_mpc.runfile.reading import reading
+
+        with closing(nm.open_run(run, careful=True)) as tree, reading(run):
+            path = nm.export(tree, to, step_duration=step_duration, overwrite=overwrite, progress=progress)
+    typer.echo(path)
 
 
 def summary(out: Path, finished: "DataTree", seconds: float) -> str:

@@ -168,6 +168,16 @@ def shows_bars(console: "Console") -> bool:
 
 
 @contextmanager
+def written_on(console: "Console") -> Iterator[Callable[[int, int], None]]:
+    """Takes how much of a file is written, and how much there is, and shows it on a terminal."""
+    from rich import progress
+
+    with progress.Progress(console=console, transient=True, disable=not shows_bars(console)) as bar:
+        task = bar.add_task("writing", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
 def progress_of(progress: SilentProgress | bool | None) -> Iterator[SilentProgress]:
     """The progress for an argument of `simulate`: True is that of the command line; False and None show nothing."""
     if progress is True:

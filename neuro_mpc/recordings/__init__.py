@@ -1,0 +1,1 @@
+"""Recordings that others made, in files of Neurodata Without Borders (NWB)."""
