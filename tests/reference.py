@@ -94,14 +94,17 @@ class Reference:
 
     def free_energy(self, parameters, beliefs, noise, stimulus, target) -> complex:
         """F of all trials together."""
+        moments, sent = self.moments(parameters), self._sent(beliefs, stimulus)  # once for both
         return (
-            self.hidden_energies(parameters, beliefs, noise, stimulus).sum()
-            + self.losses(parameters, beliefs, noise, stimulus, target).sum()
+            self._hidden_energies(beliefs, moments, sent, noise).sum()
+            + self._losses(target, moments, sent, noise).sum()
         )
 
     def hidden_energies(self, parameters, beliefs, noise, stimulus) -> np.ndarray:
         """½ Σ_t Π |r_t − h_t|² of every trial."""
-        moments, sent = self.moments(parameters), self._sent(beliefs, stimulus)
+        return self._hidden_energies(beliefs, self.moments(parameters), self._sent(beliefs, stimulus), noise)
+
+    def _hidden_energies(self, beliefs, moments, sent, noise) -> np.ndarray:
         energy = 0
         for name in self.circuit.free:
             for step in range(self.steps):
@@ -118,7 +121,9 @@ class Reference:
 
     def losses(self, parameters, beliefs, noise, stimulus, target) -> np.ndarray:
         """−Σ_t target · log softmax(u_t) of every trial, or ½ Σ_t |target − u_t|²."""
-        moments, sent = self.moments(parameters), self._sent(beliefs, stimulus)
+        return self._losses(target, self.moments(parameters), self._sent(beliefs, stimulus), noise)
+
+    def _losses(self, target, moments, sent, noise) -> np.ndarray:
         loss = 0
         for name, wanted in by_population(target, self.circuit.targets).items():
             for step in range(self.first_read[name], self.steps):
