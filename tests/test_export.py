@@ -1,5 +1,6 @@
 """Runs as NWB files: what they hold, that they are valid, and what is refused."""
 
+import itertools
 import re
 from contextlib import closing
 from pathlib import Path
@@ -129,7 +130,7 @@ def test_steps_that_are_not_read_out_are_missing_and_any_rows_can_be_read(exampl
     assert np.isnan(whole.reshape(4, steps, -1)[:, :-2]).all()
     assert not np.isnan(whole.reshape(4, steps, -1)[:, -2:]).any()
     cuts = [0, 3, steps, steps + 1, 3 * steps + 2, trace.axis.rows]
-    parts = [trace.rows(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False)]
+    parts = [trace.rows(start, stop) for start, stop in itertools.pairwise(cuts)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 

@@ -67,7 +67,7 @@ def export(
     Notes
     -----
     Trials follow each other without a gap: step s of trial k begins at (k · steps + s) · step_duration. What lies where
-    is told on the page "To and from recordings" of the documentation.
+    is told on the page "Runs as recordings" of the documentation.
 
     Examples
     --------

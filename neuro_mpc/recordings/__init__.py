@@ -1,1 +1,1 @@
-"""Recordings that others made, in files of Neurodata Without Borders (NWB)."""
+"""How recordings, in files of Neurodata Without Borders (NWB), name what runs have."""
