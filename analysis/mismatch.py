@@ -22,19 +22,20 @@ def numbers(runs):
             one = found.isel(comparison=comparison)
             values = (_with_interval(one.sel(measure=name)) for name in MEASURES)
             yield f"{one['context'].item():13} {one['stimulus'].item():15} " + "  ".join(values)
-        yield from _repetitions(several, quantity)
-        parts = adaptation_and_deviance(several, quantity=quantity, draws=500)
-        yield from (
-            f"many standards: {name.item():10} {_with_interval(parts.sel(part=name))}" for name in parts["part"]
-        )
+        yield from _controls(several, quantity)
 
 
-def _repetitions(runs, quantity):
+def _controls(runs, quantity):
+    """By the number of repetitions, and with many standards as the control, where these blocks were shown."""
     means = mismatch_means(runs, quantity=quantity)
-    trains = means.isel(cell=means["block"].values == "repetition")
-    for cell in sorted(range(trains.sizes["cell"]), key=lambda place: trains["stimulus"].values[place]):
-        one = trains.isel(cell=cell)
-        yield f"{one['stimulus'].item():29} {_with_interval(one)}"
+    trains = means.isel(cell=means["block"].values == "repetition").sortby("stimulus")
+    for cell in range(trains.sizes["cell"]):
+        yield f"{trains['stimulus'][cell].item():29} {_with_interval(trains.isel(cell=cell))}"
+    if "many-standards" in means["block"].values:
+        parts = adaptation_and_deviance(runs, quantity=quantity, draws=500)
+        yield from (
+            f"many standards: {name.item():13} {_with_interval(parts.sel(part=name))}" for name in parts["part"]
+        )
 
 
 def _with_interval(one):

@@ -4,6 +4,7 @@ import doctest
 import inspect
 
 import pytest
+from mismatched import mismatch
 from numpydoc.docscrape import get_doc_object
 from numpydoc.validate import validate
 from test_experiment_analysis import MADE
@@ -65,14 +66,15 @@ def folder(tmp_path_factory):
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 10})
     protocol = nm.load_protocol("toy-language", TINY)
     nm.simulate(circuit, protocol, backend="numpy", out=folder / "run.nc").close()
-    for kind in ("oddball", "lesion", "psychometric", "ensemble"):
-        results = MADE[kind]()
+    for kind, made in {**{kind: MADE[kind] for kind in EXAMPLES}, "mismatch": mismatch}.items():
+        results = made()
         file = folder / f"{kind}.nc"
         with RunFile(file, circuit=circuit, protocol=protocol, seed=0, backend="numpy", threads=1) as record:
             record.experiment(results)
     return folder
 
 
+EXAMPLES = ("oddball", "lesion", "psychometric", "ensemble")
 TINY = {
     "stimulus.load": 4.0,
     "inference.scheme": "relaxation",

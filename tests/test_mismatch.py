@@ -1,13 +1,19 @@
 """Mismatch experiments on tiny circuits, and their analysis on responses that are known beforehand."""
 
+import runpy
+import sys
 from collections import Counter
+from pathlib import Path
 
+import mismatched
 import numpy as np
 import pytest
 import xarray as xr
+from drawn import texts
 
 import neuro_mpc as nm
 from neuro_mpc import analysis
+from neuro_mpc.runfile.record import RunFile
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -182,3 +188,40 @@ def test_contexts_without_their_control_are_not_compared():
     with pytest.raises(nm.RunFileError, match="control"):
         one = recorded()
         analysis.mismatch(one.isel(trial=one["block"].values == "standard"))
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    """Run files of two seeds."""
+    circuit, protocol = nm.load_circuit("mpl-mismatch"), nm.load_protocol("mismatch")
+    paths = [tmp_path_factory.mktemp("known") / f"run{seed}.nc" for seed in range(2)]
+    for seed, path in enumerate(paths):
+        with RunFile(path, circuit=circuit, protocol=protocol, seed=seed, backend="numpy", threads=1) as record:
+            record.experiment(mismatched.mismatch(seed))
+    return paths
+
+
+def test_deviance_and_adaptation_are_what_was_put_into_the_results(known):
+    with nm.open_run(known[0]) as run:
+        found = analysis.mismatch(run, draws=20)
+        assert set(found["context"].values) == {"standard", "sequence", "sensorimotor", "duration", "local", "global"}
+        assert at(found, "index")[0] == pytest.approx(0.2, abs=0.01)
+        assert at(found, "index", "orientation_0")[0] == pytest.approx(-1 / 3, abs=0.01)
+        assert at(found, "slope")[0] == pytest.approx(1.5, abs=0.05)
+        parts = analysis.adaptation_and_deviance(run, draws=20)["mean"]
+        np.testing.assert_allclose(parts, [1.5, 1.5], atol=0.05)
+        assert at(analysis.mismatch(run, quantity="adaptation", draws=20), "index")[0] == pytest.approx(0, abs=0.01)
+        before = analysis.mismatch_course(run, "hidden")
+        assert float(before.sel(lag=slice(None, -1)).max()) < 0.6
+        assert before["lag"].values.tolist() == [-600, -450, -300, -150, 0, 150, 300, 450]
+
+
+def test_the_recipe_prints_numbers_and_draws_every_context(known, tmp_path, monkeypatch, capsys):
+    recipes = Path(__file__).parents[1] / "analysis"
+    monkeypatch.syspath_prepend(recipes)
+    monkeypatch.setattr(sys, "argv", ["mismatch", *map(str, known), "--out", str(tmp_path / "figure.svg")])
+    runpy.run_path(str(recipes / "mismatch.py"), run_name="__main__")
+    *numbers, drawn = capsys.readouterr().out.splitlines()
+    assert "error: mean and 95 % interval over 2 runs" in numbers
+    assert any(line.startswith("repetition_5") for line in numbers)
+    assert {"sensorim.", "fatigue of the input", "deviance index", "slope 1.50"} <= set(texts(drawn))

@@ -34,7 +34,7 @@ def mismatch(
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> xr.Dataset:
-    """Responses to deviants against responses to the same stimuli in control blocks.
+    """Contrast of the responses to deviants with those to the same stimuli in control blocks.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ PARTS = {"positive": 1, "negative": -1}
 def mismatch_responses(
     run: xr.DataTree, population: str = "", quantity: str = "error", window: Sequence[float] = (0, 300)
 ) -> xr.DataArray:
-    """Responses of single units in a mismatch experiment.
+    """Mean response of single units to each event of a mismatch experiment.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def mismatch_responses(
 def mismatch_course(
     run: xr.DataTree, population: str = "", quantity: str = "error", window: Sequence[float] = (-600, 600)
 ) -> xr.DataArray:
-    """Responses of single units, step by step from the onset.
+    """Time course of single units around each event of a mismatch experiment.
 
     Parameters
     ----------

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from neuro_mpc.analysis import intervals
 from neuro_mpc.analysis.mismatch import ALL, CONTEXTS, MANY, adaptation_and_deviance, comparisons, mismatch
 from neuro_mpc.analysis.mismatch_responses import ADAPTATION, cells_of, mismatch_course, mismatch_means
-from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import style
 from neuro_mpc.plots.figures import figure
 
@@ -44,18 +43,17 @@ def plot_mismatch(runs: Runs) -> list[Figure]:
     several = [runs] if isinstance(runs, xr.DataTree) else list(runs)
     found = mismatch(runs if isinstance(runs, xr.DataTree) else several, draws=DRAWS)
     contexts = list(dict.fromkeys(found["context"].values.tolist()))
-    drawing = style.new_figure(style.DOUBLE, 140 * style.MILLIMETRE)
-    grid = drawing.add_gridspec(3, 6 * len(contexts))
+    drawing = style.new_figure(style.DOUBLE, 165 * style.MILLIMETRE)
+    rows = drawing.subfigures(3, 1)
     courses = [mismatch_course(run, window=WINDOW) for run in several]
     axes = []
-    for row, draw in enumerate((_courses, _units)):
-        for place, context in enumerate(contexts):
-            panel = drawing.add_subplot(grid[row, 6 * place : 6 * place + 6])
+    for row, draw in zip(rows, (_courses, _units), strict=False):
+        panels = row.subplots(1, len(contexts), squeeze=False, sharey=draw is _courses)[0]
+        for panel, context in zip(panels, contexts, strict=True):
             draw(panel, context, courses, found)
-            axes.append(panel)
-    third = [
-        drawing.add_subplot(grid[2, 2 * len(contexts) * place : 2 * len(contexts) * (place + 1)]) for place in range(3)
-    ]
+        panels[0].set_ylim(bottom=0)  # only now: a limit would end the search for that of the panels that share it
+        axes += list(panels)
+    third = rows[2].subplots(1, 3)
     _indices(third[0], runs, contexts)
     _repetitions(third[1], runs)
     _parts(third[2], runs)
@@ -84,11 +82,10 @@ def _courses(axes: Axes, context: str, courses: list[xr.DataArray], found: xr.Da
         axes.plot(lag, curves.mean(axis=0), label=label, **look)
         axes.fill_between(lag, low, high, color=look["color"], alpha=0.25, linewidth=0)
     axes.axvline(0, color=style.FAINT, linewidth=0.6, zorder=0)
-    axes.set(xlabel="from onset (ms)", ylabel="size of the error (a.u.)" if context == _first(found) else "")
-    axes.set_ylim(bottom=0)
+    axes.set(xlabel="time (ms)", ylabel="size of the error (a.u.)" if context == _first(found) else "")
     style.ticks(axes.xaxis, 3)
     style.ticks(axes.yaxis, 4)
-    style.heading(axes, context)
+    style.heading(axes, SHORT.get(context, context))
 
 
 def _trials(course: xr.DataArray, block: str, stimuli: list[str]) -> np.ndarray:
@@ -161,15 +158,15 @@ def _repetitions(axes: Axes, runs: Runs) -> None:
 
 
 def _parts(axes: Axes, runs: Runs) -> None:
-    axes.set_ylabel("change of the response (a.u.)")
-    try:
-        for place, quantity in enumerate(("error", ADAPTATION)):
-            found = adaptation_and_deviance(runs, quantity=quantity, draws=DRAWS)
-            label, look = THEORIES[quantity]
-            _with_interval(axes, np.arange(2) + APART * (2 * place - 1), found, f"_{label}", look)
-    except RunFileError:  # without these blocks the panel is empty
-        pass
+    """What adaptation and deviance add, where many standards were shown."""
+    axes.set_ylabel("change (a.u.)")
     axes.axhline(0, color=style.FAINT, linewidth=0.6, zorder=0)
     axes.set_xticks(range(2), ["adaptation", "deviance"])
     axes.set_xlim(-0.5, 1.5)
     style.heading(axes, MANY.replace("-", " "))
+    for place, quantity in enumerate(("error", ADAPTATION)):
+        if MANY not in mismatch_means(runs, quantity=quantity, draws=2)["block"].values:
+            return
+        found = adaptation_and_deviance(runs, quantity=quantity, draws=DRAWS)
+        label, look = THEORIES[quantity]
+        _with_interval(axes, np.arange(2) + APART * (2 * place - 1), found, f"_{label}", look)
