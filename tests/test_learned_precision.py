@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,8 @@ from in_process import InProcess
 from presented import MIXED, RATE, STEPS, TRIALS, Presentation, assert_close, circuit, recurrent
 
 import neuro_mpc as nm
+from neuro_mpc import stimuli
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks.plan import Plan
 
 BOTH = {
@@ -83,3 +86,160 @@ def test_beliefs_follow_the_weighted_errors_downhill():
     before, gradients = made.beliefs, made.belief_gradients()
     made.infer(iterations=1)
     assert_close(made.beliefs["hidden"] - before["hidden"], -0.05 * gradients["hidden"])
+
+
+# --- runs
+
+GENERATIVE = """
+name = "variance"
+[population.one]
+role = "constant"
+[population.mean]
+size = 1
+[population.data]
+role = "target"
+readout = "gaussian"
+[population.data.precision]
+learned = "population"
+[projection.mean]
+from = "one"
+to = "mean"
+synapse = "weight"
+[projection.data]
+from = "mean"
+to = "data"
+synapse = "weight"
+initial.w = 1
+[synapse.weight]
+mean = "w"
+parameter.w.initial = 0
+"""
+# Of a cause that is told, two cues: the cause is inferred from them where it is not.
+CUES = {f"population.{cue}.precision": {"learned": "population"} for cue in ("visual", "haptic")}
+TOLD = """
+population.told = { role = "stimulus", channel = "cause" }
+projection.told = { from = "told", to = "cause", synapse = "fixed" }
+"""
+
+
+def fit(circuit: nm.Circuit, deviation: dict, **more):
+    """Learning by fixed prediction from 500 trials together."""
+    settings = {
+        "stimulus.deviation": deviation,
+        "stimulus.number": 500,
+        "inference.scheme": "fixed-prediction",
+        "learning.batch": 500,
+        "learning.presentations": 150,
+        "learning.rate": 0.2,
+        **more,
+    }
+    protocol = nm.load_protocol("cue-combination", settings)
+    return nm.simulate(circuit, protocol, backend="numpy")
+
+
+@pytest.fixture(scope="module")
+def fitted(in_this_process):
+    return fit(nm.Circuit.from_toml(GENERATIVE), {"data": 2**0.5}, **{"stimulus.spread": 1e-9})
+
+
+def test_the_variance_of_data_is_found(fitted):
+    """Bogacz (2017), exercise 5: data of variance 2."""
+    learned = fitted["precision/data/log_precision"]
+    assert learned.dims == ("snapshot", "unit")
+    assert learned[0].item() == 0
+    trained = nm.load_trained(fitted)
+    data = stimuli.load(trained.protocol, trained.circuit, 0).given("train", np.arange(500), "data")
+    assert np.exp(-learned[-1].item()) == pytest.approx(data.var(), rel=1e-4)
+    assert data.var() == pytest.approx(2, abs=0.3)
+
+
+def test_precisions_are_started_from_and_changed(fitted):
+    trained = nm.load_trained(fitted)
+    learned = trained.parameters["precision/data"]["log_precision"]
+    assert learned.shape == (1, 1)
+    with nm.network(None, trained.protocol, start=trained, trials=2) as net:
+        np.testing.assert_array_equal(net["data_precision", "log_precision"], learned)
+        net.show([0, 1])
+        net.predict()
+        np.testing.assert_allclose(net["data_error", "precision"], np.full((1, 2, 1), np.exp(learned[0, 0])))
+    assert trained.with_parameters({"precision/data": {"log_precision": 1.0}}, "it").sha256 != trained.sha256
+    with pytest.raises(DescriptionError, match="out of bounds"):
+        trained.with_parameters({"precision/data": {"log_precision": 100.0}}, "too precise")
+
+
+def test_what_was_saved_learns_on_to_the_bit():
+    circuit, adam = (
+        nm.Circuit.from_toml(GENERATIVE),
+        {"learning.optimizer": "adam", "stimulus.deviation": {"data": 2.0}},
+    )
+    protocol = nm.load_protocol("cue-combination", {**adam, "inference.scheme": "fixed-prediction"})
+
+    def learn(net) -> float:
+        net.show(0)
+        net.predict()
+        net.infer()
+        net.learn(rate=0.1)
+        return net["data_precision", "log_precision"].item()
+
+    with nm.network(circuit, protocol) as net, nm.network(circuit, protocol) as other:
+        before = learn(net)
+        other._presenter.restore(net._presenter.state())
+        other.presentations = net.presentations
+        assert learn(net) == learn(other) != before
+
+
+@pytest.mark.filterwarnings("ignore:the free energy rose")  # e²/Π of the errors under a prior that is nearly flat
+def test_cues_are_weighed_by_the_precisions_that_were_learned(in_this_process):
+    """Ernst & Banks (2002): .8 and .2 for standard deviations of 1 and 2."""
+    tables = nm.load_circuit("cue-combination", CUES).tables()
+    told = tomllib.loads(TOLD)
+    circuit = nm.Circuit.from_tables(
+        {**tables, **{kind: {**tables[kind], **told[kind]} for kind in ("population", "projection")}}
+    )
+    trained = nm.load_trained(fit(circuit, {"visual": 1.0, "haptic": 2.0}))
+    visual, haptic = (np.exp(trained.parameters[f"precision/{cue}"]["log_precision"]) for cue in ("visual", "haptic"))
+    assert visual / (visual + haptic) == pytest.approx(0.8, abs=0.03)
+    protocol = nm.changed(trained.protocol, {"inference.scheme": "relaxation", "learning.presentations": 0})
+    with nm.network(None, protocol, start=trained) as net:
+        net.show({"told": np.zeros((1, 1))}, {"visual": np.ones((1, 1)), "haptic": np.full((1, 1), 2.0)})
+        net.predict()
+        net.infer()
+        found = net["cause_belief", "r"].item()
+    assert found == pytest.approx(((visual + 2 * haptic) / (visual + haptic)).item(), abs=1e-5)
+
+
+# --- where it is refused
+
+
+@pytest.mark.parametrize(
+    ("population", "precision", "scheme", "message"),
+    [
+        ("cause", {"learned": "unit"}, "relaxation", "learned precision of a free population grows without end"),
+        ("visual", {"learned": "unit"}, "relaxation", "beliefs collapse onto what fits it"),
+        (
+            "cause",
+            {"learned": "unit", "high": 10.0},
+            "fixed-prediction",
+            "errors of free populations that no",
+        ),
+        ("cause", {"learned": "unit", "high": 10.0}, "sweeps", "sweeps makes errors of free populations"),
+        ("visual", {"learned": "unit", "high": 0.5}, "relaxation", "initial = 1 is out of bounds"),
+        ("visual", {"learned": "each"}, "relaxation", "'population' or 'unit'"),
+    ],
+)
+def test_precisions_that_collapse_or_mean_nothing_are_refused(population, precision, scheme, message):
+    protocol = nm.load_protocol("cue-combination", {"inference.scheme": scheme, "learning.presentations": 1})
+    with pytest.raises(DescriptionError, match=message):
+        circuit = nm.load_circuit("cue-combination", {f"population.{population}.precision": precision})
+        nm.check(circuit, protocol, backend="numpy")
+
+
+def test_a_softmax_has_no_precision_to_learn():
+    with pytest.raises(DescriptionError, match="inverse temperature"):
+        nm.Population(role="target", precision={"learned": "population"})
+
+
+def test_learned_precisions_are_saved_and_others_leave_no_key():
+    circuit = nm.load_circuit("cue-combination", CUES)
+    assert nm.Circuit.from_toml(circuit.to_toml()) == circuit
+    assert "learned" not in nm.load_circuit("cue-combination").to_toml()

@@ -309,7 +309,10 @@ def _words(name: str, population: Population) -> tuple[str, ...]:
     does = population.activation if population.activation not in (None, "r") else population.readout
     about = [units, ", ".join(part for part in (role, does) if part)]
     about += [f"channel {population.channel}"] if population.channel else []
-    about += [f"precision {population.precision:g}"] if population.precision not in (None, 1) else []
+    if population.learned_precision:
+        about.append("learned precision")
+    elif population.precision not in (None, 1):
+        about.append(f"precision {population.precision:g}")
     return (lettering.shorten(name, LONGEST), *(lettering.shorten(part, LONGEST) for part in about if part))
 
 

@@ -9,6 +9,9 @@ from neuro_mpc.descriptions.circuit import Circuit
 PRECISION, LOG_PRECISION = "precision", "log_precision"
 """Variables of error units whose precision is learned: it is the same on all their rows."""
 
+OWNER = "precision/"
+"""What precedes the name of a population where its precisions stand beside the parameters of projections."""
+
 Precision = float | Literal["learned"]
 """What is known of a population's precision when code is generated."""
 
@@ -16,6 +19,11 @@ Precision = float | Literal["learned"]
 def precision_of(circuit: Circuit, population: str) -> Precision:
     """The precision of a population's errors, or that it is learned."""
     return "learned" if circuit.population[population].learned_precision else circuit.precision_of(population)
+
+
+def is_precision(owner: str) -> bool:
+    """Whether parameters are a population's, `precision/NAME`, not a projection's, whose name has no slash."""
+    return owner.startswith(OWNER)
 
 
 def factor(precision: Precision) -> str:

@@ -24,6 +24,7 @@ from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.examination.opening import opened
+from neuro_mpc.rules.weighting import OWNER, is_precision
 from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.attributes import FOUND_RATE, attribute
 from neuro_mpc.runfile.labels import LEARNING, NEURAL, TESTS, evaluation_label
@@ -147,16 +148,28 @@ class RunFile:
     def snapshot(self, presentation: int, parameters: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         """Writes the parameters of every synapse, NaN where there is none: `{projection: {parameter: array}}`.
 
-        Arrays are (post, pre), or (post, 1) where each unit has a single synapse.
+        Arrays are (post, pre), or (post, 1) where each unit has a single synapse; of precisions that are learned, by
+        `precision/NAME`, (unit, 1), or (1, 1) where all units share one.
         """
         require_room(self.path, _bytes(parameters))
-        for projection, arrays in parameters.items():
-            group = self._file.createGroup(f"synapses/{projection}")
-            row = netcdf.next_row(group, "snapshot", ("presentation",), presentation)
-            for name, array in arrays.items():
-                label = f"{name} of the synapses of the projection {projection}"
-                self._put(group, name, row, array, ("snapshot", "post", "pre"), label)
+        for owner, arrays in parameters.items():
+            write = self._precisions if is_precision(owner) else self._synapses
+            write(owner, presentation, arrays)
         self.flush()
+
+    def _synapses(self, projection: str, presentation: int, arrays: Mapping[str, np.ndarray]) -> None:
+        group = self._file.createGroup(f"synapses/{projection}")
+        row = netcdf.next_row(group, "snapshot", ("presentation",), presentation)
+        for name, array in arrays.items():
+            label = f"{name} of the synapses of the projection {projection}"
+            self._put(group, name, row, array, ("snapshot", "post", "pre"), label)
+
+    def _precisions(self, owner: str, presentation: int, arrays: Mapping[str, np.ndarray]) -> None:
+        group = self._file.createGroup(owner)
+        row = netcdf.next_row(group, "snapshot", ("presentation",), presentation)
+        for name, array in arrays.items():
+            label = f"natural logarithm of the precision of the errors of {owner.removeprefix(OWNER)}"
+            self._put(group, name, row, array[:, 0], ("snapshot", "unit"), label)
 
     @writes
     def sample(

@@ -28,6 +28,7 @@ def refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: Tas
     _refuse_trajectory(protocol)
     _refuse_windows(protocol)
     _refuse_split_errors(circuit, protocol)
+    _refuse_learned_precisions(circuit, protocol, course)
     _refuse_single_symbols(circuit, data)
     tests = protocol.experiment is None and protocol.test.measure != "correct-letter-ratio"
     if tests and not data.size(protocol.test.split):
@@ -75,6 +76,35 @@ def _refuse_split_errors(circuit: Circuit, protocol: Protocol) -> None:
                 key=f"population.{name}.errors",
                 expected='"signed", or another inference.scheme',
             )
+
+
+def _refuse_learned_precisions(circuit: Circuit, protocol: Protocol, course: Course) -> None:
+    """DescriptionError where a scheme has no errors r − h that a precision weighs, and where Π would grow without end:
+    beliefs that are inferred can move to what makes the errors of a target vanish."""
+    scheme = SCHEMES.get(protocol.inference.scheme)
+    for name, population in circuit.population.items():
+        if not population.learned_precision:
+            continue
+        place = {"source": circuit.name, "key": f"population.{name}.precision"}
+        if population.role == "free" and not scheme.weighs_errors:
+            raise DescriptionError(
+                f"{protocol.inference.scheme} makes errors of free populations that no precision weighs",
+                expected="a number",
+                hint=f"inference.scheme = {' or '.join(_weighing())}",
+                **place,
+            )
+        is_fitted = any(each.source in circuit.free for each in circuit.incoming(name).values())
+        if is_fitted and course.total and not scheme.holds_predictions and population.learned_precision.high is None:
+            raise DescriptionError(
+                "the learned precision of a target grows without end, as beliefs collapse onto what fits it",
+                expected="precision.high = the largest precision",
+                hint='inference.scheme = "fixed-prediction" holds beliefs while precisions are learned',
+                **place,
+            )
+
+
+def _weighing() -> list[str]:
+    return [f'"{name}"' for name in SCHEMES.names() if SCHEMES.get(name).weighs_errors]
 
 
 def _refuse_windows(protocol: Protocol) -> None:

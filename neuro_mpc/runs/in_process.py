@@ -338,7 +338,8 @@ class Network:
         Returns
         -------
         dict of str to xarray.Dataset
-            Projection → a variable for each parameter, (post, pre), NaN where there is no synapse.
+            Projection → a variable for each parameter, (post, pre), NaN where there is no synapse. Where the precision
+            of a population NAME is learned, also ``precision/NAME`` → ``log_precision``, (post, 1).
         """
         return {
             projection: xr.Dataset({name: (SYNAPTIC, values) for name, values in parameters.items()})

@@ -93,7 +93,7 @@ def _tried(energies: Iterator[float], unlearned: Sequence[float]) -> float:
     """The score of a rate; infinity for one that is ended."""
     found = []
     for energy, before in zip(energies, unlearned, strict=False):
-        if not energy <= GROWTH * before:  # NaN included
+        if not energy <= GROWTH * abs(before):  # NaN included; with learned precisions energies may be negative
             return math.inf
         found.append(energy)
     return _score(found)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from neuro_mpc import stimuli
 from neuro_mpc.errors import RunError
+from neuro_mpc.rules.weighting import is_precision
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs import cautions
@@ -15,6 +18,7 @@ from neuro_mpc.runs.preparation import Preparation
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.range_test import range_test
 from neuro_mpc.simulation import evaluation, initial, measures
+from neuro_mpc.simulation.precisions import shape_of
 from neuro_mpc.simulation.presentation import Presenter, Traces
 from neuro_mpc.simulation.selection import Selection, is_selected
 
@@ -46,7 +50,7 @@ class Training:
     def run(self, parameters: initial.Parameters) -> None:
         """The whole training, from these initial parameters."""
         self.presenter.load(parameters)
-        for projection in parameters:
+        for projection in self.presenter.plan.circuit.projection:
             if (mask := self.presenter.connected(projection)) is not None:
                 self.record.connected(projection, mask)
         if self.data.symbolic:
@@ -63,7 +67,7 @@ class Training:
             )
         selected = {name: array for name, array in saved.arrays.items() if is_selected(name)}
         self.presenter.restore({name: array for name, array in saved.arrays.items() if name not in selected})
-        self.selection.restore(saved.progress, selected, self.presenter.plan.circuit.shape)
+        self.selection.restore(saved.progress, selected, partial(shape_of, self.presenter.plan.circuit))
         self.monitor.largest, self.monitor.high = saved.progress["largest"], int(saved.progress["high"])
         self.backoff.factor = saved.progress["factor"]
         self._train_from(saved.presentation)
@@ -150,7 +154,7 @@ class Training:
     def _snapshot(self, presentation: int) -> None:
         parameters = self.presenter.parameters()
         for projection, values in parameters.items():
-            mask = self.presenter.connected(projection)
+            mask = None if is_precision(projection) else self.presenter.connected(projection)
             there = values if mask is None else {name: array[mask] for name, array in values.items()}
             self.monitor.parameters(presentation, {f"{name} of {projection}": array for name, array in there.items()})
         self.record.snapshot(presentation, parameters)

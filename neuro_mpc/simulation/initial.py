@@ -18,13 +18,14 @@ from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.randomness import generator
 from neuro_mpc.rules.slab import contradicted
 from neuro_mpc.simulation.connections import connects_some, existing, mask_for, only
+from neuro_mpc.simulation.precisions import initial_precisions
 
 Parameters = dict[str, dict[str, np.ndarray]]
 
 
 def draw(circuit: Circuit, protocol: Protocol, seed: int) -> Parameters:
     """projection → parameter → initial values, float64 of the circuit's `shape`, of a sized circuit; NaN where there is
-    no synapse.
+    no synapse. Precisions that are learned stand beside projections (`neuro_mpc.simulation.precisions`).
 
     A value of the protocol's ``learning.initial`` takes precedence over that of the projection, and that over the one
     of the synapse type; PROJECTION.PARAMETER takes precedence over PARAMETER. Every parameter of every projection has a
@@ -35,14 +36,14 @@ def draw(circuit: Circuit, protocol: Protocol, seed: int) -> Parameters:
     _refuse_unknown(circuit, protocol)
     parameters = {name: _projection(circuit, protocol, name, seed) for name in circuit.projection}
     refuse_impossible(circuit, parameters)
-    return parameters
+    return {**parameters, **initial_precisions(circuit)}
 
 
 def refuse_impossible(circuit: Circuit, parameters: Parameters) -> None:
     """Raises DescriptionError for parameters that make no distribution of weights."""
-    for name, values in parameters.items():
-        _refuse_impossible_moments(circuit, name, values)
-        _refuse_impossible_spike(circuit, name, values)
+    for name in circuit.projection:
+        _refuse_impossible_moments(circuit, name, parameters[name])
+        _refuse_impossible_spike(circuit, name, parameters[name])
 
 
 def _projection(circuit: Circuit, protocol: Protocol, name: str, seed: int) -> dict[str, np.ndarray]:

@@ -13,8 +13,10 @@ from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.plasticity import state_names
 from neuro_mpc.networks.program import Program
 from neuro_mpc.rules.derivation import brian_name
+from neuro_mpc.rules.weighting import LOG_PRECISION, PRECISION
 from neuro_mpc.simulation.connections import connects_some, existing, filled, only
 from neuro_mpc.simulation.initial import Parameters
+from neuro_mpc.simulation.precisions import owners
 from neuro_mpc.simulation.sampling import Weights
 
 
@@ -29,9 +31,13 @@ class RunningCircuit:
         self._packed: set[str] = set()  # directions in which products have packed the current weights
 
     def load(self, parameters: Parameters) -> None:
-        """Set every synapse's parameters, of the circuit's `shape` and missing where there is no synapse; the moments
-        follow."""
-        for projection, values in parameters.items():
+        """Set every synapse's parameters, of the circuit's `shape` and missing where there is no synapse, and every
+        precision that is learned; the moments follow."""
+        for owner, population in owners(self.plan.circuit).items():
+            logarithms = parameters[owner][LOG_PRECISION]
+            self.program.set(**{f"{self._precisions(population)}_{LOG_PRECISION}": logarithms})
+        for projection in self.plan.circuit.projection:
+            values = parameters[projection]
             group = self.plan.synapses_name(projection)
             if connects_some(self.plan.circuit, projection) and (mask := existing(values)) is not None:
                 values = {name: filled(value, mask) for name, value in values.items()}
@@ -40,8 +46,18 @@ class RunningCircuit:
         self._phases(refreshing=True)
 
     def parameters(self) -> Parameters:
-        """Every synapse's parameters now, missing where there is none."""
-        return {projection: self._parameters(projection) for projection in self.plan.circuit.projection}
+        """Every synapse's parameters now, missing where there is none, and every precision that is learned."""
+        synapses = {projection: self._parameters(projection) for projection in self.plan.circuit.projection}
+        learned = owners(self.plan.circuit).items()
+        return {**synapses, **{owner: {LOG_PRECISION: self._log_precisions(name)} for owner, name in learned}}
+
+    def _log_precisions(self, population: str) -> np.ndarray:
+        """log Π of a population's errors, (number, 1)."""
+        (values,) = self.program.get(f"{self._precisions(population)}_{LOG_PRECISION}")
+        return values[:, None]
+
+    def _precisions(self, population: str) -> str:
+        return self.plan.group_name(population, "precision")
 
     def _parameters(self, projection: str) -> dict[str, np.ndarray]:
         mask = self.connected(projection)
@@ -141,11 +157,16 @@ class RunningCircuit:
         return [name for name in rates if name in self.program.manifest.variables] if self._carries else []
 
     def _lasting(self) -> list[str]:
-        """Parameters, what the optimiser remembers of them, the moments of the weights, and neural state."""
+        """Parameters, what the optimiser remembers of them, moments of weights, precisions, and neural state."""
         names = self._carried()
         for projection in self.plan.circuit.projection:
             variables = [CONNECTED, "mu", "v", *self._learning_variables(projection)]
             names += [f"{self.plan.synapses_name(projection)}_{name}" for name in variables]
+        for population in self.plan.precisions:
+            variables = [LOG_PRECISION, PRECISION]
+            if self.plan.update_rule:
+                variables += state_names(self.plan.update_rule, LOG_PRECISION).values()
+            names += [f"{self._precisions(population)}_{name}" for name in variables]
         return [name for name in names if name in self.program.manifest.variables]
 
     def _learning_variables(self, projection: str) -> Iterator[str]:

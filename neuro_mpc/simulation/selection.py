@@ -55,13 +55,14 @@ class Selection:
     def restore(
         self, progress: Mapping[str, float], arrays: Mapping[str, np.ndarray], shape: Callable[[str], tuple[int, int]]
     ) -> None:
-        """Resumes from a checkpoint's numbers and arrays; `shape` is that of a projection."""
+        """Resumes from a checkpoint's numbers and arrays; `shape` is that of the parameters of a
+        projection, or of learned precisions."""
         self.factor, self.best = progress["plateau_factor"], progress["best"]
         self.presentation = int(progress["best_presentation"])
         parameters: Parameters = {}
         for key, array in arrays.items():
-            _, projection, name = key.split(SEPARATOR)
-            parameters.setdefault(projection, {})[name] = array.reshape(shape(projection))
+            owner, _, name = key.removeprefix(PREFIX + SEPARATOR).rpartition(SEPARATOR)
+            parameters.setdefault(owner, {})[name] = array.reshape(shape(owner))
         self.parameters = parameters or None
 
 

@@ -11,8 +11,10 @@ from neuro_mpc.descriptions.circuit_tables import Parameter
 from neuro_mpc.descriptions.connections import CONNECTED, Connect
 from neuro_mpc.descriptions.masks import rows_of
 from neuro_mpc.errors import DescriptionError, RunFileError
+from neuro_mpc.rules.weighting import LOG_PRECISION
 from neuro_mpc.runfile import access
 from neuro_mpc.simulation.connections import connects_some, only
+from neuro_mpc.simulation.precisions import owners, parameter_of, shape_of
 
 # A bound such as 0.99 is a little above itself in single precision.
 ROUNDING = 1e-6
@@ -90,6 +92,28 @@ def parameters_at(
             )
         parameters[parameter] = bounded(only(mask, values), table, place, mask)
     return parameters
+
+
+def precisions_at(run: xr.DataTree, circuit: Circuit, snapshot: int, name: str) -> dict[str, dict[str, np.ndarray]]:
+    """`precision/NAME` → log Π (number, 1) of every precision that is learned, at a snapshot."""
+    return {owner: {LOG_PRECISION: _log_precisions(run, circuit, owner, snapshot, name)} for owner in owners(circuit)}
+
+
+def _log_precisions(run: xr.DataTree, circuit: Circuit, owner: str, snapshot: int, name: str) -> np.ndarray:
+    place, shape = {"source": name, "key": f"{owner}/{LOG_PRECISION}"}, shape_of(circuit, owner)
+    group = access.group(run, owner)
+    if group is None or LOG_PRECISION not in (node := group.dataset).data_vars:
+        raise DescriptionError("is missing", **place)
+    if snapshot not in (numbers := _presentations(run, group)):
+        raise DescriptionError(f"has no snapshot after {snapshot} presentations", **place)
+    values = node[LOG_PRECISION].values.astype(float)
+    row = int(np.flatnonzero(numbers == snapshot)[-1])
+    values = values[row, :, None] if values.ndim == 2 and row < len(values) else values
+    if values.shape != shape:
+        raise DescriptionError(
+            "has another shape than the circuit says", found=values.shape, expected=str(shape), **place
+        )
+    return bounded(values, parameter_of(circuit, owner, LOG_PRECISION), place)
 
 
 def bounded(

@@ -19,13 +19,22 @@ from neuro_mpc.descriptions.connections import Connect, fixed_mask, grid_of
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.descriptions.recorded import circuit_of_run
 from neuro_mpc.errors import DescriptionError, RunFileError, did_you_mean
+from neuro_mpc.rules.weighting import is_precision
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
 from neuro_mpc.runfile.reading import open_run, reading
 from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.connections import connects_some, existing, only
 from neuro_mpc.simulation.initial import Parameters
-from neuro_mpc.simulation.snapshots import bounded, parameters_at, snapshot_of, snapshots_of, with_masks
+from neuro_mpc.simulation.precisions import parameter_of, precisions_for, shape_of
+from neuro_mpc.simulation.snapshots import (
+    bounded,
+    parameters_at,
+    precisions_at,
+    snapshot_of,
+    snapshots_of,
+    with_masks,
+)
 
 Source: TypeAlias = "str | os.PathLike[str] | xr.DataTree | Trained"
 
@@ -52,6 +61,8 @@ class Trained:
         The same of all snapshots of the run.
     parameters : dict of str to dict of str to numpy.ndarray
         Projection → parameter → values, float64 (n_post, n_pre), (n_post, 1) one-to-one; NaN where there is no synapse.
+        Where the precision of a population NAME is learned, also ``precision/NAME`` → ``log_precision`` → log Π,
+        (units, 1), or (1, 1) where all units share one.
     changed : str, optional
         What was changed since, as `with_parameters` was told; "": nothing.
     data_sha256 : str, optional
@@ -142,13 +153,14 @@ class Trained:
 
     def _checked(self, projection: str, name: str, values: ArrayLike) -> np.ndarray:
         place = {"key": f"parameters.{projection}.{name}"}
-        array, shape = np.asarray(values, dtype=float), self.circuit.shape(projection)
+        array, shape = np.asarray(values, dtype=float), shape_of(self.circuit, projection)
         if array.ndim and array.shape != shape:
             raise DescriptionError(
                 "has another shape than its synapses", found=array.shape, expected=f"{shape}, or a number", **place
             )
-        parameter = self.circuit.synapse[self.circuit.projection[projection].synapse].parameter[name]
-        mask = existing(self.parameters[projection]) if connects_some(self.circuit, projection) else None
+        parameter = parameter_of(self.circuit, projection, name)
+        some = not is_precision(projection) and connects_some(self.circuit, projection)
+        mask = existing(self.parameters[projection]) if some else None
         return bounded(only(mask, np.broadcast_to(array, shape).copy()), parameter, place, mask)
 
     def at(self, presentation: int) -> Trained:
@@ -220,7 +232,10 @@ class Trained:
                 )
             self._refuse_shape(circuit, name)
             self._refuse_other_synapses(circuit, name)
-        return {name: self.parameters[name] for name in circuit.projection}
+        return {
+            **{name: self.parameters[name] for name in circuit.projection},
+            **precisions_for(circuit, self.parameters),
+        }
 
     def _refuse_shape(self, circuit: Circuit, projection: str) -> None:
         shape, own_shape = circuit.shape(projection), next(iter(self.parameters[projection].values())).shape
@@ -314,7 +329,7 @@ def _read(
         seed=attribute(run, "seed", 0),
         presentation=snapshot,
         presentations=snapshots,
-        parameters=parameters,
+        parameters={**parameters, **precisions_at(run, circuit, snapshot, name)},
         data_sha256=attribute(run, "data_sha256", ""),
     )
 

@@ -31,6 +31,7 @@ class Scheme(ABC):
     trial_values        names of numbers that operations keep for each trial, besides the energies
     holds_predictions   the ancestral pass stays as it is, and errors alone are inferred
     windows             beliefs can settle in windows of steps (`Plan.known`), as its phase then says
+    weighs_errors       an error of a free population is Π (r − h) by `PopulationRules.weighted`, whose Π can be learned
     split_errors        an error is a function of the rest (`signed_error`), and two populations can share it
     keeps_trajectory    inference can be stopped after each iteration and resumed as if it had not been
     """
@@ -40,6 +41,7 @@ class Scheme(ABC):
     trial_values: ClassVar[tuple[str, ...]] = ()
     holds_predictions: ClassVar[bool] = False
     windows: ClassVar[bool] = False
+    weighs_errors: ClassVar[bool] = False
     split_errors: ClassVar[bool] = False
     keeps_trajectory: ClassVar[bool] = False
 

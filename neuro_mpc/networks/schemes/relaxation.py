@@ -44,6 +44,7 @@ class Relaxation(Scheme):
 
     table = RelaxationInference
     windows: ClassVar[bool] = True
+    weighs_errors: ClassVar[bool] = True
     split_errors: ClassVar[bool] = True
     keeps_trajectory: ClassVar[bool] = True
     own_equations: ClassVar[tuple[str, ...]] = ()
