@@ -14,6 +14,7 @@ import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.rules.show import as_text
 
 BOTH = {
     "population.output.precision": {"learned": "unit"},
@@ -243,3 +244,9 @@ def test_learned_precisions_are_saved_and_others_leave_no_key():
     circuit = nm.load_circuit("cue-combination", CUES)
     assert nm.Circuit.from_toml(circuit.to_toml()) == circuit
     assert "learned" not in nm.load_circuit("cue-combination").to_toml()
+
+
+def test_equations_show_how_precisions_learn():
+    printed = as_text(nm.load_circuit("cue-combination", CUES))
+    for text in ("log Π[visual])", "= Π · (target_t − y_t)", "Δlog Π = 0.5 η", "precision = exp(log_precision) : 1"):
+        assert text in printed

@@ -15,6 +15,7 @@ from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, SynapseRules, brian_name, derive, text
 from neuro_mpc.rules.notation import Notation
+from neuro_mpc.rules.precision import precision_rules
 from neuro_mpc.rules.splitting import SIGNS, halves
 
 SOME_PAIRS = "of some pairs of units"
@@ -51,7 +52,7 @@ class _Writer:
 
     def __init__(self, circuit: Circuit, notation: Notation):
         self.circuit, self.n = circuit, notation
-        self.rules = derive(circuit)
+        self.rules, self.precisions = derive(circuit), precision_rules(circuit)
         schemes = [SCHEMES.get(name)() for name in SCHEMES.names()]
         self.schemes = sorted(schemes, key=lambda scheme: scheme.holds_predictions)
 
@@ -65,7 +66,9 @@ class _Writer:
         return self.rules.readouts[target].readout == "softmax"
 
     def _half_square(self, name: str) -> str:
-        """½ Π |r − h|², in the weighted error e = Π (r − h)."""
+        """½ Π |r − h|², in the weighted error e = Π (r − h); where Π is learned, less ½ log Π of every error."""
+        if name in self.precisions:
+            return self.n.learned_energy(self.n.variable("e", of=name), self.n.moment(self.n.precision, name))
         square, precision = self.n.half_square(self.n.variable("e", of=name)), self._precision(name)
         return self.n.quotient(square, precision) if precision else square
 
@@ -77,6 +80,8 @@ class _Writer:
 
     def _precision(self, name: str) -> str:
         """The precision of a population's errors as text; "" where it is 1."""
+        if name in self.precisions:
+            return self.n.precision
         precision = self.circuit.precision_of(name)
         return "" if precision == 1 else f"{precision:g}"
 
@@ -94,12 +99,14 @@ class _Writer:
             (f"{n.slope}(r)", n.formula(rules.slope, {}), ""),
             *self._prediction(name, h, rules.receives_variance),
             *self._errors(name, f"{r} {n.minus} {h}"),
+            *self._learned_precision(name),
             *self._variance_error(rules.receives_variance),
             *self._feedback(name, rules.sends_variance),
             *(law for scheme in self.schemes for law in scheme.laws(n, lambda belief: self._drive(belief, rules))),
         ]
         halves = [code for scheme in self.schemes for code in self._halves_of(scheme, rules)]
         codes = [*(code for scheme in self.schemes for code in scheme.code(rules)), *halves]
+        codes += self._precision_code(name)
         words = f"{self.circuit.population[name].size} units"
         return Section(f"Population {name}", words, tuple(equations), tuple(self._code(*code) for code in codes))
 
@@ -111,12 +118,14 @@ class _Writer:
             *self._prediction(rules.population, u, rules.receives_variance),
             (y, output, ""),
             *self._errors(name, f"{n.variable(n.words('target'))} {n.minus} {y}", "at the steps that are read out"),
+            *self._learned_precision(name),
             *self._variance_error(rules.receives_variance),
         ]
         codes = [
             ("prediction units", rules.prediction()),
-            *self._halves(name, rules.signed_error(missing=False), ("target", "y")),
+            *self._halves(name, rules.signed_error(missing=False), rules.linked(missing=False)),
             ("error units", rules.error(missing=False)),
+            *self._precision_code(name),
         ]
         return Section(
             f"Population {rules.population}",
@@ -139,6 +148,22 @@ class _Writer:
         felt = [self._felt(getattr(split, sign), n.half("e", sign), split.baseline) for sign in SIGNS]
         yield n.variable("e"), f" {n.minus} ".join(felt), "what is sent and learned from"
 
+    def _learned_precision(self, name: str) -> Iterator[tuple[str, str, str]]:
+        """How the precision of a population's errors is learned."""
+        if name not in self.precisions:
+            return
+        n, rules = self.n, self.precisions[name]
+        low, _, high = (math.exp(value) for value in rules.table.logarithms)
+        mean = f"1 {n.minus} {n.quotient(n.mean(n.square(n.variable('e'))), n.precision)}"
+        factor = f"{rules.table.rate_factor / 2:g} {n.rate} "
+        over = "over steps and trials" if rules.by_unit else "over steps, trials and units"
+        remark = f"mean {over}; kept {bounds_text(low, high)}"
+        yield f"{n.change}{n.log} {n.precision}", f"{factor}{n.brackets(mean)}", remark
+
+    def _precision_code(self, name: str) -> list[tuple[str, str]]:
+        rules = self.precisions.get(name)
+        return [("precisions of errors", rules.equations())] if rules else []
+
     def _felt(self, gain: float, rate: str, baseline: float) -> str:
         above = f"({rate} {self.n.minus} {baseline:g})" if baseline else rate
         return above if gain == 1 else f"{gain:g} {above}"
@@ -154,7 +179,8 @@ class _Writer:
         if not (rules.split and scheme.split_errors and scheme.code(rules)):
             return []
         suffix = " under fixed prediction" if scheme.holds_predictions else ""
-        codes = self._halves(rules.population, *scheme.signed_error(rules))
+        error, linked = scheme.signed_error(rules)
+        codes = self._halves(rules.population, error, [*linked, *rules.weights])
         return [(f"{title}{suffix}", code) for title, code in codes]
 
     def _prediction(self, name: str, prediction: str, varies: bool):
@@ -283,6 +309,11 @@ class _Writer:
             **{name: (n.variable(letter), words) for name, (letter, words) in letters.items()},
             "f": (f, "firing rate"),
             "f_squared": (n.square(f), ""),
+            "precision": (n.precision, "precision of errors"),
+            "log_precision": (f"{n.log} {n.precision}", ""),
+            "surprise": ("", ""),
+            "H": ("", ""),
+            "count": ("", ""),
             CONNECTED: ("c", "1 where there is a synapse, else 0"),
             "mu": (n.mu, "mean of a weight"),
             "v": (n.v, "variance of a weight"),

@@ -48,7 +48,7 @@ class Unicode:
 
     mu, v, noise, slope, hebbian = "μ", "v", "ε", "f′", ("H₁", "H₂")
     times, dot, minus, sum, log, transposed = " ⊙ ", " · ", "−", "Σ_t", "log", "ᵀ"
-    change, learning_rate = "Δ", "(η/B)"
+    change, learning_rate, rate, precision = "Δ", "(η/B)", "η", "Π"
 
     def variable(self, letter: str, later: int = 0, of: str = "") -> str:
         time = f"{{t{later:+d}}}".replace("-", "−") if later else "t"
@@ -69,6 +69,9 @@ class Unicode:
     def half_square(self, error: str) -> str:
         return f"½ Σ_t |{error}|²"
 
+    def learned_energy(self, error: str, precision: str) -> str:
+        return f"½ Σ_t Σ ({error}² / {precision} − log {precision})"
+
     def root(self, text: str) -> str:
         return f"√{text}"
 
@@ -80,6 +83,9 @@ class Unicode:
 
     def brackets(self, text: str) -> str:
         return f"({text})"
+
+    def mean(self, text: str) -> str:
+        return f"⟨{text}⟩"
 
     def words(self, text: str) -> str:
         return text
@@ -103,7 +109,7 @@ class Latex:
 
     mu, v, noise, slope, hebbian = r"\mu", "v", r"\varepsilon", "f'", ("H_1", "H_2")
     times, dot, minus, sum, log, transposed = r" \odot ", r" \cdot ", "-", r"\sum_t", r"\log", r"^\top"
-    change, learning_rate = r"\Delta ", r"\frac{\eta}{B}"
+    change, learning_rate, rate, precision = r"\Delta ", r"\frac{\eta}{B}", r"\eta", r"\Pi"
 
     def variable(self, letter: str, later: int = 0, of: str = "") -> str:
         time = f"t{later:+d}" if later else "t"
@@ -125,6 +131,9 @@ class Latex:
     def half_square(self, error: str) -> str:
         return rf"\tfrac12 \sum_t \bigl|{error}\bigr|^2"
 
+    def learned_energy(self, error: str, precision: str) -> str:
+        return rf"\tfrac12 \sum_t \sum \bigl({{{error}}}^2 / {precision} - \log {precision}\bigr)"
+
     def root(self, text: str) -> str:
         return rf"\sqrt{{{text}}}"
 
@@ -136,6 +145,9 @@ class Latex:
 
     def brackets(self, text: str) -> str:
         return rf"\left({text}\right)"
+
+    def mean(self, text: str) -> str:
+        return rf"\langle {text} \rangle"
 
     def words(self, text: str) -> str:
         return rf"\text{{{escaped(text)}}}"
