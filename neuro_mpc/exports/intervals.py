@@ -99,7 +99,7 @@ def _of_samples(run: xr.DataTree, axis: Axis) -> Columns:
     """Which trial of the data set was presented, and in which presentation of learning."""
     stimulus = access.group(run, "stimulus")
     number = None if stimulus is None else stimulus.dataset.get("trial_number")
-    if number is None or number.shape != (axis.samples, axis.trials):
+    if stimulus is None or number is None or number.shape != (axis.samples, axis.trials):
         return {}
     presentation = np.repeat(np.asarray(access.variable(stimulus, "presentation")), axis.trials)
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -18,9 +18,8 @@ from neuro_mpc.exports.timeline import Trace, traces
 from neuro_mpc.runfile.paths import check_folder, require_room
 from neuro_mpc.runfile.reading import as_run, reading
 
-if TYPE_CHECKING:
-    from pynwb import NWBFile
-
+NWBFile: TypeAlias = Any
+"""That of pynwb, whose methods are made when it is imported."""
 SUFFIX = ".nwb"
 PROVENANCE = "provenance"
 UNIT = "a.u."
@@ -95,17 +94,17 @@ def _write(path: Path, contents: NWBFile, size: int) -> None:
             h5py.File(new, "w") as file,
             NWBHDF5IO(file=file, mode="w") as io,
         ):
-            io.write(contents)
+            io.write(contents)  # pyright: ignore[reportCallIssue]
     except OSError as problem:
         raise RunError(f"{path} cannot be written: {problem}", hint="free space on the disk, or another path") from None
 
 
 def _contents(run: xr.DataTree, found: list[Trace], written: Callable[[int], object]) -> NWBFile:
     """All that the file will hold; traces are read as they are written."""
-    from pynwb import NWBFile
+    import pynwb
 
     told = provenance(run)
-    contents = NWBFile(
+    contents: Any = pynwb.NWBFile(
         session_description=told.get("title", "neuro_mpc run"),
         identifier=f"{told['run_file']} {told['run_sha256']}",
         session_start_time=began(run),
@@ -132,12 +131,13 @@ def _add_population(contents: NWBFile, population: str, found: list[Trace], writ
 
     module = contents.create_processing_module(population, f"traces of the population {population}")
     module.add(_units(population, found[0].units))
+    chunks: Any = TraceChunks  # hdmf wraps what makes one
     for trace in found:
         series = TimeSeries(
             name=trace.name,
             description=trace.label,
             comments="(time, unit): column k is the unit of row k of the table `units` of this module",
-            data=H5DataIO(TraceChunks(trace, written), compression="gzip", compression_opts=1, shuffle=True),
+            data=H5DataIO(chunks(trace, written), compression="gzip", compression_opts=1, shuffle=True),  # pyright: ignore[reportCallIssue]
             unit=UNIT,
             starting_time=0.0,
             rate=1000.0 / trace.axis.step_ms,
