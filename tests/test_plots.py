@@ -39,7 +39,7 @@ RUNS = {
 def drawable(options):
     needed = {"sequences": options.get("generation", True), "inference": options.get("trajectory", 0)}
     needed["circuit"] = LONG_NAME not in options.get("hidden", ())  # its projections have names too long for a circuit
-    experiments = ("oddball", "omission", "lesion", "psychometric", "ensemble", "generation")
+    experiments = ("oddball", "omission", "mismatch", "lesion", "psychometric", "ensemble", "generation")
     needed |= dict.fromkeys(experiments, False)
     return [name for name in FIGURES if needed.get(name, True)]
 
