@@ -11,7 +11,7 @@ from pydantic import ValidationInfo, model_validator
 
 from neuro_mpc.descriptions import graph, shipped
 from neuro_mpc.descriptions.circuit_checks import problems_of
-from neuro_mpc.descriptions.circuit_tables import Population, Projection, SynapseType
+from neuro_mpc.descriptions.circuit_tables import LearnedPrecision, Population, Projection, SynapseType
 from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.errors import DescriptionError
@@ -221,8 +221,8 @@ class Circuit(Table):
         float
             Π, the weight of ½ (r − h)² in the energy; where it is learned, what learning begins with.
         """
-        learned = self.population[population].learned_precision
-        return learned.initial if learned else self.population[population].precision or 1.0
+        precision = self.population[population].precision
+        return precision.initial if isinstance(precision, LearnedPrecision) else precision or 1.0
 
     def incoming(self, population: str) -> dict[str, Projection]:
         """The projections that end in a population.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import xarray as xr
@@ -44,7 +45,7 @@ def plot_mismatch(runs: Runs) -> list[Figure]:
     found = mismatch(runs if isinstance(runs, xr.DataTree) else several, draws=DRAWS)
     contexts = list(dict.fromkeys(found["context"].values.tolist()))
     drawing = style.new_figure(style.DOUBLE, 165 * style.MILLIMETRE)
-    rows = drawing.subfigures(3, 1)
+    rows = cast(np.ndarray, drawing.subfigures(3, 1))
     courses = [mismatch_course(run, window=WINDOW) for run in several]
     axes = []
     for row, draw in zip(rows, (_courses, _units), strict=False):
