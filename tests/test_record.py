@@ -15,7 +15,8 @@ from neuro_mpc.runfile.netcdf import chunks
 from neuro_mpc.runfile.record import BLOCK_ROWS, RunFile, open_run
 
 CIRCUIT = SimpleNamespace(name="mpl", to_toml=lambda: 'name = "mpl"\ndescription = "π and Ξ"\n')
-PROTOCOL = SimpleNamespace(name="toy", precision="float64", to_toml=lambda: 'name = "toy"\n')
+INFERENCE = SimpleNamespace(step_duration=None)
+PROTOCOL = SimpleNamespace(name="toy", precision="float64", inference=INFERENCE, to_toml=lambda: 'name = "toy"\n')
 
 
 def new_run(path, protocol=PROTOCOL, **options):
@@ -36,7 +37,7 @@ def test_attributes_tell_what_was_run(tmp_path):
 
 def test_long_descriptions_are_kept_whole(tmp_path):
     text = 'description = "' + "Ξ" * 200_000 + '"\n'
-    protocol = SimpleNamespace(name="long", precision="float32", to_toml=lambda: text)
+    protocol = SimpleNamespace(name="long", precision="float32", inference=INFERENCE, to_toml=lambda: text)
     new_run(tmp_path / "run.nc", protocol).close()
     with open_run(tmp_path / "run.nc") as run:
         assert run.attrs["protocol"] == text
@@ -72,7 +73,7 @@ def test_a_test_without_a_measure_reads_as_missing(tmp_path):
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_snapshots_keep_every_bit_of_the_precision(tmp_path, precision):
     first, last = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(precision)
-    protocol = SimpleNamespace(name="toy", precision=precision, to_toml=lambda: "")
+    protocol = SimpleNamespace(name="toy", precision=precision, inference=INFERENCE, to_toml=lambda: "")
     with new_run(tmp_path / "run.nc", protocol) as file:
         file.snapshot(0, {"input": {"m": first, "pi": first}, "recurrent": {"w": first}})
         file.snapshot(10, {"input": {"m": last, "pi": last}, "recurrent": {"w": last}})
@@ -180,7 +181,9 @@ import numpy as np
 from types import SimpleNamespace
 from neuro_mpc.runfile.record import BLOCK_ROWS, RunFile
 
-text = SimpleNamespace(name="x", precision="float32", to_toml=lambda: "")
+text = SimpleNamespace(
+    name="x", precision="float32", inference=SimpleNamespace(step_duration=None), to_toml=lambda: ""
+)
 run = RunFile(sys.argv[1], circuit=text, protocol=text, seed=0, backend="numpy", threads=1)
 run.snapshot(0, {"input": {"m": np.full((30, 20), 0.5)}})
 for k in range(3 * BLOCK_ROWS):
