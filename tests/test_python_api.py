@@ -166,6 +166,9 @@ def test_measures_take_a_run_and_a_name(run):
         xr.testing.assert_equal(measure(run, "recurrent"), measure(weights["mean"]))
     xr.testing.assert_equal(analysis.profile(run, "hidden", "unit"), analysis.profile(traces, "unit"))
     xr.testing.assert_equal(analysis.tuning(run, "hidden"), analysis.selectivity(run, "hidden"))
+    of_pairs = analysis.asymmetry(analysis.pairs(run, "recurrent"))
+    np.testing.assert_array_equal(analysis.asymmetry(run, "recurrent"), of_pairs)
+    assert "did you mean 'recurrent'" in refused(lambda: analysis.asymmetry(run, "recurent"), nm.RunFileError)
     assert 'entropy(run, "input")' in refused(lambda: analysis.entropy(run), nm.RunFileError)
     assert "did you mean 'recurrent'" in refused(lambda: analysis.entropy(run, "recurent"), nm.RunFileError)
 

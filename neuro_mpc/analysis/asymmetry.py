@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from neuro_mpc.analysis.weights import of_mean_weights
+from neuro_mpc.analysis.named import of_run
+from neuro_mpc.analysis.weights import of_mean_weights, projections, weights
 from neuro_mpc.errors import RunFileError
 
 
@@ -63,6 +64,7 @@ def pairs(values: xr.DataArray, back: xr.DataArray | None = None) -> xr.Dataset:
     )
 
 
+@of_run(projections, lambda run, name: pairs(weights(run, name)["mean"]))
 def asymmetry(pairs: xr.Dataset) -> xr.DataArray:
     """Asymmetry of the two directions of pairs of units, between 0 and 1.
 
@@ -88,7 +90,7 @@ def asymmetry(pairs: xr.Dataset) -> xr.DataArray:
     --------
     >>> import neuro_mpc as nm
     >>> run = nm.open_run("run.nc")
-    >>> float(nm.analysis.asymmetry(nm.analysis.pairs(run, "recurrent"))[0])  # a multiple of the identity
+    >>> float(nm.analysis.asymmetry(run, "recurrent")[0])  # a multiple of the identity
     nan
     """
     forward, backward = pairs["forward"], pairs["backward"]
