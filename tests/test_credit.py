@@ -10,7 +10,7 @@ from reference import STEP, evaluate, gradient
 import neuro_mpc as nm
 from neuro_mpc.errors import DescriptionError
 
-EXACT = 1e-8
+EXACT = 1e-10
 
 
 def expected_changes(shown: Presentation, slopes: dict) -> dict:

@@ -90,20 +90,17 @@ class _Credit:
         forgetting = [
             Forget(f"{each.group}_{moment}", each.slots * each.size)
             for each in self.influences
-            for moment in self._moments(each.projection)
+            for moment in self.plan.moments(each.projection)
         ]
         shifts = [
             OfTrial("shift_slots", (Pointer(f"{each.group}_{moment}"), each.slots, each.size))
             for each in self.influences
-            for moment in self._moments(each.projection)
+            for moment in self.plan.moments(each.projection)
         ]
         step = [operation for each in self.influences for operation in self._moved_on(each)]
         trial = (*forgetting, Section((*self._jacobians(), *shifts, *step), loop="forward"))
         phase.sections = (Section((*heard, *units)), Section(trial, loop="trials"))
         return phase
-
-    def _moments(self, projection: str) -> list[str]:
-        return ["mu", "v"] if self.plan.rules.synapses[projection].varies else ["mu"]
 
     def _row(self, population: str, variable: str, delay: int = 0) -> Row:
         return Row(f"{self.plan.group_name(population, 'credit')}_{variable}", self.plan.rows[population], delay)
@@ -140,7 +137,7 @@ class _Credit:
         """An influence at a step, and what is credited to its synapses."""
         group, population = self.plan.synapses_name(influence.projection), influence.population
         is_own = self.circuit.projection[influence.projection].target == population
-        for moment, hebbian in zip(self._moments(influence.projection), ("H1", "H2")):
+        for moment, hebbian in zip(self.plan.moments(influence.projection), ("H1", "H2")):
             now, total = Pointer(f"{influence.group}_{moment}"), Pointer(f"{group}_{hebbian}")
             own = [self._own(influence, moment, now)] if is_own else []
             passed_on = list(self._passed_on(influence, moment, now))

@@ -83,7 +83,7 @@ def numbers_passed_on(plan: Plan) -> int:
     """Multiplications that take the influences of a trial from one step to the next."""
     total = 0
     for each in influences(plan):
-        moments = 2 if plan.rules.synapses[each.projection].varies else 1
+        moments = len(plan.moments(each.projection))
         arriving = [plan.circuit.projection[name] for name in passages(plan.circuit, plan.credit == "trace")]
         senders = [plan.circuit.size_of(table.source) for table in arriving if table.target == each.population]
         total += moments * each.size * (len(senders) if plan.credit == "trace" else sum(senders) + 1)

@@ -141,9 +141,9 @@ def _precisions(plan: Plan, name: str) -> SynapticGroup:
 
 
 def _influence(plan: Plan, influence: Influence) -> SynapticGroup:
-    varies = plan.rules.synapses[influence.projection].varies
     shape = influence.slots * influence.units, influence.synapses
-    return SynapticGroup(influence.group, "mu : 1\nv : 1" if varies else "mu : 1", shape, 1.0)
+    equations = "\n".join(f"{moment} : 1" for moment in plan.moments(influence.projection))
+    return SynapticGroup(influence.group, equations, shape, 1.0)
 
 
 def _synapses(plan: Plan, name: str) -> Iterator[str]:

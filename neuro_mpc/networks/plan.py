@@ -170,11 +170,15 @@ class Plan:
             kind = UnitByUnit
         return kind(self.synapses_name(projection), self.circuit.shape(projection))
 
+    def moments(self, projection: str) -> list[str]:
+        """Variables of the synapses of a projection that hold the moments of their weights."""
+        return ["mu", "v"] if self.rules.synapses[projection].varies else ["mu"]
+
     def packing(self, projection: str, direction: str) -> list[tuple[str, Pack]]:
         """What matrix products "forward" or "backward" read of a projection: (variable, operation that packs it)."""
         if direction == "backward" and self.circuit.projection[projection].source in self.circuit.given:
             return []  # nothing is fed back to what is given
-        moments = ["mu", "v"] if self.rules.synapses[projection].varies else ["mu"]
+        moments = self.moments(projection)
         return self.connectivity(projection).packing(moments, direction)
 
     @cached_property
