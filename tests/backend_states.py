@@ -112,6 +112,8 @@ PLANS = {
     "sweeps": replace(FIXED, scheme="sweeps", circuit=with_more_ends(FIXED.circuit), missing=("second",)),
     "fixed prediction, float32": replace(FIXED, precision="float32"),
     "small": replace(FIXED, circuit=small()),
+    "small, causal": replace(FIXED, circuit=small(), scheme="relaxation", window=1),
+    "small, influence": replace(FIXED, circuit=small(), window=0, credit="influence"),
     "small, float32": replace(FIXED, circuit=small(), precision="float32"),
 }
 
@@ -135,6 +137,9 @@ class Session:
         program.set(
             noise_scale=1,
             drawing=1,
+            entering=1,
+            first_window=0,
+            stop_window=STEPS,
             noise_key=-12345,
             inference_dt=0.1 * TAU_SECONDS,
             iterations=ITERATIONS,

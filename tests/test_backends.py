@@ -26,7 +26,7 @@ def compiled(tmp_path_factory):
         yield
 
 
-@pytest.mark.parametrize("name", ["relaxation", "sweeps", "fixed prediction"])
+@pytest.mark.parametrize("name", ["relaxation", "sweeps", "fixed prediction", "small, causal", "small, influence"])
 def test_double_precision_agrees_with_numpy(presented, name):
     assert_equal(presented(name, "cpp"), presented(name, "numpy"), 1e-10)
 
