@@ -7,8 +7,8 @@ import sys
 def main() -> None:
     """The command line, without modules of the current folder and without the figures of a notebook."""
     leave_current_folder()
-    from neuro_mpc import processes
     from neuro_mpc.runs import terminal
+    from neuro_mpc.system import processes
 
     processes.be_a_command()
     processes.heed_termination()

@@ -12,11 +12,11 @@ import xarray as xr
 from interrupted import simulate
 
 import neuro_mpc as nm
-from neuro_mpc import files
 from neuro_mpc.networks import program_cache
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.sweeps import combined
+from neuro_mpc.system import files
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from neuro_mpc import locks, processes
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile.lock import refuse_locked, writing
 from neuro_mpc.runfile.write_errors import _not_permitted
+from neuro_mpc.system import locks, processes
 
 
 def test_a_lock_is_held_by_one_and_removed_with_its_note(tmp_path):

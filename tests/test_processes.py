@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import neuro_mpc as nm
-from neuro_mpc import processes
 from neuro_mpc.__main__ import leave_current_folder
 from neuro_mpc.networks import launch
+from neuro_mpc.system import processes
 
 pytestmark = pytest.mark.slow
 
@@ -137,7 +137,7 @@ def test_a_child_finds_the_package_and_the_folders_of_the_path_but_nothing_else_
     code += "print(json.dumps([bool(u.find_spec('beside')), bool(u.find_spec('wanted')), sys.path]))"
     (extra / "shown.py").write_text(code)
     command = processes.python("shown")
-    command[command.index(processes.__file__)] = str(package / "neuro_mpc" / "processes.py")
+    command[command.index(processes.__file__)] = str(package / "neuro_mpc" / "system" / "processes.py")
     said = processes.run(command, environment=processes.environment(), stdout=subprocess.PIPE).stdout
     beside, wanted, path = json.loads(said)
     assert (beside, wanted) == (False, True)
@@ -201,7 +201,7 @@ class TestEnd:
         (tmp_path / "compiling.py").write_text(
             "import subprocess, time\nprint(subprocess.Popen(['sleep', '60']).pid, flush=True)\ntime.sleep(60)\n"
         )
-        code = "from neuro_mpc import processes as p\np.run(p.python('compiling'), environment=p.environment())"
+        code = "from neuro_mpc.system import processes as p\np.run(p.python('compiling'), environment=p.environment())"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment) as run:
             compiler = int(run.stdout.readline())

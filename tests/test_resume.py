@@ -12,7 +12,6 @@ import pytest
 from interrupted import REFUSED, content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
-from neuro_mpc import files
 from neuro_mpc.networks import launch
 from neuro_mpc.runfile import checkpoint, paths
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
@@ -21,6 +20,7 @@ from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.training import Training
 from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.system import files
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be forked and killed"),

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from neuro_mpc import files
 from neuro_mpc.descriptions import shipped as shipped_files
 from neuro_mpc.descriptions.circuit import Circuit, with_shipped_synapses
 from neuro_mpc.descriptions.overrides import overridden, prefix
@@ -17,6 +16,7 @@ from neuro_mpc.descriptions.settings import takes_text, written_value
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import read_toml
 from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.system import files
 
 Description = TypeVar("Description", bound=Circuit | Protocol | ExperimentProtocol)
 AnyProtocol = Protocol | ExperimentProtocol

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import netCDF4
 
-from neuro_mpc import processes
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.examination.opening import chunking, opened, refuse_strange
+from neuro_mpc.system import processes
 
 DAMAGED = "it is damaged, or no netCDF file"
 TOO_LARGE, TOO_SLOW = "reading it takes too much memory", "reading it takes too long"

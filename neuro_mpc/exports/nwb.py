@@ -10,13 +10,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import __version__, files
+from neuro_mpc import __version__
 from neuro_mpc.errors import RunError
 from neuro_mpc.exports import intervals
 from neuro_mpc.exports.provenance import began, circuit_name, provenance
 from neuro_mpc.exports.timeline import Trace, traces
 from neuro_mpc.runfile.paths import check_folder, require_room
 from neuro_mpc.runfile.reading import as_run, reading
+from neuro_mpc.system import files
 
 NWBFile: TypeAlias = Any
 """That of pynwb, whose methods are made when it is imported."""

@@ -9,9 +9,9 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from neuro_mpc import processes
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.build import FLAGS, SINGLE_PRECISION
+from neuro_mpc.system import processes
 
 STANDARD = "-std=c++17"
 ELSEWISE = "another compiler in the environment variable CXX, or a run without one: --backend numpy"

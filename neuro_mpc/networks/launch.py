@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from neuro_mpc import processes
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.networks.cache_folder import fallback
 from neuro_mpc.networks.compiler import compiler, refuse_broken
@@ -17,6 +16,7 @@ from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Manifest, Program
 from neuro_mpc.networks.program_cache import built, cython_cache, cython_options, environment
 from neuro_mpc.networks.schemes.interface import tiling_of
+from neuro_mpc.system import processes
 
 BACKENDS = ("cpp", "cython", "numpy")
 SHOWN_LINES = 5

@@ -21,9 +21,9 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from neuro_mpc import processes
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.rows import Rows, Tiling
+from neuro_mpc.system import processes
 
 HINTS: dict[int, str] = {
     signal.SIGKILL: "where the system ended it for lack of memory, a smaller learning.batch or smaller populations",

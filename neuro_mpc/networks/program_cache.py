@@ -16,7 +16,6 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from neuro_mpc import files, locks, processes
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks import blas, sources
 from neuro_mpc.networks.cache_folder import cache_directory
@@ -24,6 +23,7 @@ from neuro_mpc.networks.compiler import accepted_flags, build_failed, compiler, 
 from neuro_mpc.networks.layout import groups
 from neuro_mpc.networks.phases import all_phases
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.system import files, locks, processes
 
 PACKAGE = Path(__file__).parents[1]
 CHECKED = "sha256"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from neuro_mpc import files
 from neuro_mpc.errors import RunFileError
+from neuro_mpc.system import files
 
 SUFFIXES = (".png", ".pdf", ".svg")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import xarray as xr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from neuro_mpc import files
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.reports import described, equations, experiments, pictures, results
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
 from neuro_mpc.runfile.reading import as_run
+from neuro_mpc.system import files
 
 FOLDER = Path(__file__).parent
 

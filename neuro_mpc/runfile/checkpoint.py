@@ -24,10 +24,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from neuro_mpc import files
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.examination.opening import refuse_strange
 from neuro_mpc.runfile.paths import saved_path
+from neuro_mpc.system import files
 
 FORMAT = 2
 MAGIC = b"neuro_mpc checkpoint "

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from neuro_mpc import locks
 from neuro_mpc.errors import RunError
 from neuro_mpc.runfile.paths import lock_path
+from neuro_mpc.system import locks
 
 
 def refuse_locked(path: Path) -> None:

@@ -7,8 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
-from neuro_mpc import files
 from neuro_mpc.errors import RunError
+from neuro_mpc.system import files
 
 # Free space that closing a run file takes.
 RESERVE_BYTES = 2**20

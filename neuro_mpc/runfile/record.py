@@ -18,7 +18,6 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from neuro_mpc import files
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.protocol import Protocol
@@ -32,6 +31,7 @@ from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing,
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.runfile.root_attributes import root_attributes
 from neuro_mpc.runfile.write_errors import writes
+from neuro_mpc.system import files
 
 __all__ = ["RunFile", "open_run"]
 

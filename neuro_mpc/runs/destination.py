@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from neuro_mpc import files
 from neuro_mpc.descriptions.recorded import without_masks
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.runfile import checkpoint
@@ -19,6 +18,7 @@ from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.preparation import Preparation
 from neuro_mpc.runs.provenance import OWN_ATTRIBUTES, as_lines, differences
+from neuro_mpc.system import files
 
 Stage = Callable[[str], None]
 

@@ -10,12 +10,13 @@ import numpy as np
 import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
-from neuro_mpc import __version__, files
+from neuro_mpc import __version__
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.sweeps.grid import Axis, Grid, as_text
 from neuro_mpc.sweeps.members import Job
+from neuro_mpc.system import files
 
 FILE = "sweep.nc"
 ENERGIES = ("free_energy", "free_energy_hidden", "loss")

@@ -12,9 +12,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from neuro_mpc import processes
 from neuro_mpc.sweeps.handed_data import handed_over
 from neuro_mpc.sweeps.members import Job, Outcome, Tell
+from neuro_mpc.system import processes
 
 COMMAND = processes.python("neuro_mpc.sweeps.worker")
 SECONDS_TO_SAVE = 10  # for a checkpoint, when the sweep is interrupted

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from neuro_mpc import files
+from neuro_mpc.system import files
 
 # What file systems answer that have no locks: NFS without its lock daemon, Lustre mounted without flock.
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, 524)

@@ -5,7 +5,7 @@ part: a child gets the variables named here, search paths without the current fo
 modules where this one found the package and in the folders of PYTHONPATH. A child and all that it starts end with
 the process that started it, in whatever way that one ends.
 
-    python -E -P neuro_mpc/processes.py MODULE [ARGUMENT …]
+    python -E -P neuro_mpc/system/processes.py MODULE [ARGUMENT …]
 
 runs a module of the package in this way.
 """
@@ -200,7 +200,7 @@ def _main(module: str, *arguments: str) -> None:
 
     _end_with_parent()
     sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    _add_package("neuro_mpc", Path(__file__).with_name("__init__.py"))
+    _add_package("neuro_mpc", Path(__file__).parents[1] / "__init__.py")
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

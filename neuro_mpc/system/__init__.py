@@ -1,0 +1,1 @@
+"""The operating system: files written whole, locks, and children that inherit nothing by chance."""
