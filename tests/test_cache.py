@@ -16,6 +16,7 @@ from interrupted import content
 import neuro_mpc as nm
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks import launch, program_cache
+from neuro_mpc.networks.sources import ROOMS
 
 pytestmark = pytest.mark.compiler
 
@@ -165,7 +166,7 @@ def test_two_concurrent_runs_from_a_cold_cache(tmp_path):
 PACKAGE = Path(nm.__file__).parent
 GENERATING = [
     path.relative_to(PACKAGE)
-    for room in ("examination", "descriptions", "rules", "networks")
+    for room in ROOMS
     for path in sorted((PACKAGE / room).rglob("*.*"))
     if path.is_file() and path.suffix in (".py", ".cpp", ".h", ".pyx", ".py_")
 ]
@@ -214,7 +215,7 @@ def test_a_program_stays_as_it_is_after_changes_elsewhere(package):
 
 def test_what_takes_part_imports_nothing_else_of_the_package(package):
     """Nothing else can change the code that is generated."""
-    taking_part = {"examination", "descriptions", "rules", "networks"} | {path.stem for path in PACKAGE.glob("*.py")}
+    taking_part = {*ROOMS, *(path.stem for path in PACKAGE.glob("*.py"))}
     imports = re.compile(r"^\s*(?:from|import) neuro_mpc\.(\w+)", re.MULTILINE)
     for path in GENERATING:
         if path.suffix == ".py":

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOMS = ("examination", "descriptions", "rules", "networks")
+ROOMS = ("system", "examination", "descriptions", "rules", "networks")
 """What takes part in the generation of code, besides modules at the root of the package."""
 
 
