@@ -1,5 +1,6 @@
 """The command line.  What is slow to import is imported by the command that needs it."""
 
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import typer
 import neuro_mpc as nm
 from neuro_mpc.runs.progress import console_of_output, measured, progress_on, written_on
 from neuro_mpc.runs.quantities import duration
+from neuro_mpc.runs.terminal import mention, write_result
 from neuro_mpc.spelling import command_line
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ Settings = Annotated[
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(f"neuro-mpc {nm.__version__}")
+        with _errors_reported():
+            write_result(f"neuro-mpc {nm.__version__}")
         raise typer.Exit
 
 
@@ -171,9 +174,9 @@ def sweep(
             )
         if dry_run:
             return
-        typer.echo(out / "sweep.nc")
+        mention(out / "sweep.nc", sys.stdout)
         if text := failures(dataset):
-            typer.echo(f"neuro-mpc: {text}\nthe same command runs them again", err=True)
+            mention(f"neuro-mpc: {text}\nthe same command runs them again", sys.stderr)
             raise typer.Exit(FAILED)
 
 
@@ -196,7 +199,7 @@ def check(
         estimate = nm.check(
             setup.circuit, setup.protocol, start=setup.start, seed=setup.seed, backend=backend, threads=threads
         )
-        typer.echo(as_text(estimate))
+        write_result(as_text(estimate))
 
 
 @app.command()
@@ -208,7 +211,7 @@ def show(
     with _errors_reported():
         from neuro_mpc.rules.show import as_latex, as_text
 
-        typer.echo((as_latex if latex else as_text)(nm.load_circuit(circuit)))
+        write_result((as_latex if latex else as_text)(nm.load_circuit(circuit)))
 
 
 @app.command()
@@ -226,7 +229,7 @@ def draw(
         from neuro_mpc.plots.circuit import save
 
         described = nm.load_circuit(circuit, parse_settings(settings or [])[0])
-        typer.echo(save(described, out or Path(f"{Path(circuit).stem}.png"), font))
+        mention(save(described, out or Path(f"{Path(circuit).stem}.png"), font), sys.stdout)
 
 
 @app.command(name="list")
@@ -246,9 +249,9 @@ def list_shipped() -> None:
         }
         for kind, descriptions in catalogue.items():
             width = max(map(len, descriptions), default=0)
-            typer.echo(kind)
+            write_result(kind)
             for name, description in descriptions.items():
-                typer.echo(f"  {name:{width}}  {description}".rstrip())
+                write_result(f"  {name:{width}}  {description}".rstrip())
 
 
 @app.command()
@@ -267,7 +270,7 @@ def plot(
         with reading(Path(", ".join(map(str, runs)))), _warnings_reported():
             paths = nm.plot_run(trees if len(trees) > 1 else trees[0], figure, out, font)
         for path in paths:
-            typer.echo(path)
+            mention(path, sys.stdout)
 
 
 @app.command()
@@ -300,7 +303,7 @@ def generate(
             backend=backend,
         )
         for text in texts:
-            typer.echo(text)
+            write_result(text)
 
 
 @app.command()
@@ -313,7 +316,8 @@ def report(
         from neuro_mpc.runfile.reading import reading
 
         with closing(nm.open_run(run, careful=True)) as tree, reading(run):
-            typer.echo(nm.report(tree, out))
+            path = nm.report(tree, out)
+        mention(path, sys.stdout)
 
 
 @app.command()
@@ -334,7 +338,7 @@ def export(
 
         with closing(nm.open_run(run, careful=True)) as tree, reading(run):
             path = nm.export(tree, to, step_duration=step_duration, overwrite=overwrite, progress=progress)
-    typer.echo(path)
+    mention(path, sys.stdout)
 
 
 def summary(out: Path, finished: "DataTree", seconds: float) -> str:
@@ -398,7 +402,7 @@ def _errors_reported() -> Iterator[None]:
         try:
             yield
         except nm.NeuroMPCError as error:
-            typer.echo(f"neuro-mpc: {error}", err=True)
+            mention(f"neuro-mpc: {error}", sys.stderr)
             raise typer.Exit(REFUSED) from None
 
 
@@ -409,7 +413,7 @@ def _warnings_reported() -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         yield
     for warning in records:
-        typer.echo(f"neuro-mpc: {warning.message}", err=True)
+        mention(f"neuro-mpc: {warning.message}", sys.stderr)
 
 
 @contextmanager
@@ -422,7 +426,7 @@ def _interruption_reported(out: Path) -> Iterator[None]:
 
         partial = partial_path(out)
         state = f"{partial} can be read, --resume continues it" if partial.exists() else "nothing was recorded"
-        typer.echo(f"neuro-mpc: interrupted: {state}", err=True)
+        mention(f"neuro-mpc: interrupted: {state}", sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -431,5 +435,5 @@ def _sweep_interruption_reported() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("neuro-mpc: interrupted: the same command resumes it", err=True)
+        mention("neuro-mpc: interrupted: the same command resumes it", sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

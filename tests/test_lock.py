@@ -6,11 +6,20 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import xarray as xr
+from h5py import h5f
+from pydantic_core import PydanticCustomError
 
+import neuro_mpc as nm
+from neuro_mpc.descriptions.masks import read_mask
 from neuro_mpc.errors import RunError
+from neuro_mpc.examination.opening import refuse_strange
 from neuro_mpc.runfile.lock import refuse_locked, writing
 from neuro_mpc.runfile.write_errors import _not_permitted
+from neuro_mpc.stimuli import netcdf_file
+from neuro_mpc.sweeps import combined
 from neuro_mpc.system import locks, processes
 
 
@@ -69,6 +78,58 @@ def test_a_file_system_without_locks_is_told_and_written_to(tmp_path, monkeypatc
     with locks.held(tmp_path / "program.lock", wait=lambda: told.append("waits")) as locked:
         assert not locked
     assert len(told) == 1
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A netCDF file."""
+    path = tmp_path_factory.mktemp("stored") / "data.nc"
+    xr.Dataset({"mask": (("post", "pre"), np.ones((2, 3)))}).to_netcdf(path)
+    return path
+
+
+@pytest.fixture
+def unlockable(monkeypatch):
+    """HDF5 gets no lock, as on a file system without them."""
+
+    def open_file(*_):
+        raise OSError(errno.EOPNOTSUPP, "Unable to synchronously open file (unable to lock file, errno = 95)")
+
+    monkeypatch.setattr(h5f, "open", open_file)
+
+
+READERS = {
+    "run": lambda path: nm.open_run(path),
+    "carefully": lambda path: nm.open_run(path, careful=True),
+    "mask": read_mask,
+    "checkpoint": lambda path: refuse_strange(path),
+    "data": netcdf_file.opened,
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_a_file_that_cannot_be_locked_is_not_told_to_be_damaged(stored, unlockable, monkeypatch, read):
+    monkeypatch.setattr(netcdf_file, "_trouble", lambda path: "")  # a child does without the locks of HDF5
+    with pytest.raises((nm.NeuroMPCError, OSError, PydanticCustomError)) as told:
+        read(stored)
+    assert "HDF5 cannot lock it; if nothing writes to it, HDF5_USE_FILE_LOCKING=FALSE" in str(told.value)
+    assert "damaged" not in str(told.value)
+
+
+def test_a_combined_file_that_cannot_be_locked_names_the_variable(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def open_store(*_, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(combined.NetCDF4DataStore, "open", open_store)
+    with pytest.raises(
+        RunError, match=r"sweep\.nc cannot be written: HDF5 cannot lock it\n.*HDF5_USE_FILE_LOCKING=FALSE"
+    ):
+        combined.write(xr.Dataset(), tmp_path / "sweep.nc")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_hdf5_cannot_lock_a_file_the_variable_is_named(tmp_path, monkeypatch):

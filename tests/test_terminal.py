@@ -1,5 +1,6 @@
 """Terminals, streams and home folders that are not as usual: what only tells how a run proceeds never ends it."""
 
+import errno
 import io
 import os
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import neuro_mpc as nm
+from neuro_mpc import cli
 from neuro_mpc.networks import cache_folder
 from neuro_mpc.runs import terminal
 from neuro_mpc.runs.progress import PlainProgress, ProgressBar, print_at_once, progress_on, spinner_for
@@ -86,6 +89,52 @@ def test_letters_that_an_encoding_lacks_are_shown_by_number(monkeypatch):
     terminal.take_all_letters()
     print("π", flush=True)
     assert output.buffer.getvalue() == b"\\u03c0\n"
+
+
+class Full(io.StringIO):
+    """Standard output on a disk without free space; of Python, not of the system, which a test could not give back."""
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def on_full_disk(monkeypatch):
+    """The exit code of a command whose standard output is on a full disk."""
+
+    def ended(*arguments):
+        # Not before the test itself runs: pytest puts a stream of its own there.
+        monkeypatch.setattr(sys, "stdout", Full())
+        with pytest.raises(SystemExit) as raised:
+            cli.app(arguments)
+        return raised.value.code
+
+    return ended
+
+
+@pytest.mark.parametrize("asked", [("show", "mpl"), ("show", "mpl", "--latex"), ("list",), ("--version",)])
+def test_a_result_that_cannot_be_written_is_told_without_a_traceback(asked, on_full_disk, capfd):
+    assert on_full_disk(*asked) == cli.REFUSED
+    assert capfd.readouterr().err.startswith("neuro-mpc: standard output cannot be written: No space left")
+
+
+def test_a_run_file_is_not_blamed_for_it(on_full_disk, monkeypatch, capfd):
+    asked = {"open_run": lambda path, careful: io.StringIO(), "report": lambda tree, out: out}
+    for name, function in asked.items():
+        monkeypatch.setitem(vars(nm), name, function)
+    assert on_full_disk("report", "run.nc", "--out", "run.html") == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_an_error_that_cannot_be_told_keeps_its_exit_code(on_full_disk, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Full())
+    assert on_full_disk("show", "lost") == cli.REFUSED
+
+
+def test_a_reader_that_has_left_is_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Broken())
+    with pytest.raises(BrokenPipeError):
+        terminal.write_result("equations")
 
 
 class TestHome:

@@ -12,7 +12,7 @@ from pathlib import Path
 import netCDF4
 
 from neuro_mpc.examination.netcdf_lock import NETCDF
-from neuro_mpc.examination.opening import chunking, opened, refuse_strange
+from neuro_mpc.examination.opening import NO_LOCK, UNLOCKED, chunking, opened, refuse_strange
 from neuro_mpc.system import processes
 
 DAMAGED = "it is damaged, or no netCDF file"
@@ -51,6 +51,8 @@ def trouble(path: Path, data: bool = False) -> str:
         return str(problem)
     except MemoryError:
         return TOO_LARGE
+    except OSError as problem:
+        return UNLOCKED if problem.errno in NO_LOCK else DAMAGED
     except Exception:  # a damaged file makes netCDF stumble in many ways
         return DAMAGED
 

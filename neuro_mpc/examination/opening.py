@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,19 @@ import netCDF4
 import numpy as np
 
 from neuro_mpc.examination.netcdf_lock import NETCDF
+from neuro_mpc.system.locks import WITHOUT_LOCKS
 
 # No run is packed by more than this; a file that promises more is not what it seems.
 MOST_COMPRESSION, SMALL_BYTES = 200, 64_000_000
 MOST_DEFLATED = 1032  # of anything, as of data that are zero almost everywhere
 # A chunk that is stored takes more bytes than this; one that is not takes time to read all the same.
 BYTES_OF_CHUNK, MOST_EMPTY_CHUNKS = 16, 10_000
+
+# What the system answers where HDF5 wants a lock: there are none, or another program holds it.
+NO_LOCK = (*WITHOUT_LOCKS, errno.EAGAIN)
+UNLOCKED = (
+    "HDF5 cannot lock it; if nothing writes to it, HDF5_USE_FILE_LOCKING=FALSE in the environment does without locks"
+)
 
 
 def opened(path: Path, mode: Literal["r", "a"] = "r", data: bool = False) -> netCDF4.Dataset:
@@ -28,7 +36,12 @@ def opened(path: Path, mode: Literal["r", "a"] = "r", data: bool = False) -> net
     """
     from neuro_mpc.examination.structure import examine  # h5py takes a tenth of a second to import
 
-    examine(path, data)
+    try:
+        examine(path, data)
+    except OSError as problem:
+        if problem.errno in NO_LOCK:
+            raise OSError(problem.errno, UNLOCKED) from problem
+        raise
     try:
         return netCDF4.Dataset(path, mode)
     except (AttributeError, KeyError, TypeError, IndexError) as problem:  # of dimensions that contradict each other

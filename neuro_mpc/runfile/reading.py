@@ -22,10 +22,6 @@ DAMAGED = "a copy of the file; an unfinished run can be continued: --resume"
 SWEEP = "sweep.nc"
 OF_SWEEPS = (b"seed", b"complete", b"error", b"file")  # variables at the root of its combined file
 FILES_IN_HINT = 3
-LOCKED = (
-    "where it is still being written, or its file system has no locks (NFS, Lustre), it opens with "
-    "HDF5_USE_FILE_LOCKING=FALSE in the environment"
-)
 
 
 def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataTree:
@@ -62,8 +58,8 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     try:
         run = _opened(path)
     except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
-        hint = LOCKED if isinstance(problem, OSError) else ""
-        raise _no_run(path, f"cannot be read as a run file: {problem}", hint) from problem
+        reason = getattr(problem, "strerror", None) or problem
+        raise _no_run(path, f"cannot be read as a run file: {reason}") from problem
     if missing := [name for name in ("circuit", "protocol", "complete") if not _has_attribute(run, name)]:
         run.close()
         raise _no_run(path, f"is not a run file: it has no attribute {', '.join(missing)} that can be read")
@@ -168,8 +164,8 @@ def _readable(path: Path, carefully: bool) -> Path:
         trouble = isolation.trouble(path)
     if not trouble:
         return path
-    if saved is None:
-        raise _no_run(path, f"cannot be read as a run file: {trouble}", DAMAGED)
+    if saved is None or trouble == opening.UNLOCKED:
+        raise _no_run(path, f"cannot be read as a run file: {trouble}", "" if trouble == opening.UNLOCKED else DAMAGED)
     warnings.warn(
         f"{path} was left half written, or is being written: this is its last checkpoint, {saved}", stacklevel=3
     )

@@ -43,27 +43,33 @@ def writes(
                 f"{self.partial} does not exist any more: it was removed during the run",
                 hint="--resume continues from the last checkpoint, if that still exists",
             ) from problem
-        except PermissionError as problem:
-            raise _not_permitted(self.partial, problem) from problem
         except (OSError, RuntimeError) as problem:
-            reason = getattr(problem, "strerror", None) or problem
-            raise RunError(f"{self.partial} cannot be written: {reason}", hint=CANNOT_WRITE) from problem
+            raise unwritten(self.partial, problem) from problem
 
     return locked
 
 
-def _not_permitted(path: Path, problem: PermissionError) -> RunError:
-    """The error for a denied permission, which netCDF also reports where HDF5 cannot lock a file, or write to it."""
+def unwritten(path: Path, problem: OSError | RuntimeError, hint: str = CANNOT_WRITE) -> RunError:
+    """The error of a file that netCDF cannot write.
+
+    It reports a denied permission also where HDF5 cannot lock a file, or write to it.
+    """
+    if isinstance(problem, PermissionError):
+        return _not_permitted(path, problem, hint)
+    return RunError(f"{path} cannot be written: {getattr(problem, 'strerror', None) or problem}", hint=hint)
+
+
+def _not_permitted(path: Path, problem: PermissionError, hint: str = CANNOT_WRITE) -> RunError:
     folder = path.absolute().parent
     if os.access(folder, os.W_OK) and _can_be_locked(path if path.exists() else folder):
-        return RunError(f"{path} cannot be written: HDF5 fails to write to it", hint=CANNOT_WRITE)
+        return RunError(f"{path} cannot be written: HDF5 fails to write to it", hint=hint)
     if os.access(folder, os.W_OK):
         return RunError(
             f"{path} cannot be written: HDF5 cannot lock it",
             hint="on a file system without locks (NFS, Lustre), HDF5_USE_FILE_LOCKING=FALSE in the environment; "
             "elsewhere, close the file in other programs",
         )
-    return RunError(f"{path} cannot be written: {problem.strerror}", hint=CANNOT_WRITE)
+    return RunError(f"{path} cannot be written: {problem.strerror}", hint=hint)
 
 
 def _can_be_locked(path: Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from neuro_mpc.runs.terminal import ByProduct
+from neuro_mpc.runs.terminal import ByProduct, mention
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def print_at_once(text: str) -> None:
     """Print a line and flush it, for whoever follows a log."""
-    print(text, file=ByProduct(sys.stdout), flush=True)
+    mention(text, sys.stdout)
 
 
 def console_of_output() -> "Console":

@@ -1,4 +1,4 @@
-"""Standard output of commands: characters that its encoding lacks, and a closed pipe."""
+"""Standard streams of commands: characters that an encoding lacks, a closed pipe, a full disk."""
 
 from __future__ import annotations
 
@@ -8,12 +8,42 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+from neuro_mpc.errors import RunError
+
 
 def take_all_letters() -> None:
     r"""A letter that the encoding of a standard stream lacks is written as its number, such as \u03c0, not refused."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def write_result(text: object) -> None:
+    """Writes what a command was asked for to standard output; RunError where that takes no more.
+
+    A reader that has left, as `head` does, ends the command without a word.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        silence(sys.stdout)
+        where = f"standard output cannot be written: {problem.strerror}"
+        raise RunError(where, hint="a file in a folder with free space") from problem
+
+
+def mention(text: object, stream: TextIO | None) -> None:
+    """Writes a line that only tells of the work, such as where its result is: where it cannot be written, no matter."""
+    print(text, file=ByProduct(stream), flush=True)
+
+
+def silence(stream: TextIO) -> None:
+    """Nothing more is written to a stream, not even when Python flushes at its end what could not be written before."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 class ByProduct(io.TextIOBase):
@@ -56,10 +86,6 @@ class ByProduct(io.TextIOBase):
                 self._silence(problem)
 
     def _silence(self, problem: Exception) -> None:
-        """Nothing more is written, not even when Python flushes at its end what could not be written before."""
         stream, self._stream = self._stream, None
         if stream is not None and isinstance(problem, OSError):
-            with suppress(OSError, ValueError):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, stream.fileno())
-                os.close(nowhere)
+            silence(stream)

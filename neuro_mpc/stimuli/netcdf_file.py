@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.examination import isolation
+from neuro_mpc.examination import isolation, opening
 from neuro_mpc.examination.netcdf_lock import NETCDF
 
 if TYPE_CHECKING:
@@ -17,17 +17,20 @@ CLASSIC = b"CDF"
 
 def opened(path: Path) -> xr.Dataset:
     """The variables of the root group, read when they are asked for; DescriptionError where that is not safe."""
-    import netCDF4
     import xarray as xr
     from xarray.backends import CachingFileManager, NetCDF4DataStore
 
     if trouble := _trouble(path):
-        raise DescriptionError(f"cannot be read: {trouble}", source=str(path), hint=_hint(path))
-    opener: Any = netCDF4.Dataset  # xarray expects of a file that `close` returns nothing
-    manager = CachingFileManager(opener, str(path.absolute()), mode="r", kwargs={"format": "NETCDF4"}, lock=NETCDF)
-    with NETCDF:
-        store = NetCDF4DataStore(manager, lock=NETCDF)
-        return xr.open_dataset(store, cache=False, decode_times=False, decode_timedelta=False)
+        hint = "" if trouble == opening.UNLOCKED else _hint(path)
+        raise DescriptionError(f"cannot be read: {trouble}", source=str(path), hint=hint)
+    opener: Any = opening.opened  # xarray expects of a file that `close` returns nothing
+    manager = CachingFileManager(opener, path.absolute(), mode="r", kwargs={"data": True}, lock=NETCDF)
+    try:
+        with NETCDF:
+            store = NetCDF4DataStore(manager, lock=NETCDF)
+            return xr.open_dataset(store, cache=False, decode_times=False, decode_timedelta=False)
+    except OSError as problem:
+        raise DescriptionError(f"cannot be read: {problem.strerror or problem}", source=str(path)) from problem
 
 
 def _trouble(path: Path) -> str:

@@ -14,6 +14,7 @@ from neuro_mpc import __version__
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
+from neuro_mpc.runfile.write_errors import unwritten
 from neuro_mpc.sweeps.grid import Axis, Grid, as_text
 from neuro_mpc.sweeps.members import Job
 from neuro_mpc.system import files
@@ -68,9 +69,14 @@ def combine(
 
 
 def write(dataset: xr.Dataset, path: Path) -> None:
-    """Writes the combined file, in place of an older one."""
-    with files.replacement(path) as new, NETCDF, closing(NetCDF4DataStore.open(new, "w", lock=NETCDF)) as store:
-        dataset.dump_to_store(store)
+    """Writes the combined file, in place of an older one; RunError where the disk does not take it."""
+    try:
+        with files.replacement(path) as new, NETCDF, closing(NetCDF4DataStore.open(new, "w", lock=NETCDF)) as store:
+            dataset.dump_to_store(store)
+    except (OSError, RuntimeError) as problem:
+        raise unwritten(
+            path, problem, "free space on the disk; the same command again runs no complete member"
+        ) from problem
 
 
 def _coordinate(axis: Axis) -> tuple:
