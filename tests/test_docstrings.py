@@ -71,6 +71,7 @@ def folder(tmp_path_factory):
         file = folder / f"{kind}.nc"
         with RunFile(file, circuit=circuit, protocol=protocol, seed=0, backend="numpy", threads=1) as record:
             record.experiment(results)
+    nm.export(folder / "mismatch.nc", folder / "recording.nwb")
     return folder
 
 

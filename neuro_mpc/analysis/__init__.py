@@ -15,6 +15,8 @@ Experiments on trained circuits, in one run file or in those of several seeds: `
 `mismatch_responses`, `mismatch_means`, `mismatch_course`, `adaptation_and_deviance`; `mean_interval` of anything over
 anything.
 
+Recordings: `recorded` responses, in files of Neurodata Without Borders, to the events of a mismatch session.
+
 A measure of weights or of traces also takes a run and the name of a projection or a population in their place:
 `entropy(run, "recurrent")` is `entropy(weights(run, "recurrent"))`, `profile(run, "hidden")` is
 `profile(traces(run, "hidden"))`; of a single value for each synapse or unit, that is its mean, or the rate.
@@ -43,6 +45,7 @@ from neuro_mpc.analysis.mismatch_responses import mismatch_course, mismatch_mean
 from neuro_mpc.analysis.onset import by_load, onset, power_law
 from neuro_mpc.analysis.projections import compare_projections, summary
 from neuro_mpc.analysis.psychometric import psychometric_curves, psychometric_fit
+from neuro_mpc.analysis.recorded import recorded
 from neuro_mpc.analysis.selectivity import selectivity, tuning
 from neuro_mpc.analysis.surprise import error_by_surprise, surprise
 from neuro_mpc.analysis.traces import labels, profile, settled, traces
@@ -80,6 +83,7 @@ __all__ = [
     "projections",
     "psychometric_curves",
     "psychometric_fit",
+    "recorded",
     "responses",
     "selectivity",
     "settled",

@@ -29,7 +29,7 @@ MANY = "many-standards"
 def mismatch(
     source: Source,
     population: str = "",
-    quantity: str = "error",
+    quantity: str = "",
     window: Sequence[float] = (0, 300),
     draws: int = DRAWS,
     seed: int = SEED,
@@ -38,13 +38,14 @@ def mismatch(
 
     Parameters
     ----------
-    source : xarray.DataTree, xarray.DataArray, or sequence of either
-        Runs of the experiment "mismatch", or responses (trial, unit) with the coordinates `block` and `stimulus`, as of
-        a recording. Of one the intervals are over its trials, of several over the runs.
+    source : xarray.DataTree, xarray.DataArray, str or path, or sequence of these
+        Runs of the experiment "mismatch", or recordings: a run or its file; the file of a recording, with the suffix
+        ``.nwb``; or responses (trial, unit) with the coordinates `block` and `stimulus`, such as those of `recorded`.
+        Of one the intervals are over its trials, of several over the runs or recordings.
     population : str, optional
-        As for `mismatch_responses`.
+        As for `mismatch_responses`, or `recorded`.
     quantity : str, optional
-        As for `mismatch_responses`.
+        As for `mismatch_responses`, or `recorded`; by default "error" of runs, "spikes" or "dff" of recordings.
     window : sequence of float, optional
         As for `mismatch_responses`.
     draws : int, optional
@@ -55,10 +56,11 @@ def mismatch(
     Returns
     -------
     xarray.Dataset
-        `mean`, `low` and `high` (comparison, measure), and `unit_deviant` and `unit_control` (run, comparison, unit),
-        with the coordinates `context` and `stimulus` (comparison,). The stimulus "all" is every deviant of a context.
-        The stimulus that is usual in a context is compared, too. `trials` (comparison,) is the smallest number behind a
-        mean. The attributes tell `number`, `over` and `interval`.
+        `mean`, `low` and `high` (comparison, measure), and `unit_deviant` and `unit_control` (run, comparison, unit;
+        NaN beyond the units of a recording that has fewer than others), with the coordinates `context` and `stimulus`
+        (comparison,). The stimulus "all" is every deviant of a context. The stimulus that is usual in a context is
+        compared, too. `trials` (comparison,) is the smallest number behind a mean. The attributes tell `number`, `over`
+        and `interval`.
 
     Raises
     ------
@@ -125,7 +127,7 @@ def mismatch(
 def adaptation_and_deviance(
     source: Source,
     population: str = "",
-    quantity: str = "error",
+    quantity: str = "",
     window: Sequence[float] = (0, 300),
     draws: int = DRAWS,
     seed: int = SEED,
@@ -134,12 +136,12 @@ def adaptation_and_deviance(
 
     Parameters
     ----------
-    source : xarray.DataTree, xarray.DataArray, or sequence of either
+    source : xarray.DataTree, xarray.DataArray, str or path, or sequence of these
         As for `mismatch`; the blocks "standard" and "many-standards" are needed.
     population : str, optional
-        As for `mismatch_responses`.
+        As for `mismatch`.
     quantity : str, optional
-        As for `mismatch_responses`.
+        As for `mismatch`.
     window : sequence of float, optional
         As for `mismatch_responses`.
     draws : int, optional
@@ -240,18 +242,26 @@ def _resampled(
     needed = list(dict.fromkeys(cell for pairs in compared for pair in pairs for cell in pair))
     samples = []
     for _ in range(draws):
-        drawn = {cell: cells[cell][random.integers(len(cells[cell]), size=len(cells[cell]))] for cell in needed}
+        drawn = {cell: _drawn_again(cells[cell], random) for cell in needed}
         samples.append([measured(drawn, pairs) for pairs in compared])
     low, high = percentiles(np.array(samples), LEVEL)
     number = np.array([min(len(cells[cell]) for pair in pairs for cell in pair) for pairs in compared])
     return intervals.widened(found, low, high, number.reshape(-1, *[1] * (found.ndim - 1)))
 
 
+def _drawn_again(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """(1, unit): mean of as many trials, drawn with replacement; how often each is drawn says all that it needs."""
+    number = len(values)
+    counts = np.bincount(random.integers(number, size=number), minlength=number)
+    return counts[None] @ values / number
+
+
 def _units(every: list[Cells], compared: dict[tuple[str, str], Pairs], side: int) -> np.ndarray:
-    """(run, comparison, unit); of all deviants their mean."""
-    return np.array(
-        [
-            [np.mean([cells[pair[side]].mean(axis=0) for pair in pairs], axis=0) for pairs in compared.values()]
-            for cells in every
-        ]
-    )
+    """(run, comparison, unit), NaN beyond the units of a recording; of all deviants their mean."""
+    most = max(values.shape[1] for cells in every for values in cells.values())
+    found = np.full((len(every), len(compared), most), np.nan)
+    for of_run, cells in zip(found, every, strict=True):
+        for row, pairs in zip(of_run, compared.values(), strict=True):
+            mean = np.mean([cells[pair[side]].mean(axis=0) for pair in pairs], axis=0)
+            row[: len(mean)] = mean
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,10 +11,14 @@ import xarray as xr
 from neuro_mpc.analysis import intervals
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.experiments import experiment
+from neuro_mpc.analysis.recorded import recorded
 from neuro_mpc.errors import RunFileError
+from neuro_mpc.recordings.nwb_file import is_recording
 from neuro_mpc.runfile.attributes import attribute
+from neuro_mpc.runfile.reading import as_run
 
-Source = xr.DataTree | xr.DataArray | Sequence[xr.DataTree] | Sequence[xr.DataArray]
+One = xr.DataTree | xr.DataArray | str | os.PathLike[str]
+Source = One | Sequence[One]
 Cells = dict[tuple[str, str], np.ndarray]
 """Block and stimulus → responses (trial, unit)."""
 
@@ -144,20 +149,26 @@ def cells_of(responses: xr.DataArray) -> Cells:
 
 def all_cells(source: Source, population: str, quantity: str, window: Sequence[float]) -> list[Cells]:
     """The cells of each run, or recording; those that all of them have."""
-    several = [source] if isinstance(source, xr.DataTree | xr.DataArray) else list(source)
-    arrays = [
-        each if isinstance(each, xr.DataArray) else mismatch_responses(each, population, quantity, window)
-        for each in several
-    ]
-    found = [cells_of(each) for each in arrays]
+    several = [source] if isinstance(source, xr.DataTree | xr.DataArray | str | os.PathLike) else list(source)
+    found = [cells_of(_responses_of(each, population, quantity, window)) for each in several]
     shared = [cell for cell in found[0] if all(cell in each for each in found)]
     return [{cell: each[cell] for cell in shared} for each in found]
+
+
+def _responses_of(source: One, population: str, quantity: str, window: Sequence[float]) -> xr.DataArray:
+    """Responses (trial, unit): as they are, of a recording, or of a run."""
+    if isinstance(source, xr.DataArray):
+        return source
+    if not isinstance(source, xr.DataTree) and is_recording(source):
+        return recorded(source, population, quantity, window)
+    with as_run(source) as run:
+        return mismatch_responses(run, population, quantity or "error", window)
 
 
 def mismatch_means(
     source: Source,
     population: str = "",
-    quantity: str = "error",
+    quantity: str = "",
     window: Sequence[float] = (0, 300),
     draws: int = DRAWS,
     seed: int = SEED,
@@ -166,13 +177,14 @@ def mismatch_means(
 
     Parameters
     ----------
-    source : xarray.DataTree, xarray.DataArray, or sequence of either
-        Runs of the experiment "mismatch", or responses (trial, unit) with the coordinates `block` and `stimulus`, as of
-        a recording. Of one the intervals are over its trials, of several over the runs.
+    source : xarray.DataTree, xarray.DataArray, str or path, or sequence of these
+        Runs of the experiment "mismatch", or recordings: a run or its file; the file of a recording, with the suffix
+        ``.nwb``; or responses (trial, unit) with the coordinates `block` and `stimulus`, such as those of `recorded`.
+        Of one the intervals are over its trials, of several over the runs or recordings.
     population : str, optional
-        As for `mismatch_responses`.
+        As for `mismatch_responses`, or `recorded`.
     quantity : str, optional
-        As for `mismatch_responses`.
+        As for `mismatch_responses`, or `recorded`; by default "error" of runs, "spikes" or "dff" of recordings.
     window : sequence of float, optional
         As for `mismatch_responses`.
     draws : int, optional

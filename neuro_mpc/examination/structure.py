@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5r, h5t, h5z  # pyright: ignore[reportAttributeAccessIssue]
 
+from neuro_mpc.examination.storage import refuse_elsewhere, refuse_packing
+
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_OBJECTS, DEEPEST, MOST_DIMENSIONS = 4_000, 8, 16  # 4,000 take netCDF and xarray several seconds
 MOST_ATTRIBUTES, MOST_ATTRIBUTES_TOGETHER = 64, 100_000
 LARGEST_ATTRIBUTE, LARGEST_ATTRIBUTES = 2**22, 2**25
-# Written are chunks of 1 MiB, and by netCDF's own choice of up to 16.
-LARGEST_CHUNK = 2**26
 FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
 REFERRING = {h5l.TYPE_SOFT: "a symbolic link", h5l.TYPE_EXTERNAL: "a link to another file"}
 _ONE_AT_A_TIME = threading.Lock()
@@ -94,28 +94,14 @@ class _Examination:
             self._group(inner, path, depth + 1)
 
     def _dataset(self, dataset: h5d.DatasetID, path: str) -> None:
-        properties = dataset.get_create_plist()
-        layout = properties.get_layout()
-        if layout == h5d.VIRTUAL:
-            raise ValueError(f"{path} is a virtual dataset: its data are those of other files")
-        if properties.get_external_count():
-            raise ValueError(f"{path} has its data in another file")
+        refuse_elsewhere(dataset, path)
         kind = dataset.get_type()
         if not (_is_number(kind) or (self._data and kind.get_class() == h5t.STRING)):
             raise ValueError(f"{path} does not hold numbers")
         shape = dataset.shape or ()
         if len(shape) > MOST_DIMENSIONS:
             raise ValueError(f"{path} has {len(shape)} dimensions")
-        self._refuse_filters(properties, path)
-        if layout == h5d.CHUNKED and (size := math.prod(properties.get_chunk()) * kind.get_size()) > LARGEST_CHUNK:
-            raise ValueError(f"{path} has chunks of {size:,} bytes, more than {LARGEST_CHUNK:,}")
-
-    def _refuse_filters(self, properties, path: str) -> None:
-        filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
-        if foreign := [code for code in filters if code not in FILTERS]:
-            raise ValueError(f"{path} is packed by the filter {foreign[0]}, which no run file uses")
-        if len(filters) > len(FILTERS):
-            raise ValueError(f"{path} is packed {len(filters)} times")
+        refuse_packing(dataset, path, FILTERS)
 
     def _object(self, owner, path: str) -> None:
         """Counts the attributes of an object, and their bytes."""

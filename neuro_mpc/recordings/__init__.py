@@ -1,1 +1,1 @@
-"""How recordings, in files of Neurodata Without Borders (NWB), name what runs have."""
+"""Recordings in files of Neurodata Without Borders (NWB): what they hold, by the names that runs have."""

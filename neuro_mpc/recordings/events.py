@@ -1,0 +1,255 @@
+"""What is compared in a recorded mismatch session: deviants, what is usual, and the same stimuli in control blocks.
+
+The stimulus tables name presentations; an event has the name that the same stimulus has in runs, and in every block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuro_mpc.errors import RunFileError
+from neuro_mpc.recordings.blocks import BLOCKS, SUFFIX
+from neuro_mpc.recordings.tables import Table
+
+if TYPE_CHECKING:
+    from neuro_mpc.examination.inside import Inside
+
+FOLDER = "intervals"
+CHANGES = ("orientation_45", "orientation_90", "halt", "omission")
+GREY = "sequence_omission"
+"""The trial type of the grey that ends a sequence, which is no omission."""
+COUPLED = ("sensorimotor", "control-4")
+"""Blocks in which a wheel moves the grating, a frame a row."""
+TIMED = ("duration", "control-3")
+PLACES = {"sequence": 3, "local": 5, "global": 5}
+"""Block of sequences → the place at which one is compared."""
+USUAL = {
+    "standard": "orientation_0",
+    "sequence": "orientation_0",
+    "duration": "delay_343",
+    **dict.fromkeys(COUPLED, "coupled"),
+}
+"""Block → the stimulus that is usual in it; all others are deviants."""
+DELAY = 0.343
+"""Usual grey after a grating (s); one that is missing is noticed when it has passed."""
+LONGEST_FRAME = 0.2
+"""A coupled grating lasts for a frame; what lasts longer has been uncoupled (s)."""
+LONGEST_PRESENTATION, LONGEST_DELAY = 10.0, 60.0
+"""Beyond these, times are no seconds."""
+KEPT = ("Orientation", "contrast", "TemporalFrequency", "SpatialFrequency", "Delay", "TrialInSequence")
+"""Columns of the stimulus table that events keep, where it has them."""
+NEAREST, WITHIN = 22.5, 1.0
+"""Directions of the session (degrees), and how far a rounded one may be from them."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """Of each event a value in every array.
+
+    onset    when it is seen, or missed (s)
+    columns  of its row in the stimulus table
+    """
+
+    block: np.ndarray
+    stimulus: np.ndarray
+    trial_type: np.ndarray
+    onset: np.ndarray
+    columns: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.onset)
+
+    def chosen(self, which: np.ndarray) -> Events:
+        columns = {name: values[which] for name, values in self.columns.items()}
+        return Events(self.block[which], self.stimulus[which], self.trial_type[which], self.onset[which], columns)
+
+
+def of_tables(file: Inside) -> Events:
+    """The events of all blocks, in the order of time in each; RunFileError where there are none."""
+    found = [each for path, block in _tables(file) for each in _of_table(Table(file, path, "start_time"), block)]
+    if not found:
+        names = [name for name in file.names(FOLDER) if name.endswith(SUFFIX)]
+        hint = f"there is {', '.join(names[:20])}" if names else f"no stimulus table in {FOLDER}"
+        raise RunFileError("there is no block of a mismatch session", hint=hint)
+    return joined(found)
+
+
+def joined(parts: list[Events]) -> Events:
+    names = list(dict.fromkeys(name for part in parts for name in part.columns))
+    columns = {
+        name: np.concatenate([part.columns.get(name, np.full(len(part), np.nan)) for part in parts]) for name in names
+    }
+    block, stimulus, trial_type, onset = (
+        np.concatenate([getattr(part, key) for part in parts]) for key in ("block", "stimulus", "trial_type", "onset")
+    )
+    return Events(block, stimulus, trial_type, onset, columns)
+
+
+def spaced(events: Events, apart: float) -> Events:
+    """Without events less than `apart` seconds after a deviant of the same block, of those blocks that have deviants;
+    of coupled frames one in that time."""
+    keep = np.ones(len(events), bool)
+    for block, usual in USUAL.items():
+        rows = np.flatnonzero(events.block == block)
+        rows = rows[np.argsort(events.onset[rows], kind="stable")]
+        deviant, frame = -np.inf, -np.inf
+        for row, onset in zip(rows.tolist(), events.onset[rows].tolist(), strict=True):
+            is_usual = events.stimulus[row] == usual
+            is_near = onset - deviant < apart or (is_usual and block in COUPLED and onset - frame < apart)
+            keep[row] = not is_near
+            if not is_usual:
+                deviant = onset
+            elif not is_near:
+                frame = onset
+    return events.chosen(keep)
+
+
+def _tables(file: Inside) -> Iterator[tuple[str, str]]:
+    """Path of every stimulus table, and the block that its name tells, or ""."""
+    blocks = {label.casefold(): block for block, label in BLOCKS.values()}
+    for name in sorted(file.names(FOLDER)):
+        if name.endswith(SUFFIX):
+            yield f"{FOLDER}/{name}", blocks.get(name.removesuffix(SUFFIX).casefold(), "")
+
+
+def _of_table(table: Table, named: str) -> Iterator[Events]:
+    """The events of each block whose presentations are in a table."""
+    types = table.texts("BlockType") if "BlockType" in table else np.full(table.rows, "")
+    if not named and not set(types.tolist()) & set(BLOCKS):
+        return
+    start, stop = _times(table)
+    order = np.argsort(start, kind="stable")
+    types, start, stop = types[order], start[order], stop[order]
+    trial_type = table.texts("TrialType")[order]
+    columns = {name: _column(table, name)[order] for name in KEPT if name in table}
+    for block_type in dict.fromkeys(types.tolist()):
+        block = BLOCKS[block_type][0] if block_type in BLOCKS else named
+        rows = np.flatnonzero(types == block_type)
+        own = {name: values[rows] for name, values in columns.items()}
+        if block:
+            yield Presentations(table, block, start[rows], stop[rows], trial_type[rows], own).events()
+
+
+def _times(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    start, stop = table.numbers("start_time"), table.numbers("stop_time")
+    for name, values in (("start_time", start), ("stop_time", stop)):
+        if not np.isfinite(values).all():
+            raise table.error(name, f"has no time in row {int(np.flatnonzero(~np.isfinite(values))[0])}")
+    if len(start) and np.median(stop - start) > LONGEST_PRESENTATION:
+        length = np.median(stop - start)
+        raise table.error("stop_time", f"says that presentations last {length:g} s", "times in seconds, not in ms")
+    return start, stop
+
+
+def _column(table: Table, name: str) -> np.ndarray:
+    values = table.numbers(name)
+    largest = np.nanmax(np.abs(values), initial=0) if np.isfinite(values).any() else 0
+    if name == "Orientation" and largest > 2 * np.pi + 0.01:
+        raise table.error(name, f"reaches {largest:g}: these are no radians", "numpy.radians of the column")
+    if name == "Delay" and largest > LONGEST_DELAY:
+        raise table.error(name, f"reaches {largest:g} s", "delays in seconds, not in ms")
+    return values
+
+
+@dataclass(frozen=True)
+class Presentations:
+    """The presentations of a block in the order of time, (row,)."""
+
+    table: Table
+    block: str
+    start: np.ndarray
+    stop: np.ndarray
+    trial_type: np.ndarray
+    columns: dict[str, np.ndarray]
+
+    def events(self) -> Events:
+        """Those that are compared, by the names of what is shown."""
+        kinds = np.array([str(name).removeprefix("motor_") for name in self.trial_type], dtype=object)
+        compared = kinds != GREY
+        if self.block in PLACES:
+            compared &= self._needed("TrialInSequence", compared) == PLACES[self.block]
+        names = np.where(np.isin(kinds, CHANGES), kinds, "")
+        unnamed = compared & (names == "")
+        missing = unnamed & (self._needed("contrast", unnamed) == 0) if self.block not in COUPLED else ~compared
+        names[missing] = "omission"
+        unnamed &= ~missing
+        names[unnamed] = self._names(unnamed)[unnamed]
+        onset, compared = self._onsets(names, compared)
+        rows = np.flatnonzero(compared)
+        return Events(
+            np.full(len(rows), self.block),
+            names[rows].astype(str),
+            self.trial_type[rows],
+            onset[rows],
+            {name: values[rows] for name, values in self.columns.items()},
+        )
+
+    def _names(self, which: np.ndarray) -> np.ndarray:
+        """What gratings are called that are neither missing nor named by their trial type."""
+        if self.block in TIMED:
+            return _labels("delay_", 1000 * self._needed("Delay", which), 1)
+        if self.block == "repetition":
+            return _labels("repetition_", self._needed("TrialInSequence", which), 1)
+        if self.block in COUPLED:
+            return self._coupled()
+        return self._gratings(which)
+
+    def _gratings(self, which: np.ndarray) -> np.ndarray:
+        """By direction; those that stand still are halts, also where all space has one phase."""
+        still = np.zeros(len(self.start), bool)
+        for name in ("TemporalFrequency", "SpatialFrequency"):
+            still |= self.columns.get(name, np.ones(len(still))) == 0
+        names = _labels("orientation_", _nearest(np.degrees(self._needed("Orientation", which & ~still))), 0.1)
+        names[still] = "halt"
+        return names
+
+    def _coupled(self) -> np.ndarray:
+        """Frames are usual; what lasts longer, under no name of its own, is told by its columns."""
+        long = self.stop - self.start > LONGEST_FRAME
+        names = np.full(len(long), "coupled", object)
+        if long.any():
+            names[long] = self._gratings(long)[long]
+            names[long & (names == "orientation_0")] = "halt"
+            names[long & (self.columns.get("contrast", np.ones(len(long))) == 0)] = "omission"
+        return names
+
+    def _onsets(self, names: np.ndarray, compared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """When each is seen or missed, and which are left: of delays the time at which the next grating comes too early
+        or fails to come, where the next one is no omission."""
+        if self.block not in TIMED:
+            return self.start, compared
+        delayed = np.array([str(name).startswith("delay_") for name in names])
+        following = np.append(self.start[1:], np.inf)
+        before_omission = np.append(names[1:] == "omission", False)
+        onset = np.where(delayed, np.minimum(following, self.stop + DELAY), self.start)
+        return onset, compared & ~(delayed & before_omission)
+
+    def _needed(self, name: str, which: np.ndarray) -> np.ndarray:
+        """A column; RunFileError where it is not there, or has no value in one of these rows."""
+        if name not in self.columns:
+            if not which.any():
+                return np.full(len(which), np.nan)
+            raise RunFileError(
+                f"the table {self.table.name!r} has no column {name}",
+                hint=f"it has {', '.join(sorted(self.table.columns)[:30])}",
+            )
+        values = self.columns[name]
+        if (which & np.isnan(values)).any():
+            at = int(np.flatnonzero(which & np.isnan(values))[0])
+            raise self.table.error(name, f"has no value for the presentation at {self.start[at]:g} s")
+        return values
+
+
+def _nearest(degrees: np.ndarray) -> np.ndarray:
+    """Directions as they were meant: tables hold rounded radians."""
+    meant = NEAREST * np.round(degrees / NEAREST)
+    return np.where(np.abs(degrees - meant) < WITHIN, meant, degrees)
+
+
+def _labels(prefix: str, values: np.ndarray, unit: float) -> np.ndarray:
+    rounded = np.round(np.nan_to_num(values) / unit) * unit
+    return np.array([f"{prefix}{round(value, 1):g}" for value in rounded.tolist()], dtype=object)
