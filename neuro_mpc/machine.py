@@ -1,4 +1,4 @@
-"""The resources of this machine: memory that a process may still take, and the speed of matrix products."""
+"""The resources of this machine: memory that a process may still take, cores, and the speed of matrix products."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-# Where groups are mounted; their limits; what they use, of which the named part of memory.stat can be given back.
-VERSION_2 = ("sys/fs/cgroup", ("memory.max", "memory.high"), "memory.current", "inactive_file")
-HYBRID = ("sys/fs/cgroup/unified", *VERSION_2[1:])
-VERSION_1 = ("sys/fs/cgroup/memory", ("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file")
+from neuro_mpc.system import control_groups
+
 LEAST_REPEATED = 20
 
 
 def free_memory() -> int | None:
-    """Bytes that a process may still take: what is left in the machine, in its control group and of its own limit;
+    """Bytes that a process may still take: what is left in the machine, in its control groups and of its own limit;
     None where the system does not say."""
     return min(_limits(), default=None)
 
@@ -29,7 +27,7 @@ def _limits() -> Iterator[int]:
     except (OSError, ValueError, KeyError):
         if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
             yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    yield from left_in_groups()
+    yield from control_groups.free_memory()
     try:
         import resource
     except ImportError:
@@ -38,50 +36,10 @@ def _limits() -> Iterator[int]:
         yield limit
 
 
-def left_in_groups(root: Path = Path("/")) -> Iterator[int]:
-    """Bytes that the control groups of this process may still take, each: its own and all around it.
-
-    Slurm, systemd and containers nest them, and any of them may have the smallest limit.
-    """
-    for path, versions in _groups(root):
-        for mount, limits, used, reclaimable in versions:
-            for folder in (path, *path.parents):
-                group = root / mount / folder
-                numbers = [number for name in limits if (number := _number(group / name)) is not None]
-                if numbers:
-                    taken = (_number(group / used) or 0) - _statistic(group / "memory.stat", reclaimable)
-                    yield max(0, min(numbers) - max(0, taken))
-
-
-def _groups(root: Path) -> Iterator[tuple[Path, tuple]]:
-    """The paths of this process's groups that may limit its memory, and the versions of control groups they are of."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        lines = ["0::/", "1:memory:/"]
-    for number, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
-        # A path with ".." is that of a group outside of what the container sees.
-        inside = Path(*(part for part in Path(path).parts if part not in ("/", "..")))
-        if number == "0":
-            yield inside, (VERSION_2, HYBRID)
-        elif "memory" in controllers.split(","):
-            yield inside, (VERSION_1,)
-
-
-def _number(path: Path) -> int | None:
-    """The number in a file; None where there is none, or it says "max"."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _statistic(path: Path, name: str) -> int:
-    try:
-        table = dict(line.split() for line in path.read_text().splitlines())
-        return int(table.get(name, 0))
-    except (OSError, ValueError):
-        return 0
+def cores() -> int:
+    """Cores that the system and the control groups of this process let it use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([usable, *control_groups.cores()]))
 
 
 def products_per_second(dtype: str) -> float:

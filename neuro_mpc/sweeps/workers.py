@@ -34,8 +34,7 @@ def number_of_workers(asked: int | None, threads: int, estimates: Sequence[Estim
     free = machine.free_memory()
     fitting = max(1, int(free / largest)) if free is not None else len(estimates)
     if asked is None:
-        cores = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-        return min(max(1, cores // threads), fitting, len(estimates))
+        return min(max(1, machine.cores() // threads), fitting, len(estimates))
     if free is not None and asked > fitting:
         raise RunError(
             f"{asked} members at a time need about {in_bytes(asked * largest)} of memory and {in_bytes(free)} are free",
