@@ -103,8 +103,11 @@ OBJS = ${SRCS:.cpp=.o}
 OPTIMISATIONS = -O3
 CXXFLAGS = -c $(OPTIMISATIONS)
 
-main: $(OBJS)
+main: $(OBJS) make.deps
 \tlink $(OBJS)
+
+make.deps: $(SRCS)
+\tfind dependencies
 
 %.o : %.cpp makefile
 \tcompile $(CXXFLAGS) $< -o $@
@@ -112,7 +115,7 @@ main: $(OBJS)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-def test_headers_are_compiled_once_and_what_computes_is_optimised(tmp_path):
+def test_headers_are_compiled_once_what_computes_is_optimised_and_no_dependencies_are_looked_for(tmp_path):
     for name, text in {"makefile": OF_BRIAN2, MAKEFILE: QUICKER}.items():
         (tmp_path / name).write_text(text)
     for name in ("phase.cpp", "objects.cpp", "headers.h"):
@@ -123,5 +126,6 @@ def test_headers_are_compiled_once_and_what_computes_is_optimised(tmp_path):
         "compile -c -O3 -x c++-header headers.h -o headers.h.gch",
         "compile -c -O3 -include headers.h phase.cpp -o phase.o",
         "compile -c -O3 -O0 -include headers.h objects.cpp -o objects.o",
+        "touch make.deps",
         "link phase.o objects.o",
     ]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from neuro_mpc.networks.quick_import import import_brian2
+
 FLAGS = [
     "-w",
     "-O3",
@@ -33,6 +35,10 @@ $(OBJS): headers.h.gch
 headers.h.gch: headers.h $(H_SRCS)
 \t$(CXX) $(FLAGS) -x c++-header $< -o $@
 
+# A build starts from nothing: which file depends on which would be found out in vain.
+make.deps:
+\ttouch $@
+
 # It loads and stores the arrays, by a branch for each, and computes nothing.
 objects.o: OPTIMISATIONS += -O0
 """
@@ -45,6 +51,7 @@ HEADERS = """#include "objects.h"
 
 def build(plan_path: Path, directory: Path, flags: list[str]) -> None:
     """Generate, compile and leave `directory`/main and `directory`/manifest.json."""
+    import_brian2()
     from brian2 import BrianLogger, device, prefs, second, set_device
 
     from neuro_mpc.networks.model import Model

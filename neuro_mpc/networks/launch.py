@@ -47,7 +47,7 @@ def require_usable(backend: str) -> None:
     if backend != "numpy":
         refuse_broken(compiler())
     trial = processes.run(
-        processes.python("neuro_mpc.networks.model"),
+        processes.python("neuro_mpc.networks.quick_import"),
         environment=processes.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

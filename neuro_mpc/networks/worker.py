@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from neuro_mpc.networks.quick_import import import_brian2
+
 
 class Worker:
     """Answers the messages of `neuro_mpc.networks.program` with a Brian2 network."""
@@ -55,6 +57,7 @@ def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: l
     # Whatever prints goes to the log: standard output belongs to the conversation.
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    import_brian2()
     from brian2 import prefs, second
 
     from neuro_mpc.networks.model import Model

@@ -5,7 +5,9 @@
 
 {% block template_support_code %}
 from libc.stdint cimport int64_t
+{% if 'sum_over_rows' in kernels %}
 from scipy.linalg.cython_blas cimport dgemm, sgemm
+{% endif %}
 
 cdef extern from * nogil:
     """
@@ -18,6 +20,7 @@ cdef extern from * nogil:
     void {{kernel}}(...)
     {% endfor %}
 
+{% if 'sum_over_rows' in kernels %}
 ctypedef fused _real:
     float
     double
@@ -35,6 +38,7 @@ cdef void sum_over_rows(int m, int n, int rows, _real* a, _real* b, bint accumul
         sgemm(kept, transposed, &n, &m, &rows, &one, b, &n, a, &m, &old, c, &n)
     else:
         dgemm(kept, transposed, &n, &m, &rows, &one, b, &n, a, &m, &old, c, &n)
+{% endif %}
 {% endblock %}
 
 {% block maincode %}
