@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import analysis, cli
 from neuro_mpc.exports.provenance import digest
 from neuro_mpc.exports.timeline import Axis, Trace, traces
+from neuro_mpc.recordings import events, exported
 from neuro_mpc.recordings.blocks import BLOCKS
+from neuro_mpc.recordings.nwb_file import opened
 from neuro_mpc.stimuli.mismatch_blocks import KINDS
 
 pynwb = pytest.importorskip("pynwb")
@@ -175,3 +178,55 @@ def test_the_command_prints_the_path(example_path, tmp_path):
 
 def test_blocks_are_called_as_in_recordings():
     assert {kind.block_type: (name, kind.label) for name, kind in KINDS.items()} == BLOCKS
+
+
+def test_columns_of_recorded_sessions_say_that_gratings_fill_the_field(session):
+    table = next(iter(session.intervals[name] for name in session.intervals if name.endswith("_presentations")))
+    assert {name: set(table[name].data[:]) for name in ("DiameterX", "DiameterY", "X", "Y")} == {
+        "DiameterX": {360.0}, "DiameterY": {360.0}, "X": {0.0}, "Y": {0.0},
+    }  # fmt: skip
+
+
+def test_the_session_read_back_is_compared_as_the_run_is(folder):
+    with nm.open_run(folder / "mismatch.nc") as run:
+        expected = analysis.mismatch(run, draws=20)
+        xr.testing.assert_allclose(analysis.mismatch(folder / "session.nwb", draws=20), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_stimulus_tables_alone_name_the_events_as_the_trials_do(folder):
+    with opened(folder / "session.nwb") as file:
+        asked, named = exported.of_trials(file), events.of_tables(file)
+    for block, stimulus, onset in zip(asked.block, asked.stimulus, asked.onset, strict=True):
+        same = named.onset[(named.block == block) & (named.stimulus == stimulus)]
+        late = 0.043 if stimulus.startswith("delay_") else 0.0  # two steps are shorter than the usual grey of 343 ms
+        is_missing = np.isclose(named.onset[named.stimulus == "omission"], onset).any()  # after its delay
+        assert np.isclose(same, onset, atol=late + 1e-6).any() or is_missing, (block, stimulus, onset)
+
+
+@pytest.fixture(scope="module")
+def learned(folder):
+    """The export of a run that learned of mismatch sessions."""
+    return nm.export(folder / "learned.nc", folder / "learned.nwb")
+
+
+def test_of_learning_the_stimulus_table_is_that_of_its_recorded_trials(folder, learned):
+    with nm.open_run(folder / "learned.nc") as run, pynwb.NWBHDF5IO(learned, "r") as file:
+        numbers, session = run["stimulus/trial_number"].values, file.read()
+        source = nm.stimuli.load(nm.load_trained(run).protocol, nm.load_trained(run).circuit, 0)
+        table = source.presentations("train")
+        steps = source.steps
+        for sample, trial in np.ndindex(numbers.shape):
+            rows = table.isel(presentation=table["trial"].values == numbers[sample, trial])
+            begin = (sample * numbers.shape[1] + trial) * steps
+            for label in set(rows["BlockLabel"].values):
+                of_block = rows.isel(presentation=rows["BlockLabel"].values == label)
+                written = session.intervals[f"{label}_presentations"].to_dataframe()
+                for one in range(of_block.sizes["presentation"]):
+                    row = of_block.isel(presentation=one)
+                    start = (begin + row["start_step"].item()) * 0.15
+                    same = written[np.isclose(written["start_time"], start)]
+                    assert same["TrialType"].tolist() == [row["TrialType"].item()]
+                    assert same["Orientation"].tolist() == [row["Orientation"].item()]
+        tables = [session.intervals[name] for name in session.intervals if name.endswith("_presentations")]
+        assert sum(map(len, tables)) == sum(int((table["trial"] == number).sum()) for number in numbers.ravel())
+    assert {each.check_function_name for each in inspected(learned)} <= {"check_subject_exists"}

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.analysis.experiments import experiment
+from neuro_mpc.exports.shown import presentations_learned
 from neuro_mpc.exports.timeline import Axis
 from neuro_mpc.recordings.blocks import LABELS
 from neuro_mpc.runfile import access
@@ -31,6 +32,13 @@ COLUMNS = {
     "TrialInSequence": "place of the presentation in its sequence, from 1 on",
 }
 """Columns that a run has, and what NWB says of them."""
+FULL_FIELD = {
+    "DiameterX": (360.0, "of the grating, which fills the field of view (degrees)"),
+    "DiameterY": (360.0, "of the grating, which fills the field of view (degrees)"),
+    "X": (0.0, "centre of the grating (degrees)"),
+    "Y": (0.0, "centre of the grating (degrees)"),
+}
+"""Columns that are the same in all rows."""
 EXPLAINED = {
     "block": "context or control block",
     "stimulus": "what is seen or missed, by the same name in all blocks",
@@ -40,10 +48,8 @@ EXPLAINED = {
 
 def presentations(run: xr.DataTree, axis: Axis) -> Iterator[tuple[str, str, Columns]]:
     """Name, description and columns of a table for each block; none of a run that showed no mismatch session."""
-    if access.group(run, "experiment") is None:
-        return
-    rows = experiment(run)
-    if "presentation_trial" not in rows:
+    rows = presentations_learned(run) if access.group(run, "experiment") is None else experiment(run)
+    if rows is None or "presentation_trial" not in rows:
         return
     start = axis.seconds(rows["presentation_trial"].values, rows["start_step"].values)
     stop = axis.seconds(rows["presentation_trial"].values, rows["stop_step"].values)
@@ -71,6 +77,7 @@ def presentations(run: xr.DataTree, axis: Axis) -> Iterator[tuple[str, str, Colu
                 **texts,
                 "stim_block": (number, "place of the block in the session, from 1 on"),
                 **{name: (rows[name].values[chosen], COLUMNS[name]) for name in COLUMNS if name in rows},
+                **{name: (np.full(len(chosen), value), what) for name, (value, what) in FULL_FIELD.items()},
                 "stim_index": (chosen, "place of the presentation among all of the session, from 0 on"),
             },
         )

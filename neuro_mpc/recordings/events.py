@@ -34,8 +34,8 @@ USUAL = {
     **dict.fromkeys(COUPLED, "coupled"),
 }
 """Block → the stimulus that is usual in it; all others are deviants."""
-DELAY = 0.343
-"""Usual grey after a grating (s); one that is missing is noticed when it has passed."""
+DELAY, TOLERANCE = 0.343, 0.02
+"""Usual grey after a grating (s), after which one that is missing is noticed; and how exact it is, a frame."""
 LONGEST_FRAME = 0.2
 """A coupled grating lasts for a frame; what lasts longer has been uncoupled (s)."""
 LONGEST_PRESENTATION, LONGEST_DELAY = 10.0, 60.0
@@ -218,15 +218,15 @@ class Presentations:
         return names
 
     def _onsets(self, names: np.ndarray, compared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """When each is seen or missed, and which are left: of delays the time at which the next grating comes too early
-        or fails to come, where the next one is no omission."""
+        """When each is seen or missed, and which are left: of delays the time at which the next grating comes, or has
+        failed to come; what is missing at that time is an omission, no delay."""
         if self.block not in TIMED:
             return self.start, compared
         delayed = np.array([str(name).startswith("delay_") for name in names])
         following = np.append(self.start[1:], np.inf)
-        before_omission = np.append(names[1:] == "omission", False)
-        onset = np.where(delayed, np.minimum(following, self.stop + DELAY), self.start)
-        return onset, compared & ~(delayed & before_omission)
+        due = self.stop + DELAY
+        is_missing = np.append(names[1:] == "omission", False) & (following <= due + TOLERANCE)
+        return np.where(delayed, np.minimum(following, due), self.start), compared & ~(delayed & is_missing)
 
     def _needed(self, name: str, which: np.ndarray) -> np.ndarray:
         """A column; RunFileError where it is not there, or has no value in one of these rows."""

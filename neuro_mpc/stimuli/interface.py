@@ -12,6 +12,8 @@ import numpy as np
 from neuro_mpc.descriptions.sources import StimulusTable
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from neuro_mpc.descriptions.circuit import Circuit
     from neuro_mpc.descriptions.protocol import Protocol
 
@@ -147,6 +149,11 @@ class Stimuli(ABC):
     def joined(cls, table: StimulusTable, prompt: str, symbols: Sequence[str]) -> str:
         """A prompt and the symbols by which a trained circuit continues it, as text."""
         return prompt + "".join("\n" if symbol == END else symbol for symbol in symbols)
+
+    def presentations(self, split: Split) -> xr.Dataset | None:
+        """The stimulus table of all trials of a split, a row a presentation (see `MismatchStimuli`), of a source that
+        keeps one: exported recordings hold it."""
+        return None
 
     def content(self, split: Split) -> Iterator[np.ndarray]:
         """All that the trials of a split are made of, to tell data apart; their batches, where it is not stored."""
