@@ -9,12 +9,12 @@ from functools import lru_cache
 import numpy as np
 import pytest
 from in_process import InProcess
-from reference import Reference, by_population, gradients
+from reference import Reference, by_population, gradients, noise_key
 
 import neuro_mpc as nm
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
-from neuro_mpc.rules.derivation import brian_name
+from neuro_mpc.rules.printing import brian_name
 
 EXACT = 1e-9
 TRIALS, STEPS = 3, 5
@@ -321,10 +321,13 @@ class Presentation:
 
     @property
     def noise(self) -> dict:
-        rules = self.plan.rules
-        noisy = [name for name in self.circuit.free if rules.populations[name].receives_variance]
-        noisy += [name for name, rule in rules.readouts.items() if rule.receives_variance]
-        return {name: self.rows(name, "prediction", "epsilon") for name in noisy}
+        rules, noises = self.plan.rules, {}
+        for name, population in rules.populations.items():
+            for compartment, each in population.predicted.compartments.items():
+                if each.varies:
+                    noises[noise_key(name, compartment)] = self.rows(name, "prediction", each.noise)
+        noisy = [name for name, rule in rules.readouts.items() if rule.receives_variance]
+        return noises | {name: self.rows(name, "prediction", "epsilon") for name in noisy}
 
     def energies(self) -> np.ndarray:
         """The free energy of every trial, as the network tells it."""

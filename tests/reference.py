@@ -1,6 +1,7 @@
 """The free energy of any circuit in plain NumPy, written from the equations and the description alone.
 
     h_t = Σ μ f(r_{t−d}) + √D_t ε_t,   D_t = Σ v f(r_{t−d})²,   f(r_t) = 0 before the first step
+    or h_t = an expression in several such inputs and r_{t−1}
     F   = ½ Σ_t Π |r_t − h_t|² + losses; where Π is learned, less ½ Σ_t log Π of every error
 
 Nothing here uses the package's rules or network. All of it takes complex numbers, so that a derivative is had
@@ -26,6 +27,17 @@ def _abs(x):
     return np.where(np.real(x) < 0, -x, x)
 
 
+def _softplus(x):
+    """Smooth at 0, too, where the slopes of relu and abs are those of one side."""
+    is_positive = np.real(x) > 0
+    return np.where(is_positive, x, 0) + np.log1p(np.exp(np.where(is_positive, -x, x)))
+
+
+def _root(variance):
+    """√D, whose slope is 0 where D is 0: a unit without variance gets no variance feedback."""
+    return np.where(np.real(variance) > 0, np.sqrt(variance + 0j), 0)
+
+
 FUNCTIONS = {
     "abs": _abs,
     "cos": np.cos,
@@ -36,7 +48,7 @@ FUNCTIONS = {
     "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
     "sign": lambda x: np.sign(np.real(x)),
     "sin": np.sin,
-    "softplus": lambda x: _relu(x) + np.log1p(np.exp(-_abs(x))),
+    "softplus": _softplus,
     "sqrt": np.sqrt,
     "step": lambda x: np.where(np.real(x) > 0, 1.0, 0.0),
     "tanh": np.tanh,
@@ -81,7 +93,8 @@ class Reference:
 
     parameters  projection → parameter → (n_post, n_pre)
     beliefs     free population → (steps, B, units)
-    noise       population → (steps, B, units), a target's (1, B, units) if read at the last step
+    noise       population (and compartment, `noise_key`) → (steps, B, units), a target's (1, B, units) if read at the
+                last step
     stimulus    (steps, B, n_in), or stimulus population → such an array
     target      (steps or 1, B, n_out), or target population → such an array; NaN where a target is missing
     """
@@ -108,7 +121,7 @@ class Reference:
         energy = 0
         for name in self.circuit.free:
             for step in range(self.steps):
-                error = beliefs[name][step] - self._prediction(name, step, moments, sent, noise)
+                error = beliefs[name][step] - self._prediction(name, step, moments, sent, noise, beliefs)
                 energy = energy + 0.5 * self._weighted(name, error**2, 1).sum(axis=1)
         return energy
 
@@ -144,7 +157,7 @@ class Reference:
         for step in range(self.steps):
             for name in self._senders_first():
                 sent = self._sent(beliefs, stimulus)
-                beliefs[name].append(self._prediction(name, step, moments, sent, noise))
+                beliefs[name].append(self._prediction(name, step, moments, sent, noise, beliefs))
         return {name: np.array(values) for name, values in beliefs.items()}
 
     def loss(self, parameters, noise, stimulus, target) -> complex:
@@ -208,21 +221,36 @@ class Reference:
             sent[name] = [evaluate(activation, {"r": belief}) for belief in beliefs[name]]
         return sent
 
-    def _prediction(self, name, step, moments, sent, noise) -> np.ndarray:
-        """h_t = G + √D ε, (B, units)"""
+    def _prediction(self, name, step, moments, sent, noise, beliefs=None) -> np.ndarray:
+        """h_t, (B, units), an expression in the inputs of the compartments and the belief before (0 at first)."""
+        shape = self._trials(sent), self.circuit.population[name].size
+        ends = [each.compartment for each in self.circuit.projection.values() if each.target == name]
+        inputs = {each: self._input(name, each, step, moments, sent, noise) for each in {*ends, "input"}}
+        before = beliefs[name][step - 1] if beliefs and step else np.zeros(shape)
+        formula = self.circuit.population[name].prediction or "input"
+        return np.broadcast_to(evaluate(formula, {**inputs, "before": before}), shape)
+
+    def _input(self, name, compartment, step, moments, sent, noise) -> np.ndarray:
+        """G + √D ε of a compartment."""
         mean = variance = np.zeros(1)
         for key, projection in self.circuit.projection.items():
             constant = self.circuit.population[projection.source].role == "constant"  # also before the first step
-            if projection.target == name and (constant or step >= projection.delay):
+            ends_here = (projection.target, projection.compartment) == (name, compartment)
+            if ends_here and (constant or step >= projection.delay):
                 rate, (mu, v) = sent[projection.source][max(0, step - projection.delay)], moments[key]
                 mean, variance = mean + rate @ mu.T, variance + rate**2 @ v.T
-        if name in noise:
-            mean = mean + np.sqrt(variance) * noise[name][step - self.first_read.get(name, 0)]
-        return np.broadcast_to(mean, (self._trials(sent), self.circuit.population[name].size))
+        if (own := noise_key(name, compartment)) in noise:
+            mean = mean + _root(variance) * noise[own][step - self.first_read.get(name, 0)]
+        return mean
 
     def _trials(self, sent: dict) -> int:
         """B: that of the first stimulus, where it was not told."""
         return self.trials or next(iter(sent.values()))[0].shape[0]
+
+
+def noise_key(population: str, compartment: str) -> str:
+    """The name of the noise of a compartment: that of its population, where it is the input."""
+    return population if compartment == "input" else f"{population} {compartment}"
 
 
 def by_population(values, names) -> dict:

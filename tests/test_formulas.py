@@ -12,7 +12,8 @@ from reference import evaluate, gradient
 import neuro_mpc as nm
 from neuro_mpc.descriptions import expressions
 from neuro_mpc.networks.plan import Plan
-from neuro_mpc.rules.derivation import LETTERS, brian_name, derive, text
+from neuro_mpc.rules.derivation import derive
+from neuro_mpc.rules.printing import LETTERS, brian_name, text
 
 
 def one_synapse(mean: str, variance: str, *parameters: str) -> nm.Circuit:

@@ -15,9 +15,10 @@ import neuro_mpc as nm
 from neuro_mpc import cli
 from neuro_mpc.networks.schemes.fixed_prediction import FixedPrediction
 from neuro_mpc.networks.schemes.relaxation import Relaxation
-from neuro_mpc.rules.derivation import derive, text
+from neuro_mpc.rules.derivation import derive
 from neuro_mpc.rules.equations import SOME_PAIRS
 from neuro_mpc.rules.notation import Unicode
+from neuro_mpc.rules.printing import text
 from neuro_mpc.rules.show import as_latex, as_text
 
 ODD = circuit(

@@ -8,7 +8,7 @@ import sympy
 
 from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.shipped import files, synapse_type
-from neuro_mpc.rules.derivation import text
+from neuro_mpc.rules.printing import text
 from neuro_mpc.rules.tidying import tidied
 
 CANCELS = "p*(1 - p)*a**2/n + 0.01*a**4/(n*(1.01 - p))*(1 - p)"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationInfo, model_validator
 
-from neuro_mpc.descriptions import graph, shipped
+from neuro_mpc.descriptions import expressions, graph, shipped
 from neuro_mpc.descriptions.circuit_checks import problems_of
-from neuro_mpc.descriptions.circuit_tables import LearnedPrecision, Population, Projection, SynapseType
+from neuro_mpc.descriptions.circuit_tables import BEFORE, INPUT, LearnedPrecision, Population, Projection, SynapseType
 from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.errors import DescriptionError
@@ -169,10 +169,57 @@ class Circuit(Table):
         Returns
         -------
         bool
-            True where any projection leads from the component back to it.
+            True where any projection leads from the component back to it, or a prediction names the belief before.
         """
         first, *others = component
-        return bool(others) or any(projection.source in component for projection in self.incoming(first).values())
+        hears_itself = any(projection.source in component for projection in self.incoming(first).values())
+        return bool(others) or hears_itself or self.remembers(first)
+
+    def compartments(self, population: str) -> tuple[str, ...]:
+        """The compartments of a free or a target population, in the order of the projections that end there.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        tuple of str
+            Their names; ``input`` alone where nothing ends in the population.
+
+        Examples
+        --------
+        >>> import neuro_mpc as nm
+        >>> nm.load_circuit("mpl-gru").compartments("hidden")
+        ('input', 'gate', 'reset', 'recurrent')
+        """
+        return tuple(dict.fromkeys(each.compartment for each in self.incoming(population).values())) or (INPUT,)
+
+    def remembers(self, population: str) -> bool:
+        """Whether the prediction of a population names its belief one step earlier.
+
+        Parameters
+        ----------
+        population : str
+            Name of the population.
+
+        Returns
+        -------
+        bool
+            True where `prediction` contains ``before``.
+
+        Examples
+        --------
+        >>> import neuro_mpc as nm
+        >>> nm.load_circuit("mpl-gru").remembers("hidden"), nm.load_circuit("mpl").remembers("hidden")
+        (True, False)
+        """
+        prediction = self.population[population].prediction
+        if prediction is None:
+            return False
+        names = (*self.compartments(population), INPUT, BEFORE)
+        return BEFORE in expressions.symbol_names(expressions.parse(prediction, names))
 
     def senders(self) -> dict[str, list[str]]:
         """Each population with those that it has to wait for: its senders without delay.

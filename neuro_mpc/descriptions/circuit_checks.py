@@ -6,16 +6,26 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from neuro_mpc.descriptions import graph, latex, shipped
-from neuro_mpc.descriptions.circuit_tables import NAME, Parameter, Projection, SynapseType, is_parameter_name
+from neuro_mpc.descriptions.circuit_tables import (
+    BEFORE,
+    INPUT,
+    NAME,
+    Parameter,
+    Projection,
+    SynapseType,
+    is_parameter_name,
+)
 from neuro_mpc.descriptions.connections import connection_problems
-from neuro_mpc.descriptions.expressions import SIZES, derivative, parse
+from neuro_mpc.descriptions.expressions import SIZES, derivative, parse, symbol_names
 from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
 if TYPE_CHECKING:
     from neuro_mpc.descriptions.circuit import Circuit
 
-RESERVED = {"r", *SIZES, *FUNCTIONS, *RANDOM_FUNCTIONS}
+FUNCTION_NAMES = {*FUNCTIONS, *RANDOM_FUNCTIONS}
+NO_COMPARTMENT = {BEFORE, "stimulus", "r", *FUNCTION_NAMES}
+RESERVED = {"r", *SIZES, *FUNCTION_NAMES}
 MOST_POPULATIONS = 500
 
 
@@ -26,6 +36,8 @@ def problems_of(circuit: Circuit) -> list[DescriptionError]:
         *_roles(circuit),
         *_ends(circuit),
         *_activations(circuit),
+        *_compartments(circuit),
+        *_predictions(circuit),
         *_synapses(circuit),
     ]
     return problems or [*_initial_values(circuit), *connection_problems(circuit), *_graph(circuit)]
@@ -89,6 +101,46 @@ def _activations(circuit: Circuit) -> Iterator[DescriptionError]:
     for name, population in circuit.population.items():
         if population.activation is not None:
             yield from _formula_problems(population.activation, ["r"], f"population.{name}.activation", ["r"])
+
+
+def _compartments(circuit: Circuit) -> Iterator[DescriptionError]:
+    """Names of compartments, and whether the population has them."""
+    for name, projection in circuit.projection.items():
+        compartment, place = projection.compartment, {"key": f"projection.{name}.compartment"}
+        population = circuit.population.get(projection.target)
+        if not is_parameter_name(compartment) or compartment in NO_COMPARTMENT:
+            reserved = f" other than {', '.join(sorted(NO_COMPARTMENT))}"
+            yield DescriptionError(
+                "is a reserved name" if compartment in NO_COMPARTMENT else "not a name for a compartment",
+                found=compartment,
+                expected=f"a letter (a to z, A to Z), then such letters, digits or _,{reserved}",
+                **place,
+            )
+        elif population and population.role == "target" and compartment != INPUT:
+            yield DescriptionError(
+                "a target population has a single compartment", found=compartment, expected=INPUT, **place
+            )
+
+
+def _predictions(circuit: Circuit) -> Iterator[DescriptionError]:
+    """Whether a prediction names the compartments of its population, all of them, and can be differentiated."""
+    for name, population in circuit.population.items():
+        if population.role != "free":
+            continue
+        key, formula = f"population.{name}.prediction", population.prediction or INPUT
+        ended_in = {projection.compartment for projection in circuit.incoming(name).values()}
+        names = sorted({*ended_in, INPUT, BEFORE})
+        problems = [*_formula_problems(formula, names, key, names)]
+        yield from problems
+        unnamed = set() if problems else ended_in - {*symbol_names(parse(formula, names))}
+        if unnamed:
+            yield DescriptionError(
+                f"does not name the compartment {min(unnamed)!r}, in which projections end",
+                key=key,
+                found=formula,
+                expected=f"an expression in {', '.join(names)}",
+                hint="compartment = … in a projection says where it ends; the default is input",
+            )
 
 
 def _synapses(circuit: Circuit) -> Iterator[DescriptionError]:

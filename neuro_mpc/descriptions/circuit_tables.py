@@ -22,6 +22,9 @@ from neuro_mpc.descriptions.connections import Connection
 from neuro_mpc.descriptions.tables import Formula, Listed, NotNegative, Positive, Table, problem
 
 LARGEST = 1_000_000
+INPUT, BEFORE = "input", "before"
+"""The compartment in which projections end by default, and the belief one step earlier, as predictions name them."""
+
 KEYS = {"source": "from", "target": "to"}  # in TOML; in Python, these are words of the language, or say too little
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
 
@@ -116,6 +119,8 @@ class Population(Table):
     size        number of units; those of a stimulus and a target come from the protocol, a constant population has one
     shape       their line, grid or volume, such as [16, 16], in place of size
     activation  expression f in the belief ``r``; free populations only, by default the identity ``r``
+    prediction  expression h of what a free population predicts of its belief, in its compartments and ``before``, its
+                own belief one step earlier; by default the compartment ``input`` itself
     readout     "softmax" (cross-entropy, the default) or "gaussian" (linear, squared error); target only
     channel     what the protocol gives to a stimulus or a target: by default the channel of the population's name, else
                 the only one that fits
@@ -136,6 +141,7 @@ class Population(Table):
     size: Size | None = None
     shape: Listed[Size] = ()
     activation: str | None = None
+    prediction: str | None = None
     readout: Literal["softmax", "gaussian"] | None = None
     channel: str | None = None
     precision: Annotated[float | LearnedPrecision | None, BeforeValidator(_precision)] = None
@@ -143,7 +149,8 @@ class Population(Table):
 
     @model_serializer(mode="wrap")
     def _as_in_01(self, tables: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(_without(tables(self), "shape", ()), "errors", None)
+        table = _without(_without(tables(self), "shape", ()), "errors", None)
+        return _without(_without(table, "prediction", None), "prediction", INPUT)
 
     @model_validator(mode="before")
     @classmethod
@@ -165,6 +172,7 @@ class Population(Table):
             )
         allowed = {
             "activation": (self.activation, ("free",), "activation"),
+            "prediction": (self.prediction, ("free",), "prediction of a belief of its own"),
             "readout": (self.readout, ("target",), "readout"),
             "channel": (self.channel, ("stimulus", "target"), "channel"),
             "precision": (self.precision, ("free", "target"), "errors, and no precision of them"),
@@ -279,6 +287,7 @@ class Projection(Table):
     to       population that receives
     delay    steps by which the input is late; 0: the same step
     synapse  name of a synapse type, in this file or shipped
+    compartment  the part of the population that receives: what its `prediction` calls the sum of what ends there
     connect  the pairs of units that have a synapse: "all"; "one-to-one", each unit from the one of the same number;
              or a table of `random`, `local` or `mask`. A synapse that is not there is no zero: it takes no part in
              anything. n, the fan-in, is the number of synapses of a unit: 1 one-to-one; with a table, their mean over
@@ -308,12 +317,13 @@ class Projection(Table):
     target: str
     delay: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     synapse: str
+    compartment: str = INPUT
     connect: Connection = "all"
     initial: dict[str, Formula] = {}
 
     @model_serializer(mode="wrap")
     def _as_in_01(self, tables: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(tables(self), "connect", "all")
+        return _without(_without(tables(self), "connect", "all"), "compartment", INPUT)
 
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")

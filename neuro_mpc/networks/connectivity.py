@@ -93,3 +93,12 @@ class Columns(Unpacked):
     """A matrix whose presynaptic units are symbols: at most one of them is active, and its column is what arrives."""
 
     passes, sums, own = "gather_columns", "scatter_columns", "add_symbol"
+
+
+class Past(UnitByUnit):
+    """No synapses: what a unit itself was one step earlier is what arrives."""
+
+    passes = "copy_rows"
+
+    def weights(self, moment, direction):
+        return ""

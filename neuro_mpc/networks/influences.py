@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from neuro_mpc.descriptions import graph
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.networks.plan import Plan
-from neuro_mpc.rules.derivation import PopulationRules, text
+from neuro_mpc.rules.derivation import PopulationRules
+from neuro_mpc.rules.printing import text
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,10 @@ def credit_equations(rules: PopulationRules, diagonal: bool) -> str:
     """Brian2 equations of the credit units of a population: the slope of its rates, what its noise makes of a variance,
     and (but for a diagonal) what the errors of later steps say about its beliefs."""
     linked, lines = ["r"], [f"slope = {text(rules.slope)} : 1 (constant over dt)"]
-    if rules.receives_variance:
-        lines.append(f"gain = {rules.noise_by_deviation} : 1 (constant over dt)")
-        linked += ["epsilon", *rules.variances]
+    (compartment,) = rules.predicted.compartments.values()
+    if compartment.varies:
+        lines.append(f"gain = {compartment.noise_by_deviation} : 1 (constant over dt)")
+        linked += [compartment.noise, *compartment.variances]
     if not diagonal:
         lines.append(f"heard = {rules.feedback} : 1 (constant over dt)")
         linked += rules.feedback_names

@@ -57,6 +57,12 @@ def scale_rows(
     target[...] = target + scaled if accumulate else scaled
 
 
+def copy_rows(rows: int, units: int, source: np.ndarray, accumulate: bool, target: np.ndarray) -> None:
+    """target (rows, units) = [target] + source"""
+    count = rows * units
+    target[:count] = target[:count] + source[:count] if accumulate else source[:count]
+
+
 def sum_unit_products(
     units: int, rows: int, a: np.ndarray, b: np.ndarray, accumulate: bool, target: np.ndarray
 ) -> None:

@@ -54,7 +54,8 @@ class Operation(ABC):
 class Passage(Operation):
     """target = [target] + what passes from `source` by `weights`, in one direction of a projection.
 
-    sizes   of the weights, as the kernel takes them: (outputs, inputs) of a product
+    weights  a variable of synapses; "": what passes is passed as it is
+    sizes    of the weights, as the kernel takes them: (outputs, inputs) of a product
     """
 
     target: str
@@ -67,7 +68,8 @@ class Passage(Operation):
 
     def over(self, steps: Stretch, source: Pointer, target: Pointer) -> Iterable[Statement]:
         """The kernel's call for some steps, from where source and target begin."""
-        passing = source, Pointer(self.weights), int(self.accumulate), target
+        weights = [Pointer(self.weights)] if self.weights else []
+        passing = source, *weights, int(self.accumulate), target
         return steps.visit(Call(self.kernel, steps.rows, *self.sizes, *passing))
 
 

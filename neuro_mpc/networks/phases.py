@@ -98,13 +98,15 @@ def _choices(plan: Plan) -> list[Operation]:
 
 
 def _carries(plan: Plan) -> list[Operation]:
-    """The rates of the steps before the first one."""
-    return [
+    """The rates and, where predictions name them, the beliefs of the steps before the first one."""
+    rates = [
         Carry(plan.rate_name(name, squared), plan.rows[name])
         for name, rules in plan.rules.populations.items()
-        if plan.rows[name].history
+        if plan.longest_delay(name)
         for squared in ([False, True] if rules.sends_variance else [False])
     ]
+    remembered = [name for name in plan.circuit.free if plan.circuit.remembers(name)]
+    return [*rates, *(Carry(f"{plan.group_name(name, 'belief')}_r", plan.rows[name]) for name in remembered)]
 
 
 def _targets(plan: Plan) -> list[Operation]:
@@ -152,7 +154,9 @@ def _learn(plan: Plan, tiling: Tiling) -> Phase:
 def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:
     projection, connectivity = plan.circuit.projection[name], plan.connectivity(name)
     error = plan.group_name(projection.target, "error")
-    first, second = ("H1", f"{error}_err", False), ("H2", f"{error}_q", True)
+    compartment = plan.rules.compartment(name)
+    err, q = (compartment.slope.share("err"), compartment.variable("q")) if compartment else ("err", "q")
+    first, second = ("H1", f"{error}_{err}", False), ("H2", f"{error}_{q}", True)
     return [
         connectivity.hebbian_sum(total, post, plan.rate_name(projection.source, squared), plan.span(name))
         for total, post, squared in ([first, second] if plan.rules.synapses[name].varies else [first])

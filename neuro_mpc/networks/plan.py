@@ -14,7 +14,7 @@ from neuro_mpc.descriptions.learning import OPTIMIZERS
 from neuro_mpc.descriptions.plugins import import_from, origin_of
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import to_toml
-from neuro_mpc.networks.connectivity import Columns, Connectivity, UnitByUnit
+from neuro_mpc.networks.connectivity import Columns, Connectivity, Past, UnitByUnit
 from neuro_mpc.networks.operations import Pack
 from neuro_mpc.networks.optimizers.interface import Optimizer
 from neuro_mpc.networks.plasticity import Plasticity
@@ -123,11 +123,15 @@ class Plan:
         """Where each population's arrays lie."""
         rows = {}
         for name, population in self.circuit.population.items():
-            history = max((projection.delay for projection in self.circuit.outgoing(name).values()), default=0)
+            history = max(self.longest_delay(name), int(self.circuit.remembers(name)))
             last_only = population.role == "target" and (self.read == "last" or name in self.last_read)
             units = 1 if self.looked_up(name) else self.circuit.size_of(name)
             rows[name] = Rows(units, 1, history, self.steps - 1) if last_only else Rows(units, self.steps, history)
         return rows
+
+    def longest_delay(self, population: str) -> int:
+        """Steps by which what a population sends is late, at most."""
+        return max((projection.delay for projection in self.circuit.outgoing(population).values()), default=0)
 
     def looked_up(self, population: str) -> bool:
         """Whether what a population sends is the number of a symbol, whose column of weights is looked up."""
@@ -204,6 +208,11 @@ class Plan:
         each = self.circuit.projection[projection]
         silenced = each.target in self.circuit.targets and self.output_feedback == "last"
         return Span(self.rows[each.target], self.rows[each.source], each.delay, self.steps - 1 if silenced else 0)
+
+    def past(self, population: str) -> tuple[Past, Span]:
+        """What a population remembers of its beliefs, and where in time."""
+        rows = self.rows[population]
+        return Past("", (rows.units, 1)), Span(rows, rows, 1)
 
     def plasticity(self, projection: str) -> Plasticity:
         """How the synapses of a projection learn; only for a plan that learns."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neuro_mpc.networks.optimizers.interface import Optimizer
-from neuro_mpc.rules.derivation import ParameterRule, SynapseRules, text
+from neuro_mpc.rules.derivation import ParameterRule, SynapseRules
 from neuro_mpc.rules.precision import PrecisionRules
+from neuro_mpc.rules.printing import text
 
 UNBOUNDED = 3e38
 

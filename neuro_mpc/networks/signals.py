@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from neuro_mpc.descriptions.circuit_tables import BEFORE
 from neuro_mpc.networks.operations import (
     Block,
     Energy,
@@ -22,7 +23,7 @@ from neuro_mpc.networks.rows import Rows
 from neuro_mpc.rules.weighting import Precision
 
 REDRAWN_STREAMS = 1024
-"""Streams of the noise that is drawn again after inference; a circuit has fewer populations."""
+"""Where the streams of the noise begin that is drawn again after inference; a circuit has fewer compartments."""
 
 
 def once(operations: Collection[Operation]) -> list[Section]:
@@ -42,7 +43,16 @@ def inputs(plan: Plan, population: str, senders: Collection[str], started: set[s
     for name, projection in plan.circuit.incoming(population).items():
         if projection.source in senders:
             operations += _received(plan, name, started)
+    if population in senders and plan.circuit.remembers(population):
+        operations.append(_remembered(plan, population))
     return operations
+
+
+def _remembered(plan: Plan, population: str) -> Operation:
+    """The belief one step earlier, where predictions name it."""
+    belief, prediction, _ = plan.free_groups(population)
+    past, span = plan.past(population)
+    return past.forward(f"{prediction}_{BEFORE}", f"{belief}_r", "", span, accumulate=False)
 
 
 def _received(plan: Plan, name: str, started: set[str]) -> list[Operation]:
@@ -50,10 +60,11 @@ def _received(plan: Plan, name: str, started: set[str]) -> list[Operation]:
     projection, operations = plan.circuit.projection[name], []
     group = plan.group_name(projection.target, "prediction")
     is_given = projection.source in plan.circuit.given and projection.target not in plan.circuit.targets
-    suffix = "_stimulus" if is_given else ""
+    compartment = plan.rules.compartment(name)
     moments = [("G", "mu", False), ("D", "v", True)] if plan.rules.synapses[name].varies else [("G", "mu", False)]
     for letter, moment, squared in moments:
-        total = f"{group}_{letter}{suffix}"
+        variable = compartment.variable(letter, is_given) if compartment else letter
+        total = f"{group}_{variable}"
         rate, is_started = plan.rate_name(projection.source, squared), total in started
         operations.append(plan.connectivity(name).forward(total, rate, moment, plan.span(name), is_started))
         started.add(total)
@@ -100,12 +111,17 @@ def read_out(plan: Plan, phase: Phase) -> list[Operation]:
 
 
 def noises(plan: Plan, first_stream: int = 0) -> tuple[Operation, ...]:
-    """The noise of every population whose input has a variance, each from a stream of its own."""
-    populations = [name for name, rules in plan.rules.populations.items() if rules.receives_variance]
-    populations += [name for name, rules in plan.rules.readouts.items() if rules.receives_variance]
+    """The noise of every compartment whose input has a variance, each from a stream of its own."""
+    noises = [
+        (name, compartment.noise)
+        for name, rules in plan.rules.populations.items()
+        for compartment in rules.predicted.compartments.values()
+        if compartment.varies
+    ]
+    noises += [(name, "epsilon") for name, rules in plan.rules.readouts.items() if rules.receives_variance]
     return tuple(
-        Noise(f"{plan.group_name(name, 'prediction')}_epsilon", plan.rows[name], stream)
-        for stream, name in enumerate(populations, first_stream)
+        Noise(f"{plan.group_name(name, 'prediction')}_{noise}", plan.rows[name], stream)
+        for stream, (name, noise) in enumerate(noises, first_stream)
     )
 
 
@@ -162,14 +178,28 @@ def feedbacks(
     for name, projection in plan.circuit.outgoing(population).items():
         if projection.target in receivers and (projection.delay or not later):
             operations += _fed_back(plan, name, started, sent)
+    if population in receivers and plan.circuit.remembers(population):
+        operations += _given_back(plan, population, sent[0])
     return operations
+
+
+def _given_back(plan: Plan, population: str, error: str) -> list[Operation]:
+    """What the error of the next step says of the belief that its prediction remembers."""
+    belief, _, group = plan.free_groups(population)
+    past, span = plan.past(population)
+    before = plan.rules.populations[population].predicted.before
+    assert before
+    target = f"{belief}_M"
+    zero = Zero(target, plan.rows[population], span)
+    return [zero, past.feedback(target, f"{group}_{before.share(error)}", "", span, accumulate=False)]
 
 
 def _fed_back(plan: Plan, name: str, started: set[str], sent: tuple[str, str]) -> list[Operation]:
     """What comes back by a projection; the first term of a sum sets what it reaches, the rest of the steps is zero."""
     projection, operations = plan.circuit.projection[name], []
     belief, error = plan.group_name(projection.source, "belief"), plan.group_name(projection.target, "error")
-    err, q = ("err", "q") if projection.target in plan.circuit.targets else sent
+    compartment = plan.rules.compartment(name)
+    err, q = (compartment.slope.share(sent[0]), compartment.variable(sent[1])) if compartment else ("err", "q")
     moments = [("A", err, "mu"), ("V", q, "v")] if plan.rules.synapses[name].varies else [("A", err, "mu")]
     for letter, variable, moment in moments:
         total, span = f"{belief}_{letter}", plan.span(name)

@@ -20,7 +20,7 @@ from matplotlib.path import Path as Curve
 from matplotlib.textpath import text_to_path
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.descriptions.circuit_tables import Population, Projection
+from neuro_mpc.descriptions.circuit_tables import INPUT, Population, Projection
 from neuro_mpc.descriptions.connections import Connect
 from neuro_mpc.descriptions.recorded import circuit_of_run
 from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunFileError
@@ -308,6 +308,7 @@ def _words(name: str, population: Population) -> tuple[str, ...]:
     role = "" if population.role == "free" else population.role
     does = population.activation if population.activation not in (None, "r") else population.readout
     about = [units, ", ".join(part for part in (role, does) if part)]
+    about += [f"h = {population.prediction}"] if population.prediction not in (None, INPUT) else []
     about += [f"channel {population.channel}"] if population.channel else []
     if population.learned_precision:
         about.append("learned precision")
@@ -318,7 +319,8 @@ def _words(name: str, population: Population) -> tuple[str, ...]:
 
 def _conditions(projection: Projection) -> tuple[str, ...]:
     """What tells a projection from one that connects all with all at the same step."""
-    parts = [f"delay {projection.delay}"] if projection.delay else []
+    parts = [] if projection.compartment == INPUT else [f"to {projection.compartment}"]
+    parts += [f"delay {projection.delay}"] if projection.delay else []
     parts += [] if projection.connect == "all" else [connected(projection.connect)]
     return tuple(lettering.shorten(part, LONGEST) for part in parts)
 

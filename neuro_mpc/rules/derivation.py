@@ -5,6 +5,8 @@ of the read-outs, where each prediction is normal with the two moments that a sy
 
     h = G + √D ε,    G = Σ μ f(r_pre),    D = Σ v f(r_pre)²
 
+or an expression in several such inputs (`neuro_mpc.rules.compartments`).
+
 Π is the precision of a population's errors (Rao & Ballard 1999, Eq. 4); an error unit holds the weighted error
 Π (r − h), which is what it sends and what synapses learn from.
 
@@ -16,53 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from string import ascii_letters
 
 import sympy
-from sympy.printing.str import StrPrinter
 
 from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import SplitErrors
 from neuro_mpc.descriptions.connections import CONNECTED, Connect
-from neuro_mpc.rules.notation import GREEK
+from neuro_mpc.rules.compartments import Compartment, Prediction, prediction_of
+from neuro_mpc.rules.printing import brian_name, text
 from neuro_mpc.rules.splitting import SIGNS, felt
 from neuro_mpc.rules.tidying import Bounds, factored, tidied
 from neuro_mpc.rules.weighting import Precision, factor, learned_equations, links, precision_of
-
-# The others mean something to Brian2 or to synapses.
-LETTERS = (set(ascii_letters) | GREEK) - {*"eiNt", "pi", "xi", "lambda"} - {*"nv", "mu", "tau"}
-
-
-class Brian2Printer(StrPrinter):
-    """Prints expressions in the language of Brian2's equations."""
-
-    def _print_Abs(self, call):
-        return f"abs({self._print(call.args[0])})"
-
-    def _print_Rational(self, number):
-        # decimal points keep integer division out of the generated C++
-        return f"({number.p}.0/{number.q}.0)" if number.q != 2 else repr(number.p / 2)
-
-    def _print_Half(self, number):
-        return "0.5"
-
-    def _print_Float(self, number):
-        # every digit: fifteen, as SymPy prints, are one or two short of double precision
-        return repr(float(number))
-
-
-def brian_name(parameter: str) -> str:
-    """The Brian2 variable of a synapse parameter: letters stand for themselves.
-
-    Brian2 refuses about two thousand names, of constants (`pi`), units (`amp`, `flux`) and functions (`rand`).
-    """
-    return parameter if parameter in LETTERS else f"p_{parameter}"
-
-
-def text(expression: sympy.Expr) -> str:
-    """`expression` in Brian2's language."""
-    return Brian2Printer({"full_prec": False}).doprint(expression)
 
 
 def _symbols(*names: str) -> list[sympy.Symbol]:
@@ -71,7 +38,7 @@ def _symbols(*names: str) -> list[sympy.Symbol]:
 
 # Symbols of one synapse and its two ends; G_rest and D_rest are what the unit's other synapses contribute.
 f, err, epsilon, D, q, H1, H2 = _symbols("f", "err", "epsilon", "D", "q", "H1", "H2")
-G_rest, D_rest, A, V, r = _symbols("G_rest", "D_rest", "A", "V", "r")
+G_rest, D_rest, A, V, M, r = _symbols("G_rest", "D_rest", "A", "V", "M", "r")
 
 
 def _times_error(change_of_prediction: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
@@ -146,16 +113,17 @@ class PopulationRules:
     rate: sympy.Expr
     slope: sympy.Expr
     sends_variance: bool
-    receives_variance: bool
-    fed_by_stimulus: bool
-    fed_by_circuit: bool
-    stimulus_variance: bool
-    circuit_variance: bool
-    released: bool
+    predicted: Prediction
     precision: Precision
     split: SplitErrors | None
     drive: sympy.Expr
-    """What the next populations' errors do to this belief, in A = Σ μᵀ err and V = Σ vᵀ q."""
+    """What the next populations' errors do to this belief, in A = Σ μᵀ err, V = Σ vᵀ q and M, what its own next error
+    does to it."""
+
+    @property
+    def receives_variance(self) -> bool:
+        """Whether the input of any compartment has a variance."""
+        return any(each.varies for each in self.predicted.compartments.values())
 
     def belief(self, motion: str, *own: str) -> str:
         """Brian2 equations of the value units.
@@ -166,22 +134,13 @@ class PopulationRules:
         lines = [motion, f"f = {text(self.rate)} : 1 (constant over dt)", *own]
         if self.sends_variance:
             lines += ["f_squared = f**2 : 1 (constant over dt)", "V : 1"]
+        if self.predicted.before:
+            lines.append("M : 1")
         return "\n".join([*lines, "A : 1"])
 
     def prediction(self) -> str:
         """Brian2 equations of the prediction units."""
-        received = {
-            "G_stimulus": self.fed_by_stimulus,
-            "G": self.fed_by_circuit,
-            "D_stimulus": self.stimulus_variance,
-            "D": self.circuit_variance,
-        }
-        lines = [f"{name} : 1" for name, is_received in received.items() if is_received]
-        mean, noise = _sum("G", self.fed_by_stimulus, self.fed_by_circuit), ""
-        if self.receives_variance:
-            noise = f" + sqrt({self._variance})*epsilon"
-            lines.append("epsilon : 1")
-        return "\n".join([f"h = {mean}{noise} : 1 (constant over dt)", *lines])
+        return self.predicted.equations()
 
     def felt(self, error: str, linked: Iterable[str], *own: str) -> str:
         """Brian2 equations of error units whose error is an expression of linked variables, signed or split; the
@@ -196,11 +155,10 @@ class PopulationRules:
         linked       variables of the value and prediction units that they name
         own          equations of what else a scheme keeps in error units
         """
-        lines, names = [definition], [*linked]
-        if self.receives_variance:
-            lines.append(f"q = err*{self.noise_by_deviation} : 1 (constant over dt)")
-            names += ["epsilon", *([] if self.released else self.variances)]
+        shares = self.predicted.shares("err", "q").items()
+        lines = [definition, *(f"{name} = {share} : 1 (constant over dt)" for name, share in shares)]
         lines += learned_equations(self.precision)
+        names = [*linked, *self.predicted.share_names]
         return "\n".join([*lines, *own, *(f"{name} : 1 (linked)" for name in names)])
 
     def weighted(self, deviation: str) -> str:
@@ -230,30 +188,6 @@ class PopulationRules:
     def downhill(self) -> str:
         """−∂F/∂r in Brian2's language."""
         return f"-err + {self.feedback}"
-
-    @property
-    def noise_by_deviation(self) -> str:
-        """What q is an error's multiple of."""
-        return "epsilon" if self.released else f"epsilon*inverse_sqrt({self._variance})"
-
-    @property
-    def variances(self) -> list[str]:
-        """Variables of the prediction units whose sum is the variance of the input."""
-        return _terms("D", self.stimulus_variance, self.circuit_variance)
-
-    @property
-    def _variance(self) -> str:
-        return _sum("D", self.stimulus_variance, self.circuit_variance)
-
-
-def _terms(letter: str, stimulus: bool, circuit: bool) -> list[str]:
-    """The parts of an input that there are: what the stimulus sends, and what populations send."""
-    parts = {f"{letter}_stimulus": stimulus, letter: circuit}
-    return [name for name, is_received in parts.items() if is_received]
-
-
-def _sum(letter: str, stimulus: bool, circuit: bool) -> str:
-    return " + ".join(_terms(letter, stimulus, circuit)) or "0"
 
 
 @dataclass(frozen=True)
@@ -305,6 +239,12 @@ class Rules:
     populations: dict[str, PopulationRules]
     readouts: dict[str, ReadOutRules]
     synapses: dict[str, SynapseRules]
+
+    def compartment(self, projection: str) -> Compartment | None:
+        """Where a projection ends; None in a target population."""
+        table = self.circuit.projection[projection]
+        rules = self.populations.get(table.target)
+        return rules.predicted.compartments[table.compartment] if rules else None
 
 
 def derive(circuit: Circuit, *, variance_feedback: str = "exact") -> Rules:
@@ -371,32 +311,27 @@ def _population_rules(
 ) -> PopulationRules:
     rate = expressions.parse(circuit.population[name].activation or "r", ("r",))
     slope = expressions.derivative(rate, "r")
-    incoming, outgoing = circuit.incoming(name), circuit.outgoing(name)
-    stimulated = [key for key, projection in incoming.items() if projection.source in circuit.given]
-    recurrent = [key for key in incoming if key not in stimulated]
-    sends = any(synapses[key].varies for key in outgoing)
+    varies = {key: rules.varies for key, rules in synapses.items()}
+    sends = any(varies[key] for key in circuit.outgoing(name))
+    prediction = prediction_of(circuit, name, varies, released)
     return PopulationRules(
         name,
         rate,
         slope,
         sends,
-        any(synapses[key].varies for key in incoming),
-        bool(stimulated),
-        bool(recurrent),
-        any(synapses[key].varies for key in stimulated),
-        any(synapses[key].varies for key in recurrent),
-        released,
+        prediction,
         precision_of(circuit, name),
         circuit.population[name].split,
-        _drive(slope, sends),
+        _drive(slope, sends, prediction.before is not None),
     )
 
 
-def _drive(slope: sympy.Expr, sends_variance: bool) -> sympy.Expr:
-    """−∂/∂r of ½ (r_post − h_post)², h_post = G_rest + μ f(r) + √(D_rest + v f(r)²) ε, summed over synapses."""
+def _drive(slope: sympy.Expr, sends_variance: bool, is_remembered: bool) -> sympy.Expr:
+    """−∂/∂r of ½ (r_post − h_post)², h_post = G_rest + μ f(r) + √(D_rest + v f(r)²) ε, summed over synapses, and of the
+    belief's own next prediction, which remembers it."""
     weight, spread, d_f = _symbols("weight", "spread", "d_f")
     h = G_rest + weight * f + sympy.sqrt(D_rest + spread * f**2) * epsilon
     local = sympy.expand(_times_error(sympy.diff(h, f) * d_f, spread * f**2))
     by_mean, by_variance = local.coeff(err * weight), local.coeff(q * spread)
     total = by_mean * A + (by_variance * V if sends_variance else 0)
-    return factored(total).subs(d_f, slope)
+    return factored(total).subs(d_f, slope) + (M if is_remembered else 0)

@@ -10,12 +10,14 @@ from typing import Any
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_checks import bounds_text
-from neuro_mpc.descriptions.circuit_tables import Projection
+from neuro_mpc.descriptions.circuit_tables import BEFORE, INPUT, Projection
 from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.inference import SCHEMES
-from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, SynapseRules, brian_name, derive, text
+from neuro_mpc.rules.compartments import Prediction, Slope, current_name
+from neuro_mpc.rules.derivation import ParameterRule, PopulationRules, SynapseRules, derive
 from neuro_mpc.rules.notation import Notation
 from neuro_mpc.rules.precision import precision_rules
+from neuro_mpc.rules.printing import brian_name, text
 from neuro_mpc.rules.splitting import SIGNS, halves
 
 SOME_PAIRS = "of some pairs of units"
@@ -97,18 +99,20 @@ class _Writer:
         equations = [
             ("f(r)", n.formula(rules.rate, {}), ""),
             (f"{n.slope}(r)", n.formula(rules.slope, {}), ""),
-            *self._prediction(name, h, rules.receives_variance),
+            *self._free_prediction(rules, h),
             *self._errors(name, f"{r} {n.minus} {h}"),
             *self._learned_precision(name),
-            *self._variance_error(rules.receives_variance),
+            *self._shares(rules),
             *self._feedback(name, rules.sends_variance),
+            *self._remembered(rules),
             *(law for scheme in self.schemes for law in scheme.laws(n, lambda belief: self._drive(belief, rules))),
         ]
         halves = [code for scheme in self.schemes for code in self._halves_of(scheme, rules)]
         codes = [*(code for scheme in self.schemes for code in scheme.code(rules)), *halves]
         codes += self._precision_code(name)
         words = f"{self.circuit.population[name].size} units"
-        return Section(f"Population {name}", words, tuple(equations), tuple(self._code(*code) for code in codes))
+        own = self._compartment_meanings(rules.predicted)
+        return Section(f"Population {name}", words, tuple(equations), tuple(self._code(*code, **own) for code in codes))
 
     def read_out(self, name: str) -> Section:
         rules, n = self.rules.readouts[name], self.n
@@ -183,24 +187,71 @@ class _Writer:
         codes = self._halves(rules.population, error, [*linked, *rules.weights])
         return [(f"{title}{suffix}", code) for title, code in codes]
 
-    def _prediction(self, name: str, prediction: str, varies: bool):
+    def _free_prediction(self, rules: PopulationRules, prediction: str) -> Iterator[tuple[str, str, str]]:
+        """The prediction of a free population: its input, or an expression in the inputs of its compartments."""
+        predicted = rules.predicted
+        if predicted.is_input:
+            yield from self._prediction(rules.population, prediction, rules.receives_variance)
+            return
+        yield prediction, self.n.formula(predicted.value, self._symbols(predicted)), ""
+        for name, compartment in predicted.compartments.items():
+            current = self.n.variable("I", of=name)
+            yield from self._prediction(rules.population, current, compartment.varies, name)
+
+    def _symbols(self, predicted: Prediction) -> dict[str, str]:
+        """Variables of a prediction → symbols."""
+        currents = {current_name(name): self.n.variable("I", of=name) for name in predicted.compartments}
+        return {**currents, BEFORE: self.n.variable("r", -1)}
+
+    def _prediction(self, name: str, prediction: str, varies: bool, compartment: str = INPUT):
+        """The input of a compartment, with its mean and variance."""
         n, mean, variance = self.n, [], []
         for key, projection in self.circuit.incoming(name).items():
+            if projection.compartment != compartment:
+                continue
             sent = self._sent(projection, name)
             mean.append(f"{n.moment(n.mu, key)} {sent}")
             if self.rules.synapses[key].varies:
                 variance.append(f"{n.moment(n.v, key)} {n.square(sent)}")
-        G, D = n.variable("G"), n.variable("D")
-        yield prediction, G + (f" + {n.root(D)} {n.variable(n.noise)}" if varies else ""), ""
+        G, D, noise = (n.variable(letter, of=self._of(compartment)) for letter in ("G", "D", n.noise))
+        yield prediction, G + (f" + {n.root(D)} {noise}" if varies else ""), ""
         yield G, " + ".join(mean) or "0", ""
         if varies:
             yield D, " + ".join(variance), ""
 
-    def _variance_error(self, varies: bool):
+    @staticmethod
+    def _of(compartment: str) -> str:
+        return "" if compartment == INPUT else compartment
+
+    def _variance_error(self, varies: bool, error: str = "", compartment: str = INPUT):
         n = self.n
-        e, noise, D = n.variable("e"), n.variable(n.noise), n.variable("D")
+        noise, D, q = (n.variable(letter, of=self._of(compartment)) for letter in (n.noise, "D", "q"))
         if varies:
-            yield n.variable("q"), n.quotient(f"{e} {noise}", n.root(D)), "0 where D is 0"
+            yield q, n.quotient(f"{error or n.variable('e')} {noise}", n.root(D)), "0 where D is 0"
+
+    def _shares(self, rules: PopulationRules) -> Iterator[tuple[str, str, str]]:
+        """What the synapses of every compartment, and the belief before, hear of an error."""
+        predicted, n = rules.predicted, self.n
+        for slope in predicted.slopes:
+            if not slope.is_one:
+                yield self._share(slope), f"{n.variable('e')}{n.times}{self._derivative(slope, predicted)}", ""
+            if slope.name in predicted.compartments:
+                varies = predicted.compartments[slope.name].varies
+                yield from self._variance_error(varies, self._share(slope), slope.name)
+
+    def _share(self, slope: Slope, later: int = 0, at: str = "") -> str:
+        """The symbol of what is passed on of an error, of a population that is not the one at hand."""
+        of = ", ".join(part for part in (at, "" if slope.is_one else slope.name) if part)
+        return self.n.variable("e", later, of)
+
+    def _derivative(self, slope: Slope, predicted: Prediction) -> str:
+        formula = self.n.formula(slope.derivative, self._symbols(predicted))
+        return self.n.brackets(formula) if slope.derivative.is_Add else formula
+
+    def _remembered(self, rules: PopulationRules) -> Iterator[tuple[str, str, str]]:
+        """What the next error says of a belief that its prediction remembers."""
+        if rules.predicted.before:
+            yield self.n.variable("M"), self._share(rules.predicted.before, 1), "0 at the last step"
 
     def _feedback(self, name: str, varies: bool):
         n = self.n
@@ -216,7 +267,8 @@ class _Writer:
     def _drive(self, belief: str, rules: PopulationRules) -> str:
         n, A, V = self.n, self.n.variable("A"), self.n.variable("V")
         inner = f"({A} + f({belief}){n.times}{V})" if rules.sends_variance else A
-        return f"{n.slope}({belief}){n.times}{inner}"
+        own = f" + {n.variable('M')}" if rules.predicted.before else ""
+        return f"{n.slope}({belief}){n.times}{inner}{own}"
 
     def _sent(self, projection: Projection, to: str) -> str:
         """The stimulus or firing rate that arrives at a population."""
@@ -229,7 +281,16 @@ class _Writer:
     def _received(self, letter: str, projection: Projection, at: str) -> str:
         """The error that comes back to a population."""
         of = "" if projection.target == at else projection.target
-        return self.n.variable(letter, projection.delay, of)
+        return self._error_of(projection, letter, of, projection.delay)
+
+    def _error_of(self, projection: Projection, letter: str, of: str, later: int = 0) -> str:
+        """The error, or that of the variance, which the synapses of a projection hear."""
+        rules = self.rules.populations.get(projection.target)
+        if rules is None:
+            return self.n.variable(letter, later, of)
+        if letter == "e":
+            return self._share(rules.predicted.compartments[projection.compartment].slope, later, of)
+        return self.n.variable(letter, later, ", ".join(filter(None, (of, self._of(projection.compartment)))))
 
     # --- synapses ----------------------------------------------------------------------------------------
 
@@ -267,7 +328,7 @@ class _Writer:
         sent = self._sent(projection, "")
         for name, letter, factor in zip(n.hebbian, "eq", (sent, f"({n.square(sent)})")):
             if letter == "e" or self.rules.synapses[key].varies:
-                error = n.variable(letter, of=projection.target)
+                error = self._error_of(projection, letter, projection.target)
                 yield n.moment(name, key), f"{n.sum} {error} {factor}{n.transposed}", ""
 
     def _update(self, rule: ParameterRule, names: dict[str, str]) -> tuple[str, str, str]:
@@ -284,6 +345,24 @@ class _Writer:
         meanings, lines = {**self._meanings(), **own}, equations.splitlines()
         variables = [re.sub(r"^d(\w+)/dt$", r"\1", line.split()[0]) for line in lines]
         return Code(title, tuple((line, *meanings[name]) for line, name in zip(lines, variables)))
+
+    def _compartment_meanings(self, predicted: Prediction) -> dict[str, tuple[str, str]]:
+        """Variables of the compartments of a population → (symbol, words)."""
+        n, meanings = self.n, {}
+        shared = {"G": ("G", "mean input"), "D": ("D", "its variance"), "epsilon": (n.noise, "noise, standard normal")}
+        shared["q"] = ("q", "error of the variance")
+        for name, each in predicted.compartments.items():
+            of = self._of(name)
+            for variable, (letter, words) in shared.items():
+                meanings[each.variable(variable)] = (n.variable(letter, of=of), words)
+                meanings[each.variable(variable, given=True)] = (n.variable(letter, of=of), f"{words}, of the stimulus")
+            meanings[current_name(name)] = (n.variable("I", of=name), "input")
+        for slope in predicted.slopes:
+            meanings[slope.share("err")] = (self._share(slope), "what is passed on of the error")
+            meanings[slope.variable] = ("", "slope of the prediction")
+        own = {"err": (n.variable("e"), "prediction error"), "M": (n.variable("M"), "feedback of its own next error")}
+        default = {} if predicted.is_input else meanings
+        return default | own | {BEFORE: (n.variable("r", -1), "the belief one step earlier")}
 
     def _meanings(self) -> dict[str, tuple[str, str]]:
         """Brian2 variable → (symbol, words)."""

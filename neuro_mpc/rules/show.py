@@ -6,7 +6,7 @@ import re
 import textwrap
 
 from neuro_mpc.descriptions.circuit import Circuit
-from neuro_mpc.descriptions.circuit_tables import Projection
+from neuro_mpc.descriptions.circuit_tables import INPUT, Projection
 from neuro_mpc.descriptions.connections import Connect
 from neuro_mpc.rules.equations import Code, Section, sections
 from neuro_mpc.rules.notation import Latex, Unicode, escaped
@@ -15,9 +15,10 @@ WIDTH, COMMENTS_FROM = 100, 54
 NO_BREAK = "\u00a0"
 
 LEGEND = """\
-t: step of a sequence. [name]: of that population or projection, where it is not the one at hand.
-⊙: unit by unit. n: fan-in of a unit. η: learning rate. B: number of trials, over which H₁ and H₂
-are summed too. Before the first step nothing is sent. Beliefs start at r_t = h_t, step by step."""
+t: step of a sequence. [name]: of that population, projection or compartment, where it is not the
+one at hand. ⊙: unit by unit. n: fan-in of a unit. η: learning rate. B: number of trials, over which
+H₁ and H₂ are summed too. Before the first step nothing is sent. Beliefs start at r_t = h_t, step
+by step."""
 
 
 def as_text(circuit: Circuit) -> str:
@@ -40,7 +41,8 @@ def _arrows(circuit: Circuit) -> list[str]:
 
 def _late(projection: Projection) -> str:
     steps = "step" if projection.delay == 1 else "steps"
-    return f", {projection.delay} {steps} late" if projection.delay else ""
+    late = f", {projection.delay} {steps} late" if projection.delay else ""
+    return late if projection.compartment == INPUT else f", in {projection.compartment}{late}"
 
 
 def _connected(projection: Projection) -> str:
@@ -106,9 +108,9 @@ DOCUMENT = r"""\documentclass[a4paper]{article}
 PROJECTIONS
 
 \medskip
-$t$ is the step of a sequence; a superscript names a population or projection where it is not the one at
-hand. $\odot$ multiplies unit by unit, $n$ is the fan-in of a unit, $\eta$ the learning rate, $B$ the number
-of trials, over which $H_1$ and $H_2$ are summed too. Before the first step nothing is sent. Beliefs start at
+$t$ is the step of a sequence; a superscript names a population, projection or compartment where it is
+not the one at hand. $\odot$ multiplies unit by unit, $n$ is the fan-in of a unit, $\eta$ the learning rate, $B$ the
+number of trials, over which $H_1$ and $H_2$ are summed too. Before the first step nothing is sent. Beliefs start at
 $r_t = h_t$, step by step.
 
 SECTIONS

@@ -41,6 +41,22 @@ NEURAL = {
 }
 
 
+OF_COMPARTMENTS = {"input": "input of the compartment {}", "noise": "standard normal noise of the compartment {}"}
+
+
+def of_compartment(variable: str, compartment: str) -> str:
+    """The name of a variable of a compartment, `input` or `noise`; of the compartment `input`, that alone."""
+    return variable if compartment == "input" else f"{variable}_{compartment}"
+
+
+def neural_label(name: str) -> str:
+    """The long name of a variable of units."""
+    variable, _, compartment = name.partition("_")
+    if variable in OF_COMPARTMENTS and name not in NEURAL:
+        return OF_COMPARTMENTS[variable].format(compartment or "input")
+    return NEURAL.get(name, name.replace("_", " "))
+
+
 def evaluation_label(name: str) -> str:
     """The long name of a variable of the evaluation: of its measure, and of the circuit that was measured."""
     if name == SPIKE_CONTRADICTED:

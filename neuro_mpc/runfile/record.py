@@ -26,7 +26,7 @@ from neuro_mpc.examination.opening import opened
 from neuro_mpc.rules.weighting import OWNER, is_precision
 from neuro_mpc.runfile import netcdf
 from neuro_mpc.runfile.attributes import FOUND_RATE, attribute
-from neuro_mpc.runfile.labels import LEARNING, NEURAL, TESTS, evaluation_label
+from neuro_mpc.runfile.labels import LEARNING, TESTS, evaluation_label, neural_label
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.runfile.root_attributes import root_attributes
@@ -344,7 +344,7 @@ class RunFile:
                 netcdf.create_times(group, self._step_duration)
             trajectory = ("iteration",) if array.ndim == 4 else ()
             dimensions = ("sample", *trajectory, "step", "trial", "unit")
-            self._put(group, name, row, array, dimensions, NEURAL.get(name, name.replace("_", " ")))
+            self._put(group, name, row, array, dimensions, neural_label(name))
             if self._step_duration:
                 group[name].coordinates = "time"
 

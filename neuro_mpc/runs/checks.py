@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit_tables import INPUT
 from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError
@@ -27,6 +28,7 @@ def refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: Tas
             )
     _refuse_trajectory(protocol)
     _refuse_windows(protocol)
+    _refuse_influences(circuit, protocol)
     _refuse_split_errors(circuit, protocol)
     _refuse_learned_precisions(circuit, protocol, course)
     _refuse_single_symbols(circuit, data)
@@ -120,6 +122,22 @@ def _refuse_windows(protocol: Protocol) -> None:
             expected='"sequence"',
             hint=f"inference.scheme = {' or '.join(able)}",
         )
+
+
+def _refuse_influences(circuit: Circuit, protocol: Protocol) -> None:
+    """DescriptionError where influences are to be carried through predictions that are no input alone."""
+    credit = protocol.learning.credit
+    for name in circuit.free if credit in ("trace", "influence") else ():
+        prediction = circuit.population[name].prediction
+        if prediction not in (None, INPUT):
+            raise DescriptionError(
+                f"credit by {credit} knows no influence through this prediction",
+                source=circuit.name,
+                key=f"population.{name}.prediction",
+                found=prediction,
+                expected=f'"{INPUT}"',
+                hint='learning.credit = "sequence" or "local"',
+            )
 
 
 def _refuse_tests_without_targets(protocol: Protocol, data: Task) -> None:

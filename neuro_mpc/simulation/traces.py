@@ -10,7 +10,9 @@ from scipy.special import log_softmax
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Program
 from neuro_mpc.networks.schemes.interface import scheme_of
+from neuro_mpc.rules.compartments import current_name
 from neuro_mpc.rules.splitting import SIGNS
+from neuro_mpc.runfile.labels import of_compartment
 
 Traces = dict[str, dict[str, np.ndarray]]
 
@@ -59,9 +61,17 @@ class NeuralState:
             if holds_predictions
             else self._rows(name, "belief", "r")
         )
-        if rules.receives_variance:
-            traces["noise"] = self._rows(name, "prediction", "epsilon")
-        return traces | self._half_errors(name)
+        return traces | self._compartments(name) | self._half_errors(name)
+
+    def _compartments(self, name: str) -> dict[str, np.ndarray]:
+        """The noise of every compartment, and its input where the prediction is not the input itself."""
+        predicted, traces = self.plan.rules.populations[name].predicted, {}
+        for compartment, each in predicted.compartments.items():
+            if not predicted.is_input:
+                traces[of_compartment("input", compartment)] = self._rows(name, "prediction", current_name(compartment))
+            if each.varies:
+                traces[of_compartment("noise", compartment)] = self._rows(name, "prediction", each.noise)
+        return traces
 
     def _half_errors(self, name: str) -> dict[str, np.ndarray]:
         """The rates of the two populations that share the errors of one."""

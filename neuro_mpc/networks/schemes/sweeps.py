@@ -63,7 +63,7 @@ class Sweeps(Scheme):
         return rules.belief("r : 1")
 
     def error(self, rules: PopulationRules) -> str:
-        own = ["feedback_q : 1"] if rules.receives_variance else []
+        own = [f"{name} : 1" for name in rules.predicted.shares("feedback", "feedback_q")]
         return rules.error("err : 1\nfeedback : 1\nchange : 1\ngain : 1", rules.feedback_names, *own)
 
     def phase(self, plan: Plan) -> Phase:
@@ -74,10 +74,10 @@ class Sweeps(Scheme):
         start, step, end = (_backtrack(plan, stage) for stage in ("start", "step", "end"))
         present = [_on_errors(plan, phase, name, deviation(plan, name)) for name in plan.circuit.free]
         back = [_on_errors(plan, phase, name, STEP) for name in plan.circuit.free]
-        variance = [
+        shared = [
             _on_errors(plan, phase, name, "update")
             for name, rules in plan.rules.populations.items()
-            if rules.receives_variance
+            if rules.predicted.shares("err", "q")
         ]
         phase.sections = (
             Section((*present, *judged, start)),
@@ -85,7 +85,7 @@ class Sweeps(Scheme):
             Section((end, *back)),
             forward,
             Section((*noises(plan, REDRAWN_STREAMS), *errors(plan, phase, set_errors=True)), when="redrawing"),
-            Section((*variance, *judged)),
+            Section((*shared, *judged)),
         )
         return phase
 
@@ -108,8 +108,7 @@ def _approach(rules: PopulationRules) -> str:
     """The error goes towards what the next populations feed back (where `gain` is not positive, some way back or
     nowhere)."""
     lines = [f"feedback = {rules.feedback}"]
-    if rules.receives_variance:
-        lines.append(f"feedback_q = feedback*{rules.noise_by_deviation}")
+    lines += [f"{name} = {share}" for name, share in rules.predicted.shares("feedback", "feedback_q").items()]
     return "\n".join([*lines, "change = change + step(gain)*(feedback - err - change)", STEP])
 
 

@@ -94,6 +94,18 @@ static inline void scale_rows(int64_t rows, int units, const T* source, const T*
                 target[i] = source[i] * weights[i];
 }
 
+// target (rows, units) = [target] + source
+template <typename T>
+static inline void copy_rows(int64_t rows, int units, const T* source, bool accumulate, T* target)
+{
+    const int64_t count = rows * units;
+    if (accumulate)
+        for (int64_t i = 0; i < count; i++)
+            target[i] += source[i];
+    else
+        std::copy(source, source + count, target);
+}
+
 // target (units) = [target] + Σ over rows of a ⊙ b
 template <typename T>
 static inline void sum_unit_products(int units, int64_t rows, const T* a, const T* b, bool accumulate, T* target)

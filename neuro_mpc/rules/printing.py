@@ -1,0 +1,44 @@
+"""Expressions and names in the language of Brian2's equations."""
+
+from __future__ import annotations
+
+from string import ascii_letters
+
+import sympy
+from sympy.printing.str import StrPrinter
+
+from neuro_mpc.rules.notation import GREEK
+
+# The others mean something to Brian2 or to synapses.
+LETTERS = (set(ascii_letters) | GREEK) - {*"eiNt", "pi", "xi", "lambda"} - {*"nv", "mu", "tau"}
+
+
+class Brian2Printer(StrPrinter):
+    """Prints expressions in the language of Brian2's equations."""
+
+    def _print_Abs(self, call):
+        return f"abs({self._print(call.args[0])})"
+
+    def _print_Rational(self, number):
+        # decimal points keep integer division out of the generated C++
+        return f"({number.p}.0/{number.q}.0)" if number.q != 2 else repr(number.p / 2)
+
+    def _print_Half(self, number):
+        return "0.5"
+
+    def _print_Float(self, number):
+        # every digit: fifteen, as SymPy prints, are one or two short of double precision
+        return repr(float(number))
+
+
+def brian_name(parameter: str) -> str:
+    """The Brian2 variable of a synapse parameter: letters stand for themselves.
+
+    Brian2 refuses about two thousand names, of constants (`pi`), units (`amp`, `flux`) and functions (`rand`).
+    """
+    return parameter if parameter in LETTERS else f"p_{parameter}"
+
+
+def text(expression: sympy.Expr) -> str:
+    """`expression` in Brian2's language."""
+    return Brian2Printer({"full_prec": False}).doprint(expression)
