@@ -65,6 +65,15 @@ def small() -> nm.Circuit:
     return nm.Circuit(name="small", population=population, projection=tables(arrows)).sized(SYMBOLS, SYMBOLS)
 
 
+def gated(described: nm.Circuit) -> nm.Circuit:
+    """With a gate, a compartment of its own, that tells units how much to keep of what they were."""
+    described_as = described.tables()
+    described_as["population"]["low"]["prediction"] = "sigmoid(gate)*before + (1 - sigmoid(gate))*tanh(input)"
+    described_as["projection"]["gating"] = {"from": "low", "to": "low", "delay": 1, "synapse": "spike-and-slab"}
+    described_as["projection"]["gating"]["compartment"] = "gate"
+    return nm.Circuit.from_tables(described_as)
+
+
 def with_more_ends(described: nm.Circuit) -> nm.Circuit:
     """With a constant population, and a second target, of values, whose errors have another precision."""
     described_as = described.tables()
@@ -114,6 +123,7 @@ PLANS = {
     "small": replace(FIXED, circuit=small()),
     "small, causal": replace(FIXED, circuit=small(), scheme="relaxation", window=1),
     "small, influence": replace(FIXED, circuit=small(), window=0, credit="influence"),
+    "small, gated": replace(FIXED, circuit=gated(small()), scheme="sweeps"),
     "small, float32": replace(FIXED, circuit=small(), precision="float32"),
 }
 

@@ -26,7 +26,10 @@ def compiled(tmp_path_factory):
         yield
 
 
-@pytest.mark.parametrize("name", ["relaxation", "sweeps", "fixed prediction", "small, causal", "small, influence"])
+OF_DOUBLE = ["relaxation", "sweeps", "fixed prediction", "small, causal", "small, influence", "small, gated"]
+
+
+@pytest.mark.parametrize("name", OF_DOUBLE)
 def test_double_precision_agrees_with_numpy(presented, name):
     assert_equal(presented(name, "cpp"), presented(name, "numpy"), 1e-10)
 
