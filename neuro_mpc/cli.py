@@ -312,7 +312,7 @@ def report(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="An .html file, or a folder.")] = None,
 ) -> None:
     """Write a report of a run, one self-contained HTML page, and print its path."""
-    with _errors_reported():
+    with _errors_reported(), _warnings_reported():
         from neuro_mpc.runfile.reading import reading
 
         with closing(nm.open_run(run, careful=True)) as tree, reading(run):
@@ -408,12 +408,12 @@ def _errors_reported() -> Iterator[None]:
 
 @contextmanager
 def _warnings_reported() -> Iterator[None]:
-    """Warnings are printed on stderr without the place in our code that issued them."""
+    """Warnings are printed on stderr, once each, without the place in our code that issued them."""
     with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always", UserWarning)
         yield
-    for warning in records:
-        mention(f"neuro-mpc: {warning.message}", sys.stderr)
+    for message in dict.fromkeys(str(warning.message) for warning in records):  # several figures may say the same
+        mention(f"neuro-mpc: {message}", sys.stderr)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -319,3 +320,16 @@ def test_the_help_comes_at_once():
     subprocess.run([sys.executable, "-m", "neuro_mpc", "--help"], check=True, capture_output=True)
     end = os.times()
     assert end.children_user + end.children_system - start.children_user - start.children_system < 0.5
+
+
+def test_what_several_figures_warn_of_is_told_once_and_without_its_place(pretend, tmp_path):
+    def report(tree, out):
+        for _ in range(2):
+            warnings.warn("the slab has no variance", stacklevel=1)
+        return out
+
+    pretend("open_run", lambda path, careful: SimpleNamespace(close=lambda: None))
+    pretend("report", report)
+    result = command("report", "run.nc", "--out", "run.html")
+    assert result.stderr == "neuro-mpc: the slab has no variance\n"
+    assert result.stdout == "run.html\n"

@@ -222,5 +222,6 @@ def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapp
             f"with this spike the weights of {projection} vary more than the variance says, "
             f"in {too_small.sum():,} of {too_small.size:,} synapses",
             expected="variance ≥ mean**2*spike/(1 - spike)",
+            hint="bounds on the parameters (low, high) keep the two consistent, during learning, too",
             **place,
         )
