@@ -30,6 +30,7 @@ REST = "values"
 """The channel of all columns that the protocol does not name."""
 DELIMITERS = ",;\t"
 ABSENT = ("", "nan", "na", "n/a", "null")
+SHOWN = 20  # names of columns in an error
 LARGEST_GAP = 1.5  # times the usual distance of two samples
 
 
@@ -109,19 +110,20 @@ class Columns:
                     expected=f"{len(head)}, parted by {delimiter!r}",
                 )
         self._rows = rows
+        self._columns = {name: number for number, name in enumerate(self.names)}
 
     def texts(self, name: str, key: str) -> Iterator[str]:
         """The fields of a column; DescriptionError where it is missing."""
-        if name not in self.names:
+        if name not in self._columns:
             raise DescriptionError(
                 "the file has no such column",
                 source=self.source,
                 key=f"stimulus.{key}",
                 found=name,
-                expected=", ".join(self.names),
+                expected=", ".join(self.names[:SHOWN]) + (" …" if len(self.names) > SHOWN else ""),
                 hint=did_you_mean(name, self.names),
             )
-        column = self.names.index(name)
+        column = self._columns[name]
         return (row[column].strip() for row in self._rows)
 
     def numbers(self, name: str, key: str) -> np.ndarray:
