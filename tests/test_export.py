@@ -230,3 +230,12 @@ def test_of_learning_the_stimulus_table_is_that_of_its_recorded_trials(folder, l
         tables = [session.intervals[name] for name in session.intervals if name.endswith("_presentations")]
         assert sum(map(len, tables)) == sum(int((table["trial"] == number).sum()) for number in numbers.ravel())
     assert {each.check_function_name for each in inspected(learned)} <= {"check_subject_exists"}
+
+
+def test_the_session_that_the_page_makes_responds_as_the_page_says(folder):
+    means = analysis.mismatch_means(folder / "synthetic.nwb", draws=2)
+    names = zip(means["block"].values, means["stimulus"].values, strict=True)
+    mean = dict(zip(names, means["mean"].values, strict=True))
+    changes = {name: mean["standard", name] / mean["control-1", name] for _, name in mean if ("standard", name) in mean}
+    assert changes.pop("orientation_0") == pytest.approx(0.6, abs=0.1)
+    assert np.mean(list(changes.values())) == pytest.approx(1.3, abs=0.2)

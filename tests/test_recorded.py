@@ -1,13 +1,18 @@
 """Recorded mismatch sessions: what was put into a file is found, and what is wrong with one is told by name."""
 
+import runpy
 import shutil
+import sys
 import tracemalloc
 from collections import Counter
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from drawn import texts as texts_of
+from matplotlib.figure import Figure
 
 import neuro_mpc as nm
 from neuro_mpc import analysis
@@ -16,6 +21,7 @@ from neuro_mpc.recordings import series, spikes
 
 sessions = pytest.importorskip("sessions", reason="needs pynwb")
 
+RECIPES = Path(__file__).parents[1] / "analysis"
 EVENTS = sessions.shown()
 END = 5 + max(table["stop_time"].max() for table, *_ in EVENTS.values())
 TABLE = "intervals/Standard mismatch block_presentations"
@@ -161,7 +167,7 @@ def test_events_soon_after_a_deviant_are_left_out_of_contexts(spiking):
 
 def test_blocks_of_files_change_nothing(spiking, imaged, monkeypatch):
     whole = analysis.recorded(spiking), analysis.recorded(imaged)
-    monkeypatch.setattr(spikes, "BLOCK_SPIKES", 7)
+    monkeypatch.setattr(spikes, "BLOCK_SPIKES", 97)
     monkeypatch.setattr(series, "BLOCK_NUMBERS", 6)
     for path, expected in zip((spiking, imaged), whole, strict=True):
         np.testing.assert_allclose(analysis.recorded(path), expected, rtol=1e-6)
@@ -431,3 +437,41 @@ def known_mismatch(folder):
     with RunFile(path, circuit=circuit, protocol=protocol, seed=0, backend="numpy", threads=1) as record:
         record.experiment(mismatched.mismatch())
     return path
+
+
+def test_runs_and_recordings_stand_side_by_side_in_axes_of_ones_own(spiking, known_mismatch):
+    found = {"a circuit": analysis.mismatch(known_mismatch, draws=20), "a mouse": analysis.mismatch(spiking, draws=20)}
+    axes = Figure().add_subplot()
+    assert nm.plots.plot_deviance(found, axes=axes) is axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(CONTEXTS)
+    circuit, mouse = (line for line in axes.get_lines() if not line.get_label().startswith("_"))
+    assert (circuit.get_label(), mouse.get_label()) == ("a circuit (over trials)", "a mouse (over trials)")
+    of_all = found["a mouse"].isel(comparison=found["a mouse"]["stimulus"].values == "all").sel(measure="index")
+    np.testing.assert_array_equal(mouse.get_ydata(), of_all["mean"])
+    assert len(circuit.get_ydata()) == 6  # with the local and the global context, which no session has
+    each = nm.plots.plot_deviance(found, "slope", "standard")
+    ticks = [label.get_text() for label in each.get_xticklabels()]
+    assert ticks == ["45°", "90°", "halt", "omission", "0°"]
+    with pytest.raises(nm.RunFileError, match="did you mean 'slope'"):
+        nm.plots.plot_deviance(found, "slpe")
+    with pytest.raises(nm.RunFileError, match="context 'visual'\n.*standard, sequence"):
+        nm.plots.plot_deviance(found, context="visual")
+
+
+def test_the_recipe_prints_a_row_for_every_comparison_and_draws_all_sources(
+    spiking, known_mismatch, tmp_path, monkeypatch, capsys
+):
+    def answer(*words):
+        monkeypatch.setattr(sys, "argv", ["deviance", *map(str, words), "--out", str(tmp_path / "figure.svg")])
+        runpy.run_path(str(RECIPES / "deviance.py"), run_name="__main__")
+        return capsys.readouterr().out.splitlines()
+
+    monkeypatch.syspath_prepend(RECIPES)
+    *rows, drawn = answer(
+        f"seeds={known_mismatch},{known_mismatch}", f"mouse={spiking}", "--draws", 20, "--population", "ProbeA"
+    )
+    assert any(row.startswith("| mouse | standard | halt | 3 | +0.273 ") for row in rows)
+    assert any(row.startswith("| seeds | global | all | 4 | ") for row in rows)
+    assert {"seeds (2 runs)", "mouse (over trials)", "deviance index", "slope", "150 ms"} <= set(texts_of(drawn))
+    with pytest.raises(SystemExit, match=r"deviance: .*lost.nwb is not there"):
+        answer(tmp_path / "lost.nwb")
