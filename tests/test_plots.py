@@ -25,13 +25,16 @@ RUNS = {
     "toy language": {"presentations": 600, "snapshots": 5},
     "rows of pixels": {**DIGITS, "width": 28, "steps": 28},
     "single pixels": {**DIGITS, "width": 1, "steps": 300},
-    "perplexity": {**SHORT, "measure": "perplexity", "generation": False},
-    "two snapshots": {**SHORT, "snapshots": 2},
-    "gaussian read-out": {**SHORT, "readout": "gaussian", "measure": None, "generation": False},
-    "trajectory": {**SHORT, "trajectory": 4},
+    "two snapshots, perplexity": {**SHORT, "snapshots": 2, "measure": "perplexity"},
+    "gaussian read-out, trajectory": {
+        **SHORT,
+        "readout": "gaussian",
+        "measure": None,
+        "generation": False,
+        "trajectory": 4,
+    },
     "many populations": {**SHORT, "hidden": (LONG_NAME, *(f"area{k}" for k in range(4)))},
-    "unfinished": {**SHORT, "complete": False},
-    "one presentation": {**SHORT, "presentations": 1},
+    "unfinished, one presentation": {**SHORT, "complete": False, "presentations": 1},
 }
 
 
@@ -43,7 +46,7 @@ def drawable(options):
     return [name for name in FIGURES if needed.get(name, True)]
 
 
-@pytest.mark.parametrize("kind", ["single pixels", "two snapshots"])
+@pytest.mark.parametrize("kind", ["single pixels", "two snapshots, perplexity"])
 def test_every_run_draws_every_figure_it_recorded(example, tmp_path, kind):
     run = example(**RUNS[kind])
     paths = plot_run(run, out=tmp_path)
@@ -143,15 +146,16 @@ def test_weights_that_are_points_have_no_figure_of_variances(tmp_path):
     assert results.variability(run) == ([], [])
 
 
-def test_files_are_named_after_run_and_figure(example_run, example_path, tmp_path):
+def test_files_are_named_after_run_and_figure(example, example_run, example_path, tmp_path):
     for run in (example_run, example_path, str(example_path)):
         assert plot_run(run, "learning") == [example_path.parent / "run-learning.png"]
     assert plot_run(example_run, "learning", tmp_path) == [tmp_path / "run-learning.png"]
     assert plot_run(example_run, "learning", tmp_path / "energy.pdf") == [tmp_path / "energy.pdf"]
     pages = plot_run(example_run, "synapses", tmp_path / "s.svg")
     assert pages == [tmp_path / "s-1.svg", tmp_path / "s-2.svg"]
-    names = [path.name for path in plot_run(example_run, out=tmp_path / "all.pdf")[:2]]
-    assert names == ["all-circuit.pdf", "all-learning.pdf"]
+    few = example(**SHORT | {"samples": False, "snapshots": 0})
+    names = [path.name for path in plot_run(few, out=tmp_path / "all.pdf")]
+    assert names == ["all-circuit.pdf", "all-learning.pdf", "all-sequences.pdf"]
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
