@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 from functools import cache
 from types import SimpleNamespace
 from unittest.mock import patch
+
+# Tests run on all cores: the threads of a matrix product would wait for each other longer than they compute.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
