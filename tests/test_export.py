@@ -145,6 +145,32 @@ def test_of_a_trajectory_its_end_is_exported(example_run):
     np.testing.assert_array_equal(whole, Trace("hidden", "belief", "", belief, axis).rows(0, axis.rows))
 
 
+def test_iterations_of_causal_inference_follow_each_other_in_time(tmp_path):
+    settings = {
+        "inference.scheme": "relaxation", "inference.window": 0, "inference.iterations": 4,
+        "inference.step_duration": 100.0, "learning.presentations": 2, "learning.batch": 3, "stimulus.load": 1.0,
+        "recording.samples": [0, -1], "recording.trajectory": True, "test.every": 0, "test.generate": 1,
+    }  # fmt: skip
+    circuit = nm.load_circuit("mpl", {"population.hidden.size": 5})
+    run = nm.simulate(circuit, nm.load_protocol("toy-language", settings), backend="numpy", out=tmp_path / "run.nc")
+    with run, pynwb.NWBHDF5IO(nm.export(run, tmp_path / "session.nwb"), "r") as file:
+        module = file.read().processing["hidden"]
+        every, settled = (module[name].data[:] for name in ("error_iterations", "error"))
+        expected = [analysis.traces(run, "hidden", sample)["error"].isel(iteration=slice(1, None)) for sample in (0, 1)]
+        rows = [each.transpose("trial", "step", "iteration", "unit").values.reshape(-1, 5) for each in expected]
+        np.testing.assert_array_equal(every, np.concatenate(rows))
+        np.testing.assert_array_equal(every[3::4], settled)
+        series, first = module["error_iterations"], expected[0]["time"].transpose("step", "iteration").values.ravel()
+        times = series.starting_time + np.arange(len(first)) / series.rate
+        np.testing.assert_allclose(1000 * times, first)
+        assert {each.check_function_name for each in inspected(tmp_path / "session.nwb")} <= {"check_subject_exists"}
+        [trace] = [each for each in traces(run) if each.name == "belief_iterations"]
+        whole = trace.rows(0, trace.axis.rows)
+        cuts = [0, 3, 4, 9, trace.axis.steps + 1, 3 * trace.axis.steps + 2, trace.axis.rows]
+        parts = [trace.rows(start, stop) for start, stop in itertools.pairwise(cuts)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
 def test_what_is_refused(example_path, tmp_path):
     (tmp_path / "there.nwb").write_text("mine")
     with pytest.raises(nm.RunError, match="exists already"):

@@ -140,7 +140,7 @@ def _add_population(contents: NWBFile, population: str, found: list[Trace], writ
             comments="(time, unit): column k is the unit of row k of the table `units` of this module",
             data=H5DataIO(chunks(trace, written), compression="gzip", compression_opts=1, shuffle=True),  # pyright: ignore[reportCallIssue]
             unit=UNIT,
-            starting_time=0.0,
+            starting_time=trace.start,
             rate=1000.0 / trace.axis.step_ms,
         )
         module.add(series)

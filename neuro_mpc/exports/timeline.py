@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,7 @@ SAMPLES = "protocol.recording.samples=[-1]"
 DIMENSIONS = {"sample", "iteration", "step", "trial", "unit"}
 PARTS = {"positive_error": 1, "negative_error": -1}
 """Part of an error → its sign."""
+ITERATIONS, SEQUENCE = "_iterations", "sequence"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Trace:
     def units(self) -> int:
         return self.values.sizes["unit"]
 
+    @property
+    def start(self) -> float:
+        """When the first row was taken (s)."""
+        return 0.0
+
     def rows(self, start: int, stop: int) -> np.ndarray:
         """(stop − start, unit) of the axis; NaN at steps that were not recorded."""
         parts = []
@@ -84,6 +90,35 @@ class Trace:
         return block.reshape(-1, self.units)
 
 
+@dataclass(frozen=True)
+class Trajectory(Trace):
+    """All iterations of a variable, as they come one after the other within each step; its axis counts them as steps.
+
+    iterations  of a step, without the state that it begins with
+    """
+
+    iterations: int = 1
+
+    @property
+    def start(self) -> float:
+        """The end of the first iteration."""
+        return self.axis.step_ms / 1000
+
+    def _block(self, sample: int, trials: slice, steps: slice) -> np.ndarray:
+        """All of these trials at these iterations, one after the other."""
+        first = self.axis.steps // self.iterations - self.values.sizes["step"]
+        begin, end = steps.start // self.iterations, -(-steps.stop // self.iterations)
+        recorded = slice(max(begin - first, 0), max(end - first, 0))
+        chosen = self.values.isel(sample=sample) if "sample" in self.values.dims else self.values
+        read = chosen.isel(step=recorded, trial=trials, iteration=slice(1, None))
+        shown = read.transpose("trial", "step", "iteration", "unit").values
+        block = np.full((trials.stop - trials.start, end - begin, *shown.shape[2:]), np.nan, shown.dtype)
+        block[:, block.shape[1] - shown.shape[1] :] = shown
+        offset = begin * self.iterations
+        rows = block.reshape(len(block), -1, self.units)[:, steps.start - offset : steps.stop - offset]
+        return rows.reshape(-1, self.units)
+
+
 def traces(run: xr.DataTree, step_ms: float | None = None) -> list[Trace]:
     """The traces of the experiment of a run or, where it has none, of its recorded samples.
 
@@ -102,7 +137,7 @@ def traces(run: xr.DataTree, step_ms: float | None = None) -> list[Trace]:
         Trace(population, name, str(values.attrs.get("long_name", name)), values, axis)
         for population, name, values in found
     ]
-    return [*whole, *_parts(whole)]
+    return [*whole, *_parts(whole), *_trajectories(run, whole)]
 
 
 def _parts(whole: list[Trace]) -> Iterator[Trace]:
@@ -113,6 +148,18 @@ def _parts(whole: list[Trace]) -> Iterator[Trace]:
             if (trace.population, name) not in recorded:
                 label = f"{name.partition('_')[0]} part of: {trace.label}"
                 yield Trace(trace.population, name, label, trace.values, trace.axis, sign)
+
+
+def _trajectories(run: xr.DataTree, whole: list[Trace]) -> Iterator[Trajectory]:
+    """The iterations of every variable of which they were recorded, in a window that moves on with the steps."""
+    if access.describe(run, "protocol").get("inference", {}).get("window", SEQUENCE) == SEQUENCE:
+        return
+    for trace in whole:
+        number = trace.values.sizes.get("iteration", 1) - 1
+        if number > 0:
+            axis = replace(trace.axis, steps=trace.axis.steps * number, step_ms=trace.axis.step_ms / number)
+            name, label = trace.name + ITERATIONS, f"{trace.label}, after each iteration"
+            yield Trajectory(trace.population, name, label, trace.values, axis, iterations=number)
 
 
 def _of_experiment(run: xr.DataTree) -> Iterator[tuple[str, str, xr.DataArray]]:
