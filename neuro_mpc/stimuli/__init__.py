@@ -1,6 +1,6 @@
 """Where the trials of a protocol come from: one file a source, its table and its class, registered by its name.
 
-The tables, `Arrays`, `Csv`, `Cues`, `Decision`, `Digits`, `Idx`, `ImageFolder`, `ImagePatches`, `Mismatch`,
+The tables, `Adding`, `Arrays`, `Copying`, `Csv`, `Cues`, `Decision`, `Digits`, `Idx`, `ImageFolder`, `ImagePatches`, `Mismatch`,
 `NeuroGym`, `Text`, `ToyLanguage` and those of other packages, are attributes of this module.
 """
 
@@ -16,7 +16,9 @@ from neuro_mpc.stimuli.interface import SPLITS, Channel, Split, Stimuli, one_hot
 from neuro_mpc.stimuli.task import Given, Task
 
 if TYPE_CHECKING:
+    from neuro_mpc.stimuli.adding import Adding  # noqa: F401
     from neuro_mpc.stimuli.arrays import Arrays  # noqa: F401
+    from neuro_mpc.stimuli.copying import Copying  # noqa: F401
     from neuro_mpc.stimuli.csv_file import Csv  # noqa: F401
     from neuro_mpc.stimuli.cues import Cues  # noqa: F401
     from neuro_mpc.stimuli.decision import Decision  # noqa: F401
