@@ -139,6 +139,8 @@ class Learning(OpenTable):
                "local", it is not; forwards in time, through what each synapse did to its own unit ("trace") or to all
                units ("influence": the gradient, at a cost of units times synapses). By default "sequence", in windows
                of inference "local"
+    every      learn after each "presentation", or within it after each "step", before the next step is predicted: with
+               inference.window = 0 and credit "local"
     clip_parameters  names of the parameters that are clipped; empty: all
     backoff    N > 0: if the energy diverges (or stays above 100 times its initial value), return to the last
                multiple of N presentations and continue at half the rate; 0: stop if it diverges
@@ -170,6 +172,7 @@ class Learning(OpenTable):
     clip_norm: Literal["spectral", "frobenius"] = "spectral"
     clip_parameters: Listed[str] = ()
     credit: Credit | None = None
+    every: Literal["presentation", "step"] = "presentation"
     backoff: Count = 0
     schedule: Schedule = Schedule()
     rate_factor: dict[str, NotNegative] = {}

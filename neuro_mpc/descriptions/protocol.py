@@ -229,6 +229,11 @@ class Protocol(Table):
         if credit in ("trace", "influence") and window != 0:
             text = f'learning.credit = "{credit}" credits the past with errors that know of their own step alone'
             raise problem(text, expected="inference.window = 0")
+        if self.learning.every == "step" and (window != 0 or credit != "local" or self.inference.redraw_noise):
+            raise problem(
+                'learning.every = "step" learns from the errors of a step alone',
+                expected='inference.window = 0, learning.credit = "local" and redraw_noise = false',
+            )
         if credit in ("trace", "influence") and self.inference.variance_feedback == "as-released":
             text = f'learning.credit = "{credit}" is derived from the exact feedback'
             raise problem(text, expected='inference.variance_feedback = "exact"')

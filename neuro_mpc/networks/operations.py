@@ -120,9 +120,13 @@ class HebbianSum(Operation):
     kernel: str = "sum_over_rows"
 
     def lower(self, visit):
-        steps = self.span.received
+        steps = visit.stretch(self.span.first, self.span.stop) if visit.moves else self.span.received
         factors = self.span.post.of(self.post, steps), self.span.pre.of(self.pre, steps.shifted(-self.span.delay))
-        yield Call(self.kernel, *self.sizes, steps.rows, *factors, LATER_TILE, Pointer(self.target))
+        sum_of_steps = Call(self.kernel, *self.sizes, steps.rows, *factors, LATER_TILE, Pointer(self.target))
+        if steps.within:  # at other steps nothing is received, or no error felt
+            size = self.sizes[0] * (self.sizes[1] if len(self.sizes) > 1 else 1)
+            yield Guard(FIRST, "==", 0, (Call("fill_zero", Pointer(self.target), size),))
+        yield from steps.visit(sum_of_steps)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ def all_phases(plan: Plan) -> list[Phase]:
         _refresh(plan),
         _pack(plan, "forward", "predicting"),
         _predict(plan, tiling),
+        *([_pack(plan, "forward", "inferring", "pack_step")] if plan.stepwise else []),
         _pack(plan, "backward", "inferring"),
         replace(scheme_of(plan).phase(plan), tiling=tiling),
         *learning,
@@ -58,7 +59,7 @@ def _refresh(plan: Plan) -> Phase:
     return phase
 
 
-def _pack(plan: Plan, direction: str, condition: str) -> Phase:
+def _pack(plan: Plan, direction: str, condition: str, name: str = "") -> Phase:
     """The moments in the order in which products read them, unless it is said that they have not changed; forward, the
     precisions that errors are weighted by, too.
 
@@ -66,7 +67,8 @@ def _pack(plan: Plan, direction: str, condition: str) -> Phase:
     prediction, products backward with the next inference."""
     operations = [operation for name in plan.circuit.projection for _, operation in plan.packing(name, direction)]
     shared = weightings(plan) if direction == "forward" else []
-    return Phase(f"pack_{direction}", condition, (Section((*operations, *shared), unless=f"packed_{direction}"),))
+    packing = Section((*operations, *shared), unless=f"packed_{direction}")
+    return Phase(name or f"pack_{direction}", condition, (packing,))
 
 
 # --- prediction ------------------------------------------------------------------------------------------------------
@@ -105,8 +107,8 @@ def _carries(plan: Plan) -> list[Operation]:
         if plan.longest_delay(name)
         for squared in ([False, True] if rules.sends_variance else [False])
     ]
-    remembered = [name for name in plan.circuit.free if plan.circuit.remembers(name)]
-    return [*rates, *(Carry(f"{plan.group_name(name, 'belief')}_r", plan.rows[name]) for name in remembered)]
+    beliefs = [Carry(f"{plan.group_name(name, 'belief')}_r", plan.rows[name]) for name in plan.remembering]
+    return [*rates, *beliefs]
 
 
 def _targets(plan: Plan) -> list[Operation]:
@@ -148,7 +150,10 @@ def _learn(plan: Plan, tiling: Tiling) -> Phase:
     """H1 = Σ err f and H2 = Σ q f² of every projection, and H = Σ err² where precisions are learned, over steps and
     trials."""
     sums = [operation for name in plan.circuit.projection for operation in _hebbian_sums(plan, name)]
-    return Phase("learn", "learning", (Section((*sums, *precision_sums(plan))),), tiling, parallel=False)
+    sections = (Section((*sums, *precision_sums(plan))),)
+    if plan.stepwise:
+        sections = (Section(tuple(sums), loop="windows", known=1),)
+    return Phase("learn", "learning", sections, tiling, parallel=False)
 
 
 def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:

@@ -48,6 +48,7 @@ class Plan:
     last_read     target populations that are compared at the last step alone, where `read` is "every"
     missing       target populations for which some values may be missing: these make no error
     credit        "trace" or "influence": what learning keeps of the past; "": nothing
+    stepwise      learning follows the inference of each step, before the next is predicted
     window        later steps whose errors a belief settles on; None: the whole sequence
     output_feedback  "every" or "last": the steps that are read whose output error reaches the beliefs
     rate_factors  (parameter, factor on the learning rate) pairs
@@ -78,6 +79,7 @@ class Plan:
     missing: tuple[str, ...] = ()
     window: int | None = None
     credit: str = ""
+    stepwise: bool = False
 
     def to_json(self) -> str:
         """All that the generated code depends on, as text, and where its schemes and optimisers are imported from."""
@@ -112,7 +114,8 @@ class Plan:
     @property
     def known(self) -> int | None:
         """Steps of a window of inference: the one that is settled and those known with it; None: all are one."""
-        return None if self.window is None or self.window >= self.steps - 1 else self.window + 1
+        whole = self.window is None or self.window >= self.steps - 1
+        return None if whole and not self.stepwise else (self.window or 0) + 1
 
     @cached_property
     def rules(self) -> Rules:
@@ -128,6 +131,11 @@ class Plan:
             units = 1 if self.looked_up(name) else self.circuit.size_of(name)
             rows[name] = Rows(units, 1, history, self.steps - 1) if last_only else Rows(units, self.steps, history)
         return rows
+
+    @property
+    def remembering(self) -> tuple[str, ...]:
+        """Free populations whose predictions name the belief before."""
+        return tuple(name for name in self.circuit.free if self.circuit.remembers(name))
 
     def longest_delay(self, population: str) -> int:
         """Steps by which what a population sends is late, at most."""

@@ -99,6 +99,12 @@ def ancestral_step(plan: Plan, phase: Phase, erring: bool = False) -> list[Opera
     return operations + read_out(plan, phase)
 
 
+def newest_step(plan: Plan, phase: Phase) -> list[Operation]:
+    """The prediction of the step that enters a window; where weights have changed since the presentation began, from
+    what is given on."""
+    return [*(given_inputs(plan, phase) if plan.stepwise else []), *ancestral_step(plan, phase)]
+
+
 def read_out(plan: Plan, phase: Phase) -> list[Operation]:
     """Input, prediction and output of the target populations."""
     operations = []

@@ -88,6 +88,13 @@ def _refuse_learned_precisions(circuit: Circuit, protocol: Protocol, course: Cou
         if not population.learned_precision:
             continue
         place = {"source": circuit.name, "key": f"population.{name}.precision"}
+        if protocol.learning.every == "step":
+            raise DescriptionError(
+                "precisions are learned from all errors of a presentation",
+                expected="a number",
+                hint='learning.every = "presentation"',
+                **place,
+            )
         if population.role == "free" and not scheme.weighs_errors:
             raise DescriptionError(
                 f"{protocol.inference.scheme} makes errors of free populations that no precision weighs",

@@ -37,6 +37,7 @@ def plan_of(circuit: Circuit, protocol: Protocol, trials: int, data: Task, threa
         last_read=() if data.read == "last" else data.last_read,
         missing=data.with_missing,
         window=None if inference.window == "sequence" else inference.window,
+        stepwise=learning.every == "step",
         credit=protocol.credit if protocol.credit in ("trace", "influence") else "",
     )
 

@@ -79,8 +79,23 @@ class Presenter(RunningCircuit):
         """
         self._show(stimulus, target, presentation, carrying=carrying)
         self._set_learning(presentation, rate)
-        self._phases(predicting=True, inferring=True, learning=True, carrying=carrying)
+        if self.plan.stepwise:
+            self._phases(predicting=True, carrying=carrying)
+            for step in range(self.plan.steps):
+                self._enter(presentation, step)
+                self._phases(inferring=True, learning=True)
+            self._all_windows()
+        else:
+            self._phases(predicting=True, inferring=True, learning=True, carrying=carrying)
         return self._energies()
+
+    def _enter(self, presentation: int, step: int) -> None:
+        """Visit a single step, from which parameters learn before the next one."""
+        scalars = self.plan.update_rule.scalars(presentation * self.plan.steps + step) if self.plan.update_rule else {}
+        self.program.set(first_window=step, stop_window=step + 1, **scalars)
+
+    def _all_windows(self) -> None:
+        self.program.set(first_window=0, stop_window=self.plan.steps, entering=1)
 
     def learn_observed(
         self, presentation: int, stimulus: Shown, target: Shown, rate: float, carrying: bool = False
@@ -90,10 +105,24 @@ class Presenter(RunningCircuit):
         self._show(stimulus, target, presentation, carrying=carrying)
         self._set_learning(presentation, rate)
         self._phases(predicting=True, carrying=carrying)
-        traces = self._infer_observed()
+        traces = self._learned_by_step(presentation) if self.plan.stepwise else self._infer_observed()
         energies = self._energies()
-        self._phases(learning=True)
+        if not self.plan.stepwise:
+            self._phases(learning=True)
         return energies, traces
+
+    def _learned_by_step(self, presentation: int) -> Traces:
+        """As `_infer_observed`, learning after each step."""
+        windows = []
+        for step in range(self.plan.steps):
+            self._enter(presentation, step)
+            if self.protocol.recording.trajectory:
+                windows.append(self._window_observed(step))
+            else:
+                self._phases(inferring=True)
+            self._phases(learning=True)
+        self._all_windows()
+        return _of_windows(windows) if windows else self.neural_state.traces(self.protocol.recording.populations)
 
     def _infer_observed(self) -> Traces:
         if not self.protocol.recording.trajectory:
@@ -101,11 +130,8 @@ class Presenter(RunningCircuit):
             return self.neural_state.traces(self.protocol.recording.populations)
         known = self.plan.known or self.plan.steps
         windows = [self._window_observed(first) for first in range(self.plan.steps - known + 1)]
-        self.program.set(first_window=0, stop_window=self.plan.steps, entering=1)
-        return {
-            population: {name: _in_time([window[population][name] for window in windows]) for name in values}
-            for population, values in windows[0].items()
-        }
+        self._all_windows()
+        return _of_windows(windows)
 
     def _window_observed(self, window: int) -> Traces:
         """The trajectory of inference in a window (in the only one, where beliefs of all steps settle together):
@@ -252,6 +278,14 @@ class Presenter(RunningCircuit):
         )
         iterations = self._scheme.iterations(int(planned[0]), used, self.plan.settles)
         return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), iterations)
+
+
+def _of_windows(windows: Sequence[Traces]) -> Traces:
+    """The trajectories of all windows in one."""
+    return {
+        population: {name: _in_time([window[population][name] for window in windows]) for name in values}
+        for population, values in windows[0].items()
+    }
 
 
 def _in_time(windows: Sequence[np.ndarray]) -> np.ndarray:

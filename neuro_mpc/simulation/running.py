@@ -154,7 +154,9 @@ class RunningCircuit:
             if self.plan.rows[name].history
             for squared in (False, True)
         ]
-        return [name for name in rates if name in self.program.manifest.variables] if self._carries else []
+        beliefs = [f"{self.plan.group_name(name, 'belief')}_r" for name in self.plan.remembering]
+        names = [*(name for name in rates if name in self.program.manifest.variables), *beliefs]
+        return names if self._carries else []
 
     def _lasting(self) -> list[str]:
         """Parameters, what the optimiser remembers of them, moments of weights, precisions, and neural state."""

@@ -1,7 +1,7 @@
 """Where the trials of a protocol come from: one file a source, its table and its class, registered by its name.
 
-The tables, `Adding`, `Arrays`, `Copying`, `Csv`, `Cues`, `Decision`, `Digits`, `Idx`, `ImageFolder`, `ImagePatches`, `Mismatch`,
-`NeuroGym`, `Text`, `ToyLanguage` and those of other packages, are attributes of this module.
+The tables, `Adding`, `Arrays`, `Copying`, `Csv`, `Cues`, `Decision`, `Digits`, `Idx`, `ImageFolder`, `ImagePatches`,
+`Mismatch`, `NeuroGym`, `Text`, `ToyLanguage` and those of other packages, are attributes of this module.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from neuro_mpc.networks.operations import Section
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
-from neuro_mpc.networks.signals import energies, error_updates, feedbacks, once
+from neuro_mpc.networks.signals import energies, error_updates, feedbacks, newest_step, once, output_errors
 from neuro_mpc.rules.derivation import PopulationRules
 from neuro_mpc.rules.notation import Notation
 
@@ -63,6 +63,9 @@ class FixedPrediction(Scheme):
                 phase.joint_block(plan.rows[name], *error_updates(plan, name)),
             )
         )
+        if plan.stepwise:
+            newest = Section((*newest_step(plan, phase), *output_errors(plan, phase)), when="entering")
+            return [Section((newest, *step), loop="windows", known=known)]
         if known == 1:
             return [Section(step, known=1)]
         backward = tuple(Section(step, at=at) for at in reversed(range(known)))

@@ -12,7 +12,7 @@ from neuro_mpc.networks.operations import Operation, Section, Settle
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
-from neuro_mpc.networks.signals import REDRAWN_STREAMS, ancestral_step, energies, errors, feedbacks, noises
+from neuro_mpc.networks.signals import REDRAWN_STREAMS, energies, errors, feedbacks, newest_step, noises
 from neuro_mpc.rules.derivation import PopulationRules
 from neuro_mpc.rules.notation import Notation
 
@@ -79,8 +79,13 @@ class Relaxation(Scheme):
         iterations = Section(
             (*errors(plan, phase, keep_predictions=False), *settle, *moves), loop="repeat", count="iterations"
         )
+        inference = (Section(tuple(start)), iterations)
+        if plan.stepwise:  # what is learned from a step are its own last errors
+            inferred = Section(tuple(errors(plan, phase)))
+            phase.sections = (*_in_time(plan, phase, (*inference, inferred)), Section(tuple(energies(plan))))
+            return phase
         phase.sections = (
-            *_in_time(plan, phase, (Section(tuple(start)), iterations)),
+            *_in_time(plan, phase, inference),
             Section(noises(plan, REDRAWN_STREAMS), when="redrawing"),
             Section((*errors(plan, phase), *energies(plan))),
         )
@@ -123,9 +128,9 @@ class Relaxation(Scheme):
 def _in_time(plan: Plan, phase: Phase, inference: tuple[Section, ...]) -> tuple[Section, ...]:
     """Inference of the whole sequence at once; or window by window, each with a step whose beliefs start from what the
     beliefs before it predict."""
-    if plan.known is None:
+    if not plan.known:
         return inference
-    newest = Section(tuple(ancestral_step(plan, phase)), at=plan.known - 1, when="entering")
+    newest = Section(tuple(newest_step(plan, phase)), at=plan.known - 1, when="entering")
     return (Section((newest, *inference), loop="windows", known=plan.known),)
 
 
