@@ -120,11 +120,11 @@ PLANS = {
     "fixed prediction": FIXED,
     "sweeps": replace(FIXED, scheme="sweeps", circuit=with_more_ends(FIXED.circuit), missing=("second",)),
     "fixed prediction, float32": replace(FIXED, precision="float32"),
-    "small": replace(FIXED, circuit=small()),
+    "small": replace(FIXED, circuit=small(), threads=1),
     "small, causal": replace(FIXED, circuit=small(), scheme="relaxation", window=1),
     "small, influence": replace(FIXED, circuit=small(), window=0, credit="influence"),
     "small, gated": replace(FIXED, circuit=gated(small()), scheme="sweeps"),
-    "small, float32": replace(FIXED, circuit=small(), precision="float32"),
+    "small, float32": replace(FIXED, circuit=small(), precision="float32", threads=1),
 }
 
 

@@ -297,6 +297,6 @@ def test_what_else_was_not_recorded_is_told_with_its_option():
         analysis.traces(run, "output", sample=1)
 
 
-def test_analysis_needs_neither_brian2_nor_matplotlib():
-    code = "import sys, neuro_mpc.analysis; assert not {'brian2', 'matplotlib'} & set(sys.modules)"
+def test_importing_analysis_needs_no_brian2_no_matplotlib_and_nothing_large_of_scipy():
+    code = "import sys, neuro_mpc.analysis; assert not {'brian2', 'matplotlib', 'scipy.stats'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,7 +5,6 @@ import inspect
 import numpy as np
 import pytest
 import xarray as xr
-from backend_states import cython_without_optimising
 from brian2 import Equations, NeuronGroup, prefs
 
 import neuro_mpc as nm
@@ -210,12 +209,3 @@ def test_the_public_name_is_a_function_whatever_is_imported():
     assert local.LocalProgram.__module__ == "neuro_mpc.networks.local"
     assert inspect.isfunction(nm.network)
     assert nm.network.__module__ == "neuro_mpc.runs.in_process"
-
-
-@pytest.mark.slow
-@pytest.mark.compiler
-def test_cython_computes_what_numpy_computes(monkeypatch):
-    monkeypatch.setattr(local, "cython_options", cython_without_optimising)
-    described = nm.load_circuit("pc", {"population.hidden.size": UNITS}), nm.load_protocol("toy-language", LANGUAGE)
-    with nm.network(*described, seed=3) as expected, nm.network(*described, "cython", seed=3) as net:
-        xr.testing.assert_allclose(net.present(0), expected.present(0), rtol=1e-4, atol=1e-5)

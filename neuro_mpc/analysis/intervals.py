@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED, percentiles, resampled_means
 
@@ -88,14 +88,14 @@ def widened(value: np.ndarray, low: np.ndarray, high: np.ndarray, number, level:
     """
     number = np.asarray(number, float)
     enough = np.maximum(number, 2)
-    factor = np.sqrt(enough / (enough - 1)) * quantile(enough - 1, level) / stats.norm.ppf((1 + level) / 2)
+    factor = np.sqrt(enough / (enough - 1)) * quantile(enough - 1, level) / special.ndtri((1 + level) / 2)
     factor = np.where(number >= 2, factor, np.nan)
     return np.stack([value - factor * np.maximum(value - low, 0), value + factor * np.maximum(high - value, 0)])
 
 
 def quantile(freedom, level: float = LEVEL) -> np.ndarray:
     """How many standard errors the interval of Student's t reaches to either side."""
-    return stats.t.ppf((1 + level) / 2, freedom)
+    return special.stdtrit(freedom, (1 + level) / 2)
 
 
 def kind(number: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize
 
 from neuro_mpc.analysis.bootstrap import LEVEL, SEED, percentiles
 from neuro_mpc.analysis.intervals import ends, widened
@@ -208,6 +207,8 @@ class _Fit:
 
     def __call__(self, table: np.ndarray) -> tuple[float, float, float, float]:
         """Offset, amplitude, onset and exponent for runs (load, run)."""
+        from scipy.optimize import minimize  # takes half a second to import
+
         runs = np.isfinite(table).sum(axis=1).astype(float)
         means = np.nansum(table, axis=1) / np.maximum(runs, 1)
         first = self.pairs[np.argmin(_linear(self.rising, means, runs)[0])]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from neuro_mpc.analysis.bootstrap import DRAWS, SEED
@@ -92,6 +91,8 @@ def logistic(evidence: np.ndarray, choices: np.ndarray, trials: np.ndarray) -> n
 
     evidence (level,); choices (level,) their fraction in the numbers of `trials` (level,).
     """
+    from scipy.optimize import minimize  # takes half a second to import
+
     spread = float(np.sqrt(np.average(np.square(evidence), weights=trials))) or 1.0
     scaled, weights = evidence / spread, trials / trials.sum()
 

@@ -6,7 +6,6 @@ from typing import cast
 
 import numpy as np
 import xarray as xr
-from scipy.stats import rankdata
 
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.energy import target_loss
@@ -127,6 +126,8 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     one, other = one[known], other[known]
     if not len(one) or np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
+    from scipy.stats import rankdata  # takes half a second to import
+
     return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
 
 

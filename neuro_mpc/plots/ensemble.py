@@ -9,7 +9,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from scipy.stats import binomtest
 
 from neuro_mpc.analysis.bootstrap import LEVEL
 from neuro_mpc.analysis.experiments import ensembles, experiment
@@ -91,5 +90,7 @@ def _reliability(axes: Axes, results: xr.Dataset) -> None:
 
 def _fraction(right: np.ndarray) -> tuple[float, float]:
     """Wilson's interval of a fraction, which is right for few answers and near 0 and 1, too."""
+    from scipy.stats import binomtest  # takes half a second to import
+
     interval = binomtest(int(right.sum()), len(right)).proportion_ci(LEVEL, method="wilson")
     return interval.low, interval.high

@@ -13,7 +13,6 @@ from graphlib import TopologicalSorter
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from neuro_mpc.descriptions.graph import reachable
 
@@ -240,6 +239,8 @@ class _Grid:
 
 def spread(desired: np.ndarray, apart: Sequence[float], weights: np.ndarray) -> np.ndarray:
     """The places nearest to the desired ones, in this order and at least so far apart, by weighted least squares."""
+    from scipy.optimize import isotonic_regression  # takes half a second to import
+
     offsets = np.concatenate([[0.0], np.cumsum(apart)])
     return isotonic_regression(desired - offsets, weights=weights).x + offsets
 
