@@ -210,5 +210,6 @@ def _lightness(colour):
 
 
 def test_drawing_needs_neither_brian2_nor_a_window():
-    code = "import sys, neuro_mpc.plots; assert not {'brian2', 'matplotlib.pyplot', 'scipy.optimize'} & set(sys.modules)"
+    needless = {"brian2", "matplotlib.pyplot", "scipy.optimize"}
+    code = f"import sys, neuro_mpc.plots; assert not {needless} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
