@@ -223,6 +223,15 @@ def example(tmp_path):
         run.close()
 
 
+@pytest.fixture
+def one_figure(monkeypatch):
+    """Reports with learning curves only, which are quick to draw."""
+    from neuro_mpc.reports import pictures
+
+    monkeypatch.setattr(pictures, "FIGURES", {"learning": pictures.FIGURES["learning"]})
+    monkeypatch.setattr(pictures, "CHAPTERS", {"Learning": ("learning",)})
+
+
 def pytest_collection_modifyitems(items):
     """A test with a compiled backend among its parameters needs a compiler; files that take long come first.
 

@@ -77,7 +77,7 @@ def test_a_run_is_on_the_disk_before_its_checkpoint_is_removed(tmp_path, calls):
     assert_whole(calls, partial_path(out))
 
 
-def test_circuits_protocols_figures_and_reports_are_written_whole(tmp_path, calls):
+def test_circuits_protocols_figures_and_reports_are_written_whole(tmp_path, calls, one_figure):
     run = tmp_path / "run.nc"
     simulate(run)
     nm.save_circuit(nm.load_circuit("mpl"), tmp_path / "circuit.toml")

@@ -55,13 +55,6 @@ def page(run, tmp_path_factory):
     return nm.report(run, tmp_path_factory.mktemp("report") / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def one_figure(monkeypatch):
-    """Reports with learning curves only, which are quick to draw."""
-    monkeypatch.setattr(pictures, "FIGURES", {"learning": pictures.FIGURES["learning"]})
-    monkeypatch.setattr(pictures, "CHAPTERS", {"Learning": ("learning",)})
-
-
 def test_the_page_needs_nothing_else(page):
     found = Page(page)
     assert found.tags.isdisjoint({"script", "link", "iframe", "object", "form"})
