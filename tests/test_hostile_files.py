@@ -13,6 +13,7 @@ from hostile import (
     REFUSED,
     SECRET,
     changed,
+    external_link,
     external_storage,
     many_groups,
     nested_groups,
@@ -60,6 +61,17 @@ def test_what_reaches_outside_or_asks_for_too_much_is_refused_by_name(whole, tmp
         with pytest.raises(nm.RunFileError, match=REFUSED[change]):
             attributes(path)
     assert outside.read_bytes() == SECRET
+
+
+def test_a_file_that_was_refused_can_be_mended_where_it_is(whole, tmp_path, outside):
+    path = changed(whole, tmp_path / "run.nc", external_link, random.Random(1), outside)
+    with pytest.raises(nm.RunFileError, match="link to another file") as caught:
+        nm.open_run(path)
+    path.write_bytes(whole.read_bytes())
+    nm.open_run(path).close()
+    with h5py.File(path) as file:  # and nothing keeps it open
+        assert "learning" in file
+    assert caught.value.__cause__ is not None  # the error is still held, with all that led to it
 
 
 def test_dimensions_that_contradict_each_other_are_told(whole, tmp_path, outside):

@@ -116,6 +116,18 @@ def test_slopes_offsets_and_indices_are_those_that_were_planted(spiking, imaged)
         assert index == pytest.approx((deviant - control) / (deviant + control), rel=1e-6)
 
 
+def test_recorded_sessions_have_many_standards_in_their_first_control_block(spiking):
+    parts = analysis.adaptation_and_deviance(spiking, draws=20)
+    usual, others = "orientation_0", list(sessions.CHANGES)
+    context, control = (
+        {name: sessions.rates(is_control, name).mean() for name in (usual, *others)} for is_control in (False, True)
+    )
+    assert parts.attrs["control"] == "control-1"
+    np.testing.assert_allclose(parts["mean"].sel(part="adaptation"), control[usual] - context[usual], rtol=1e-6)
+    deviance = np.mean([context[name] - control[name] for name in others])
+    np.testing.assert_allclose(parts["mean"].sel(part="deviance"), deviance, rtol=1e-6)
+
+
 def test_frames_of_all_planes_are_averaged_in_the_window(imaged):
     responses = analysis.recorded(imaged)
     flow = responses["stimulus"].values == "coupled"
@@ -250,6 +262,15 @@ def test_texts_that_are_no_numbers_are_told_and_missing_values_where_they_are_ne
     path = changed(spiking, tmp_path / "session.nwb", without_contrast)
     with pytest.raises(nm.RunFileError, match="contrast .* has no value for the presentation at"):
         analysis.recorded(path)
+
+
+def test_a_file_that_was_refused_can_be_mended_where_it_is(imaged, tmp_path):
+    path = changed(imaged, tmp_path / "session.nwb", remove(f"{TABLE}/TrialType"))
+    with pytest.raises(nm.RunFileError, match="no column TrialType") as caught:
+        analysis.recorded(path)
+    path.write_bytes(imaged.read_bytes())
+    assert cells(analysis.recorded(path)) == cells(analysis.recorded(imaged))
+    assert caught.value.__cause__ is not None  # it is still held, with all that led to it
 
 
 def test_rows_out_of_order_are_put_in_order(imaged, tmp_path):

@@ -137,7 +137,8 @@ def adaptation_and_deviance(
     Parameters
     ----------
     source : xarray.DataTree, xarray.DataArray, str or path, or sequence of these
-        As for `mismatch`; the blocks "standard" and "many-standards" are needed.
+        As for `mismatch`; the block "standard" is needed, and as its control "many-standards" or, in sessions without
+        it, such as recorded ones, "control-1", whose 14 directions come in any order.
     population : str, optional
         As for `mismatch`.
     quantity : str, optional
@@ -153,8 +154,8 @@ def adaptation_and_deviance(
     -------
     xarray.Dataset
         `mean`, `low` and `high` (part,): `adaptation`, the response to the standard's grating among many standards
-        minus that to the standard; `deviance`, the response to deviants minus that to the same gratings among many
-        standards.
+        minus that to the standard; `deviance`, the response to deviants minus that to the same stimuli among many
+        standards. The attribute `control` tells which block that is.
 
     Raises
     ------
@@ -169,12 +170,13 @@ def adaptation_and_deviance(
     """
     every = all_cells(source, population, quantity, window)
     usual = CONTEXTS["standard"][1]
-    deviants = [name for block, name in every[0] if block == "standard" and (MANY, name) in every[0] and name != usual]
-    if not deviants or (MANY, usual) not in every[0] or ("standard", usual) not in every[0]:
+    many = MANY if (MANY, usual) in every[0] else CONTEXTS["standard"][0]
+    deviants = [name for block, name in every[0] if block == "standard" and (many, name) in every[0] and name != usual]
+    if not deviants or (many, usual) not in every[0] or ("standard", usual) not in every[0]:
         raise RunFileError("needs the standard context and many standards", hint='experiment.blocks = ["standard", …]')
     pairs = {
-        "adaptation": [((MANY, usual), ("standard", usual))],
-        "deviance": [(("standard", name), (MANY, name)) for name in deviants],
+        "adaptation": [((many, usual), ("standard", usual))],
+        "deviance": [(("standard", name), (many, name)) for name in deviants],
     }
     values = np.stack([[_difference(cells, each) for each in pairs.values()] for cells in every])
     ends = (
@@ -187,7 +189,7 @@ def adaptation_and_deviance(
     return xr.Dataset(
         {name: ("part", part) for name, part in parts},
         {"part": list(pairs)},
-        {"number": number, "over": over, "interval": intervals.kind(number), "level": LEVEL},
+        {"control": many, "number": number, "over": over, "interval": intervals.kind(number), "level": LEVEL},
     )
 
 

@@ -6,7 +6,6 @@ run files are. So each object that is read is reached link by link, and read onc
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import h5py
 from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5t, h5z  # pyright: ignore[reportAttributeAccessIssue]
 
+from neuro_mpc.examination.open_file import open_file
 from neuro_mpc.examination.storage import refuse_elsewhere, refuse_packing
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -94,8 +94,5 @@ def opened(path: Path) -> Iterator[Inside]:
     with path.open("rb") as raw:
         if raw.read(len(SIGNATURE)) != SIGNATURE:
             raise ValueError("it is no file of HDF5")
-    file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY)
-    try:
+    with open_file(path) as file:
         yield Inside(file, path.stat().st_size)
-    finally:
-        file.close()

@@ -11,13 +11,13 @@ which can tell without following.  This takes a few hundredths of a second for a
 from __future__ import annotations
 
 import math
-import os
 import threading
 from pathlib import Path
 
 import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5r, h5t, h5z  # pyright: ignore[reportAttributeAccessIssue]
 
+from neuro_mpc.examination.open_file import open_file
 from neuro_mpc.examination.storage import refuse_elsewhere, refuse_packing
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -39,14 +39,11 @@ def examine(path: Path, data: bool = False) -> None:
     with path.open("rb") as file:
         if file.read(len(SIGNATURE)) != SIGNATURE:
             raise ValueError("it is no netCDF-4 file")
-    with _ONE_AT_A_TIME:
-        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY)
+    with _ONE_AT_A_TIME, open_file(path) as file:
         try:
             _Examination(file, data).all()
         except KeyError as problem:  # from h5py, for objects that cannot be opened
             raise RuntimeError(problem.args[0]) from None
-        finally:
-            file.close()
 
 
 class _Examination:

@@ -88,15 +88,14 @@ def _no_run(path: Path, problem: str, hint: str = "") -> RunFileError:
 def _sums_up_a_sweep(path: Path) -> bool:
     """Whether a file has the variables of a combined file, whatever its name; of one that cannot be opened, the name
     decides. Links are not followed."""
-    from h5py import h5f, h5g  # takes a tenth of a second  # pyright: ignore[reportAttributeAccessIssue]
+    from h5py import h5g  # takes a tenth of a second  # pyright: ignore[reportAttributeAccessIssue]
+
+    from neuro_mpc.examination.open_file import open_file
 
     try:
-        file = h5f.open(os.fsencode(path), h5f.ACC_RDONLY)
-        try:
+        with open_file(path) as file:
             root = h5g.open(file, b"/")
             return all(root.links.exists(name) for name in OF_SWEEPS)
-        finally:
-            file.close()
     except (OSError, RuntimeError):
         return path.name == SWEEP
 
