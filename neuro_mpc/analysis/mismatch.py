@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,8 @@ CONTEXTS = {
 ALL = "all"
 MEASURES = ("deviant", "control", "difference", "index", "slope", "offset")
 MANY = "many-standards"
+DRAWN_TOGETHER = 100
+"""Bootstrap samples whose means are computed at once."""
 
 
 def mismatch(
@@ -243,19 +245,25 @@ def _resampled(
     random = np.random.default_rng(seed)
     needed = list(dict.fromkeys(cell for pairs in compared for pair in pairs for cell in pair))
     samples = []
-    for _ in range(draws):
-        drawn = {cell: _drawn_again(cells[cell], random) for cell in needed}
-        samples.append([measured(drawn, pairs) for pairs in compared])
+    for start in range(0, draws, DRAWN_TOGETHER):
+        together = _drawn_again({cell: cells[cell] for cell in needed}, min(DRAWN_TOGETHER, draws - start), random)
+        samples += [[measured(drawn, pairs) for pairs in compared] for drawn in together]
     low, high = percentiles(np.array(samples), LEVEL)
     number = np.array([min(len(cells[cell]) for pair in pairs for cell in pair) for pairs in compared])
     return intervals.widened(found, low, high, number.reshape(-1, *[1] * (found.ndim - 1)))
 
 
-def _drawn_again(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """(1, unit): mean of as many trials, drawn with replacement; how often each is drawn says all that it needs."""
-    number = len(values)
-    counts = np.bincount(random.integers(number, size=number), minlength=number)
-    return counts[None] @ values / number
+def _drawn_again(cells: Cells, draws: int, random: np.random.Generator) -> Iterator[Cells]:
+    """The cells of each draw, (1, unit): means of as many trials, drawn with replacement. How often each is drawn says
+    all that a mean needs; the products of many draws are one."""
+    counts = {cell: np.empty((draws, len(values))) for cell, values in cells.items()}
+    for draw in range(draws):
+        for each in counts.values():
+            number = each.shape[1]
+            each[draw] = np.bincount(random.integers(number, size=number), minlength=number)
+    means = {cell: counts[cell] @ values / len(values) for cell, values in cells.items()}
+    for draw in range(draws):
+        yield {cell: each[draw : draw + 1] for cell, each in means.items()}
 
 
 def _units(every: list[Cells], compared: dict[tuple[str, str], Pairs], side: int) -> np.ndarray:
