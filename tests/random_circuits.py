@@ -127,13 +127,28 @@ def circuits(draw) -> nm.Circuit:
 
 
 def predictions(compartments: set[str]) -> st.SearchStrategy:
-    """Any prediction that names these compartments."""
+    """Any prediction that names these compartments: a gate, or an expression of any form."""
     drive = " + ".join(sorted(compartments - {"gate"})) or "0.5"
     gate = "sigmoid(gate)" if "gate" in compartments else "0.3"
-    forms = [f"{gate}*before + (1 - {gate})*tanh({drive})", f"({drive})*{gate}", f"({drive})/(1 + {gate}) + before/2"]
-    if len(compartments) == 3:
-        forms.append("sigmoid(gate)*before + tanh(input*side)")
-    return st.sampled_from([None, None, *forms] if compartments <= {"input"} else forms)
+    forms = [f"{gate}*before + (1 - {gate})*tanh({drive})", f"({drive})/(1 + {gate}) + before/2"]
+    any_form = expressions([*sorted(compartments), "before"]).map(
+        lambda text: " + ".join([f"tanh({text})", *(f"{name}/3" for name in sorted(compartments))])
+    )
+    return st.one_of(*([st.none(), st.none()] if compartments <= {"input"} else []), st.sampled_from(forms), any_form)
+
+
+def expressions(names: list[str]) -> st.SearchStrategy[str]:
+    """Any expression in some of these names, of a few operations."""
+    pairs = ("({}) + ({})", "({}) - ({})", "({})*({})", "({})/(1 + ({})**2)")
+    functions = ("tanh({})", "sigmoid({})", "softplus({})", "sin({})", "exp(-({})**2)", "({})**2", "sqrt(1 + ({})**2)")
+    return st.recursive(
+        st.sampled_from([*names, *names, "0.7"]),
+        lambda inner: st.one_of(
+            st.builds(str.format, st.sampled_from(pairs), inner, inner),
+            st.builds(str.format, st.sampled_from(functions), inner),
+        ),
+        max_leaves=5,
+    )
 
 
 def connections(post: int, pre: int) -> st.SearchStrategy:
