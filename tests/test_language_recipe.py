@@ -1,12 +1,12 @@
 """The recipe of next-word prediction: models by name, baselines of the same text, figures from run files."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from beside import RECIPES, printed_by_recipe
 from pictures import ink
 
 import neuro_mpc as nm
@@ -14,7 +14,6 @@ from neuro_mpc.analysis import ngrams
 from neuro_mpc.plots import style
 from neuro_mpc.runfile.record import RunFile
 
-FOLDER = Path(__file__).parents[1] / "analysis"
 TESTED = (0, 6, 12)  # presentations of two epochs
 WORDS = 5  # a, b, c, <eos>, <unk>
 FILES = {"train": "a b c\nb c a\n" * 18 + "b b\n", "valid": "a b c\nb x a\n" * 3, "test": "c b a\n" * 6}
@@ -29,7 +28,7 @@ MODELS = [
 @pytest.fixture
 def recipe(monkeypatch):
     """The modules of the recipe."""
-    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.syspath_prepend(RECIPES)
     import language
     import language_runs
 
@@ -195,20 +194,11 @@ def test_first_bins_are_counted(recipe, paths):
 def test_the_command_draws_and_prints_without_brian2(paths, tmp_path):
     figures = [str(tmp_path / name) for name in ("figure.png", "densities.png")]
     told = transformer(tmp_path / "t.json")
-    command = f"""import runpy, sys
-sys.argv = ["language.py", *{[str(path) for path in paths]!r}, "--transformer", {str(told)!r},
-            "--out", {figures[0]!r}, "--densities", {figures[1]!r}]
-runpy.run_path({str(FOLDER / "language.py")!r}, run_name="__main__")
-assert "brian2" not in sys.modules"""
-    done = subprocess.run(
-        [sys.executable, "-c", command],
-        capture_output=True,
-        text=True,
-        cwd=FOLDER,
-        env={"PYTHONPATH": f"{FOLDER.parent}:{FOLDER}", "PATH": ""},
+    runs = [str(path) for path in paths]
+    said = printed_by_recipe(
+        "language", *runs, "--transformer", str(told), "--out", figures[0], "--densities", figures[1]
     )
-    assert done.returncode == 0, done.stderr
-    assert "meta predictive learning" in done.stdout
+    assert "meta predictive learning" in said
     assert all(ink(Path(figure)) > 0.02 for figure in figures)
 
 

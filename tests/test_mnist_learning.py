@@ -1,26 +1,24 @@
 """The recipe of the paper's figure 1: curves, tables and a figure from run files, without Brian2."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from beside import RECIPES, printed_by_recipe
 from drawn import texts
 
 import neuro_mpc as nm
 from neuro_mpc.plots import style
 from neuro_mpc.runfile.record import RunFile
 
-FOLDER = Path(__file__).parents[1] / "analysis"
 TESTED = (0, 200, 2000)  # presentations: 0, 1 and 10 epochs of the paper
 
 
 @pytest.fixture
 def recipe(monkeypatch):
     """The modules of the recipe."""
-    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.syspath_prepend(RECIPES)
     import mnist_learning
     import mnist_runs
 
@@ -132,19 +130,8 @@ def test_the_figure_has_a_row_for_each_circuit_of_distributions(recipe, runs):
 
 
 def test_the_command_draws_and_prints_without_brian2(runs, tmp_path):
-    command = f"""import runpy, sys
-sys.argv = ["mnist_learning.py", {str(runs[0])!r}, "--out", {str(tmp_path / "figure.svg")!r}]
-runpy.run_path({str(FOLDER / "mnist_learning.py")!r}, run_name="__main__")
-assert "brian2" not in sys.modules"""
-    done = subprocess.run(
-        [sys.executable, "-c", command],
-        capture_output=True,
-        text=True,
-        cwd=FOLDER,
-        env={"PYTHONPATH": f"{FOLDER.parent}:{FOLDER}", "PATH": ""},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "MPL, paper" in done.stdout
+    said = printed_by_recipe("mnist_learning", str(runs[0]), "--out", str(tmp_path / "figure.svg"))
+    assert "MPL, paper" in said
     assert texts(tmp_path / "figure.svg") >= {"test accuracy (%)", "MPL, paper"}
 
 

@@ -1,15 +1,11 @@
 """An experiment in a file of its own, that of docs/own-experiments.md: installed as a package, listed and done."""
 
-import os
 import re
-import subprocess
-import sys
-import tomllib
-from pathlib import Path
+
+from beside import ROOT, install, printed
 
 import neuro_mpc as nm
 
-ROOT = Path(__file__).parents[1]
 MODULE, PROTOCOL, PROJECT = re.findall(
     r"^```\w+\n(.*?)^```$", (ROOT / "docs" / "own-experiments.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
 )
@@ -34,17 +30,9 @@ with patch.object(launch, "start", lambda plan, *_: Here(plan)):
 def test_an_experiment_of_another_package_is_listed_and_done(tmp_path):
     (tmp_path / "noise_cost.py").write_text(MODULE, encoding="utf-8")
     (tmp_path / "noise-cost.toml").write_text(PROTOCOL, encoding="utf-8")
-    info = tmp_path / "cost-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cost\nVersion: 1.0\n")
-    ((group, entries),) = tomllib.loads(PROJECT)["project"]["entry-points"].items()
-    (info / "entry_points.txt").write_text(f"[{group}]\n" + "\n".join(f"{k} = {v}" for k, v in entries.items()))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, ROOT, ROOT / "tests")))}
-    done = subprocess.run(
-        [sys.executable, "-c", DONE], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"experiments\n(  .*\n)*  noise-cost +Performance with the noise of the synapses", done.stdout)
+    install(tmp_path, PROJECT)
+    told = printed(["-c", DONE], packages=tmp_path, folder=tmp_path)
+    assert re.search(r"experiments\n(  .*\n)*  noise-cost +Performance with the noise of the synapses", told)
     with nm.open_run(tmp_path / "cost.nc") as run:
         found = nm.analysis.experiment(run, "noise-cost")
         assert found["noise"].values.tolist() == ["drawn", "none"]

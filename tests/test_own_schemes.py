@@ -3,14 +3,13 @@
 import os
 import re
 import signal
-import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pytest
+from beside import ROOT, install, printed
 from in_process import InProcess
 from interrupted import Here
 from presented import CASES, INFERENCE_RATE, STEPS, TRIALS, Presentation, assert_close
@@ -25,7 +24,6 @@ from neuro_mpc.networks.plan import Plan
 from neuro_mpc.rules.printing import brian_name
 from neuro_mpc.runs.progress import SilentProgress
 
-ROOT = Path(__file__).parents[1]
 NESTEROV, RMSPROP, PROJECT = re.findall(
     r"^```\w+\n(.*?)^```$", (ROOT / "docs" / "own-schemes.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
 )
@@ -184,24 +182,11 @@ def test_installed_ones_are_found_from_the_command_line(tmp_path):
     packages = tmp_path / "packages"
     packages.mkdir()
     write_modules(packages)
-    info = packages / "rules-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rules\nVersion: 1.0\n")
-    groups = tomllib.loads(PROJECT)["project"]["entry-points"]
-    lines = [f"[{group}]\n{name} = {value}\n" for group, named in groups.items() for name, value in named.items()]
-    (info / "entry_points.txt").write_text("".join(lines))
+    install(packages, PROJECT)
     settings = [f"--set=protocol.{key}={value}" for key, value in SETTINGS.items()]
-    command = [sys.executable, "-m", "neuro_mpc", "run", "mpl", "toy-language", "--backend", "numpy", "--out", "run.nc"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (packages, ROOT)))}
-    done = subprocess.run(
-        [*command, "--set=circuit.population.hidden.size=5", *settings],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    command = ["-m", "neuro_mpc", "run", "mpl", "toy-language", "--backend", "numpy", "--out", "run.nc"]
+    command += ["--set=circuit.population.hidden.size=5", *settings]
+    printed(command, packages=packages, folder=tmp_path)
     with nm.open_run(tmp_path / "run.nc") as run:
         assert run["learning"].iterations.values.tolist() == [4, 4, 4]
         assert 'scheme = "nesterov"' in run.attrs["protocol"]

@@ -1,22 +1,18 @@
 """A source of stimuli in a file of its own, that of docs/own-stimuli.md: installed as a package, and imported."""
 
-import os
 import re
-import subprocess
 import sys
-import tomllib
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pytest
+from beside import ROOT, install, printed
 from interrupted import Here
 
 import neuro_mpc as nm
 from neuro_mpc.descriptions.sources import SOURCES
 from neuro_mpc.networks import launch
 
-ROOT = Path(__file__).parents[1]
 MODULE, PROTOCOL, PROJECT = re.findall(
     r"^```\w+\n(.*?)^```$", (ROOT / "docs" / "own-stimuli.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
 )
@@ -56,21 +52,13 @@ def folder(tmp_path):
 
 
 def test_a_source_of_another_package_is_listed_checked_run_and_resumed(folder):
-    info = folder / "bars-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bars\nVersion: 1.0\n")
-    ((group, entries),) = tomllib.loads(PROJECT)["project"]["entry-points"].items()
-    (info / "entry_points.txt").write_text(f"[{group}]\n" + "\n".join(f"{k} = {v}" for k, v in entries.items()))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (folder, ROOT, ROOT / "tests")))}
-    done = subprocess.run(
-        [sys.executable, "-c", SHOWN], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"moving-bars +Bars on a ring of units", done.stdout)
-    assert "for 12 presentations" in done.stdout
-    assert "protocol.stimulus.nois: unknown key" in done.stdout
-    assert "did you mean 'noise'?" in done.stdout
-    assert done.stdout.endswith("interrupted\nlearned by moving-bars\n")
+    install(folder, PROJECT)
+    told = printed(["-c", SHOWN], packages=folder, folder=folder)
+    assert re.search(r"moving-bars +Bars on a ring of units", told)
+    assert "for 12 presentations" in told
+    assert "protocol.stimulus.nois: unknown key" in told
+    assert "did you mean 'noise'?" in told
+    assert told.endswith("interrupted\nlearned by moving-bars\n")
     with nm.open_run(folder / "run.nc") as run:
         assert np.isfinite(run["learning/free_energy"]).sum() == 12
 

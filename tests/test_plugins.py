@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from beside import write_metadata
 
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.errors import DescriptionError
@@ -18,10 +19,7 @@ def installed(tmp_path, monkeypatch):
         for name, text in modules.items():
             (tmp_path / f"{name}.py").write_text(text)
             monkeypatch.delitem(sys.modules, name, raising=False)
-        info = tmp_path / f"{package}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *entries]))
+        write_metadata(tmp_path, package, {GROUP: entries})
 
     for name in ("builtin", "extra"):
         (tmp_path / f"things_{name}").mkdir()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.tables import Count, OpenTable
 
@@ -33,3 +35,7 @@ class OnTrials(ExperimentTable):
 
     split: Literal["test", "validation", "train"] = "test"
     trials: Count = 0
+
+    def shown(self, size: int) -> np.ndarray:
+        """The numbers of the trials that are shown, of the `size` trials of the split."""
+        return np.arange(size)[: self.trials or None]

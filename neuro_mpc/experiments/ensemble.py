@@ -53,7 +53,7 @@ class EnsembleExperiment(Experiment):
         class counts.
         """
         table = self.settings
-        trials = np.arange(data.size(table.split))[: table.trials or None]
+        trials = table.shown(data.size(table.split))
         noisy = perform(presenter, data, table.split, trials)
         with presenter.noiseless():
             mean = perform(presenter, data, table.split, trials)

@@ -41,7 +41,7 @@ class InferenceExperiment(Experiment):
         """Of every free population P `P_belief`, `P_prediction`, `P_error`, of every target `P_output`, `P_error`, with
         the dimensions step, trial and P_unit. Targets are missing at the steps that are not read out."""
         split = self.settings.split
-        trials = np.arange(data.size(split))[: self.settings.trials or None]
+        trials = self.settings.shown(data.size(split))
         parts = []
         for count, (batch, new) in enumerate(batches(len(trials), presenter.plan.trials)):
             shown, asked = data.presented(split, trials[batch])

@@ -81,7 +81,7 @@ class LesionExperiment(Experiment):
         which tells no class from another: ln K at every step that is read, ½ for a Gaussian read-out.
         """
         table = self.settings
-        trials = np.arange(data.size(table.split))[: table.trials or None]
+        trials = table.shown(data.size(table.split))
         curves: dict[str, np.ndarray] = {}
         for position in silenced(presenter, table):
             for name, value in measured(presenter, data, table.split, trials).items():

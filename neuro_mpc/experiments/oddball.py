@@ -55,7 +55,7 @@ class OddballExperiment(Experiment):
         compared with the prediction.
         """
         table = self.settings
-        trials = np.arange(data.size(table.split))[: table.trials or None]
+        trials = table.shown(data.size(table.split))
         strings = data.strings(table.split)[trials]
         conditions = shown_strings(strings, data, table, generator(presenter.seed, "oddball"))
         inputs = {name: data.shown(sequences) for name, sequences in conditions.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-import numpy as np
 import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
@@ -46,7 +45,7 @@ class OmissionExperiment(Experiment):
         are then the negative of what was expected. The attribute `onset` is the first step the absence touches.
         """
         table = self.settings
-        trials = np.arange(data.size(table.split))[: table.trials or None]
+        trials = table.shown(data.size(table.split))
         stimulus, target = data.batch(table.split, trials)
         omitted = slice(table.position, table.position + table.duration)
         without = stimulus.copy()

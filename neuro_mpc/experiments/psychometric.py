@@ -63,7 +63,7 @@ class PsychometricExperiment(Experiment):
         Attributes: `against`, and the name of the class that is `counted`.
         """
         table = self.settings
-        trials = np.arange(data.size(table.split))[: table.trials or None]
+        trials = table.shown(data.size(table.split))
         asked = data.wanted(table.split, trials, presenter.plan.circuit.target) >= 0
         value = _value(data, table, trials)
         usable = asked.any(axis=0) & ~np.isnan(value)
@@ -105,7 +105,7 @@ class PsychometricExperiment(Experiment):
 
 def _not_a_level(table: Psychometric, data: Task) -> Iterator[DescriptionError]:
     """What is wrong with a channel that is not the same in many trials."""
-    number = len(np.unique(_value(data, table, np.arange(data.size(table.split))[: table.trials or None])))
+    number = len(np.unique(_value(data, table, table.shown(data.size(table.split)))))
     if number > MOST_LEVELS:
         yield DescriptionError(
             f"has more than {MOST_LEVELS:,} different values, which make no curve",
