@@ -101,7 +101,21 @@ def test_the_grey_that_ends_a_sequence_is_no_omission(spiking):
     omitted = responses.isel(trial=(responses["block"].values == "sequence") & (responses["stimulus"] == "omission"))
     assert set(omitted["trial_type"].values) == {"omission"}
     assert set(omitted["TrialInSequence"].values) == {3}
+    assert (omitted["Duration"] == 0.25).all()
     assert "sequence_omission" not in responses["trial_type"].values
+
+
+def test_every_presentation_can_be_had(imaged):
+    responses = analysis.recorded(imaged, "VISp_0", every=True)
+    rows = sum(len(table["start_time"]) for table, *_ in EVENTS.values())
+    assert responses.sizes["trial"] == rows
+    shown = responses.isel(trial=responses["block"].values == "sequence")
+    first = shown.isel(trial=slice(5))
+    assert first["stimulus"].values.tolist() == [
+        "orientation_90", "orientation_45", "orientation_0", "orientation_45", "grey",
+    ]  # fmt: skip
+    np.testing.assert_allclose(first["onset_time"], EVENTS["Sequence mismatch block"][0]["start_time"][:5])
+    np.testing.assert_allclose(first[2], sessions.rates(False, "orientation_0"), rtol=1e-6)
 
 
 def test_slopes_offsets_and_indices_are_those_that_were_planted(spiking, imaged):
@@ -247,7 +261,7 @@ def test_what_is_wrong_with_a_table_is_told_by_name(imaged, tmp_path, name):
 
 
 def test_texts_that_are_no_numbers_are_told_and_missing_values_where_they_are_needed(spiking, tmp_path):
-    for text, message in (("fast", "contrast .* holds 'fast' in row 3"), ("x" * 20_000, "more than 10,000 characters")):
+    for text, message in (("fast", "contrast .* holds 'fast' in row 3"), ("x" * 101, "more than 100 characters")):
         path = changed(spiking, tmp_path / "session.nwb", texts("contrast", text))
         with pytest.raises(nm.RunFileError, match=message):
             analysis.recorded(path)
@@ -330,10 +344,14 @@ def test_spikes_in_milliseconds_and_units_of_speed_are_told(spiking, tmp_path):
 
 def test_other_files_and_windows_are_refused(spiking, tmp_path):
     (tmp_path / "text.nwb").write_text("no recording")
-    (tmp_path / "folder.nwb").mkdir()
-    for name, message in (("text.nwb", "no file of HDF5"), ("folder.nwb", "is a folder"), ("lost.nwb", "is not there")):
+    (tmp_path / "folder.nwb.zarr").mkdir()
+    for name, message in (
+        ("text.nwb", "no file of HDF5"),
+        ("folder.nwb.zarr", "is a folder; .*\n.*hdmf_zarr"),
+        ("lost.nwb", "not there"),
+    ):
         with pytest.raises(nm.RunFileError, match=message):
-            analysis.recorded(tmp_path / name)
+            analysis.mismatch(tmp_path / name)
     with pytest.raises(nm.RunFileError, match=r"window = \(300, 0\) is no window"):
         analysis.recorded(spiking, window=(300, 0))
 
@@ -380,7 +398,25 @@ def compound(file, outside):
     file[OUTSIDE] = np.zeros(3, [("a", "f8"), ("b", "i4")])
 
 
+def endless_index(file, outside):
+    del file["units/spike_times_index"]
+    file.create_dataset("units/spike_times_index", shape=(2**44,), dtype="u1", chunks=(2**20,))
+
+
+def endless_table(file, outside):
+    del file["units/id"]
+    file.create_dataset("units/id", shape=(2**44,), dtype="u1", chunks=(2**20,))
+
+
+def long_texts(file, outside):
+    del file["units/device_name"]
+    file.create_dataset("units/device_name", shape=(5,), dtype=f"S{2**24}", chunks=(1,))
+
+
 HOSTILE = {
+    endless_index: r"units/spike_times_index has the shape \(17592186044416,\), where there are 5 units",
+    endless_table: "the table 'units' has 17,592,186,044,416 rows, more than 1,048,576",
+    long_texts: "the column device_name of the table 'units' holds texts of 16,777,216 bytes",
     external_storage: "units/spike_times has its data in another file",
     external_link: "units/spike_times is a link to another file",
     linked_folder: "units/spike_times is a link to another file",
@@ -399,7 +435,7 @@ def test_a_recording_reaches_nothing_outside_itself(spiking, tmp_path, change):
     outside.chmod(0)
     path = changed(spiking, tmp_path / "session.nwb", lambda file: change(file, outside))
     with pytest.raises(nm.RunFileError, match=HOSTILE[change]):
-        analysis.recorded(path)
+        analysis.recorded(path, "ProbeA")
 
 
 def test_ten_hours_at_1_kHz_take_little_memory(imaged, tmp_path):

@@ -33,6 +33,7 @@ def recorded(
     apart: float = APART,
     min_speed: float | None = None,
     quality: bool = True,
+    every: bool = False,
 ) -> xr.DataArray:
     """Mean response of single neurons to each event of a recorded mismatch session.
 
@@ -61,13 +62,17 @@ def recorded(
     quality : bool, optional
         Leave out units with isi_violations_ratio above 0.5, amplitude_cutoff above 0.1, presence_ratio below 0.8 or
         without default_qc, of those columns that there are.
+    every : bool, optional
+        Take every presentation of the stimulus tables, from its beginning on, whatever preceded it: also all elements
+        of sequences, the grey that ends them ("grey"), and every frame of coupled flow. For tuning curves, say;
+        `mismatch` would take elements of sequences for one another.
 
     Returns
     -------
     xarray.DataArray
         (trial, unit), means over the window, of spikes in Hz, with the coordinates `block`, `stimulus` and
         `trial_type`, `onset_time` (s) and columns of the stimulus table, such as `Orientation` (trial,), and what
-        tells units apart (unit,). `mismatch` takes it as it takes runs.
+        tells units apart (unit,). A trial is an event. `mismatch` takes it as it takes runs.
 
     Raises
     ------
@@ -97,7 +102,7 @@ def recorded(
         if ends is not None and not (len(ends) == 2 and ends[0] < ends[1]):
             raise RunFileError(f"{name} = {tuple(ends)} is no window", hint=f"{name}=(0, 300), beginning and end in ms")
     with opened(Path(path)) as file:
-        events = _events(file, apart / 1000, min_speed)
+        events = _events(file, apart / 1000, min_speed, every)
         quantity = quantity or signals.default(file)
         found = _responses(file, events.onset, population, quantity, window, quality)
         if baseline is not None:
@@ -106,16 +111,16 @@ def recorded(
     return _labelled(events, found, {"quantity": quantity, "population": population, "source": Path(path).name})
 
 
-def _events(file: Inside, apart: float, min_speed: float | None) -> Events:
-    if exported.is_exported(file):
+def _events(file: Inside, apart: float, min_speed: float | None, every: bool) -> Events:
+    if exported.is_exported(file) and not every:
         return exported.of_trials(file)
-    events = recorded_events.of_tables(file)
+    events = recorded_events.of_tables(file, every)
     coupled = np.isin(events.block, COUPLED)
     if min_speed is not None and coupled.any():
         keep = ~coupled
         keep[coupled] = running.speeds(file, events.onset[coupled]) >= min_speed
         events = events.chosen(keep)
-    return recorded_events.spaced(events, apart)
+    return events if every else recorded_events.spaced(events, apart)
 
 
 def _responses(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 FOLDER = "intervals"
 CHANGES = ("orientation_45", "orientation_90", "halt", "omission")
-GREY = "sequence_omission"
-"""The trial type of the grey that ends a sequence, which is no omission."""
+STANDARD, GREY = "standard", "sequence_omission"
+"""Trial types: what is usual, and the grey that ends a sequence, which is no omission."""
 COUPLED = ("sensorimotor", "control-4")
 """Blocks in which a wheel moves the grating, a frame a row."""
 TIMED = ("duration", "control-3")
@@ -41,7 +41,9 @@ LONGEST_FRAME = 0.2
 LONGEST_PRESENTATION, LONGEST_DELAY = 10.0, 60.0
 """Beyond these, times are no seconds."""
 KEPT = ("Orientation", "contrast", "TemporalFrequency", "SpatialFrequency", "Delay", "TrialInSequence")
-"""Columns of the stimulus table that events keep, where it has them."""
+"""Columns of the stimulus table, where it has them, that say what is shown, and that events keep."""
+KEPT_TOO = ("phase", "Duration", "BlockNumber", "TrialNumber", "SequenceNumber")
+"""Columns that events keep, where they hold numbers."""
 NEAREST, WITHIN = 22.5, 1.0
 """Directions of the session (degrees), and how far a rounded one may be from them."""
 
@@ -68,9 +70,13 @@ class Events:
         return Events(self.block[which], self.stimulus[which], self.trial_type[which], self.onset[which], columns)
 
 
-def of_tables(file: Inside) -> Events:
-    """The events of all blocks, in the order of time in each; RunFileError where there are none."""
-    found = [each for path, block in _tables(file) for each in _of_table(Table(file, path, "start_time"), block)]
+def of_tables(file: Inside, every: bool = False) -> Events:
+    """The events of all blocks, in the order of time in each; RunFileError where there are none.
+
+    every  all presentations, from their beginnings on, also those that are not compared
+    """
+    tables = [(Table(file, path, "start_time"), block) for path, block in _tables(file)]
+    found = [each for table, block in tables for each in _of_table(table, block, every)]
     if not found:
         names = [name for name in file.names(FOLDER) if name.endswith(SUFFIX)]
         hint = f"there is {', '.join(names[:20])}" if names else f"no stimulus table in {FOLDER}"
@@ -116,7 +122,7 @@ def _tables(file: Inside) -> Iterator[tuple[str, str]]:
             yield f"{FOLDER}/{name}", blocks.get(name.removesuffix(SUFFIX).casefold(), "")
 
 
-def _of_table(table: Table, named: str) -> Iterator[Events]:
+def _of_table(table: Table, named: str, every: bool) -> Iterator[Events]:
     """The events of each block whose presentations are in a table."""
     types = table.texts("BlockType") if "BlockType" in table else np.full(table.rows, "")
     if not named and not set(types.tolist()) & set(BLOCKS):
@@ -126,12 +132,13 @@ def _of_table(table: Table, named: str) -> Iterator[Events]:
     types, start, stop = types[order], start[order], stop[order]
     trial_type = table.texts("TrialType")[order]
     columns = {name: _column(table, name)[order] for name in KEPT if name in table}
+    columns |= {name: values[order] for name in KEPT_TOO if (values := _numbers_at_most(table, name)) is not None}
     for block_type in dict.fromkeys(types.tolist()):
         block = BLOCKS[block_type][0] if block_type in BLOCKS else named
         rows = np.flatnonzero(types == block_type)
         own = {name: values[rows] for name, values in columns.items()}
         if block:
-            yield Presentations(table, block, start[rows], stop[rows], trial_type[rows], own).events()
+            yield Presentations(table, block, start[rows], stop[rows], trial_type[rows], own).events(every)
 
 
 def _times(table: Table) -> tuple[np.ndarray, np.ndarray]:
@@ -143,6 +150,14 @@ def _times(table: Table) -> tuple[np.ndarray, np.ndarray]:
         length = np.median(stop - start)
         raise table.error("stop_time", f"says that presentations last {length:g} s", "times in seconds, not in ms")
     return start, stop
+
+
+def _numbers_at_most(table: Table, name: str) -> np.ndarray | None:
+    """A column that nothing depends on; None where there is none, or it holds what is no number."""
+    try:
+        return table.numbers(name)
+    except RunFileError:
+        return None
 
 
 def _column(table: Table, name: str) -> np.ndarray:
@@ -166,19 +181,16 @@ class Presentations:
     trial_type: np.ndarray
     columns: dict[str, np.ndarray]
 
-    def events(self) -> Events:
-        """Those that are compared, by the names of what is shown."""
+    def events(self, every: bool) -> Events:
+        """Those that are compared, or all, by the names of what is shown."""
         kinds = np.array([str(name).removeprefix("motor_") for name in self.trial_type], dtype=object)
-        compared = kinds != GREY
-        if self.block in PLACES:
-            compared &= self._needed("TrialInSequence", compared) == PLACES[self.block]
-        names = np.where(np.isin(kinds, CHANGES), kinds, "")
-        unnamed = compared & (names == "")
-        missing = unnamed & (self._needed("contrast", unnamed) == 0) if self.block not in COUPLED else ~compared
-        names[missing] = "omission"
-        unnamed &= ~missing
-        names[unnamed] = self._names(unnamed)[unnamed]
-        onset, compared = self._onsets(names, compared)
+        chosen = kinds != GREY
+        if self.block in PLACES and not every:
+            chosen &= self._needed("TrialInSequence", chosen) == PLACES[self.block]
+        names = self._named(kinds, chosen)
+        onset, compared = self._onsets(names, chosen)
+        if every:
+            onset, compared = self.start, np.ones(len(names), bool)
         rows = np.flatnonzero(compared)
         return Events(
             np.full(len(rows), self.block),
@@ -187,6 +199,17 @@ class Presentations:
             onset[rows],
             {name: values[rows] for name, values in self.columns.items()},
         )
+
+    def _named(self, kinds: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """By their trial types or, of these rows, by the columns; the grey that ends a sequence is called so."""
+        names = np.where(np.isin(kinds, CHANGES), kinds, np.where(kinds == GREY, "grey", ""))
+        unnamed = which & (names == "")
+        if self.block not in COUPLED:
+            missing = unnamed & (self._needed("contrast", unnamed) == 0)
+            names[missing] = "omission"
+            unnamed &= ~missing
+        names[unnamed] = self._names(unnamed)[unnamed]
+        return names
 
     def _names(self, which: np.ndarray) -> np.ndarray:
         """What gratings are called that are neither missing nor named by their trial type."""
@@ -208,8 +231,8 @@ class Presentations:
         return names
 
     def _coupled(self) -> np.ndarray:
-        """Frames are usual; what lasts longer, under no name of its own, is told by its columns."""
-        long = self.stop - self.start > LONGEST_FRAME
+        """Frames are usual; what lasts longer in an open loop, under no name of its own, is told by its columns."""
+        long = (self.stop - self.start > LONGEST_FRAME) & (self.trial_type != STANDARD)
         names = np.full(len(long), "coupled", object)
         if long.any():
             names[long] = self._gratings(long)[long]

@@ -19,7 +19,7 @@ SUFFIX = ".nwb"
 
 def is_recording(path: str | os.PathLike[str]) -> bool:
     """Whether this is the path of a recording; other paths are those of runs."""
-    return Path(path).suffix == SUFFIX
+    return SUFFIX in Path(path).suffixes  # that of a folder is .nwb.zarr
 
 
 @contextmanager
@@ -42,6 +42,7 @@ def opened(path: Path) -> Iterator[Inside]:
 
 def _refuse_missing(path: Path) -> None:
     if path.is_dir():
-        raise RunFileError(f"{path} is a folder; recordings are read from files of HDF5", hint=f"a file {SUFFIX}")
+        hint = f"a file {SUFFIX}; from a Zarr store hdmf_zarr exports one"
+        raise RunFileError(f"{path} is a folder; recordings are read from files of HDF5", hint=hint)
     if not path.is_file():
         raise RunFileError(f"{path} is not there")

@@ -35,7 +35,8 @@ class Series:
         self._times = self._timestamps()
         self._start = self._rate = 0.0
         if self._times is None:
-            self._start = float(file.dataset(f"{path}/starting_time")[()])
+            begin = file.dataset(f"{path}/starting_time")
+            self._start = float(begin[()]) if begin.shape == () and begin.dtype.kind in "fiu" else np.nan
             self._rate = self._number("starting_time", "rate", 0.0)
             if not (np.isfinite(self._start) and np.isfinite(self._rate) and self._rate > 0):
                 raise RunFileError(f"the series {path} begins at {self._start} s, at a rate of {self._rate} Hz")

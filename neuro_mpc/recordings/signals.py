@@ -116,6 +116,6 @@ def _offered(file: Inside) -> str:
     """Population and series, or spikes: what there is."""
     found = ["spikes"] if file.has(f"{UNITS}/{TIMES}") else []
     for module in file.names(MODULES)[:20]:
-        names = [name for name in file.names(f"{MODULES}/{module}") if _path(file, f"{MODULES}/{module}", name)]
+        names = [name for name in file.names(f"{MODULES}/{module}")[:50] if _path(file, f"{MODULES}/{module}", name)]
         found += [f"{name.removesuffix(CONTAINER)} of {module!r}" for name in names]
     return f"there is {', '.join(found[:30])}" if found else "no series and no spikes are in it"

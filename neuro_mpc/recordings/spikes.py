@@ -30,10 +30,13 @@ class SortedUnits:
 
     def __init__(self, file: Inside):
         self._times = file.dataset(f"{UNITS}/{TIMES}")
-        self._ends = file.dataset(f"{UNITS}/{INDEX}")[()].astype(np.int64)
         self.table = Table(file, UNITS, "id")
-        whole = self._ends.shape == (self.table.rows,) and (np.diff(self._ends, prepend=0) >= 0).all()
-        if not whole or self._ends[-1:].sum() != self._times.shape[0]:
+        ends = file.dataset(f"{UNITS}/{INDEX}")
+        if ends.shape != (self.table.rows,):
+            raise RunFileError(f"{UNITS}/{INDEX} has the shape {ends.shape}, where there are {self.table.rows:,} units")
+        self._ends = ends[()].astype(np.int64)
+        whole = (np.diff(self._ends, prepend=0) >= 0).all() and self._ends[-1:].sum() == self._times.shape[0]
+        if self._times.ndim != 1 or not whole:
             raise RunFileError(f"{UNITS}/{INDEX} does not divide the {self._times.shape[0]:,} spikes among the units")
 
     def chosen(self, device: str = "", quality: bool = True) -> np.ndarray:

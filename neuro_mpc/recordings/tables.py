@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from neuro_mpc.examination.inside import Inside
 
-MOST_ROWS, LONGEST_TEXT = 2**22, 10_000
+MOST_ROWS, LONGEST_TEXT = 2**20, 100
 # Texts lie apart from their dataset, where many of them can be one and the same: read are so many that even then a
 # file stands for no more than this.
 TEXT_BYTES, FEWEST_ROWS, ROWS = 2**30, 16, 4096
@@ -44,7 +44,7 @@ class Table:
         if not _is_text(dataset):
             return dataset[()].astype(float)
         texts, where = np.unique(self.texts(column), return_inverse=True)
-        return np.array([self._number(text, column, where, place) for place, text in enumerate(texts)])[where]
+        return np.array([self._number(text, column, where, place) for place, text in enumerate(texts)], float)[where]
 
     def texts(self, column: str) -> np.ndarray:
         """(row,); RunFileError where they are numbers."""
@@ -88,6 +88,8 @@ class Table:
 
     def _blocks(self, dataset: h5py.Dataset, column: str) -> Iterator[Sequence[str]]:
         rows = int(np.clip(TEXT_BYTES // max(self._file.size, 1), FEWEST_ROWS, ROWS))
+        if dataset.dtype.kind == "S" and dataset.dtype.itemsize > 4 * LONGEST_TEXT:
+            raise self.error(column, f"holds texts of {dataset.dtype.itemsize:,} bytes")
         texts = dataset.asstr(errors="replace")
         for start in range(0, self.rows, rows):
             block = [str(text) for text in texts[start : start + rows]]
