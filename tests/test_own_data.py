@@ -14,7 +14,7 @@ import xarray as xr
 import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.examination import isolation
-from neuro_mpc.stimuli import labelled, netcdf_file, series
+from neuro_mpc.stimuli import labelled, netcdf_file, series, stored
 from neuro_mpc.stimuli.interface import SPLITS
 
 TRIALS, STEPS, UNITS = 30, 5, 3
@@ -86,6 +86,11 @@ def test_every_kind_of_file_gives_what_python_gives_from_memory_and_by_parts(kin
     from_file = loaded(file=name)
     assert all(each._held is None for each in from_file._series.values())
     assert_equal(from_file, expected)
+    monkeypatch.setattr(stored, "SHARE_OF_DISK", 0)  # there is no room for a copy
+    monkeypatch.setattr(netcdf_file, "_in_one_piece", lambda *_: None)
+    by_library = loaded(file=name)
+    assert all(each._stored is None for each in by_library._series.values())
+    assert_equal(by_library, expected)
 
 
 def test_floats_are_values_and_whole_numbers_classes_at_every_step():

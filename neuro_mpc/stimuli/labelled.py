@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WHOLE_TRIALS = Cutting()
 HELD_BYTES = 2**28
-"""Data up to this size are held in memory; batches of larger ones are read from their file."""
+"""Data up to this size are held in memory, the smallest channels first; batches of larger ones are read from a file."""
 
 
 class LabelledStimuli(Stimuli):
@@ -68,11 +68,11 @@ class LabelledStimuli(Stimuli):
         self.steps, self.streams, self.carries = cutting.window or axes.steps, cutting.streams, cutting.carry
         self.cautions = tuple(_without_steps(axes, self._series))
         self._cuts = parting.cuts(dataset, axes)
-        held = sum(series.bytes for series in self._series.values()) <= HELD_BYTES
+        held = _held(self._series)
         for name, series in self._series.items():
-            series.examine(held, _names(dataset, name, series))
+            series.examine(name in held, _names(dataset, name, series))
         unchanged()
-        self._unchanged: Callable[[], None] = (lambda: None) if held else unchanged
+        self._unchanged: Callable[[], None] = (lambda: None) if len(held) == len(self._series) else unchanged
 
     @property
     def channels(self) -> dict[str, Channel]:
@@ -103,6 +103,13 @@ class LabelledStimuli(Stimuli):
         yield self._cuts[split]
         for name, series in self._series.items():
             yield np.frombuffer(name.encode() + series.digest, np.uint8)
+
+
+def _held(series: dict[str, Series]) -> set[str]:
+    """The channels that are held in memory."""
+    smallest_first = sorted(series, key=lambda name: series[name].bytes)
+    sizes = np.cumsum([series[name].bytes for name in smallest_first])
+    return {name for name, size in zip(smallest_first, sizes) if size <= HELD_BYTES}
 
 
 def _needed(protocol: Protocol) -> tuple[Split, ...]:

@@ -1,11 +1,11 @@
-"""One channel of a data set: read by trial and step, from memory if the data are small, else from their file."""
+"""One channel of a data set: read by trial and step, from memory if the data are small, else from a file."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +15,13 @@ from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli.axes import Axes
 from neuro_mpc.stimuli.contents import Contents
 from neuro_mpc.stimuli.interface import Channel
+from neuro_mpc.stimuli.stored import Copy, StoredArray, copy_for
 
 if TYPE_CHECKING:
     import xarray as xr
 
 BLOCK = 2**22  # numbers that are read at once
+STORED = "stored"  # in the encoding of a variable: where its numbers lie in their file as they are, if they do
 KINDS = {"O": "objects", "U": "texts", "S": "texts", "T": "texts", "M": "dates", "m": "durations", "c": "complex"}
 
 
@@ -42,6 +44,7 @@ class Series:
     channel: Channel = field(init=False)
     digest: bytes = field(init=False, default=b"")
     _held: np.ndarray | None = field(init=False, default=None, repr=False)
+    _stored: StoredArray | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         axes, self._dims = self.axes, tuple(map(str, self.variable.dims))
@@ -65,23 +68,47 @@ class Series:
         names  of its classes or units
         """
         contents, digest = Contents(self.symbolic, self.width, names, self._place), hashlib.sha256()
-        held = np.empty(self._shape, np.int32 if self.symbolic else np.float32) if hold else None
+        held = np.empty(self._shape, self._dtype) if hold else None
+        stored = None if hold else self._in_its_file()
+        copy = None if hold or stored else self._copy()
         for rows, steps in self._blocks():
             block = self._read(rows, steps)
             contents.add(block)
             digest.update(np.ascontiguousarray(block).data)
             if held is not None:
                 held[rows, steps] = block
-        self.channel, self.digest, self._held = contents.channel(), digest.digest(), held
+            if copy is not None:
+                copy.add(block)
+        self.channel, self.digest = contents.channel(), digest.digest()
+        self._held, self._stored = held, copy.stored() if copy else stored
+
+    @property
+    def _dtype(self) -> np.dtype:
+        return np.dtype(np.int32 if self.symbolic else np.float32)
+
+    def _in_its_file(self) -> StoredArray | None:
+        """The numbers where they lie, if they do so in the order trial, step, unit."""
+        stored = self.variable.encoding.get(STORED)
+        order = tuple(name for name in (self.axes.trial, self.axes.step) if name in self._dims) + self._units
+        if stored is None or order != self._dims:
+            return None
+        return replace(stored, shape=self._shape)
+
+    def _copy(self) -> Copy | None:
+        """A copy to be made of what a library reads piece by piece; None for what is in memory already."""
+        return None if self.variable._in_memory else copy_for(self._dtype, self._shape)
 
     def shown(self, recordings: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
         """(length, B, width) float32 from the steps `starts` (B,) on of these recordings; classes int32 (length, B)."""
-        if self._held is None:
-            shown = self._from_file(recordings, starts, length)
-        else:
-            rows = recordings if self._has_trials else 0 * recordings
+        rows = recordings if self._has_trials else 0 * recordings
+        if self._held is not None:
             steps = starts[:, None] + np.arange(length) if self._has_steps else 0 * starts[:, None]
             shown = self._held[rows[:, None], steps]
+        elif self._stored is not None:
+            steps, number = (starts, length) if self._has_steps else (0 * starts, 1)
+            shown = _converted(self._stored.runs(rows, steps, number), self.symbolic)
+        else:
+            shown = self._from_file(recordings, starts, length)
         shown = np.broadcast_to(shown, (len(recordings), length, *shown.shape[2:]))
         return np.array(shown.swapaxes(0, 1), order="C")
 
