@@ -55,7 +55,7 @@ def sdist(tmp_path, monkeypatch):
 
 def test_the_wheel_holds_package_circuits_and_protocols(wheel):
     names = set(wheel.namelist())
-    assert {"neuro_mpc/__init__.py", "neuro_mpc/cli.py", "neuro_mpc/py.typed"} <= names
+    assert {"neuro_mpc/__init__.py", "neuro_mpc/cli/__init__.py", "neuro_mpc/py.typed"} <= names
     assert {f"neuro_mpc/{path}" for path in shipped_files()} <= names
 
 

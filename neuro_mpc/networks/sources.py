@@ -19,8 +19,8 @@ def digests(package: Path) -> list[str]:
 
 
 def files(package: Path) -> Iterator[Path]:
-    """Files of the rooms, whatever their suffix, and the modules at the root but the command line."""
+    """Files of the rooms, whatever their suffix, and the modules at the root but what starts the command line."""
     for path in (each for room in ROOMS for each in (package / room).rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
             yield path
-    yield from (path for path in package.glob("*.py") if path.name not in ("__init__.py", "__main__.py", "cli.py"))
+    yield from (path for path in package.glob("*.py") if path.name not in ("__init__.py", "__main__.py"))

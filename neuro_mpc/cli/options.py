@@ -1,0 +1,34 @@
+"""Arguments and options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+CircuitName = Annotated[str, typer.Argument(metavar="CIRCUIT", help="A name (see `list`) or a path.")]
+ProtocolName = Annotated[str, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.")]
+
+FirstName = Annotated[
+    str, typer.Argument(metavar="CIRCUIT", help="A name (see `list`) or a path; left out with --from.")
+]
+SecondName = Annotated[
+    str | None, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.", show_default=False)
+]
+Start = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="RUN", help="Start from the circuit that this run file has learned."),
+]
+StartAt = Annotated[
+    int | None,
+    typer.Option("--from-presentation", metavar="K", min=0, help="Its snapshot after K; by default the last one."),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, show_default=False, help="The same seed gives the same run; by default 0, or that of --from."),
+]
+Backend = Annotated[Literal["cpp", "cython", "numpy"], typer.Option(help="cpp and cython need a C++ compiler.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Such as circuit.population.hidden.size=50."),
+]

@@ -1,0 +1,114 @@
+"""Commands that show circuits, what comes with the package, and run files."""
+
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import neuro_mpc as nm
+from neuro_mpc.cli.endings import errors_reported, warnings_reported
+from neuro_mpc.cli.options import CircuitName, Settings
+from neuro_mpc.runs.progress import console_of_output, written_on
+from neuro_mpc.runs.terminal import mention, write_result
+
+
+def show(
+    circuit: CircuitName,
+    latex: Annotated[bool, typer.Option("--latex", help="Print a complete LaTeX document.")] = False,
+) -> None:
+    """Print the equations derived from a circuit."""
+    with errors_reported():
+        from neuro_mpc.rules.show import as_latex, as_text
+
+        write_result((as_latex if latex else as_text)(nm.load_circuit(circuit)))
+
+
+def draw(
+    circuit: CircuitName,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A .png, .svg or .pdf file; by default CIRCUIT.png.")
+    ] = None,
+    font: Annotated[str | None, typer.Option(metavar="FAMILY", help="The font to prefer.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Draw a circuit and print the path of the drawing."""
+    with errors_reported(), warnings_reported():
+        from neuro_mpc.descriptions.loading import parse_settings
+        from neuro_mpc.plots.circuit import save
+
+        described = nm.load_circuit(circuit, parse_settings(settings or [])[0])
+        mention(save(described, out or Path(f"{Path(circuit).stem}.png"), font), sys.stdout)
+
+
+def list_shipped() -> None:
+    """List circuits, protocols and synapse types that come with the package, and installed sources and experiments."""
+    with errors_reported():
+        from neuro_mpc.descriptions.experiments import ExperimentTable
+        from neuro_mpc.descriptions.loading import shipped
+        from neuro_mpc.descriptions.sources import StimulusTable
+
+        catalogue = {
+            "circuits": shipped("circuit"),
+            "protocols": shipped("protocol"),
+            "synapse types": shipped("synapse"),
+            "stimuli": StimulusTable.descriptions(),
+            "experiments": ExperimentTable.descriptions(),
+        }
+        for kind, descriptions in catalogue.items():
+            width = max(map(len, descriptions), default=0)
+            write_result(kind)
+            for name, description in descriptions.items():
+                write_result(f"  {name:{width}}  {description}".rstrip())
+
+
+def plot(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="A run file; several, for one figure of them all.")],
+    figure: Annotated[str | None, typer.Option(metavar="NAME", help="Draw this figure only.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="A file or a folder.")] = None,
+    font: Annotated[str | None, typer.Option(metavar="FAMILY", help="The font to prefer.")] = None,
+) -> None:
+    """Draw the figures of a run file and print their paths."""
+    with errors_reported(), ExitStack() as stack:
+        from neuro_mpc.runfile.reading import reading
+
+        with warnings_reported():
+            trees = [stack.enter_context(closing(nm.open_run(run, careful=True))) for run in runs]
+        with reading(Path(", ".join(map(str, runs)))), warnings_reported():
+            paths = nm.plot_run(trees if len(trees) > 1 else trees[0], figure, out, font)
+        for path in paths:
+            mention(path, sys.stdout)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="An .html file, or a folder.")] = None,
+) -> None:
+    """Write a report of a run, one self-contained HTML page, and print its path."""
+    with errors_reported(), warnings_reported():
+        from neuro_mpc.runfile.reading import reading
+
+        with closing(nm.open_run(run, careful=True)) as tree, reading(run):
+            path = nm.report(tree, out)
+        mention(path, sys.stdout)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run file with neural traces.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The .nwb file to write.")],
+    step_duration: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS", min=0.001, help="Duration of a step, where the run does not tell it.", show_default=False
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Write traces, stimuli and provenance of a run to an NWB file, and print its path."""
+    with errors_reported(), written_on(console_of_output()) as progress:
+        from neuro_mpc.runfile.reading import reading
+
+        with closing(nm.open_run(run, careful=True)) as tree, reading(run):
+            path = nm.export(tree, to, step_duration=step_duration, overwrite=overwrite, progress=progress)
+    mention(path, sys.stdout)
