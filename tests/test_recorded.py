@@ -278,6 +278,25 @@ def test_texts_that_are_no_numbers_are_told_and_missing_values_where_they_are_ne
         analysis.recorded(path)
 
 
+def test_texts_of_fixed_length_and_rows_of_nothing_are_read(spiking, tmp_path):
+    """As Neuropixels sessions write them: bytes, and a blank between blocks."""
+
+    def in_bytes(file):
+        for name in ("Standard mismatch block_presentations", "Control block 1_presentations"):
+            table = file[f"intervals/{name}"]
+            for column in [each for each in table if h5py.check_string_dtype(table[each].dtype)]:
+                fill(file, f"intervals/{name}/{column}", table[column].asstr()[()].astype("S40"))
+            for column, value in (("TrialType", b""), ("BlockType", b"None or Blank"), ("Orientation", b"None")):
+                values = table[column][()]
+                values[-1] = value
+                table[column][...] = values
+
+    expected = cells(analysis.recorded(spiking))
+    expected["standard", "orientation_0"] -= 1
+    expected["control-1", "orientation_22.5"] -= 1
+    assert cells(analysis.recorded(changed(spiking, tmp_path / "session.nwb", in_bytes))) == +expected
+
+
 def test_a_file_that_was_refused_can_be_mended_where_it_is(imaged, tmp_path):
     path = changed(imaged, tmp_path / "session.nwb", remove(f"{TABLE}/TrialType"))
     with pytest.raises(nm.RunFileError, match="no column TrialType") as caught:
@@ -338,7 +357,7 @@ def test_spikes_in_milliseconds_and_units_of_speed_are_told(spiking, tmp_path):
 
     with pytest.raises(nm.RunFileError, match="no unit has a spike in any window .*\n.*they are 1.01e"):
         analysis.recorded(changed(spiking, tmp_path / "ms.nwb", in_ms))
-    with pytest.raises(nm.RunFileError, match="running speed is in 'knots'\n.*cm/s, m/s"):
+    with pytest.raises(nm.RunFileError, match="running speed is in 'knots'\n.*cm/s, cmps, m/s"):
         analysis.recorded(changed(spiking, tmp_path / "knots.nwb", in_knots), min_speed=1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.recordings.blocks import BLOCKS, SUFFIX
-from neuro_mpc.recordings.tables import Table
+from neuro_mpc.recordings.tables import MISSING, Table
 
 if TYPE_CHECKING:
     from neuro_mpc.examination.inside import Inside
@@ -184,13 +184,13 @@ class Presentations:
     def events(self, every: bool) -> Events:
         """Those that are compared, or all, by the names of what is shown."""
         kinds = np.array([str(name).removeprefix("motor_") for name in self.trial_type], dtype=object)
-        chosen = kinds != GREY
+        chosen = (kinds != GREY) & ~self._blank()
         if self.block in PLACES and not every:
             chosen &= self._needed("TrialInSequence", chosen) == PLACES[self.block]
         names = self._named(kinds, chosen)
         onset, compared = self._onsets(names, chosen)
         if every:
-            onset, compared = self.start, np.ones(len(names), bool)
+            onset, compared = self.start, ~self._blank()
         rows = np.flatnonzero(compared)
         return Events(
             np.full(len(rows), self.block),
@@ -199,6 +199,10 @@ class Presentations:
             onset[rows],
             {name: values[rows] for name, values in self.columns.items()},
         )
+
+    def _blank(self) -> np.ndarray:
+        """Rows of nothing, such as between blocks."""
+        return np.isin(np.char.lower(np.char.strip(self.trial_type.astype(str))), list(MISSING))
 
     def _named(self, kinds: np.ndarray, which: np.ndarray) -> np.ndarray:
         """By their trial types or, of these rows, by the columns; the grey that ends a sequence is called so."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PATH = "processing/running/running_speed"
 BEFORE = 0.5
 """How long before an event the speed is averaged (s)."""
-UNITS = {"cm/s": 1.0, "": 1.0, "m/s": 100.0, "mm/s": 0.1}
+UNITS = {"cm/s": 1.0, "cmps": 1.0, "": 1.0, "m/s": 100.0, "mm/s": 0.1}
 
 
 def speeds(file: Inside, onset: np.ndarray) -> np.ndarray:

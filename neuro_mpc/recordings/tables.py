@@ -18,7 +18,8 @@ MOST_ROWS, LONGEST_TEXT = 2**20, 100
 # Texts lie apart from their dataset, where many of them can be one and the same: read are so many that even then a
 # file stands for no more than this.
 TEXT_BYTES, FEWEST_ROWS, ROWS = 2**30, 16, 4096
-MISSING = {"", "nan", "none", "null", "na", "n/a"}
+MISSING = {"", "nan", "none", "null", "na", "n/a", "none or blank"}
+"""What stands where there is no value."""
 INDEX = "_index"
 """What the name of a column ends in that says where the rows of another one end."""
 
