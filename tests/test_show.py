@@ -16,10 +16,10 @@ from neuro_mpc import cli
 from neuro_mpc.networks.schemes.fixed_prediction import FixedPrediction
 from neuro_mpc.networks.schemes.relaxation import Relaxation
 from neuro_mpc.rules.derivation import derive
-from neuro_mpc.rules.equations import SOME_PAIRS
 from neuro_mpc.rules.notation import Unicode
 from neuro_mpc.rules.printing import text
 from neuro_mpc.rules.show import as_latex, as_text
+from neuro_mpc.rules.synapse_equations import SOME_PAIRS
 
 ODD = circuit(
     "input low-x 1 own\nlow-x low__x 12 gaussian\nlow__x output 0 spike-and-slab-corpus",

@@ -9,9 +9,10 @@ from markupsafe import Markup, escape
 
 from neuro_mpc.descriptions.recorded import circuit_of_run
 from neuro_mpc.errors import NeuroMPCError
-from neuro_mpc.rules.equations import Section, sections
+from neuro_mpc.rules.equations import sections
 from neuro_mpc.rules.notation import Unicode
 from neuro_mpc.rules.show import LEGEND
+from neuro_mpc.rules.symbols import Section
 
 THIN = "\u2009"  # a space, so that a transposed name is not read as one
 INDEX = re.compile(r"_(?:\{([^{}]*)\}|([^\W_])(?![A-Za-z0-9_]))|\[([^\[\]]*)\]")

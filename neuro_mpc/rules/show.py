@@ -8,8 +8,9 @@ import textwrap
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import INPUT, Projection
 from neuro_mpc.descriptions.connections import Connect
-from neuro_mpc.rules.equations import Code, Section, sections
+from neuro_mpc.rules.equations import sections
 from neuro_mpc.rules.notation import Latex, Unicode, escaped
+from neuro_mpc.rules.symbols import Code, Section
 
 WIDTH, COMMENTS_FROM = 100, 54
 NO_BREAK = "\u00a0"
