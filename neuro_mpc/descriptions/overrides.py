@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.other_names import known_name
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.tables import Table, fields, inner, open_table
+from neuro_mpc.descriptions.structure import fields, inner, open_table
+from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.errors import DescriptionError
 
 # Mutually exclusive keys: setting one removes the other.

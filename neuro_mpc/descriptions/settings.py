@@ -8,7 +8,8 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args, get_origin
 
-from neuro_mpc.descriptions.tables import Table, fields, is_open
+from neuro_mpc.descriptions.structure import fields, is_open
+from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import is_long_integer
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")

@@ -8,19 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, reduce
 from operator import or_
-from types import UnionType
 from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
     ClassVar,
     Self,
-    TypeGuard,
     TypeVar,
-    Union,
     dataclass_transform,
-    get_args,
-    get_origin,
 )
 
 from pydantic import (
@@ -36,26 +31,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from neuro_mpc.descriptions.docstrings import docstring_of, meanings_of, signature_of
-from neuro_mpc.descriptions.other_names import known_name
 from neuro_mpc.descriptions.plugins import Registry
+from neuro_mpc.descriptions.structure import is_open
+from neuro_mpc.descriptions.table_errors import description_error, name_arguments
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
 from neuro_mpc.descriptions.values import FixedDict, plain, refuse_change
-from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.errors import DescriptionError
 
-PROBLEMS = {
-    "missing": ("is missing", ""),
-    "bool_type": ("is not true or false", "true or false"),
-    "int_type": ("is not a whole number", "a whole number"),
-    "int_from_float": ("is not a whole number", "a whole number"),
-    "float_type": ("is not a number", "a number"),
-    "finite_number": ("is not finite", "a finite number"),
-    "string_type": ("is not a text", 'a text in quotes, such as "name"'),
-    "dict_type": ("is not a table", "a table of keys and values"),
-    "model_type": ("is not a table", "a table of keys and values"),
-    "model_attributes_type": ("is not a table", "a table of keys and values"),
-    "tuple_type": ("is not a list", "a list, such as [1, 2]"),
-    "union_tag_not_found": ("has no {discriminator}", "{discriminator} = one of the known ones"),
-}
 LARGEST_NUMBER = 1e300
 
 Count = Annotated[int, Field(ge=0)]
@@ -63,16 +45,6 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
-
-LIMITS = {
-    "gt": "above",
-    "ge": "at least",
-    "lt": "below",
-    "le": "at most",
-    "min_length": "items or more:",
-    "max_length": "items or fewer:",
-}
-
 
 Entry = TypeVar("Entry")
 # A tuple in Python, a list in TOML; both accepted.
@@ -222,11 +194,6 @@ class Table(BaseModel, metaclass=_CheckedType):
         return to_toml(self.tables())
 
 
-def is_open(table: type[Table]) -> TypeGuard[type[OpenTable]]:
-    """Whether a class stands for all the forms of an open table; it has no instances itself."""
-    return "registry" in vars(table)
-
-
 class OpenTable(Table):
     """A table of several forms, chosen by a tag, to which other packages add theirs.
 
@@ -284,117 +251,12 @@ def _validated(model: type[Table], source: str, make: Any, called: bool = False)
     try:
         return make()
     except ValidationError as error:
-        problems = [_description_error(model, details) for details in error.errors(include_url=False)]
+        problems = [description_error(model, details) for details in error.errors(include_url=False)]
         for problem in problems if called else ():
-            _name_arguments(problem, model)
+            name_arguments(problem, model)
         raise DescriptionError.collect(problems, source) from None
     except DescriptionError as error:
         for problem in error.problems:
             problem.source = problem.source or source
         error.source = error.source or source
         raise
-
-
-def fields(model: type[Table]) -> dict[str, Any]:
-    """key in TOML → annotation of the fields of a table."""
-    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-
-
-def inner(annotation: Any, value: object) -> Any:
-    """What a field holds: its Table class, the annotation of a dict's values in a 1-tuple, None for a value.
-
-    `value` chooses among the forms of an open table.
-    """
-    options = (annotation, *get_args(annotation))
-    if dicts := [option for option in options if get_origin(option) is dict]:
-        return (get_args(dicts[0])[1],)
-    table = next((option for option in options if isinstance(option, type) and issubclass(option, Table)), None)
-    if table is None or not is_open(table):
-        return table
-    name = value.get(table.tag, table.default_tag) if isinstance(value, Mapping) else table.default_tag
-    return next((form for form in table.forms() if name in _names(form, table.tag)), None)
-
-
-def open_table(annotation: Any) -> type[OpenTable] | None:
-    """The open table that a field takes, if it takes one."""
-    options = (option for option in (annotation, *get_args(annotation)) if isinstance(option, type))
-    return next((option for option in options if issubclass(option, OpenTable) and is_open(option)), None)
-
-
-def _names(form: type[Table], tag: str) -> tuple[str, ...]:
-    """Those that choose a form of an open table."""
-    return get_args(fields(form)[tag])
-
-
-def _description_error(model: type[Table], details: Any) -> DescriptionError:
-    keys, known = _located(model, details["loc"])
-    kind, context, key = details["type"], details.get("ctx", {}), ".".join(keys)
-    if kind == "extra_forbidden":
-        return DescriptionError("unknown key", key=key, expected=", ".join(known), hint=known_name(keys[-1], known))
-    text, expected = PROBLEMS.get(kind, (details["msg"], ""))
-    if kind == "union_tag_not_found":
-        tag = context["discriminator"].strip("'")
-        text, expected = (template.format(discriminator=tag) for template in (text, expected))
-    hint, value = context.get("hint", ""), details["input"]
-    if kind == "description":
-        text, expected = context["problem"], context["expected"]
-    elif kind in ("literal_error", "union_tag_invalid"):
-        expected = context.get("expected") or context["expected_tags"]
-        value = context.get("tag", details["input"])
-        text, hint = "is not one of the known values", did_you_mean(value, _unquoted(expected))
-        if kind == "union_tag_invalid":
-            hint = hint or "install the package that provides it, if another one does"
-        tags = [context["discriminator"].strip("'")] if "discriminator" in context else []
-        key = ".".join([*keys, *tags])
-    elif limits := [f"{word} {context[name]}" for name, word in LIMITS.items() if name in context]:
-        text, expected = "is out of range", " and ".join(limits)
-    if isinstance(value, Table):
-        value = type(value).__name__
-    value = None if kind == "missing" or isinstance(value, dict) else value
-    return DescriptionError(text, key=key, found=value, expected=expected, hint=hint)
-
-
-def _name_arguments(problem: DescriptionError, model: type[Table]) -> None:
-    """The keys of a table that was called, as the arguments of the call."""
-    names = {key: name for name, field in model.model_fields.items() if (key := field.alias or name) != name}
-    key, dot, rest = problem.key.partition(".")
-    problem.key = ".".join(part for part in (model.__name__, names.get(key, key) + dot + rest) if part)
-    if problem.problem == "unknown key" and not dot:
-        known = list(model.model_fields)
-        problem.expected, problem.hint = ", ".join(known), known_name(key, known)
-
-
-def _unquoted(expected: str) -> list[str]:
-    return [word.strip(" '\"") for word in expected.replace(" or ", ",").split(",")]
-
-
-def _located(model: Any, location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """The keys of a pydantic location without the tags of unions, and the known keys of the last table."""
-    keys, known, schema = [], [], model
-    for part in map(str, location):
-        options = {
-            name: form
-            for table in (schema, *get_args(schema))
-            if isinstance(table, type) and issubclass(table, Table) and is_open(table)
-            for form in table.forms()
-            for name in _names(form, table.tag)
-        }
-        if part in options:
-            schema = options[part]
-            continue
-        table = _table_in(schema)
-        known = list(fields(table)) if table else []
-        keys.append(_alias(table, part) if table else part)
-        schema = fields(table).get(keys[-1]) if table else (get_args(schema) or (None,))[-1]
-    return keys, known
-
-
-def _table_in(annotation: Any) -> type[Table] | None:
-    """The table that a field takes, perhaps besides words."""
-    options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    return next((each for each in options if isinstance(each, type) and issubclass(each, Table)), None)
-
-
-def _alias(table: type[Table], name: str) -> str:
-    field = table.model_fields.get(name)
-    return field.alias if field and field.alias else name
