@@ -422,6 +422,12 @@ def endless_index(file, outside):
     file.create_dataset("units/spike_times_index", shape=(2**44,), dtype="u1", chunks=(2**20,))
 
 
+def endless_spikes(file, outside):
+    del file[OUTSIDE]
+    file.create_dataset(OUTSIDE, shape=(2**44,), dtype="f8", chunks=(2**20,))
+    fill(file, "units/spike_times_index", np.array([1, 2, 3, 4, 2**44]))
+
+
 def endless_table(file, outside):
     del file["units/id"]
     file.create_dataset("units/id", shape=(2**44,), dtype="u1", chunks=(2**20,))
@@ -434,6 +440,7 @@ def long_texts(file, outside):
 
 HOSTILE = {
     endless_index: r"units/spike_times_index has the shape \(17592186044416,\), where there are 5 units",
+    endless_spikes: "units/spike_times has 17,592,186,044,416 spikes, more than 2,147,483,648",
     endless_table: "the table 'units' has 17,592,186,044,416 rows, more than 1,048,576",
     long_texts: "the column device_name of the table 'units' holds texts of 16,777,216 bytes",
     external_storage: "units/spike_times has its data in another file",

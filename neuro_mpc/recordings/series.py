@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from neuro_mpc.examination.inside import Inside
 
 BLOCK_NUMBERS = 2**20
-MOST_UNITS, FURTHER_ROWS = 100_000, 64
+MOST_UNITS, MOST_TIMES, FURTHER_ROWS = 100_000, 2**31, 64
 TOLERANCE = 1e-6
 """Of a time (s): a frame that is as much too early for its window lies in it."""
 
@@ -124,6 +124,8 @@ class Series:
         if not self._file.has(f"{self.path}/timestamps"):
             return None
         times = self._file.dataset(f"{self.path}/timestamps")
+        if times.size > MOST_TIMES:
+            raise RunFileError(f"the series {self.path} has {times.size:,} timestamps, more than {MOST_TIMES:,}")
         if times.ndim == 1 and len(times) == self.frames:
             return times
         swapped = times.ndim == 1 and len(times) == self.units

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from neuro_mpc.examination.inside import Inside
 
 UNITS, TIMES, INDEX = "units", "spike_times", "spike_times_index"
-BLOCK_SPIKES = 2**20
+BLOCK_SPIKES, MOST_SPIKES = 2**20, 2**31
 LIMITS = {
     "isi_violations_ratio": ("at most", 0.5),
     "amplitude_cutoff": ("at most", 0.1),
@@ -36,6 +36,8 @@ class SortedUnits:
             raise RunFileError(f"{UNITS}/{INDEX} has the shape {ends.shape}, where there are {self.table.rows:,} units")
         self._ends = ends[()].astype(np.int64)
         whole = (np.diff(self._ends, prepend=0) >= 0).all() and self._ends[-1:].sum() == self._times.shape[0]
+        if self._times.size > MOST_SPIKES:
+            raise RunFileError(f"{UNITS}/{TIMES} has {self._times.size:,} spikes, more than {MOST_SPIKES:,}")
         if self._times.ndim != 1 or not whole:
             raise RunFileError(f"{UNITS}/{INDEX} does not divide the {self._times.shape[0]:,} spikes among the units")
 
