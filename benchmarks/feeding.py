@@ -4,7 +4,8 @@
 
 Writes images of 28 × 28 pixels in single precision (314 MB by default) as netCDF in one piece, as netCDF in packed
 chunks of 64, and as NPZ, and times batches of 128 of them in random order, as rows, with their labels: processor time
-and wall time a batch. In memory is what data below 256 MiB take. --by-library reads netCDF by netCDF alone, trial by trial.
+and wall time a batch. In memory is what data below 256 MiB take. --by-library reads netCDF by netCDF alone, trial by
+trial.
 """
 
 from __future__ import annotations
