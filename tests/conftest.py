@@ -224,6 +224,15 @@ def example(tmp_path):
 
 
 @pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    """The current folder, where data lie that are read through in this process."""
+    from neuro_mpc.stimuli import netcdf_file
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(netcdf_file, "_trouble", lambda path: isolation.trouble(path, data=True))
+
+
+@pytest.fixture
 def one_figure(monkeypatch):
     """Reports with learning curves only, which are quick to draw."""
     from neuro_mpc.reports import pictures
