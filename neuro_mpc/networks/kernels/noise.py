@@ -47,6 +47,9 @@ def fill_normal(
     stream: int,
     scale: float,
 ) -> None:
-    """target (steps · width, units) = scale × `normal`."""
+    """target (steps · width, units) = scale × `normal`; none is drawn where the scale is 0."""
+    if scale == 0:
+        view(target, steps * width, units)[...] = 0
+        return
     noise = normal(steps, trials, units, first, width, counter, key, stream, target.dtype)
     view(target, steps * width, units)[...] = scale * noise

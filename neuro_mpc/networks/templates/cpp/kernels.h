@@ -38,11 +38,16 @@ static inline T counter_normal(uint32_t position, uint32_t counter, uint32_t key
     return sqrt((T)-2 * log(u)) * cos(angle);
 }
 
-// target (steps × width rows) = scale × noise of the trials `first` … of `trials`.
+// target (steps × width rows) = scale × noise of the trials `first` … of `trials`; none is drawn where the scale is 0.
 template <typename T>
 static inline void fill_normal(T* target, int steps, int trials, int units, int first, int width, int32_t counter,
                                int32_t key, int stream, T scale)
 {
+    if (scale == 0)
+    {
+        std::fill_n(target, (int64_t)steps * width * units, (T)0);
+        return;
+    }
     for (int step = 0; step < steps; step++)
         for (int trial = 0; trial < width; trial++, target += units)
         {
