@@ -63,7 +63,8 @@ def test_every_public_member_has_a_complete_docstring(name):
 def folder(tmp_path_factory):
     """A folder with the run files that the examples read."""
     folder = tmp_path_factory.mktemp("examples")
-    circuit = nm.load_circuit("mpl", {"population.hidden.size": 10})
+    precise = {"learned": "unit", "high": 100}
+    circuit = nm.load_circuit("mpl", {"population.hidden.size": 10, "population.hidden.precision": precise})
     protocol = nm.load_protocol("toy-language", TINY)
     nm.simulate(circuit, protocol, backend="numpy", out=folder / "run.nc").close()
     for kind, made in {**{kind: MADE[kind] for kind in EXAMPLES}, "mismatch": mismatch}.items():

@@ -14,6 +14,7 @@ import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.plots import FIGURES
 from neuro_mpc.rules.show import as_text
 
 BOTH = {
@@ -152,6 +153,20 @@ def test_the_variance_of_data_is_found(fitted):
     data = stimuli.load(trained.protocol, trained.circuit, 0).given("train", np.arange(500), "data")
     assert np.exp(-learned[-1].item()) == pytest.approx(data.var(), rel=1e-4)
     assert data.var() == pytest.approx(2, abs=0.3)
+
+
+def test_the_variance_that_was_learned_is_read_and_drawn(fitted):
+    assert nm.analysis.learned_precisions(fitted) == ["data"]
+    found = nm.analysis.precision(fitted, "data")
+    np.testing.assert_allclose(found["variance"], np.exp(-fitted["precision/data/log_precision"].values))
+    assert found["precision"].dims == ("snapshot", "unit")
+    assert found["presentation"][-1] == 150
+    with pytest.raises(nm.RunFileError, match="'mean' of .* did not learn the precision of its errors"):
+        nm.analysis.precision(fitted, "mean")
+    (page,) = FIGURES["precision"](fitted)
+    (axes,) = page.axes
+    np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), found["precision"].values[:, 0])
+    assert (axes.get_title(), axes.get_xlabel()) == ("data", "presentations learned")
 
 
 def test_precisions_are_started_from_and_changed(fitted):

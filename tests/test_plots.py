@@ -41,8 +41,8 @@ RUNS = {
 def drawable(options):
     needed = {"sequences": options.get("generation", True), "inference": options.get("trajectory", 0)}
     needed["circuit"] = LONG_NAME not in options.get("hidden", ())  # its projections have names too long for a circuit
-    experiments = ("oddball", "omission", "mismatch", "lesion", "psychometric", "ensemble", "generation")
-    needed |= dict.fromkeys(experiments, False)
+    experiments = ("precision", "oddball", "omission", "mismatch", "lesion", "psychometric", "ensemble", "generation")
+    needed |= dict.fromkeys(experiments, False)  # and learned precisions
     return [name for name in FIGURES if needed.get(name, True)]
 
 

@@ -6,6 +6,8 @@ Synapses: `weights` of a projection, and of these `entropy`, `determinism`, `his
 Neurons: `traces` of a population, and of these `profile`, `principal_components`; `inference_energy`,
 `selectivity`, `surprise`, `error_by_surprise`.
 
+Precisions of prediction errors: `learned_precisions`, and `precision` of a population.
+
 Text: `ngrams.chosen`, `ngrams.perplexity`, `ngrams.accuracy` of n-gram models, as baselines.
 
 Sweeps: `by_load` and `onset` of a measure over the data load, `power_law`.
@@ -43,6 +45,7 @@ from neuro_mpc.analysis.intervals import interval
 from neuro_mpc.analysis.mismatch import adaptation_and_deviance, mismatch
 from neuro_mpc.analysis.mismatch_responses import mismatch_course, mismatch_means, mismatch_responses
 from neuro_mpc.analysis.onset import by_load, onset, power_law
+from neuro_mpc.analysis.precision import learned_precisions, precision
 from neuro_mpc.analysis.projections import compare_projections, summary
 from neuro_mpc.analysis.psychometric import psychometric_curves, psychometric_fit
 from neuro_mpc.analysis.recorded import recorded
@@ -68,6 +71,7 @@ __all__ = [
     "inference_energy",
     "interval",
     "labels",
+    "learned_precisions",
     "lesion_curves",
     "mean_interval",
     "mismatch",
@@ -78,6 +82,7 @@ __all__ = [
     "onset",
     "pairs",
     "power_law",
+    "precision",
     "principal_components",
     "profile",
     "projections",
