@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 import neuro_mpc as nm
 from neuro_mpc import analysis
 from neuro_mpc.analysis.mismatch import CONTEXTS
+from neuro_mpc.examination import inside
 from neuro_mpc.recordings import series, spikes
 
 sessions = pytest.importorskip("sessions", reason="needs pynwb")
@@ -261,7 +262,11 @@ def test_what_is_wrong_with_a_table_is_told_by_name(imaged, tmp_path, name):
 
 
 def test_texts_that_are_no_numbers_are_told_and_missing_values_where_they_are_needed(spiking, tmp_path):
-    for text, message in (("fast", "contrast .* holds 'fast' in row 3"), ("x" * 101, "more than 100 characters")):
+    for text, message in (
+        ("fast", "contrast .* holds 'fast' in row 3"),
+        ("x" * 101, "more than 100 characters"),
+        ("x" * 401, "texts of 401 bytes"),
+    ):
         path = changed(spiking, tmp_path / "session.nwb", texts("contrast", text))
         with pytest.raises(nm.RunFileError, match=message):
             analysis.recorded(path)
@@ -295,6 +300,19 @@ def test_texts_of_fixed_length_and_rows_of_nothing_are_read(spiking, tmp_path):
     expected["standard", "orientation_0"] -= 1
     expected["control-1", "orientation_22.5"] -= 1
     assert cells(analysis.recorded(changed(spiking, tmp_path / "session.nwb", in_bytes))) == +expected
+
+
+@pytest.mark.parametrize("storage", [{}, {"chunks": (4,)}, {"chunks": (4,), "compression": "gzip"}], ids=str)
+def test_how_long_texts_are_is_told_before_they_are_read(tmp_path, storage):
+    """A text of a million characters, to which every row may refer."""
+    path = tmp_path / "texts.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("short", data=["standard", "ä", ""] * 5, dtype=h5py.string_dtype(), **storage)
+        file.create_dataset("long", data=["x"] * 11 + ["y" * 10**6], dtype=h5py.string_dtype(), **storage)
+        file.create_dataset("none", shape=(9,), dtype=h5py.string_dtype(), **storage)
+    with inside.opened(path) as file:
+        found = [file.longest_text(name) for name in ("short", "long", "none")]
+    assert found == ([None] * 3 if "compression" in storage else [8, 10**6, 0])
 
 
 def test_a_file_that_was_refused_can_be_mended_where_it_is(imaged, tmp_path):
@@ -440,7 +458,7 @@ def long_texts(file, outside):
 
 HOSTILE = {
     endless_index: r"units/spike_times_index has the shape \(17592186044416,\), where there are 5 units",
-    endless_spikes: "units/spike_times has 17,592,186,044,416 spikes, more than 2,147,483,648",
+    endless_spikes: "units/spike_times has the shape .17592186044416,., where up to 2,147,483,648 times are expected",
     endless_table: "the table 'units' has 17,592,186,044,416 rows, more than 1,048,576",
     long_texts: "the column device_name of the table 'units' holds texts of 16,777,216 bytes",
     external_storage: "units/spike_times has its data in another file",

@@ -15,6 +15,7 @@ from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5t, h5z  # pyright: ignore[repor
 
 from neuro_mpc.examination.open_file import open_file
 from neuro_mpc.examination.storage import refuse_elsewhere, refuse_packing
+from neuro_mpc.examination.texts import longest_text
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_LZF)
@@ -25,8 +26,8 @@ MOST_LINKS, MOST_NAMES, LARGEST_ATTRIBUTE = 8, 100_000, 2**16
 class Inside:
     """The groups and datasets of an open file, by their paths."""
 
-    def __init__(self, file: h5f.FileID, size: int):
-        self._root, self.size = h5g.open(file, b"/"), size
+    def __init__(self, file: h5f.FileID, path: Path):
+        self._root, self._path, self.size = h5g.open(file, b"/"), path, path.stat().st_size
 
     def names(self, path: str = "") -> list[str]:
         """What is in a group; nothing where there is no group."""
@@ -53,6 +54,10 @@ class Inside:
         if found.get_type().get_class() not in KINDS:
             raise ValueError(f"{path} holds neither numbers nor texts")
         return h5py.Dataset(found)
+
+    def longest_text(self, path: str) -> int | None:
+        """Bytes of the longest text of a dataset; None where only reading all of them would tell."""
+        return longest_text(self.dataset(path), self._path)
 
     def attribute(self, path: str, name: str) -> object:
         """The value of an attribute, a number or a text; None where there is none."""
@@ -95,4 +100,4 @@ def opened(path: Path) -> Iterator[Inside]:
         if raw.read(len(SIGNATURE)) != SIGNATURE:
             raise ValueError("it is no file of HDF5")
     with open_file(path) as file:
-        yield Inside(file, path.stat().st_size)
+        yield Inside(file, path)

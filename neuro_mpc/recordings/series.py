@@ -124,8 +124,8 @@ class Series:
         if not self._file.has(f"{self.path}/timestamps"):
             return None
         times = self._file.dataset(f"{self.path}/timestamps")
-        if times.size > MOST_TIMES:
-            raise RunFileError(f"the series {self.path} has {times.size:,} timestamps, more than {MOST_TIMES:,}")
+        if len(times) > MOST_TIMES:
+            raise RunFileError(f"the series {self.path} has {len(times):,} timestamps, more than {MOST_TIMES:,}")
         if times.ndim == 1 and len(times) == self.frames:
             return times
         swapped = times.ndim == 1 and len(times) == self.units

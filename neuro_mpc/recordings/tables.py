@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from neuro_mpc.examination.inside import Inside
 
-MOST_ROWS, LONGEST_TEXT = 2**20, 100
-# Texts lie apart from their dataset, where many of them can be one and the same: read are so many that even then a
-# file stands for no more than this.
+MOST_ROWS, LONGEST_TEXT, BYTES_OF_CHARACTER = 2**20, 100, 4
+# Where nothing tells how long texts are that are yet to be read, many can be one and the same, as long as the file:
+# read are so many that even then they stand for no more than this.
 TEXT_BYTES, FEWEST_ROWS, ROWS = 2**30, 16, 4096
 MISSING = {"", "nan", "none", "null", "na", "n/a", "none or blank"}
 """What stands where there is no value."""
@@ -88,10 +88,11 @@ class Table:
         return dataset
 
     def _blocks(self, dataset: h5py.Dataset, column: str) -> Iterator[Sequence[str]]:
-        rows = int(np.clip(TEXT_BYTES // max(self._file.size, 1), FEWEST_ROWS, ROWS))
-        if dataset.dtype.kind == "S" and dataset.dtype.itemsize > 4 * LONGEST_TEXT:
-            raise self.error(column, f"holds texts of {dataset.dtype.itemsize:,} bytes")
-        texts = dataset.asstr(errors="replace")
+        longest = self._file.longest_text(f"{self.path}/{column}")
+        if longest is not None and longest > BYTES_OF_CHARACTER * LONGEST_TEXT:
+            raise self.error(column, f"holds texts of {longest:,} bytes")
+        few = np.clip(TEXT_BYTES // max(self._file.size, 1), FEWEST_ROWS, ROWS)
+        rows, texts = int(few) if longest is None else ROWS, dataset.asstr(errors="replace")
         for start in range(0, self.rows, rows):
             block = [str(text) for text in texts[start : start + rows]]
             if max(map(len, block)) > LONGEST_TEXT:
