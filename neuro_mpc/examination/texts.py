@@ -44,9 +44,9 @@ def _stored(dataset: h5py.Dataset) -> Iterator[tuple[int, int, int]]:
     if layout == h5d.CHUNKED:
         for number in range(dataset.id.get_num_chunks()):
             chunk = dataset.id.get_chunk_info(number)
-            yield chunk.byte_offset, chunk.size, math.prod(dataset.chunks)
+            yield chunk.byte_offset, chunk.size, math.prod(dataset.chunks or ())
     elif layout == h5d.CONTIGUOUS:
         if (offset := dataset.id.get_offset()) is not None:
-            yield offset, dataset.id.get_storage_size(), int(dataset.size)
+            yield offset, dataset.id.get_storage_size(), math.prod(dataset.shape or ())
     else:
         yield 0, 0, 1  # within its header

@@ -37,9 +37,8 @@ class SortedUnits:
         self._ends = ends[()].astype(np.int64)
         whole = (np.diff(self._ends, prepend=0) >= 0).all() and self._ends[-1:].sum() == self._times.shape[0]
         if self._times.ndim != 1 or len(self._times) > MOST_SPIKES:
-            raise RunFileError(
-                f"{UNITS}/{TIMES} has the shape {self._times.shape}, where up to {MOST_SPIKES:,} times are expected"
-            )
+            shape = self._times.shape
+            raise RunFileError(f"{UNITS}/{TIMES} has the shape {shape}, where up to {MOST_SPIKES:,} times are expected")
         if not whole:
             raise RunFileError(f"{UNITS}/{INDEX} does not divide the {self._times.shape[0]:,} spikes among the units")
 
