@@ -29,6 +29,7 @@ ODD = ODD.model_copy(update={"description": "Ω_100% of #1 – «ä» π & ξ {x
 CIRCUITS = {
     "mpl": nm.load_circuit("mpl"),
     "pc": nm.load_circuit("pc"),
+    "gates": nm.load_circuit("mpl-gru"),
     "odd": ODD,
     **{name: described for name, (described, _) in CASES.items()},
 }
@@ -132,12 +133,13 @@ def test_latex_is_a_whole_document(name):
     assert document.endswith("\\end{document}\n")
     begun, ended = (re.findall(rf"\\{word}{{(\w+\*?)}}", document) for word in ("begin", "end"))
     assert sorted(begun) == sorted(ended)
+    assert not re.search(r"\^\{(?:[^{}]|\{[^{}]*\})*\}\^", document), "a superscript on a superscript"
     unescaped = re.sub(r"\\[{}]", "", document)
     assert unescaped.count("{") == unescaped.count("}")
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex")
-@pytest.mark.parametrize("name", ["mpl", "pc", "odd", "own", "mixed"])
+@pytest.mark.parametrize("name", ["mpl", "pc", "gates", "odd", "own", "mixed"])
 def test_latex_compiles(name, tmp_path):
     (tmp_path / "shown.tex").write_text(as_latex(CIRCUITS[name]), encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "shown.tex"]

@@ -47,7 +47,7 @@ class Unicode:
     """Symbols such as ``μ[input] x_t``."""
 
     mu, v, noise, slope, hebbian = "μ", "v", "ε", "f′", ("H₁", "H₂")
-    times, dot, minus, sum, log, transposed = " ⊙ ", " · ", "−", "Σ_t", "log", "ᵀ"
+    times, dot, minus, sum, log = " ⊙ ", " · ", "−", "Σ_t", "log"
     change, learning_rate, rate, precision = "Δ", "(η/B)", "η", "Π"
 
     def variable(self, letter: str, later: int = 0, of: str = "") -> str:
@@ -61,7 +61,10 @@ class Unicode:
         return f"[{text}]₊"
 
     def moment(self, letter: str, projection: str, transposed: bool = False) -> str:
-        return f"{letter}[{projection}]" + (self.transposed if transposed else "")
+        return self.transpose(f"{letter}[{projection}]") if transposed else f"{letter}[{projection}]"
+
+    def transpose(self, text: str) -> str:
+        return f"{text}ᵀ"
 
     def rate_of(self, belief: str) -> str:
         return f"τ d{belief}/dt"
@@ -108,7 +111,7 @@ class Latex:
     r"""Symbols such as ``\mu^{\text{input}} x_t``."""
 
     mu, v, noise, slope, hebbian = r"\mu", "v", r"\varepsilon", "f'", ("H_1", "H_2")
-    times, dot, minus, sum, log, transposed = r" \odot ", r" \cdot ", "-", r"\sum_t", r"\log", r"^\top"
+    times, dot, minus, sum, log = r" \odot ", r" \cdot ", "-", r"\sum_t", r"\log"
     change, learning_rate, rate, precision = r"\Delta ", r"\frac{\eta}{B}", r"\eta", r"\Pi"
 
     def variable(self, letter: str, later: int = 0, of: str = "") -> str:
@@ -138,7 +141,15 @@ class Latex:
         return rf"\sqrt{{{text}}}"
 
     def square(self, text: str) -> str:
-        return f"{text}^2"
+        return self._raised(text, "2")
+
+    def transpose(self, text: str) -> str:
+        return self._raised(text, r"\top")
+
+    @staticmethod
+    def _raised(text: str, exponent: str) -> str:
+        """With an exponent, which no symbol may have twice."""
+        return f"{{{text}}}^{exponent}" if "^" in text else f"{text}^{exponent}"
 
     def quotient(self, above: str, below: str) -> str:
         return rf"\frac{{{above}}}{{{below}}}"
@@ -163,7 +174,8 @@ class Latex:
         expression, complements = _complements(expression)
         inner = {symbol: rf"\left({self.formula(part, names)}\right)" for symbol, part in complements.items()}
         outer = {symbol: names[symbol.name] for symbol in expression.atoms(sympy.Symbol) if symbol.name in names}
-        return sympy.latex(expression, symbol_names={**outer, **inner}, mul_symbol=r" \, ")
+        text = sympy.latex(expression, symbol_names={**outer, **inner}, mul_symbol=r" \, ")
+        return text.replace(r"\operatorname{sigmoid}", r"\sigma")
 
 
 Notation = Unicode | Latex

@@ -87,7 +87,7 @@ def _code(code: Code) -> str:
 def _code_line(line: str, symbol: str, words: str) -> str:
     """A line of Brian2 with its comment behind it, or above it where there is no room."""
     comment = "  # " + f"{symbol}  {words}".strip() if symbol else ""
-    if len(line) + 2 + len(comment) <= WIDTH:
+    if 2 + max(len(line), COMMENTS_FROM if comment else 0) + len(comment) <= WIDTH:
         return f"  {line:{COMMENTS_FROM}}{comment}".rstrip()
     code = "  " + " \\\n      ".join(_lines(line, WIDTH - 8))
     return f"{comment}\n{code}" if comment else code
@@ -110,9 +110,9 @@ PROJECTIONS
 
 \medskip
 $t$ is the step of a sequence; a superscript names a population, projection or compartment where it is
-not the one at hand. $\odot$ multiplies unit by unit, $n$ is the fan-in of a unit, $\eta$ the learning rate, $B$ the
-number of trials, over which $H_1$ and $H_2$ are summed too. Before the first step nothing is sent. Beliefs start at
-$r_t = h_t$, step by step.
+not the one at hand. $\odot$ multiplies unit by unit, $\sigma$ is the logistic function, $n$ is the fan-in of a
+unit, $\eta$ the learning rate, $B$ the number of trials, over which $H_1$ and $H_2$ are summed too. Before the
+first step nothing is sent. Beliefs start at $r_t = h_t$, step by step.
 
 SECTIONS
 \end{document}

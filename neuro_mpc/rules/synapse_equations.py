@@ -50,7 +50,7 @@ class SynapseWriter(Writer):
         for name, letter, factor in zip(n.hebbian, "eq", (sent, f"({n.square(sent)})")):
             if letter == "e" or self.rules.synapses[key].varies:
                 error = self._error_of(projection, letter, projection.target)
-                yield n.moment(name, key), f"{n.sum} {error} {factor}{n.transposed}", ""
+                yield n.moment(name, key), f"{n.sum} {error} {n.transpose(factor)}", ""
 
     def _update(self, rule: ParameterRule, names: dict[str, str]) -> tuple[str, str, str]:
         symbol, n = names[brian_name(rule.name)], self.n
