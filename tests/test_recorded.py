@@ -324,6 +324,20 @@ def test_a_file_that_was_refused_can_be_mended_where_it_is(imaged, tmp_path):
     assert caught.value.__cause__ is not None  # it is still held, with all that led to it
 
 
+def test_delays_and_directions_are_called_as_they_were_meant(imaged, tmp_path):
+    """Tables may hold what a screen of 60 Hz made of 343 ms, or fewer digits of an angle."""
+
+    def as_shown(file):
+        for name in ("Duration mismatch block", "Control block 3"):
+            delay = file[f"intervals/{name}_presentations/Delay"]
+            delay[...] = np.floor(delay[()] * 60) / 60
+        angle = file[f"{TABLE}/Orientation"]
+        angle[...] = np.floor(angle[()] * 100) / 100
+
+    path = changed(imaged, tmp_path / "session.nwb", as_shown)
+    assert cells(analysis.recorded(path)) == cells(analysis.recorded(imaged))
+
+
 def test_rows_out_of_order_are_put_in_order(imaged, tmp_path):
     def shuffle(file):
         order = np.random.default_rng(0).permutation(len(file[f"{TABLE}/start_time"]))

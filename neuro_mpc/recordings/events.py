@@ -36,6 +36,8 @@ USUAL = {
 """Block → the stimulus that is usual in it; all others are deviants."""
 DELAY, TOLERANCE = 0.343, 0.02
 """Usual grey after a grating (s), after which one that is missing is noticed; and how exact it is, a frame."""
+DELAYS = (150.0, 343.0, 500.0, 750.0, 914.0, 1000.0, 1500.0)
+"""Delays of the sessions (ms)."""
 LONGEST_FRAME = 0.2
 """A coupled grating lasts for a frame; what lasts longer has been uncoupled (s)."""
 LONGEST_PRESENTATION, LONGEST_DELAY = 10.0, 60.0
@@ -218,7 +220,7 @@ class Presentations:
     def _names(self, which: np.ndarray) -> np.ndarray:
         """What gratings are called that are neither missing nor named by their trial type."""
         if self.block in TIMED:
-            return _labels("delay_", 1000 * self._needed("Delay", which), 1)
+            return _labels("delay_", _nearest_delay(1000 * self._needed("Delay", which)), 1)
         if self.block == "repetition":
             return _labels("repetition_", self._needed("TrialInSequence", which), 1)
         if self.block in COUPLED:
@@ -275,6 +277,12 @@ def _nearest(degrees: np.ndarray) -> np.ndarray:
     """Directions as they were meant: tables hold rounded radians."""
     meant = NEAREST * np.round(degrees / NEAREST)
     return np.where(np.abs(degrees - meant) < WITHIN, meant, degrees)
+
+
+def _nearest_delay(ms: np.ndarray) -> np.ndarray:
+    """Delays as they were meant: a screen shows whole frames."""
+    meant = np.array(DELAYS)[np.argmin(np.abs(np.nan_to_num(ms)[:, None] - DELAYS), axis=1)]
+    return np.where(np.abs(ms - meant) <= 1000 * TOLERANCE, meant, ms)
 
 
 def _labels(prefix: str, values: np.ndarray, unit: float) -> np.ndarray:
