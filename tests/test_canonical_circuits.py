@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -121,6 +123,48 @@ def test_neighbouring_windows_share_their_pixels_and_splits_share_none():
     *_, tested = source.content("test")
     assert places[:, 2].max() + table.width <= tested[:, 2].min()
     np.testing.assert_allclose(photographs().std((1, 2)), 1)
+
+
+def test_windows_in_rows_share_their_pixels_with_those_beside_and_below():
+    protocol = nm.load_protocol("rao-ballard-surround", {"stimulus.number": 20})
+    source, table = stimuli.load(protocol, nm.load_circuit("rao-ballard-surround"), 3), protocol.stimulus
+    assert (table.width, table.height, table.corner(5), table.corner(7)) == (14, 14, (3, 3), (6, 0))
+    through = aperture(table.side, table.aperture)
+    seen = {
+        number: source.given("train", np.arange(20), f"window-{number}")[0].reshape(20, 8, 8) / through
+        for number in (1, 2, 4)
+    }
+    np.testing.assert_allclose(seen[1][:, :, 3:], seen[2][:, :, :-3], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(seen[1][:, 3:], seen[4][:, :-3], rtol=1e-4, atol=1e-4)
+    with pytest.raises(nm.DescriptionError, match="rows that divide 9"):
+        nm.load_protocol("rao-ballard-surround", {"stimulus.rows": 2})
+
+
+def principal(values, number):
+    """The directions (…, number) of the largest variance of values (trial, …), by falling variance."""
+    return np.linalg.svd(values - values.mean(0), full_matrices=False)[2][:number].T
+
+
+def test_what_continues_into_the_surround_is_suppressed_and_what_is_crossed_by_it_is_not(monkeypatch):
+    """Errors of the middle patch, where the weights are the principal directions of natural images (no training)."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "analysis")
+    surround = importlib.import_module("surround")
+    sizes = {"population.context.size": 24, **{f"population.patch-{number}.size": 16 for number in range(1, 10)}}
+    settings = {"stimulus.number": 600, "learning.presentations": 0}
+    circuit = nm.load_circuit("rao-ballard-surround", sizes)
+    protocol = nm.load_protocol("rao-ballard-surround", settings)
+    run = nm.simulate(circuit, protocol, backend="numpy")
+    source = stimuli.load(protocol, circuit, 0)
+    seen = [source.given("train", np.arange(600), f"window-{number}")[0] for number in range(1, 10)]
+    image = principal(np.concatenate(seen), 16)
+    causes = principal(np.concatenate([each @ image for each in seen], axis=1), 24).reshape(9, 16, 24)
+    # Beliefs stay where tanh is nearly linear, as in trained circuits.
+    weights = {f"image-{number}": {"m": 6 * image} for number in range(1, 10)}
+    weights |= {f"feedback-{number}": {"m": 3 * each} for number, each in enumerate(causes, 1)}
+    trained = nm.load_trained(run).with_parameters(weights, "principal directions")
+    found = surround.changes(surround.responses(trained))
+    assert found["iso"] < -30
+    assert found["cross"] > 0
 
 
 @pytest.mark.parametrize(("there", "back"), [(1, 2), (2, 1)])

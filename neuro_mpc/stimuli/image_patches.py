@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.ndimage import gaussian_filter
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
-from neuro_mpc.descriptions.tables import Positive
+from neuro_mpc.descriptions.tables import Positive, problem
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, Channel, Split, Stimuli
 
@@ -23,11 +23,12 @@ PARTS: dict[Split, tuple[float, float]] = {"train": (0, 0.6), "validation": (0.6
 
 
 class ImagePatches(StimulusTable):
-    """Windows side by side on photographs, each through a Gaussian aperture, after a difference of Gaussians.
+    """Windows in rows on photographs, each through a Gaussian aperture, after a difference of Gaussians.
 
-    windows   number of windows, which are the channels window-1, window-2 …
+    windows   number of windows, which are the channels window-1, window-2 …, in reading order
+    rows      number of rows that they make, of equal length
     side      pixels along a side of a window
-    shift     pixels from one window to the next
+    shift     pixels from one window to the next, and from one row to the next
     aperture  standard deviation of the aperture, in pixels
     centre    standard deviation of the centre of that difference, in pixels; that of its surround is 1.6 times as large
     number    trials of each split, at places drawn by the seed
@@ -40,17 +41,34 @@ class ImagePatches(StimulusTable):
     """
 
     source: Literal["image-patches"] = "image-patches"
-    windows: Annotated[int, Field(ge=1, le=10)] = 3
+    windows: Annotated[int, Field(ge=1, le=25)] = 3
+    rows: Annotated[int, Field(ge=1, le=25)] = 1
     side: Annotated[int, Field(ge=2, le=50)] = 16
     shift: Annotated[int, Field(ge=0, le=50)] = 5
     aperture: Positive = 4.0
     centre: Annotated[float, Field(ge=0.5, le=20)] = 1.0
     number: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
 
+    @model_validator(mode="after")
+    def _fills_its_rows(self) -> Self:
+        if self.windows % self.rows:
+            raise problem("rows do not divide the windows", expected=f"rows that divide {self.windows}")
+        return self
+
     @property
     def width(self) -> int:
-        """Pixels from the left side of the first window to the right side of the last."""
-        return self.side + (self.windows - 1) * self.shift
+        """Pixels from the left side of the first window of a row to the right side of the last."""
+        return self.side + (self.windows // self.rows - 1) * self.shift
+
+    @property
+    def height(self) -> int:
+        """Pixels from the upper side of the first row to the lower side of the last."""
+        return self.side + (self.rows - 1) * self.shift
+
+    def corner(self, number: int) -> tuple[int, int]:
+        """Row and column of the first pixel of a window, which are counted from 1."""
+        row, column = divmod(number - 1, self.windows // self.rows)
+        return row * self.shift, column * self.shift
 
 
 @SOURCES.register("image-patches")
@@ -72,7 +90,7 @@ class ImagePatchesStimuli(Stimuli):
         first, last = (int(share * columns) for share in PARTS[split])
         corners = (
             rng.integers(images, size=number),
-            rng.integers(rows - self._table.side + 1, size=number),
+            rng.integers(rows - self._table.height + 1, size=number),
             rng.integers(first, last - self._table.width + 1, size=number),
         )
         return np.stack(corners, axis=1)
@@ -87,8 +105,8 @@ class ImagePatchesStimuli(Stimuli):
     def given(self, split: Split, trials: np.ndarray, channel: str) -> np.ndarray:
         image, row, column = self._places[split][trials].T[..., None, None]
         pixels = np.arange(self._table.side)
-        left = column + (int(channel.removeprefix("window-")) - 1) * self._table.shift
-        patches = self._images[image, row + pixels[:, None], left + pixels] * self._aperture
+        down, right = self._table.corner(int(channel.removeprefix("window-")))
+        patches = self._images[image, row + down + pixels[:, None], column + right + pixels] * self._aperture
         return patches.reshape(1, len(trials), -1).astype(np.float32)
 
     def content(self, split: Split) -> Iterator[np.ndarray]:
