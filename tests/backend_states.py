@@ -42,7 +42,7 @@ def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
         "input": {"role": "stimulus"},
         "output": {"role": "target", "readout": readout},
         "low": {"size": 6, "activation": low},
-        "high": {"size": 4, "activation": high},
+        "high": {"size": 4, "activation": high, "precision": 0.8},
     }
     return nm.Circuit(name="two", population=population, projection=tables(arrows)).sized(SYMBOLS, SYMBOLS)
 
@@ -75,10 +75,11 @@ def gated(described: nm.Circuit) -> nm.Circuit:
 
 
 def with_more_ends(described: nm.Circuit) -> nm.Circuit:
-    """With a constant population, and a second target, of values, whose errors have another precision."""
+    """With a constant population, and a second target, of values, whose units learn the precisions of their errors."""
     described_as = described.tables()
     described_as["population"]["bias"] = {"role": "constant"}
-    described_as["population"]["second"] = {"role": "target", "readout": "gaussian", "precision": 2.5, "size": 2}
+    described_as["population"]["second"] = {"role": "target", "readout": "gaussian", "size": 2}
+    described_as["population"]["second"]["precision"] = {"learned": "unit", "initial": 2.5, "high": 100.0}
     described_as["projection"]["shift"] = {"from": "bias", "to": "high", "synapse": "gaussian"}
     described_as["projection"]["also"] = {"from": "high", "to": "second", "synapse": "spike-and-slab", "delay": 1}
     return nm.Circuit.from_tables(described_as)
