@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from neuro_mpc import NeuroMPCError, RunFileError
-from neuro_mpc.analysis import by_load, onset, power_law
+from neuro_mpc.analysis import by_load, intervals, onset, power_law
 from neuro_mpc.plots import style
 
 PAPER = tomllib.loads(Path(__file__).with_name("paper_values.toml").read_text(encoding="utf-8"))["toy_language"]
@@ -94,6 +94,11 @@ def draw(sweeps: dict[str, xr.Dataset], fits: dict[str, xr.Dataset], below: floa
     for index, axes in enumerate(panels):
         style.letter(axes, index)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    numbers = {sweep.sizes["seed"] for sweep in sweeps.values()}
+    kinds = " or ".join(sorted({intervals.kind(number) for number in numbers}))
+    figure.supxlabel(
+        f"bands: 95 % {kinds} intervals of the mean over seeds; bars of the paper: standard deviations", fontsize=6
+    )
     return figure
 
 

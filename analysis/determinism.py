@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from neuro_mpc import NeuroMPCError, Protocol, RunFileError, open_run
 from neuro_mpc.analysis import interval, summary
+from neuro_mpc.analysis.intervals import described
 from neuro_mpc.descriptions.loading import changed
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.runfile import access
@@ -91,6 +92,8 @@ def draw(values: Values) -> Figure:
             )
         style.letter(axes, index)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
+    numbers = sorted({found.sizes["run"] for found in values.values()})
+    figure.supxlabel(" or ".join(described(number, "run") for number in numbers), fontsize=6)
     return figure
 
 
