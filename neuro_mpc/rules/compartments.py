@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import sympy
 
@@ -194,10 +195,9 @@ def prediction_of(circuit: Circuit, name: str, varies: Mapping[str, bool], relea
     formula = circuit.population[name].prediction or INPUT
     # A compartment in which nothing ends has no input.
     parsed = expressions.parse(formula, {*compartments, INPUT, BEFORE})
-    inputs = {each: sympy.Symbol(current_name(each), real=True) for each in {*compartments, INPUT}}
-    value = parsed.subs({sympy.Symbol(each, real=True): symbol for each, symbol in inputs.items()}, simultaneous=True)
-    if INPUT not in compartments:
-        value = value.subs(inputs[INPUT], 0)
+    inputs: dict[str, sympy.Expr] = {each: sympy.Symbol(current_name(each), real=True) for each in compartments}
+    named = {sympy.Symbol(each, real=True): inputs.get(each, sympy.S.Zero) for each in {*compartments, INPUT}}
+    value = cast(sympy.Expr, parsed.subs(named, simultaneous=True))
 
     def slope(part: str) -> Slope:
         return Slope(part, expressions.derivative(value, BEFORE if part == BEFORE else current_name(part)))
