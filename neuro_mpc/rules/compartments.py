@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import sympy
 
@@ -196,7 +196,9 @@ def prediction_of(circuit: Circuit, name: str, varies: Mapping[str, bool], relea
     # A compartment in which nothing ends has no input.
     parsed = expressions.parse(formula, {*compartments, INPUT, BEFORE})
     inputs: dict[str, sympy.Expr] = {each: sympy.Symbol(current_name(each), real=True) for each in compartments}
-    named = {sympy.Symbol(each, real=True): inputs.get(each, sympy.S.Zero) for each in {*compartments, INPUT}}
+    named: dict[Any, sympy.Expr] = {
+        sympy.Symbol(each, real=True): inputs.get(each, sympy.S.Zero) for each in {*compartments, INPUT}
+    }
     value = cast(sympy.Expr, parsed.subs(named, simultaneous=True))
 
     def slope(part: str) -> Slope:
