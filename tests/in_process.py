@@ -25,8 +25,9 @@ class InProcess(LocalProgram):
         keep_all_that_is_imported()
 
     def step(self, *phases: str) -> None:
-        """One time step with these phases only."""
-        self.set(**{phase: int(phase in phases) for phase in PHASES})
+        """One time step with these phases only; without any, with those that are set."""
+        if phases:
+            self.set(**{phase: int(phase in phases) for phase in PHASES})
         super().step()
 
 

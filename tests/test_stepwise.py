@@ -9,6 +9,7 @@ from in_process import InProcess
 import neuro_mpc as nm
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.signals import noises
 from neuro_mpc.simulation.presentation import Presenter
 
 STEPS, TRIALS = 4, 5
@@ -65,6 +66,16 @@ def presenter(plan, settings):
     return shown
 
 
+def set_noise(shown, step=0):
+    """That of a sequence from a step on, however many steps a presentation has; what is drawn depends on that."""
+    shown.program.set(drawing=0)
+    for each in noises(shown.plan):
+        values = np.random.default_rng(each.stream).normal(size=(STEPS, TRIALS, each.rows.units))
+        first = step + each.rows.first_step
+        population, _ = each.target.split("_prediction_")
+        shown.program.set_rows(population, each.target, values[first : first + each.rows.steps])
+
+
 @pytest.mark.parametrize("read", ["every", "last"])
 @pytest.mark.parametrize(
     ("name", "scheme"),
@@ -88,16 +99,21 @@ def test_a_step_is_a_presentation_of_one_step_that_continues_the_last(name, sche
     asked = target if read == "every" else np.concatenate([np.full((STEPS - 1, TRIALS, 2), np.nan), target])
 
     found, expected = presenter(whole, settings), presenter(single, settings)
+    initial = found.parameters()
+    set_noise(found)
     found.learn(0, stimulus, target, rate=0.1)
     beliefs = []
     for step in range(STEPS):
+        set_noise(expected, step)
         expected.learn(step, stimulus[step : step + 1], asked[step : step + 1], rate=0.1, carrying=step > 0)
         beliefs.append(expected.neural_state.traces()[described.free[0]])
     for projection, parameters in expected.parameters().items():
         for each, values in parameters.items():
             np.testing.assert_allclose(found.parameters()[projection][each], values, rtol=1e-9, atol=1e-12)
+            assert np.abs(values - initial[projection][each]).max() > 1e-3
     traces = found.neural_state.traces()[described.free[0]]
     for variable in ("belief", "error"):
+        assert np.abs(traces[variable]).max() > 1e-3
         np.testing.assert_allclose(traces[variable], np.concatenate([each[variable] for each in beliefs]), atol=1e-12)
 
 
@@ -113,6 +129,8 @@ def test_what_is_carried_is_all_that_the_next_presentation_depends_on():
     shown.carry(carried)
     again, _ = shown.predict(second, {}, "test", 1, carrying=True)
     np.testing.assert_array_equal(again, output)
+    forgotten, _ = shown.predict(second, {}, "test", 1)
+    assert np.abs(forgotten - output).max() > 1e-3
     assert "hidden_belief_r" in carried
 
 
@@ -132,10 +150,12 @@ def test_an_observed_presentation_learns_the_same():
     rng = np.random.default_rng(2)
     shown = rng.normal(size=(STEPS, TRIALS, 3)), np.eye(2)[rng.integers(0, 2, (1, TRIALS))]
     plain, observed = presenter(plan, settings), presenter(plan, settings)
-    energies = plain.learn(0, *shown, rate=0.1)
-    observed_energies, traces = observed.learn_observed(0, *shown, rate=0.1)
+    initial = plain.parameters()
+    energies = plain.learn(0, *shown, rate=10.0)
+    observed_energies, traces = observed.learn_observed(0, *shown, rate=10.0)
     assert traces["low"]["belief"].shape == (8, STEPS, TRIALS, 4)
     assert observed_energies == energies
+    assert np.abs(plain.parameters()["in"]["m"] - initial["in"]["m"]).max() > 1e-3
     for name, parameters in plain.parameters().items():
         for each, values in parameters.items():
             np.testing.assert_allclose(observed.parameters()[name][each], values, rtol=1e-12)
