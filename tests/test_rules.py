@@ -154,6 +154,20 @@ def test_carrying_goes_on_where_the_last_presentation_ended(name):
         assert_close(shown.beliefs["hidden"], whole[part], 1e-13)
 
 
+def test_a_late_stimulus_varies_by_its_square_across_presentations():
+    """D = Σ v x² of the step before the first one, too; without carrying it is silent."""
+    shown = Presentation(network("mixed", "relaxation"))
+    _, variance = shown.reference.moments(shown.parameters)["input-b-1"]
+    x = np.random.default_rng(1).normal(size=(2 * STEPS, *shown.stimulus.shape[1:]))
+    for first, carrying in [(0, False), (STEPS, True), (0, False)]:
+        shown.show(x[first : first + STEPS], shown.target)
+        before = x[first - 1 : first] if carrying else np.zeros_like(x[:1])
+        shown.net.set_rows("input", "input_stimulus_x", x[first : first + STEPS], history=before)
+        shown.net.step("refreshing", "predicting", *["carrying"] * carrying)
+        late = np.concatenate([before, x[first : first + STEPS - 1]])
+        assert_close(shown.rows("b", "prediction", "D_stimulus"), late**2 @ variance.T, 1e-13)
+
+
 # --- learning --------------------------------------------------------------------------------------------
 
 

@@ -100,15 +100,21 @@ def _choices(plan: Plan) -> list[Operation]:
 
 
 def _carries(plan: Plan) -> list[Operation]:
-    """The rates and, where predictions name them, the beliefs of the steps before the first one."""
+    """The rates, the squares of stimuli and, where predictions name them, the beliefs of the steps before the first
+    one; stimuli themselves are shown with their history."""
     rates = [
         Carry(plan.rate_name(name, squared), plan.rows[name])
         for name, rules in plan.rules.populations.items()
         if plan.longest_delay(name)
         for squared in ([False, True] if rules.sends_variance else [False])
     ]
+    squares = [
+        Carry(plan.rate_name(name, squared=True), plan.rows[name])
+        for name in plan.circuit.stimuli
+        if plan.squares(name) and plan.longest_delay(name)
+    ]
     beliefs = [Carry(f"{plan.group_name(name, 'belief')}_r", plan.rows[name]) for name in plan.remembering]
-    return [*rates, *beliefs]
+    return [*rates, *squares, *beliefs]
 
 
 def _targets(plan: Plan) -> list[Operation]:
