@@ -193,11 +193,19 @@ def test_a_run_tells_that_the_data_are_not_those_of_the_run_it_starts_from():
     assert "have changed since" in run.attrs["warning"]
 
 
-@pytest.mark.parametrize(("scheme", "told"), [("fixed-prediction", 1), ("relaxation", 0)])
-def test_beliefs_that_nothing_predicts_and_nothing_moves_are_told(scheme, told):
+@pytest.mark.parametrize(
+    ("scheme", "prediction", "told"),
+    [
+        ("fixed-prediction", None, 1),
+        ("relaxation", None, 0),
+        ("fixed-prediction", "0.5*before", 1),
+        ("fixed-prediction", "0.5*before + 1", 0),
+    ],
+)
+def test_beliefs_that_nothing_predicts_and_nothing_moves_are_told(scheme, prediction, told):
     generative = nm.Circuit(
         name="generative",
-        population={"cause": {"size": 3}, "output": {"role": "target"}},
+        population={"cause": {"size": 3, "prediction": prediction}, "output": {"role": "target"}},
         projection={"down": {"from": "cause", "to": "output", "synapse": "point"}},
     )
     found = nm.check(generative, protocol(inference__scheme=scheme), backend="numpy").warnings

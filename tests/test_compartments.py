@@ -135,6 +135,7 @@ def test_every_compartment_has_its_own_noise():
         ("floor(input)", None, "no usable derivative with respect to input"),
         ("step(before)*input", None, "no usable derivative with respect to before"),
         ("input +", None, "malformed"),
+        ("", None, "malformed"),
     ],
 )
 def test_a_prediction_that_cannot_be_is_refused_by_name(prediction, gate, said):
@@ -148,6 +149,15 @@ def test_a_name_that_means_something_else_is_no_compartment(compartment):
     tables = circuit("gate*input", gate=1).tables()
     tables["projection"]["gating"]["compartment"] = compartment
     with pytest.raises(DescriptionError, match=r"projection\.gating\.compartment: (is a reserved name|not a name)"):
+        nm.Circuit.from_tables(tables)
+
+
+def test_no_compartment_is_named_like_what_stimuli_send_to_another():
+    """`G_gate_stimulus` would be the mean of both."""
+    tables = circuit("gate*input", gate=1).tables()
+    tables["population"]["hidden"]["prediction"] = "gate*gate_stimulus"
+    tables["projection"]["in"]["compartment"] = tables["projection"]["again"]["compartment"] = "gate_stimulus"
+    with pytest.raises(DescriptionError, match="is what the compartment 'gate' calls its input from stimuli"):
         nm.Circuit.from_tables(tables)
 
 

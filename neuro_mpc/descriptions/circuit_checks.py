@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FUNCTION_NAMES = {*FUNCTIONS, *RANDOM_FUNCTIONS}
 NO_COMPARTMENT = {BEFORE, "stimulus", "r", *FUNCTION_NAMES}
+GIVEN = "_stimulus"
 RESERVED = {"r", *SIZES, *FUNCTION_NAMES}
 MOST_POPULATIONS = 500
 
@@ -120,6 +121,19 @@ def _compartments(circuit: Circuit) -> Iterator[DescriptionError]:
             yield DescriptionError(
                 "a target population has a single compartment", found=compartment, expected=INPUT, **place
             )
+        elif compartment in _named_twice(circuit, projection.target):
+            yield DescriptionError(
+                f"is what the compartment {compartment.removesuffix(GIVEN)!r} calls its input from stimuli",
+                found=compartment,
+                expected="another name",
+                **place,
+            )
+
+
+def _named_twice(circuit: Circuit, population: str) -> set[str]:
+    """Compartments whose variables are those of another one, too: of what stimuli send to it."""
+    names = {*circuit.compartments(population)}
+    return {name for name in names if name.endswith(GIVEN) and name.removesuffix(GIVEN) in names - {INPUT}}
 
 
 def _predictions(circuit: Circuit) -> Iterator[DescriptionError]:
@@ -127,7 +141,8 @@ def _predictions(circuit: Circuit) -> Iterator[DescriptionError]:
     for name, population in circuit.population.items():
         if population.role != "free":
             continue
-        key, formula = f"population.{name}.prediction", population.prediction or INPUT
+        key = f"population.{name}.prediction"
+        formula = INPUT if population.prediction is None else population.prediction
         ended_in = {projection.compartment for projection in circuit.incoming(name).values()}
         names = sorted({*ended_in, INPUT, BEFORE})
         problems = [*_formula_problems(formula, names, key, names)]

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit_tables import BEFORE, INPUT, Population
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.rules.slab import contradiction
 from neuro_mpc.simulation.initial import Parameters
@@ -37,13 +39,19 @@ def of_selection(protocol: Protocol, presentations: int) -> list[str]:
 
 def of_priors(circuit: Circuit, holds_predictions: bool) -> list[str]:
     """For beliefs that cannot leave what is expected of them, where nothing predicts them and predictions are held."""
-    free = [name for name in circuit.free if not circuit.incoming(name)]
+    free = [name for name in circuit.free if not circuit.incoming(name) and _is_silent(circuit.population[name])]
     if not (free and holds_predictions):
         return []
     return [
         f"nothing predicts {' and '.join(free)}, whose beliefs therefore stay 0 under fixed prediction "
         '(inference.scheme = "relaxation" infers them)'
     ]
+
+
+def _is_silent(population: Population) -> bool:
+    """Whether a prediction is 0 where the input and the belief before are."""
+    expression = expressions.parse(INPUT if population.prediction is None else population.prediction, (INPUT, BEFORE))
+    return not expressions.evaluate(expression, {INPUT: 0, BEFORE: 0}).any()
 
 
 def of_data(trained: Trained | None, protocol: Protocol, seed: int, data_sha256: str) -> list[str]:
