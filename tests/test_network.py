@@ -66,6 +66,26 @@ def test_phase_by_phase_it_learns_what_a_run_learns(described):
         np.testing.assert_array_equal(traces[f"hidden/{name}"], run[f"neural/hidden/{name}"][0])
 
 
+@pytest.mark.parametrize("inferred", [False, True])
+def test_it_learns_at_every_step_as_a_run_does(described, inferred):
+    circuit, protocol = described
+    online = nm.changed(protocol, {"inference.window": 0, "learning.every": "step"})
+    run = nm.simulate(circuit, online, seed=3, backend="numpy")
+    net = nm.network(circuit, online, seed=3, trials=4)
+    for presentation in range(2):
+        net.show(net._run.course.batch_of(presentation).tolist())
+        net.predict()
+        if inferred:
+            net.infer()
+        net.learn()
+    for projection, parameters in net.parameters.items():
+        for name, values in parameters.items():
+            np.testing.assert_array_equal(values, run[f"synapses/{projection}"][name][-1])
+    assert float(net.energies().to_array().sum("variable").mean()) == pytest.approx(
+        float(run["learning/free_energy"][-1])
+    )
+
+
 def test_a_trial_of_the_protocol_and_the_same_arrays_give_the_same_traces(one):
     traces = one.present(2, split="test")
     assert set(traces.children) == {"hidden", "output"}

@@ -257,6 +257,9 @@ class Network:
     def learn(self, rate: float | None = None) -> None:
         """Change every parameter by what its two ends know: one step of the optimiser.
 
+        With ``learning.every = "step"`` each step of the presentation is inferred once more, and learned from, before
+        the next: as many steps of the optimiser.
+
         Parameters
         ----------
         rate : float, optional

@@ -81,13 +81,17 @@ class Presenter(RunningCircuit):
         self._set_learning(presentation, rate)
         if self.plan.stepwise:
             self._phases(predicting=True, carrying=carrying)
-            for step in range(self.plan.steps):
-                self._enter(presentation, step)
-                self._phases(inferring=True, learning=True)
-            self._all_windows()
+            self._learn_by_step(presentation)
         else:
             self._phases(predicting=True, inferring=True, learning=True, carrying=carrying)
         return self._energies()
+
+    def _learn_by_step(self, presentation: int) -> None:
+        """Infer and learn from each step before the next."""
+        for step in range(self.plan.steps):
+            self._enter(presentation, step)
+            self._phases(inferring=True, learning=True)
+        self._all_windows()
 
     def _enter(self, presentation: int, step: int) -> None:
         """Visit a single step, from which parameters learn before the next one."""

@@ -30,9 +30,13 @@ class SteppedPresenter(Presenter):
         self._settled = True
 
     def adapt(self, presentation: int, rate: float) -> None:
-        """One step of learning."""
+        """One step of learning; where learning follows each step of a presentation, after the inference of each."""
         self._set_learning(presentation, rate)
-        self._phases(learning=True)
+        if self.plan.stepwise:
+            self._learn_by_step(presentation)
+            self._settled = True
+        else:
+            self._phases(learning=True)
 
     def refresh(self) -> None:
         """Moments of the weights from the parameters."""
