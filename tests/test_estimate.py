@@ -67,3 +67,22 @@ def test_compiling_is_told_where_something_is_compiled(compiles):
         memory=1e6, disk=1e6, seconds=3.0, synapses=10, parameters=30, presentations=5, compiles=compiles
     )
     assert ("and compiling once" in str(found)) == compiles
+
+
+@pytest.mark.parametrize("name", ["mpl", "mpl-gru"])
+def test_the_disk_holds_all_that_a_sample_records(name):
+    """Without compression, as the run file may be: gates have inputs and noise of their own."""
+    circuit = nm.load_circuit(name, {"population.hidden.size": 30})
+    settings = {"learning.presentations": 1, "learning.batch": 20, "recording.samples": [0], "recording.trials": 20}
+    protocol = nm.load_protocol("digits-rows", {**settings, "inference.scheme": "fixed-prediction", "test.every": 0})
+    run = nm.simulate(circuit, protocol, backend="numpy")
+    data = SimpleNamespace(**{**vars(ROWS), "steps": 8})
+    plan = plan_of(circuit.with_sizes({"input": 8, "output": 10}), protocol, 20, data)
+    recorded = sum(each.size for node in run["neural"].subtree for each in node.data_vars.values())
+    assert recorded <= estimate._sample_elements(plan, protocol)
+
+
+def test_learning_at_every_step_changes_all_parameters_as_often():
+    local = {"inference.window": 0}
+    once, often = (seconds(400, ROWS, 1, **local, **{"learning.every": each}) for each in ("presentation", "step"))
+    assert often > 5 * once

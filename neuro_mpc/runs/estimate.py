@@ -179,9 +179,16 @@ def _sample_elements(plan: Plan, protocol: Protocol) -> int:
     if not recording.samples:
         return 0
     trials = min(recording.trials or plan.trials, plan.trials)
-    rows = sum(plan.rows[name].steps * plan.rows[name].units for name in plan.circuit.population)
+    values = sum(each.steps * each.units * _traces(plan, name) for name, each in plan.rows.items())
     iterations = 1 + max(map(protocol.inference.iterations_at, recording.samples)) if recording.trajectory else 1
-    return rows * trials * TRACES * iterations
+    return values * trials * iterations
+
+
+def _traces(plan: Plan, population: str) -> int:
+    """Variables of a population that a sample holds, at most: those of split errors and of compartments, too."""
+    rules = plan.rules.populations.get(population)
+    compartments = 0 if rules is None or rules.predicted.is_input else len(rules.predicted.compartments)
+    return TRACES + len(plan.half_errors(population)) + 2 * compartments
 
 
 def _snapshots(protocol: Protocol, course: Course) -> int:
@@ -199,7 +206,7 @@ def _work(plan: Plan, protocol: Protocol, course: Course, data: Task, cost: Cost
     return (
         cost.products * _products(plan, protocol, course, batches) * learned / max(1, course.total)
         + (learned + batches) * (cost.unit * units + cost.presentation)
-        + learned * cost.parameter * parameters
+        + learned * (plan.steps if plan.stepwise else 1) * cost.parameter * parameters
     )
 
 
