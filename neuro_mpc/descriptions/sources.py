@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from neuro_mpc.descriptions.plugins import Registry
-from neuro_mpc.descriptions.tables import OpenTable
+from neuro_mpc.descriptions.tables import OpenTable, problem
+
+MOST_NUMBERS = 2**28
 
 SOURCES: Registry = Registry("stimulus source", "neuro_mpc.stimuli", "neuro_mpc.stimuli")
 
@@ -20,3 +22,11 @@ class StimulusTable(OpenTable):
     tag = "source"
 
     source: str
+
+
+def refuse_too_many(numbers: int, product: str) -> None:
+    """Refuses a table of a source that would draw more numbers than memory should hold; `product` says of what."""
+    if numbers > MOST_NUMBERS:
+        raise problem(
+            f"{numbers:,} numbers are more than memory should hold", expected=f"up to {MOST_NUMBERS:,}: {product}"
+        )

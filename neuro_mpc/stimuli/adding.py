@@ -7,14 +7,14 @@ memory is at best at the mean, with a mean squared error of 1/6.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, refuse_too_many
 from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, STIMULUS, TARGET, Channel, Split, Stimuli
@@ -43,6 +43,11 @@ class Adding(StimulusTable):
     trials: AtLeastOne = 20_000
     validation: Count = 1000
     test: Count = 1000
+
+    @model_validator(mode="after")
+    def _fits_in_memory(self) -> Self:
+        refuse_too_many(self.steps * (self.trials + self.validation + self.test) * 2, "steps × trials × 2")
+        return self
 
 
 @SOURCES.register("adding")

@@ -6,14 +6,14 @@ Hochreiter & Schmidhuber, Neural Comput. 9, 1735 (1997), in the form of Arjovsky
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, refuse_too_many
 from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, STIMULUS, TARGET, Channel, Split, Stimuli, one_hot
@@ -43,6 +43,11 @@ class Copying(StimulusTable):
     trials: AtLeastOne = 20_000
     validation: Count = 1000
     test: Count = 1000
+
+    @model_validator(mode="after")
+    def _fits_in_memory(self) -> Self:
+        refuse_too_many(self.length * (self.trials + self.validation + self.test), "length × trials")
+        return self
 
     @property
     def steps(self) -> int:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, refuse_too_many
 from neuro_mpc.descriptions.tables import AtLeastOne, Count, Listed, NotNegative, problem
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, STIMULUS, TARGET, Channel, Split, Stimuli
@@ -23,7 +23,6 @@ from neuro_mpc.stimuli.interface import SPLITS, STIMULUS, TARGET, Channel, Split
 LEFT, RIGHT = "left", "right"
 BASELINE, SPAN = 0.5, 200.0
 """Input of a ring unit without motion; percent of coherence that change the input of a unit by one."""
-MOST_NUMBERS = 2**28
 
 Steps = Annotated[int, Field(ge=0, le=10_000)]
 Coherence = Annotated[float, Field(ge=0, le=100)]
@@ -73,11 +72,7 @@ class Decision(StimulusTable):
     @model_validator(mode="after")
     def _fits_in_memory(self) -> Self:
         numbers = (self.trials + self.validation + self.test) * self.stimulus * self.ring
-        if numbers > MOST_NUMBERS:
-            raise problem(
-                f"{numbers:,} numbers are more than memory should hold",
-                expected=f"up to {MOST_NUMBERS:,}: trials × steps of the stimulus × units of the ring",
-            )
+        refuse_too_many(numbers, "trials × steps of the stimulus × units of the ring")
         return self
 
     @property
