@@ -378,3 +378,14 @@ class Section(Operation):
         if self.at is not None:
             return visit.at(self.at)
         return replace(visit, known=self.known) if self.known else visit
+
+
+@dataclass(frozen=True)
+class AfterLastWindow(Operation):
+    """Operations once the last window of the sequence is visited, where a phase visits some of them at a time."""
+
+    operations: tuple[Operation, ...]
+
+    def lower(self, visit):
+        body = tuple(statement for operation in self.operations for statement in operation.lower(visit))
+        return [Guard(Scalar("stop_window"), "==", visit.steps, body)]

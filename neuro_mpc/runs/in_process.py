@@ -238,7 +238,8 @@ class Network:
     def infer(self, iterations: int | None = None) -> None:
         """Let beliefs settle, by the scheme of the protocol.
 
-        "relaxation" continues from where the beliefs are; other schemes begin again with each call.
+        "relaxation" of whole sequences continues from where the beliefs are; other schemes, and windows, begin again
+        with each call.
 
         Parameters
         ----------

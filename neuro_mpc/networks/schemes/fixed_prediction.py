@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from neuro_mpc.descriptions.inference import SCHEMES, Inference
-from neuro_mpc.networks.operations import Section
+from neuro_mpc.networks.operations import AfterLastWindow, Section
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
@@ -41,7 +41,8 @@ class FixedPrediction(Scheme):
     def phase(self, plan: Plan) -> Phase:
         phase = Phase("infer", "inferring")
         sections = self._in_windows(plan, phase, plan.known) if plan.known else self._of_sequence(plan, phase)
-        phase.sections = (*sections, Section(tuple(energies(plan))))
+        measured = tuple(energies(plan))
+        phase.sections = (*sections, Section((AfterLastWindow(measured),) if plan.stepwise else measured))
         return phase
 
     def _of_sequence(self, plan: Plan, phase: Phase) -> list[Section]:

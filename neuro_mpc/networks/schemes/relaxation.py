@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from neuro_mpc.descriptions.inference import SCHEMES, Inference
-from neuro_mpc.networks.operations import Operation, Section, Settle
+from neuro_mpc.networks.operations import AfterLastWindow, Operation, Section, Settle
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
@@ -82,7 +82,10 @@ class Relaxation(Scheme):
         inference = (Section(tuple(start)), iterations)
         if plan.stepwise:  # what is learned from a step are its own last errors
             inferred = Section(tuple(errors(plan, phase)))
-            phase.sections = (*_in_time(plan, phase, (*inference, inferred)), Section(tuple(energies(plan))))
+            phase.sections = (
+                *_in_time(plan, phase, (*inference, inferred)),
+                Section((AfterLastWindow(tuple(energies(plan))),)),
+            )
             return phase
         phase.sections = (
             *_in_time(plan, phase, inference),
