@@ -125,6 +125,7 @@ class Recording(Table):
     populations     populations whose traces are kept; empty: all
     trials          number of trials kept, from the first of the batch on; 0: all
     trajectory      keep every iteration of inference
+    answers         keep the answer to every test trial after learning
 
     Examples
     --------
@@ -138,6 +139,7 @@ class Recording(Table):
     populations: Listed[str] = ()
     trials: Count = 4
     trajectory: bool = False
+    answers: bool = False
 
 
 class Protocol(Table):

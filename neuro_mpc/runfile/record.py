@@ -246,6 +246,13 @@ class RunFile:
         self.flush()
 
     @writes
+    def answers(self, answers: xr.Dataset) -> None:
+        """Writes the answers of the trained circuit to the test trials."""
+        require_room(self.path, answers.nbytes)
+        netcdf.put_dataset(self._file.createGroup("answers"), answers, self._float)
+        self.flush()
+
+    @writes
     def experiment(self, results: xr.Dataset) -> None:
         """Writes the results of an experiment."""
         require_room(self.path, results.nbytes)

@@ -18,6 +18,7 @@ from neuro_mpc.runs.preparation import Preparation
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.range_test import range_test
 from neuro_mpc.simulation import evaluation, initial, measures
+from neuro_mpc.simulation.answers import answers
 from neuro_mpc.simulation.precisions import shape_of
 from neuro_mpc.simulation.presentation import Presenter, Traces
 from neuro_mpc.simulation.selection import Selection, is_selected
@@ -236,5 +237,7 @@ class Training:
         self.progress.stage("evaluating")
         found = evaluation.evaluate(self.presenter, self.data, test, self.course.total)
         self.record.evaluation(found)
+        if self.protocol.recording.answers and self.data.size("test"):
+            self.record.answers(answers(self.presenter, self.data, "test", self.course.total))
         for text in cautions.of_baselines(found) if self.course.total else ():
             self.record.warned(text)

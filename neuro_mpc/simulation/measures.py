@@ -63,7 +63,7 @@ def read_out(
         for name in task.circuit.targets
     }
     losses = []
-    for trials, loss in _predictions(presenter, task, split, presentation):
+    for trials, loss in predictions(presenter, task, split, presentation):
         losses.append(loss)
         for score in scores.values():
             score.add(trials, presenter.neural_state, loss)
@@ -88,7 +88,7 @@ def mean_loss(losses: np.ndarray, targets: int, per_trial: int) -> float:
     return float(losses.mean()) * (losses.size * per_trial / targets)
 
 
-def _predictions(
+def predictions(
     presenter: Presenter, task: Task, split: Split, presentation: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batch by batch: numbers of the trials (B,) and loss (B,); the output stays in the presenter's neural state."""
