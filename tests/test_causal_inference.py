@@ -85,8 +85,8 @@ class Nudged(Reference):
 
     nudge: tuple = ()
 
-    def _prediction(self, name, step, moments, sent, noise):
-        predicted = super()._prediction(name, step, moments, sent, noise)
+    def _prediction(self, name, step, *state):
+        predicted = super()._prediction(name, step, *state)
         return predicted + self.nudge[2] if (name, step) == self.nudge[:2] else predicted
 
 

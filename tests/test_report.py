@@ -81,10 +81,11 @@ def test_the_links_lead_to_sections(page):
 def test_every_figure_that_can_be_drawn_is_there(run, page):
     drawn = nm.plots.FIGURES
     chapters = {chapter: names for chapter, names in pictures.CHAPTERS.items() if chapter != pictures.EXPERIMENT}
-    expected = {name for names in chapters.values() for name in names} - {"inference"}
+    expected = {name for names in chapters.values() for name in names} - {"inference", "precision"}
     assert expected <= set(drawn)
     for name in expected:
         assert f'alt="{pictures.TITLES[name]}"' in page
+    assert "learned the precision" not in page  # as few circuits do
     assert "of the kind" not in page  # experiments are other files, and not missing here
     assert "holds no trajectory of inference" in " ".join(Page(page).texts)
     assert "protocol.recording.trajectory=true" in page

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 Draw = Callable[..., list[Figure]]
 FIGURES: dict[str, Draw] = {}
 OF_SEVERAL: list[str] = []
+OF_SOME: list[str] = []
+"""Figures of what some circuits have: their absence needs no word."""
 CHAPTERS: dict[str, list[str]] = {}
 """Chapter of a report → names of its figures."""
 TITLES: dict[str, str] = {}
@@ -20,7 +22,13 @@ EXPERIMENT = "Experiment"
 
 
 def figure(
-    name: str, *, place: int = LAST, chapter: str = EXPERIMENT, title: str = "", of_several: bool = False
+    name: str,
+    *,
+    place: int = LAST,
+    chapter: str = EXPERIMENT,
+    title: str = "",
+    of_several: bool = False,
+    of_some: bool = False,
 ) -> Callable[[Draw], Draw]:
     """A decorator that registers the function which draws a figure, from a run to pages.
 
@@ -28,6 +36,7 @@ def figure(
     chapter     of a report, in which the figure stands, by default that of experiments
     title       above the figure in a report, by default its name
     of_several  the function takes a list of runs, too, such as those of several seeds
+    of_some     what is drawn is a thing that some circuits have
     """
 
     def registered(draw: Draw) -> Draw:
@@ -36,6 +45,8 @@ def figure(
         TITLES[name] = title or name.replace("-", " ").capitalize()
         if of_several:
             OF_SEVERAL.append(name)
+        if of_some:
+            OF_SOME.append(name)
         return draw
 
     return registered

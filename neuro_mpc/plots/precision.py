@@ -16,7 +16,7 @@ COLUMNS, ROWS = 2, 3  # populations on a page
 FEW = 8  # units of which each has a line of its own
 
 
-@figure("precision", place=45, chapter="Learning", title="Learned precisions of prediction errors")
+@figure("precision", place=45, chapter="Learning", title="Learned precisions of prediction errors", of_some=True)
 def plot_precision(run: xr.DataTree) -> list[Figure]:
     """The precision of the errors of each population that learned it: a line for a precision, or, of many units, their
     median and the range from the least to the greatest.

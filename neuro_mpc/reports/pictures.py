@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import FIGURES, style
-from neuro_mpc.plots.figures import CHAPTERS, EXPERIMENT, TITLES
+from neuro_mpc.plots.figures import CHAPTERS, EXPERIMENT, OF_SOME, TITLES
 
 DOTS_PER_INCH = 200
 
@@ -53,7 +53,7 @@ def _drawn(run: xr.DataTree) -> Drawn:
             try:
                 chapters.setdefault(chapter, []).extend(_pictures(run, name))
             except RunFileError as problem:
-                if name in others:  # of other kinds of run files, such as experiments
+                if name in others or name in OF_SOME:  # of other kinds of run files and circuits
                     continue
                 missing.append((TITLES[name], f"{problem.problem}; {problem.hint}".rstrip("; ")))
             except Exception as problem:  # a file that no run has written may be wrong anywhere
