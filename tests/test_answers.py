@@ -11,7 +11,9 @@ QUIET = {"test.every": 0, "recording.samples": [], "recording.synapses_every": 0
 
 
 def test_the_accuracy_is_the_share_of_right_answers():
-    protocol = nm.load_protocol("digits-rows", {**QUIET, "learning.epochs": 1, "learning.batch": 100})
+    """Also where a run writes later, as it may have to learn again."""
+    settings = {"learning.epochs": 1, "learning.batch": 100, "learning.backoff": 5}
+    protocol = nm.load_protocol("digits-rows", {**QUIET, **settings})
     run = nm.simulate(nm.load_circuit("mpl", {"population.hidden.size": 12}), protocol, seed=1, backend="numpy")
     answers = run["answers"].isel(step=-1)
     right = answers["answer"] == answers["target"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
+import xarray as xr
 
 from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.errors import RunError
@@ -187,6 +188,9 @@ class DeferredRecord:
 
     def evaluation(self, values: Mapping[str, float | np.ndarray]) -> None:
         self._calls.append(partial(self._record.evaluation, values))
+
+    def answers(self, answers: xr.Dataset) -> None:
+        self._calls.append(partial(self._record.answers, answers))
 
     def warned(self, warning: str) -> None:
         self._calls.append(partial(self._record.warned, warning))
