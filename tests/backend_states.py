@@ -124,7 +124,7 @@ PLANS = {
     "small": replace(FIXED, circuit=small(), threads=1),
     "small, causal": replace(FIXED, circuit=small(), scheme="relaxation", window=1),
     "small, influence": replace(FIXED, circuit=small(), window=0, credit="influence"),
-    "small, gated": replace(FIXED, circuit=gated(small()), scheme="sweeps"),
+    "small, gated": replace(FIXED, circuit=gated(small())),
     "small, float32": replace(FIXED, circuit=small(), precision="float32", threads=1),
 }
 
