@@ -24,6 +24,11 @@ class StimulusTable(OpenTable):
     source: str
 
 
+def number_drawn(table: StimulusTable, split: str) -> int:
+    """The trials of a split, of a source that draws as many as its keys `trials`, `validation` and `test` say."""
+    return getattr(table, "trials" if split == "train" else split)
+
+
 def refuse_too_many(numbers: int, product: str) -> None:
     """Refuses a table of a source that would draw more numbers than memory should hold; `product` says of what."""
     if numbers > MOST_NUMBERS:

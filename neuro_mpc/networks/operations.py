@@ -10,6 +10,7 @@ A new operation is one class with its `lower`, and a kernel where it is no compo
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -124,8 +125,8 @@ class HebbianSum(Operation):
         factors = self.span.post.of(self.post, steps), self.span.pre.of(self.pre, steps.shifted(-self.span.delay))
         sum_of_steps = Call(self.kernel, *self.sizes, steps.rows, *factors, LATER_TILE, Pointer(self.target))
         if steps.within:  # at other steps nothing is received, or no error felt
-            size = self.sizes[0] * (self.sizes[1] if len(self.sizes) > 1 else 1)
-            yield Guard(FIRST, "==", 0, (Call("fill_zero", Pointer(self.target), size),))
+            nothing = Call("fill_zero", Pointer(self.target), math.prod(self.sizes))
+            yield Guard(FIRST, "==", 0, (nothing,))
         yield from steps.visit(sum_of_steps)
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, refuse_too_many
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, number_drawn, refuse_too_many
 from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, STIMULUS, TARGET, Channel, Split, Stimuli
@@ -67,10 +67,7 @@ class AddingStimuli(Stimuli):
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         table = cast(Adding, protocol.stimulus)
         self.steps = table.steps
-        self._trials = {
-            split: _drawn(table.steps, table.trials if split == "train" else getattr(table, split), seed, split)
-            for split in SPLITS
-        }
+        self._trials = {split: _drawn(table.steps, number_drawn(table, split), seed, split) for split in SPLITS}
 
     @property
     def channels(self) -> dict[str, Channel]:

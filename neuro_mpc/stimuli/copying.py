@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, refuse_too_many
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, number_drawn, refuse_too_many
 from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, STIMULUS, TARGET, Channel, Split, Stimuli, one_hot
@@ -77,7 +77,7 @@ class CopyingStimuli(Stimuli):
     def _drawn(self, split: Split, seed: int) -> np.ndarray:
         """(place, trial)"""
         table = self._table
-        number = table.trials if split == "train" else getattr(table, split)
+        number = number_drawn(table, split)
         return generator(seed, "copying", split).integers(table.symbols, size=(table.length, number))
 
     @property

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, refuse_too_many
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, number_drawn, refuse_too_many
 from neuro_mpc.descriptions.tables import AtLeastOne, Count, Listed, NotNegative, problem
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, STIMULUS, TARGET, Channel, Split, Stimuli
@@ -125,7 +125,7 @@ class DecisionStimuli(Stimuli):
         }
 
     def size(self, split: Split) -> int:
-        return getattr(self._table, "trials" if split == "train" else split)
+        return number_drawn(self._table, split)
 
     def content(self, split: Split) -> Iterator[np.ndarray]:
         yield from self._trials[split]
@@ -147,7 +147,7 @@ class DecisionStimuli(Stimuli):
 
 def _drawn(table: Decision, split: Split, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Motion (step of the stimulus, trial, unit), whether to the right, int (trial,), and signed coherence (trial,)."""
-    number = table.trials if split == "train" else getattr(table, split)
+    number = number_drawn(table, split)
     random = generator(seed, "decision", split)
     right = random.integers(2, size=number)
     coherence = (2 * right - 1) * random.choice(table.coherences, number)

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
+from neuro_mpc.descriptions.sources import SOURCES, StimulusTable, number_drawn
 from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.randomness import generator
@@ -85,10 +85,7 @@ class NeuroGymStimuli(Stimuli):
         table = cast(NeuroGym, protocol.stimulus)
         environment = _made(table, protocol.name)
         self._groups, self._action = _groups(environment), environment.action_space
-        self._trials = {
-            split: _drawn(environment, getattr(table, "trials" if split == "train" else split), seed, split)
-            for split in SPLITS
-        }
+        self._trials = {split: _drawn(environment, number_drawn(table, split), seed, split) for split in SPLITS}
         lengths = [len(trial.truth) for trials in self._trials.values() for trial in trials]
         if table.steps and max(lengths) > table.steps:
             raise DescriptionError(
