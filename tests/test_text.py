@@ -97,6 +97,17 @@ def test_characters(folder):
     assert set("thedogrunscalp ") | {"<eos>", "<unk>"} == set(data.symbols)
 
 
+def test_a_text_as_it_is_keeps_blanks_and_blank_lines_and_holds_out_equal_parts(folder):
+    (folder / "ptb.train.txt").write_text("ab \n\n c\n" * 40)
+    data = stimuli(folder, stimulus__level="raw", stimulus__validation="", stimulus__test="")
+    assert [len(data.tokens(split)) for split in ("train", "validation", "test")] == [40 * 8 - 32, 16, 16]
+    assert words(data, "train")[:8] == ["a", "b", " ", "<eos>", "<eos>", " ", "c", "<eos>"]
+    table = data.table(train="ptb.train.txt", level="raw")
+    prompt = data.parted(table, "b \n")
+    assert prompt == ["b", " ", "<eos>"]
+    assert data.joined(table, "b", prompt[1:]) == "b \n"
+
+
 def test_any_alphabet(folder):
     (folder / "ptb.train.txt").write_text("\ufeffσύντομη πρόταση\nещё одна\n短い 文\n", encoding="utf-8")
     assert words(stimuli(folder), "train") == "σύντομη πρόταση <eos> ещё одна <eos> 短い 文 <eos>".split()
@@ -234,8 +245,9 @@ def test_a_vocabulary_without_words_is_refused(folder):
         (text_file, "MOST_LINES", "word", b"\r" * 1001, "1,000 lines"),
         (text, "MOST_TOKENS", "word", b"a " * 1000, "1,000 words and ends of lines"),
         (text, "MOST_TOKENS", "character", b"a" * 1000, "1,000 characters and ends of lines"),
+        (text, "MOST_TOKENS", "raw", b"a" * 1000, "1,000 characters and ends of lines"),
     ],
-    ids=["bytes", "lines", "carriage returns", "words of one line", "characters of one line"],
+    ids=["bytes", "lines", "carriage returns", "words of one line", "characters of one line", "characters as they are"],
 )
 def test_a_text_that_takes_too_much_memory_is_refused(
     folder, monkeypatch, gzipped, module, limit, level, content, most

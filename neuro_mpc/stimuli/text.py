@@ -31,6 +31,7 @@ OWN_FILES = ("a file", "--set protocol.stimulus.train=FILE")
 MOST_TOKENS = 2**26  # of a file; each takes some 20 bytes in lists and arrays
 WORD = re.compile(r"\S+")  # as str.split, but one at a time: a line may be as long as a file
 HELD_OUT = 20  # one line in 20, or one token where there are fewer lines, for each split that has no file
+Level = Literal["word", "character", "raw"]
 
 
 class Text(StimulusTable):
@@ -38,7 +39,8 @@ class Text(StimulusTable):
 
     train, validation, test  files, plain or gzipped; without validation or test, the last twentieths of the lines
                              of the training file (of its tokens, if it has fewer than twenty lines) are held out
-    level       what a token is: a "word" (between blanks) or a "character"
+    level       what a token is: a "word" (between blanks), a "character" (of lines without the blanks at their ends,
+                blank ones left out), or "raw": a character of the file as it is, whose twentieths are held out
     vocabulary  largest number of distinct tokens, the most frequent of the training text; 0: all
     steps       tokens per presentation
     lines       number of lines to learn from, from the first on; 0: all
@@ -56,7 +58,7 @@ class Text(StimulusTable):
     train: Annotated[str, Field(min_length=1)]
     validation: str = ""
     test: str = ""
-    level: Literal["word", "character"] = "word"
+    level: Level = "word"
     vocabulary: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     steps: Annotated[int, Field(ge=1, le=100_000)] = 35
     lines: Count = 0
@@ -127,11 +129,15 @@ class TextStimuli(Stimuli):
 
     @classmethod
     def parted(cls, table: StimulusTable, text: str) -> list[str]:
-        return tokens([text], cast(Text, table).level)[:-1]
+        level = cast(Text, table).level
+        return tokens(text.split("\n") if level == "raw" else [text], level)[:-1]
 
     @classmethod
     def joined(cls, table: StimulusTable, prompt: str, symbols: Sequence[str]) -> str:
-        if cast(Text, table).level == "character":
+        level = cast(Text, table).level
+        if level == "raw":
+            return prompt + "".join("\n" if symbol == END else symbol for symbol in symbols)
+        if level == "character":
             return super().joined(table, prompt, symbols)
         return " ".join([prompt.strip(), *symbols]).strip().replace(f" {END}", "\n").replace("\n ", "\n").strip()
 
@@ -192,16 +198,18 @@ def _splits(protocol: Protocol, table: Text) -> dict[Split, list[str]]:
     names: dict[Split, str] = {"test": table.test, "validation": table.validation}
     splits: dict[Split, list[str]] = {split: tokens(lines[name], table.level) for split, name in names.items() if name}
     without: list[Split] = [split for split, name in names.items() if not name]
-    held_out = _held_out_lines if len(lines[table.train]) >= HELD_OUT else _held_out_tokens
+    by_line = table.level != "raw" and len(lines[table.train]) >= HELD_OUT
+    held_out = _held_out_lines if by_line else _held_out_tokens
     splits |= held_out(lines[table.train], table, without)
     return {split: splits[split] for split in SPLITS}
 
 
-def _lines(path: Path, checksum: str | None, level: str) -> list[str]:
+def _lines(path: Path, checksum: str | None, level: Level) -> list[str]:
     """The lines of a file, whose tokens are counted before lists of them are made."""
-    lines = text_file.lines(path, checksum)
+    lines = text_file.lines(path, checksum, blank=level == "raw")
     if next(islice(_parts(lines, level), MOST_TOKENS, None), None) is not None:
-        raise text_file.too_long(path, f"{MOST_TOKENS:,} {level}s and ends of lines")
+        unit = "words" if level == "word" else "characters"
+        raise text_file.too_long(path, f"{MOST_TOKENS:,} {unit} and ends of lines")
     return lines
 
 
@@ -214,27 +222,28 @@ def _held_out_lines(lines: list[str], table: Text, splits: list[Split]) -> dict[
 
 
 def _held_out_tokens(lines: list[str], table: Text, splits: list[Split]) -> dict[Split, list[str]]:
-    """Of a text in a few long lines, which may be a single one."""
+    """Of a text that is read as it is, or in a few long lines, which may be a single one."""
     parts: dict[Split, list[str]] = {}
     rest, first = tokens(lines, table.level), len(tokens(lines[: table.lines or None], table.level))
-    for split in splits:
-        end = len(rest) - max(1, len(rest) // HELD_OUT)
+    whole = len(rest)
+    for split in splits:  # equal parts of a text as it is; else each is a part of what is left
+        end = len(rest) - max(1, (whole if table.level == "raw" else len(rest)) // HELD_OUT)
         parts[split], rest = rest[end:], rest[:end]
     return {**parts, "train": rest[:first]}
 
 
-def tokens(lines: Iterable[str], level: str) -> list[str]:
+def tokens(lines: Iterable[str], level: Level) -> list[str]:
     """The tokens of lines, each line followed by `<eos>`; equal ones are one object, which saves most of the memory."""
     known: dict[str, str] = {}
     return [known.setdefault(token, token) for token in _parts(lines, level)]
 
 
-def _parts(lines: Iterable[str], level: str) -> Iterator[str]:
+def _parts(lines: Iterable[str], level: Level) -> Iterator[str]:
     for line in lines:
         if level == "word":
             yield from (found[0] for found in WORD.finditer(line))
         else:
-            yield from line.strip()
+            yield from line if level == "raw" else line.strip()
         yield END
 
 

@@ -35,8 +35,8 @@ BEFORE_BAD, AFTER_BAD = 20, 20
 C1_OF_WINDOWS = range(0x80, 0xA0)
 
 
-def lines(path: Path, checksum: str | None) -> list[str]:
-    """The lines of a text in UTF-8 that are not blank; DescriptionError for anything else.
+def lines(path: Path, checksum: str | None, blank: bool = False) -> list[str]:
+    """The lines of a text in UTF-8, `blank` ones only if asked for; DescriptionError for anything else.
 
     A line ends at a line feed, a carriage return, or both: other characters that Unicode calls separators end none.
     """
@@ -50,8 +50,8 @@ def lines(path: Path, checksum: str | None) -> list[str]:
     text = _decoded(content, path).replace("\r\n", "\n").replace("\r", "\n")
     _refuse_control_characters(text, path)
     _refuse_misplaced_characters(text, path)
-    sentences = [line for line in text.split("\n") if line.strip()]
-    if not sentences:
+    sentences = [line for line in text.removesuffix("\n").split("\n") if blank or line.strip()]
+    if not any(line.strip() for line in sentences):
         raise DescriptionError("contains no text", source=str(path), expected="one sentence per line")
     return sentences
 
