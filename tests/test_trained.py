@@ -192,9 +192,9 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            (["toy-language"], "Missing 'PROTOCOL'"),
+            (["toy-language"], "PROTOCOL is missing"),
             (["mpl", "toy-language", "--from", "PATH"], "leave mpl out"),
-            (["mpl", "toy-language", "--from-presentation", "3"], "Missing '--from'"),
+            (["mpl", "toy-language", "--from-presentation", "3"], "--from is missing"),
         ],
     )
     def test_misuse_is_told(self, path, words, told):

@@ -5,17 +5,20 @@ from typing import Annotated
 import typer
 
 import neuro_mpc as nm
+from neuro_mpc.cli.answers import answering
 from neuro_mpc.cli.endings import REFUSED, errors_reported
+from neuro_mpc.cli.outcomes import summary
 from neuro_mpc.cli.showing import draw, export, list_shipped, plot, report, show
-from neuro_mpc.cli.simulating import check, generate, run, summary, sweep
+from neuro_mpc.cli.simulating import check, generate, run, sweep
+from neuro_mpc.cli.usage import Command, Commands
 from neuro_mpc.runs.terminal import write_result
 
 __all__ = ["REFUSED", "app", "summary"]
 
 app = typer.Typer(
+    cls=Commands,
     help="Predictive-coding circuits with distributional synapses.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -38,8 +41,16 @@ def main(
 
 
 # In the order of the help.
-for command in (run, sweep, check, show, draw):
-    app.command()(command)
-app.command(name="list")(list_shipped)
-for command in (plot, generate, report, export):
-    app.command()(command)
+for name, command in {
+    "run": run,
+    "sweep": sweep,
+    "check": check,
+    "show": show,
+    "draw": draw,
+    "list": list_shipped,
+    "plot": plot,
+    "generate": generate,
+    "report": report,
+    "export": export,
+}.items():
+    app.command(name, cls=Command)(answering(command))

@@ -5,14 +5,26 @@ from typing import Annotated, Literal
 
 import typer
 
-CircuitName = Annotated[str, typer.Argument(metavar="CIRCUIT", help="A name (see `list`) or a path.")]
-ProtocolName = Annotated[str, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.")]
+from neuro_mpc.cli.completion import circuits, protocols, settings
+
+CircuitName = Annotated[
+    str, typer.Argument(metavar="CIRCUIT", help="A name (see `list`) or a path.", autocompletion=circuits)
+]
+ProtocolName = Annotated[
+    str, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.", autocompletion=protocols)
+]
 
 FirstName = Annotated[
-    str, typer.Argument(metavar="CIRCUIT", help="A name (see `list`) or a path; left out with --from.")
+    str,
+    typer.Argument(
+        metavar="CIRCUIT", help="A name (see `list`) or a path; left out with --from.", autocompletion=circuits
+    ),
 ]
 SecondName = Annotated[
-    str | None, typer.Argument(metavar="PROTOCOL", help="A name (see `list`) or a path.", show_default=False)
+    str | None,
+    typer.Argument(
+        metavar="PROTOCOL", help="A name (see `list`) or a path.", show_default=False, autocompletion=protocols
+    ),
 ]
 Start = Annotated[
     Path | None,
@@ -30,5 +42,7 @@ Backend = Annotated[Literal["cpp", "cython", "numpy"], typer.Option(help="cpp an
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Such as circuit.population.hidden.size=50."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Such as circuit.population.hidden.size=50.", autocompletion=settings
+    ),
 ]

@@ -38,8 +38,8 @@ def set_up(
     for_circuit, for_protocol = parse_settings(settings or [])
     if start is None:
         if second is None or start_at is not None:
-            missing = "'PROTOCOL'" if second is None else "'--from'"
-            raise typer.BadParameter(f"Missing {missing}: CIRCUIT and PROTOCOL, or --from RUN and PROTOCOL")
+            missing = "PROTOCOL" if second is None else "--from"
+            raise typer.BadParameter(f"{missing} is missing: CIRCUIT and PROTOCOL, or --from RUN and PROTOCOL")
         return Setup(nm.load_circuit(first, for_circuit), nm.load_protocol(second, for_protocol), seed or 0)
     if second is not None:
         raise typer.BadParameter(f"--from takes the circuit of {start}: leave {first} out, or use --set")

@@ -1,6 +1,5 @@
 """Commands that show circuits, what comes with the package, and run files."""
 
-import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +7,10 @@ from typing import Annotated
 import typer
 
 import neuro_mpc as nm
+from neuro_mpc.cli.answers import answer, progress_console, tell
 from neuro_mpc.cli.endings import errors_reported, warnings_reported
 from neuro_mpc.cli.options import CircuitName, Settings
-from neuro_mpc.runs.progress import console_of_output, written_on
-from neuro_mpc.runs.terminal import mention, write_result
+from neuro_mpc.runs.progress import written_on
 
 
 def show(
@@ -22,7 +21,9 @@ def show(
     with errors_reported():
         from neuro_mpc.rules.show import as_latex, as_text
 
-        write_result((as_latex if latex else as_text)(nm.load_circuit(circuit)))
+        described = nm.load_circuit(circuit)
+        equations = (as_latex if latex else as_text)(described)
+        answer(equations, {"circuit": described.name, "latex" if latex else "text": equations})
 
 
 def draw(
@@ -39,7 +40,8 @@ def draw(
         from neuro_mpc.plots.circuit import save
 
         described = nm.load_circuit(circuit, parse_settings(settings or [])[0])
-        mention(save(described, out or Path(f"{Path(circuit).stem}.png"), font), sys.stdout)
+        drawn = save(described, out or Path(f"{Path(circuit).stem}.png"), font)
+        tell(drawn, {"files": [drawn]})
 
 
 def list_shipped() -> None:
@@ -56,11 +58,12 @@ def list_shipped() -> None:
             "stimuli": StimulusTable.descriptions(),
             "experiments": ExperimentTable.descriptions(),
         }
-        for kind, descriptions in catalogue.items():
-            width = max(map(len, descriptions), default=0)
-            write_result(kind)
-            for name, description in descriptions.items():
-                write_result(f"  {name:{width}}  {description}".rstrip())
+        answer("\n".join(line for kind, names in catalogue.items() for line in _listed(kind, names)), catalogue)
+
+
+def _listed(kind: str, descriptions: dict[str, str]) -> list[str]:
+    width = max(map(len, descriptions), default=0)
+    return [kind, *(f"  {name:{width}}  {text}".rstrip() for name, text in descriptions.items())]
 
 
 def plot(
@@ -77,8 +80,7 @@ def plot(
             trees = [stack.enter_context(closing(nm.open_run(run, careful=True))) for run in runs]
         with reading(Path(", ".join(map(str, runs)))), warnings_reported():
             paths = nm.plot_run(trees if len(trees) > 1 else trees[0], figure, out, font)
-        for path in paths:
-            mention(path, sys.stdout)
+        tell("\n".join(map(str, paths)), {"files": paths})
 
 
 def report(
@@ -91,7 +93,7 @@ def report(
 
         with closing(nm.open_run(run, careful=True)) as tree, reading(run):
             path = nm.report(tree, out)
-        mention(path, sys.stdout)
+        tell(path, {"files": [path]})
 
 
 def export(
@@ -106,9 +108,9 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
 ) -> None:
     """Write traces, stimuli and provenance of a run to an NWB file, and print its path."""
-    with errors_reported(), written_on(console_of_output()) as progress:
+    with errors_reported(), written_on(progress_console()) as progress:
         from neuro_mpc.runfile.reading import reading
 
         with closing(nm.open_run(run, careful=True)) as tree, reading(run):
             path = nm.export(tree, to, step_duration=step_duration, overwrite=overwrite, progress=progress)
-    mention(path, sys.stdout)
+    tell(path, {"files": [path]})

@@ -1,13 +1,15 @@
 """Commands that simulate a circuit, or check whether one could be."""
 
+import dataclasses
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import neuro_mpc as nm
+from neuro_mpc.cli.answers import answer, progress_console, tell
 from neuro_mpc.cli.endings import (
     FAILED,
     errors_reported,
@@ -27,13 +29,10 @@ from neuro_mpc.cli.options import (
     StartAt,
     Threads,
 )
+from neuro_mpc.cli.outcomes import incomplete, outcome, summary
 from neuro_mpc.cli.setup import set_up
-from neuro_mpc.runs.progress import console_of_output, measured, progress_on
-from neuro_mpc.runs.quantities import duration
-from neuro_mpc.runs.terminal import mention, write_result
-
-if TYPE_CHECKING:
-    from xarray import DataTree
+from neuro_mpc.runs.progress import progress_on
+from neuro_mpc.runs.terminal import mention
 
 
 def run(
@@ -62,7 +61,7 @@ def run(
     with errors_reported(), interruption_reported(out):
         setup = set_up(circuit, protocol, settings, start=start, start_at=start_at, seed=seed)
         begin = time.perf_counter()
-        with progress_on(console_of_output()) as progress:
+        with progress_on(progress_console()) as progress:
             finished = nm.simulate(
                 setup.circuit,
                 setup.protocol,
@@ -77,7 +76,8 @@ def run(
                 checkpoint_every=checkpoint_every,
                 progress=progress,
             )
-            progress.finish(summary(out, finished, time.perf_counter() - begin))
+        seconds = time.perf_counter() - begin
+        tell(summary(out, finished, seconds), outcome(out, finished, seconds))
 
 
 def sweep(
@@ -113,7 +113,7 @@ def sweep(
 
         values, seed_numbers = parse_over(over or []), parse_seeds(seeds)
         setup = set_up(circuit, protocol, settings)
-        with sweep_progress_on(console_of_output()) as progress:
+        with sweep_progress_on(progress_console()) as progress:
             dataset = nm.sweep(
                 setup.circuit,
                 setup.protocol,
@@ -131,7 +131,8 @@ def sweep(
             )
         if dry_run:
             return
-        mention(out / "sweep.nc", sys.stdout)
+        failed = incomplete(dataset)
+        tell(out / "sweep.nc", {"files": [out / "sweep.nc"], "members": dataset["complete"].size, "incomplete": failed})
         if text := failures(dataset):
             mention(f"neuro-mpc: {text}\nthe same command runs them again", sys.stderr)
             raise typer.Exit(FAILED)
@@ -155,7 +156,7 @@ def check(
         estimate = nm.check(
             setup.circuit, setup.protocol, start=setup.start, seed=setup.seed, backend=backend, threads=threads
         )
-        write_result(as_text(estimate))
+        answer(as_text(estimate), dataclasses.asdict(estimate))
 
 
 def generate(
@@ -186,22 +187,4 @@ def generate(
             seed=seed,
             backend=backend,
         )
-        for text in texts:
-            write_result(text)
-
-
-def summary(out: Path, finished: "DataTree", seconds: float) -> str:
-    """A run in one line: `run.nc: 125 presentations in 3.2 s, correct letter ratio 1.000`.
-
-    The measure is that of the evaluation after learning, or of the last test.
-    """
-    if "experiment" in finished.children:
-        kind, start = finished["experiment"].attrs["kind"], finished.attrs["start_run"]
-        return f"{out}: {kind} on {start} in {duration(seconds)}"
-    from neuro_mpc.runfile.access import final_measure
-
-    presentations = finished["learning"].sizes["presentation"]
-    learned = f"{out}: {presentations} presentations in {duration(seconds)}"
-    measure = final_measure(finished)
-    line = f"{learned}, {measured(measure)}" if measure else learned
-    return "\nwarning: ".join([line, *finished.attrs.get("warning", "").splitlines()])
+        answer("\n".join(texts), {"texts": texts})

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TextIO
 
 from neuro_mpc.runs.terminal import ByProduct, mention
 
@@ -17,12 +17,17 @@ def print_at_once(text: str) -> None:
     mention(text, sys.stdout)
 
 
-def console_of_output() -> "Console":
-    """Standard output, for a bar."""
+def console_of(stream: TextIO | None) -> "Console":
+    """A standard stream, for a bar."""
     from rich.console import Console
 
     # Rich asks for a file, and uses of it what a text stream has.
-    return Console(file=ByProduct(sys.stdout))  # pyright: ignore[reportArgumentType]
+    return Console(file=ByProduct(stream))  # pyright: ignore[reportArgumentType]
+
+
+def lines_on(console: "Console") -> Callable[[str], None]:
+    """Prints lines where `console` would, flushed, for whoever follows a log."""
+    return lambda text: mention(text, console.file)  # pyright: ignore[reportArgumentType]
 
 
 def spinner_for(console: "Console | None") -> str:
@@ -62,6 +67,13 @@ class SilentProgress:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class QuietProgress(SilentProgress):
+    """Warnings only, on standard error."""
+
+    def warning(self, text: str) -> None:
+        mention(f"warning: {text}", sys.stderr)
 
 
 class PlainProgress(SilentProgress):
@@ -157,9 +169,11 @@ class ProgressBar(SilentProgress):
         self._bar.console.print(summary, markup=False, highlight=False, soft_wrap=True)
 
 
-def progress_on(console: "Console") -> SilentProgress:
-    """A bar where `console` is a terminal, plain lines elsewhere."""
-    return ProgressBar(console) if shows_bars(console) else PlainProgress()
+def progress_on(console: "Console | None") -> SilentProgress:
+    """A bar where `console` is a terminal, plain lines where it is not, warnings alone without one."""
+    if console is None:
+        return QuietProgress()
+    return ProgressBar(console) if shows_bars(console) else PlainProgress(lines_on(console))
 
 
 def shows_bars(console: "Console") -> bool:
@@ -168,11 +182,12 @@ def shows_bars(console: "Console") -> bool:
 
 
 @contextmanager
-def written_on(console: "Console") -> Iterator[Callable[[int, int], None]]:
+def written_on(console: "Console | None") -> Iterator[Callable[[int, int], None]]:
     """Takes how much of a file is written, and how much there is, and shows it on a terminal."""
     from rich import progress
 
-    with progress.Progress(console=console, transient=True, disable=not shows_bars(console)) as bar:
+    shown = console is not None and shows_bars(console)
+    with progress.Progress(console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task("writing", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -181,7 +196,7 @@ def written_on(console: "Console") -> Iterator[Callable[[int, int], None]]:
 def progress_of(progress: SilentProgress | bool | None) -> Iterator[SilentProgress]:
     """The progress for an argument of `simulate`: True is that of the command line; False and None show nothing."""
     if progress is True:
-        with progress_on(console_of_output()) as shown_progress:
+        with progress_on(console_of(sys.stdout)) as shown_progress:
             yield shown_progress
     else:
         yield progress or SilentProgress()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from neuro_mpc.runs.progress import console_of_output, print_at_once, shows_bars, spinner_for
+from neuro_mpc.runs.progress import console_of, lines_on, print_at_once, shows_bars, spinner_for
+from neuro_mpc.runs.terminal import mention
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +46,13 @@ class SilentSweep:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class QuietSweep(SilentSweep):
+    """Warnings only, on standard error."""
+
+    def warning(self, text: str) -> None:
+        mention(f"warning: {text}", sys.stderr)
 
 
 class PlainSweep(SilentSweep):
@@ -111,16 +120,18 @@ class SweepBar(PlainSweep):
         self._bar.update(self._task, completed=sum(list(self._fractions.values())), members=self._members())
 
 
-def sweep_progress_on(console: Console) -> SilentSweep:
-    """A bar where `console` is a terminal, plain lines where it is a file or a pipe."""
-    return SweepBar(console) if shows_bars(console) else PlainSweep()
+def sweep_progress_on(console: Console | None) -> SilentSweep:
+    """A bar where `console` is a terminal, plain lines where it is a file or a pipe, warnings alone without one."""
+    if console is None:
+        return QuietSweep()
+    return SweepBar(console) if shows_bars(console) else PlainSweep(lines_on(console))
 
 
 @contextmanager
 def sweep_progress_of(progress: SilentSweep | bool | None) -> Iterator[SilentSweep]:
     """The progress for an argument of `sweep`: True is that of the command line; False and None show nothing."""
     if progress is True:
-        with sweep_progress_on(console_of_output()) as shown_progress:
+        with sweep_progress_on(console_of(sys.stdout)) as shown_progress:
             yield shown_progress
     else:
         yield progress or SilentSweep()

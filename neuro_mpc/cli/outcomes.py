@@ -1,0 +1,45 @@
+"""What became of a run or a sweep, in one line and as data."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neuro_mpc.runs.progress import measured
+from neuro_mpc.runs.quantities import duration
+
+if TYPE_CHECKING:
+    from xarray import Dataset, DataTree
+
+
+def outcome(out: Path, finished: "DataTree", seconds: float) -> dict[str, Any]:
+    """File, seconds and warnings of a run, and what it measured: the presentations and the final measure of a training,
+    the kind of an experiment and the run it started from."""
+    told = {"files": [out], "seconds": seconds, "warnings": finished.attrs.get("warning", "").splitlines()}
+    if "experiment" in finished.children:
+        return {**told, "experiment": finished["experiment"].attrs["kind"], "start": finished.attrs["start_run"]}
+    from neuro_mpc.runfile.access import final_measure
+
+    return {
+        **told,
+        "presentations": finished["learning"].sizes["presentation"],
+        "measures": final_measure(finished),
+    }
+
+
+def summary(out: Path, finished: "DataTree", seconds: float) -> str:
+    """A run in one line: `run.nc: 125 presentations in 3.2 s, correct letter ratio 1.000`.
+
+    The measure is that of the evaluation after learning, or of the last test.
+    """
+    told = outcome(out, finished, seconds)
+    if "experiment" in told:
+        return f"{out}: {told['experiment']} on {told['start']} in {duration(seconds)}"
+    learned = f"{out}: {told['presentations']} presentations in {duration(seconds)}"
+    line = f"{learned}, {measured(told['measures'])}" if told["measures"] else learned
+    return "\nwarning: ".join([line, *told["warnings"]])
+
+
+def incomplete(members: "Dataset") -> list[dict[str, str]]:
+    """File and error of each member of a sweep that did not complete."""
+    chosen = members["complete"].values.ravel() == 0
+    files, errors = (members[name].values.ravel()[chosen] for name in ("file", "error"))
+    return [{"file": str(file), "error": str(error)} for file, error in zip(files, errors)]
