@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 
 def compiler_keywords() -> dict[str, list[str]]:
     """Include and library folders, for a Brian2 C++ standalone code object."""
@@ -14,3 +16,8 @@ def compiler_keywords() -> dict[str, list[str]]:
         "runtime_library_dirs": [library_dir],
         "libraries": [scipy_openblas32.get_library()],
     }
+
+
+def package() -> str:
+    """The package that brings it, with its version."""
+    return f"scipy-openblas32 {version('scipy-openblas32')}"
