@@ -3,8 +3,8 @@
     python benchmarks/random_circuits.py --backend numpy|cython|cpp [--examples 100] [--seed 0]
 
 Prediction, energies, inference, learning and drawn weights of circuits of one to four populations, delays of 0 to 3
-steps, every synapse type, read-out and scheme. The first circuit that deviates is made as small as it can be and
-printed.
+steps, every synapse type, read-out and scheme, some with tied projections. The first circuit that deviates is made as
+small as it can be and printed.
 """
 
 from __future__ import annotations

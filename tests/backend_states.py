@@ -66,10 +66,12 @@ def small() -> nm.Circuit:
 
 
 def gated(described: nm.Circuit) -> nm.Circuit:
-    """With a gate, a compartment of its own, that tells units how much to keep of what they were."""
+    """With a gate, a compartment of its own, that tells units how much to keep of what they were, and its synapses the
+    other way round, two steps late."""
     described_as = described.tables()
     described_as["population"]["low"]["prediction"] = "sigmoid(gate)*before + (1 - sigmoid(gate))*tanh(input)"
     described_as["projection"]["gating"] = {"from": "low", "to": "low", "delay": 1, "synapse": "spike-and-slab"}
+    described_as["projection"]["echo"] = {**described_as["projection"]["gating"], "delay": 2, "tied": "gating"}
     described_as["projection"]["gating"]["compartment"] = "gate"
     return nm.Circuit.from_tables(described_as)
 
@@ -160,7 +162,8 @@ class Session:
             **plan.update_rule.scalars(0),
         )
         values: dict[str, np.ndarray] = {}
-        for projection, table in plan.circuit.projection.items():
+        for projection in plan.circuit.untied:
+            table = plan.circuit.projection[projection]
             values = as_twin(values) if projection == "twin" else self.parameters(projection)
             program.set(**values)
             if isinstance(table.connect, Connect):

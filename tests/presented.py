@@ -202,7 +202,7 @@ class Presentation:
         target = {name: self._random_target(rng, name) for name in self.circuit.targets}
         one_of_each = len(stimulus) == len(target) == 1
         self.show(*(next(iter(each.values())) if one_of_each else each for each in (stimulus, target)))
-        self.load({name: self._drawn(rng, name) for name in self.circuit.projection})
+        self.load({name: self._drawn(rng, name) for name in self.circuit.untied})
         self.load_precisions({name: rng.normal(0, 0.5, self._precisions(name)) for name in self.plan.precisions})
         net.set(
             noise_scale=1,
@@ -287,7 +287,7 @@ class Presentation:
                 each: self.net.get(self._name(name, each))[0].reshape(self.circuit.shape(name))
                 for each in self.synapse(name).parameter
             }
-            for name in self.circuit.projection
+            for name in self.circuit.untied
         }
 
     # --- precisions that are learned

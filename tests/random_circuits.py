@@ -2,8 +2,9 @@
 
 A circuit has a chain of one to four free populations and at least one target; no, one or two stimuli; perhaps a
 constant population. Free populations predict by one to three compartments and what they were before. Projections have
-delays of 0 to 3 steps, synapses of any type, and connect all or some pairs of units; populations have any precision,
-read-outs are softmax or Gaussian, each at every step or the last one, with all or some values given.
+delays of 0 to 3 steps, synapses of any type, and connect all or some pairs of units, or read the synapses of another
+one the other way round; populations have any precision, read-outs are softmax or Gaussian, each at every step or the
+last one, with all or some values given.
 """
 
 from __future__ import annotations
@@ -85,16 +86,29 @@ def circuits(draw) -> nm.Circuit:
     second = draw(st.sampled_from([[], ["second"]]))
     arrows += [(draw(anywhere), name, draw(delay)) for name in second]
     synapses = draw(st.lists(st.sampled_from(SYNAPSES), min_size=len(arrows), max_size=len(arrows)))
-    units, activation = st.integers(1, LARGEST), st.sampled_from(ACTIVATIONS)
+    alike, activation = draw(st.sampled_from([0, 2, 3])), st.sampled_from(ACTIVATIONS)
+    units = st.just(alike) if alike else st.integers(1, LARGEST)  # of one size, more projections can be tied
     sizes = {name: draw(units) for name in (*given, *free)}
     sizes |= {name: draw(st.integers(1, 2)) for name in constants}
-    sizes |= {name: draw(st.integers(2, LARGEST)) for name in ("output", *second)}
+    sizes |= {name: alike or draw(st.integers(2, LARGEST)) for name in ("output", *second)}
     connects = [draw(connections(sizes[target], sizes[source])) for source, target, _ in arrows]
     ends = [draw(st.sampled_from(COMPARTMENTS)) if target in free else "input" for _, target, _ in arrows]
     last = {(source, target): end for (source, target, _), end in zip(arrows, ends)}  # a pair's later one replaces it
     into = {name: {end for (_, target), end in last.items() if target == name} for name in free}
     readout, precision = st.sampled_from(["softmax", "gaussian"]), st.sampled_from([None, None, 0.25, 3.0])
     targets = ["output", *second]
+    projection = {
+        f"{source}-{target}": {
+            "from": source,
+            "to": target,
+            "compartment": end,
+            "delay": delay,
+            "synapse": synapse,
+            "connect": connect,
+        }
+        for (source, target, delay), end, synapse, connect in zip(arrows, ends, synapses, connects, strict=True)
+    }
+    projection = draw(tied(projection, sizes))
     return nm.Circuit(
         name="random",
         population={
@@ -111,19 +125,30 @@ def circuits(draw) -> nm.Circuit:
                 for name in free
             },
         },
-        projection={
-            f"{source}-{target}": {
-                "from": source,
-                "to": target,
-                "compartment": end,
-                "delay": delay,
-                "synapse": synapse,
-                "connect": connect,
-            }
-            for (source, target, delay), end, synapse, connect in zip(arrows, ends, synapses, connects, strict=True)
-        },
+        projection=projection,
         synapse={"own": OWN["own"]} if "own" in synapses else {},
     ).with_sizes({name: sizes[name] for name in (*given, *targets)})
+
+
+def tied(projection: dict, sizes: dict) -> st.SearchStrategy[dict]:
+    """The projections, of which none or one or two read the synapses of another one the other way round."""
+    ends = {name: (sizes[each["from"]], sizes[each["to"]]) for name, each in projection.items()}
+    fitting = {own: [name for name in ends if name != own and ends[name] == ends[own][::-1]] for own in ends}
+    able = [own for own, names in fitting.items() if names]
+    if not able:
+        return st.just(projection)
+
+    def with_ties(own: str, names: list[str]) -> dict:
+        shared = {"synapse": projection[own]["synapse"], "connect": "all"}
+        found = {name: {**projection[name], **shared, "tied": own} for name in names}
+        return projection | {own: projection[own] | shared} | found
+
+    ties = st.sampled_from(able).flatmap(
+        lambda own: st.builds(
+            with_ties, st.just(own), st.lists(st.sampled_from(fitting[own]), min_size=1, max_size=2, unique=True)
+        )
+    )
+    return st.one_of(st.just(projection), ties)
 
 
 def predictions(compartments: set[str]) -> st.SearchStrategy:
@@ -248,7 +273,8 @@ def _assert_learns(shown: Presentation, rng: np.random.Generator) -> None:
 def _assert_draws(case: Case, shown: Presentation) -> None:
     """Weights that are drawn have the mean and the variance of the formulas, within five standard errors."""
     rng = np.random.default_rng(case.seed)
-    for name, moments in shown.reference.moments(shown.parameters).items():
+    drawn_once = {name: shown.reference.moments(shown.parameters)[name] for name in case.circuit.untied}
+    for name, moments in drawn_once.items():
         post, pre = shape = case.circuit.shape(name)
         mean, variance = (moment if moment.shape == shape else moment.diagonal()[:, None] for moment in moments)
         there = shown.masks.get(name, np.True_)

@@ -168,12 +168,13 @@ class Reference:
     def moments(self, parameters) -> dict:
         """projection → (μ, v), each (n_post, n_pre)."""
         found = {}
-        for name, projection in self.circuit.projection.items():
-            synapse = self.circuit.synapse[projection.synapse]
+        for name in parameters:
+            synapse = self.circuit.synapse[self.circuit.projection[name].synapse]
             values = {**parameters[name], "n": self._fan_in(name)}
             moments = [evaluate(each, values) for each in (synapse.mean, synapse.variance)]
             found[name] = [self._matrix(name, moment) for moment in moments]
-        return found
+        tied = {name: each.tied for name, each in self.circuit.projection.items() if each.tied}
+        return found | {name: [moment.T for moment in found[own]] for name, own in tied.items()}
 
     def _shape(self, name) -> tuple[int, ...]:
         projection = self.circuit.projection[name]

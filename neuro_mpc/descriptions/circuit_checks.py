@@ -18,6 +18,7 @@ from neuro_mpc.descriptions.circuit_tables import (
 from neuro_mpc.descriptions.connections import connection_problems
 from neuro_mpc.descriptions.expressions import SIZES, derivative, parse, symbol_names
 from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
+from neuro_mpc.descriptions.ties import tie_problems
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ def problems_of(circuit: Circuit) -> list[DescriptionError]:
         *_predictions(circuit),
         *_synapses(circuit),
     ]
-    return problems or [*_initial_values(circuit), *connection_problems(circuit), *_graph(circuit)]
+    return problems or [
+        *_initial_values(circuit),
+        *connection_problems(circuit),
+        *tie_problems(circuit),
+        *_graph(circuit),
+    ]
 
 
 def _names(circuit: Circuit) -> Iterator[DescriptionError]:

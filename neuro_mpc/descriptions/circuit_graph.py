@@ -44,6 +44,26 @@ class CircuitGraph:
         return (*self.stimuli, *self._of_role("constant"))
 
     @property
+    def untied(self) -> tuple[str, ...]:
+        """The names of the projections that have synapses of their own."""
+        return tuple(name for name, projection in self.projection.items() if projection.tied is None)
+
+    def tied_to(self, projection: str) -> tuple[str, ...]:
+        """The projections that read the synapses of another one the other way round.
+
+        Parameters
+        ----------
+        projection : str
+            Name of a projection with synapses of its own.
+
+        Returns
+        -------
+        tuple of str
+            Names of the projections that are tied to it.
+        """
+        return tuple(name for name, each in self.projection.items() if each.tied == projection)
+
+    @property
     def free(self) -> tuple[str, ...]:
         """The names of the free populations in the order of evaluation: senders without delay come first."""
         return tuple(name for name in graph.order(self.senders()) if self.population[name].role == "free")

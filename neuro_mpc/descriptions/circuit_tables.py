@@ -293,6 +293,8 @@ class Projection(Table):
              anything. n, the fan-in, is the number of synapses of a unit: 1 one-to-one; with a table, their mean over
              units (of random ones the expected one), and at least 1
     initial  parameter → initial value, which overrides that of the synapse type
+    tied     name of a projection of the same synapse type with as many units at opposite ends, whose synapses this one
+             reads the other way round: it has none of its own, and both learn the same ones. n is that of the other
 
     Examples
     --------
@@ -320,10 +322,11 @@ class Projection(Table):
     compartment: str = INPUT
     connect: Connection = "all"
     initial: dict[str, Formula] = {}
+    tied: str | None = None
 
     @model_serializer(mode="wrap")
     def _as_in_01(self, tables: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without(_without(tables(self), "connect", "all"), "compartment", INPUT)
+        return _without(_without(_without(tables(self), "connect", "all"), "compartment", INPUT), "tied", None)
 
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")

@@ -98,7 +98,7 @@ class LesionExperiment(Experiment):
 def silenced(presenter: Presenter, table: Silencing) -> Iterator[tuple[int, int, int]]:
     """Order, fraction and repeat (their positions) of every lesion, each with what it silences silenced."""
     circuit, there = presenter.plan.circuit, existing(presenter)
-    moments = {name: presenter.moments(name) for name in circuit.projection}
+    moments = {name: presenter.moments(name) for name in circuit.untied}
     number = candidates(table, circuit, there)
     for order, repeat in _orders(table):
         ranked = _ranked(order, repeat, table, circuit, moments, there, presenter.seed)
@@ -109,12 +109,12 @@ def silenced(presenter: Presenter, table: Silencing) -> Iterator[tuple[int, int,
 
 def existing(presenter: Presenter) -> Masks:
     """Projection → which of its synapses exist."""
-    return {name: presenter.existing(name) for name in presenter.plan.circuit.projection}
+    return {name: presenter.existing(name) for name in presenter.plan.circuit.untied}
 
 
 def unknown_places(table: Silencing, circuit: Circuit) -> Iterator[DescriptionError]:
     """What is wrong with the places in which to silence."""
-    known = list(circuit.free if table.of == "units" else circuit.projection)
+    known = list(circuit.free if table.of == "units" else circuit.untied)
     kind = "free population" if table.of == "units" else "projection"
     for name in table.where:
         if name not in known:
@@ -140,7 +140,7 @@ def _orders(table: Silencing) -> Iterator[tuple[str, int]]:
 
 
 def _places(table: Silencing, circuit: Circuit) -> list[str]:
-    return list(table.where) or list(circuit.free if table.of == "units" else circuit.projection)
+    return list(table.where) or list(circuit.free if table.of == "units" else circuit.untied)
 
 
 def candidates(table: Silencing, circuit: Circuit, there: Masks) -> int:
@@ -185,8 +185,10 @@ def _of_units(population: str, circuit: Circuit, moments: Moments) -> tuple[np.n
     """Sums of variance and second moment over the synapses that every unit receives and sends."""
     variance, power = np.zeros((2, circuit.size_of(population)))
     for name, projection in circuit.projection.items():
-        both = [sums(circuit, name, part.reshape(circuit.shape(name))) for part in _of_synapses(moments[name])]
-        for position, end in enumerate((projection.target, projection.source)):
+        own = projection.tied or name
+        both = [sums(circuit, own, part.reshape(circuit.shape(own))) for part in _of_synapses(moments[own])]
+        ends = (projection.source, projection.target) if projection.tied else (projection.target, projection.source)
+        for position, end in enumerate(ends):
             if end == population:
                 variance += both[0][position]
                 power += both[1][position]
@@ -207,10 +209,16 @@ def _masks(silenced: np.ndarray, table: Silencing, circuit: Circuit, there: Mask
     parts = np.split(mask, np.cumsum([circuit.size_of(name) for name in names])[:-1])
     remaining = {name: ~part for name, part in zip(names, parts, strict=True)}
     units = {name: remaining.get(name, np.ones(circuit.size_of(name), bool)) for name in circuit.population}
-    return {
-        name: between(circuit, name, units[projection.target], units[projection.source])
-        for name, projection in circuit.projection.items()
-    }
+    return {name: _left_by(circuit, name, units) for name in circuit.untied}
+
+
+def _left_by(circuit: Circuit, name: str, units: Masks) -> np.ndarray:
+    """Which synapses of a projection have all their units: at their own ends, and at those of tied projections."""
+    own = circuit.projection[name]
+    left = between(circuit, name, units[own.target], units[own.source])
+    for tied in (circuit.projection[each] for each in circuit.tied_to(name)):
+        left = left & between(circuit, name, units[tied.source], units[tied.target])
+    return left
 
 
 def _labelled(

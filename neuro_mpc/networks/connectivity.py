@@ -14,6 +14,8 @@ from typing import ClassVar
 from neuro_mpc.networks.operations import Clip, Feedback, Forward, HebbianSum, Pack
 from neuro_mpc.networks.rows import Span
 
+_OPPOSITE = {"forward": "backward", "backward": "forward"}
+
 
 @dataclass(frozen=True)
 class Connectivity:
@@ -63,6 +65,24 @@ class Connectivity:
         packs = [(f"{moment}_{direction}", f"{self.group}_{moment}") for moment in moments]
         forward = direction == "forward"
         return [(packed, Pack(f"{self.group}_{packed}", weights, *self.shape, forward)) for packed, weights in packs]
+
+
+class Transposed(Connectivity):
+    """Another projection's matrix, read the other way round: what it packs backward passes forward, and what learning
+    sums is added to its sums."""
+
+    @property
+    def sizes(self):
+        return self.shape[::-1]
+
+    def weights(self, moment, direction):
+        return super().weights(moment, _OPPOSITE[direction])
+
+    def hebbian_sum(self, total, post, pre, span):
+        return HebbianSum(f"{self.group}_{total}", post, pre, span, self.shape, self.sums, transposed=True)
+
+    def packing(self, moments, direction):
+        return super().packing(moments, _OPPOSITE[direction])
 
 
 class Unpacked(Connectivity):

@@ -67,7 +67,7 @@ def synaptic_groups(plan: Plan) -> list[SynapticGroup]:
             plan.circuit.shape(name),
             float(plan.circuit.fan_in(name)),
         )
-        for name in plan.circuit.projection
+        for name in plan.circuit.untied
     ]
     precisions = [_precisions(plan, name) for name in plan.precisions]
     return [*synapses, *precisions, *map(partial(_influence, plan), influences(plan))]
@@ -149,8 +149,8 @@ def _influence(plan: Plan, influence: Influence) -> SynapticGroup:
 def _synapses(plan: Plan, name: str) -> Iterator[str]:
     """Equations of a projection: parameters, moments, what learning keeps, and the moments packed for products."""
     yield plan.plasticity(name).equations() if plan.optimizer else plan.rules.synapses[name].equations()
-    for direction in ("forward", "backward"):
-        for packed, _ in plan.packing(name, direction):
-            yield f"{packed} : 1"
+    packs = [packed for direction in ("forward", "backward") for packed, _ in plan.packing(name, direction)]
+    for packed in dict.fromkeys(packs):
+        yield f"{packed} : 1"
     if influences(plan) and name in passages(plan.circuit, plan.credit == "trace"):
         yield "jacobian : 1"

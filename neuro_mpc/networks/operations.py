@@ -111,7 +111,10 @@ class Pack(Operation):
 @dataclass(frozen=True)
 class HebbianSum(Operation):
     """target (post × pre) = Σ over steps and trials of post(s)ᵀ pre(s − delay), or of the pairs of units that another
-    kernel sums; `sizes` are those of the target."""
+    kernel sums; `sizes` are those of the target.
+
+    transposed   what is summed is added to a target (pre × post), which holds the sums of its own projection
+    """
 
     target: str
     post: str
@@ -119,12 +122,19 @@ class HebbianSum(Operation):
     span: Span
     sizes: tuple[int, ...]
     kernel: str = "sum_over_rows"
+    transposed: bool = False
 
     def lower(self, visit):
         steps = visit.stretch(self.span.first, self.span.stop) if visit.moves else self.span.received
         factors = self.span.post.of(self.post, steps), self.span.pre.of(self.pre, steps.shifted(-self.span.delay))
+        if self.transposed:
+            added = Call(self.kernel, *self.sizes, steps.rows, *factors[::-1], 1, Pointer(self.target))
+            return steps.visit(added)
+        return self._own(steps, *factors)
+
+    def _own(self, steps: Stretch, *factors: Pointer) -> Iterable[Statement]:
         sum_of_steps = Call(self.kernel, *self.sizes, steps.rows, *factors, LATER_TILE, Pointer(self.target))
-        if steps.within:  # at other steps nothing is received, or no error felt
+        if steps.within or steps.count <= 0:  # at other steps nothing is received, or no error felt
             nothing = Call("fill_zero", Pointer(self.target), math.prod(self.sizes))
             yield Guard(FIRST, "==", 0, (nothing,))
         yield from steps.visit(sum_of_steps)

@@ -53,7 +53,7 @@ def _refresh(plan: Plan) -> Phase:
     """The moments of every weight, and every precision, from their parameters."""
     phase = Phase("refresh", "refreshing")
     blocks = [
-        phase.block(_synapse_rows(plan, name), plan.synapses_name(name), "update") for name in plan.circuit.projection
+        phase.block(_synapse_rows(plan, name), plan.synapses_name(name), "update") for name in plan.circuit.untied
     ]
     phase.sections = (Section((*blocks, *precision_moments(plan, phase))),)
     return phase
@@ -65,7 +65,7 @@ def _pack(plan: Plan, direction: str, condition: str, name: str = "") -> Phase:
 
     They stay as they are for all steps and iterations: weights that are set reach products forward with the next
     prediction, products backward with the next inference."""
-    operations = [operation for name in plan.circuit.projection for _, operation in plan.packing(name, direction)]
+    operations = [operation for name in plan.circuit.untied for _, operation in plan.packing(name, direction)]
     shared = weightings(plan) if direction == "forward" else []
     packing = Section((*operations, *shared), unless=f"packed_{direction}")
     return Phase(name or f"pack_{direction}", condition, (packing,))
@@ -155,7 +155,8 @@ def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
 def _learn(plan: Plan, tiling: Tiling) -> Phase:
     """H1 = Σ err f and H2 = Σ q f² of every projection, and H = Σ err² where precisions are learned, over steps and
     trials."""
-    sums = [operation for name in plan.circuit.projection for operation in _hebbian_sums(plan, name)]
+    tied = [name for name in plan.circuit.projection if name not in plan.circuit.untied]  # they add to sums of others
+    sums = [operation for name in (*plan.circuit.untied, *tied) for operation in _hebbian_sums(plan, name)]
     sections = (Section((*sums, *precision_sums(plan))),)
     if plan.stepwise:
         sections = (Section(tuple(sums), loop="windows", known=1),)
@@ -177,7 +178,7 @@ def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:
 def _adapt(plan: Plan) -> Phase:
     """Every parameter moves by what its two ends know; then the moments follow."""
     phase = Phase("adapt", "learning")
-    operations = [operation for name in plan.circuit.projection for operation in _adaptation(plan, phase, name)]
+    operations = [operation for name in plan.circuit.untied for operation in _adaptation(plan, phase, name)]
     phase.sections = (Section((*operations, *precision_adaptation(plan, phase))),)
     return phase
 

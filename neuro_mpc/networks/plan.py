@@ -14,7 +14,7 @@ from neuro_mpc.descriptions.learning import OPTIMIZERS
 from neuro_mpc.descriptions.plugins import import_from, origin_of
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import to_toml
-from neuro_mpc.networks.connectivity import Columns, Connectivity, Past, UnitByUnit
+from neuro_mpc.networks.connectivity import Columns, Connectivity, Past, Transposed, UnitByUnit
 from neuro_mpc.networks.operations import Pack
 from neuro_mpc.networks.optimizers.interface import Optimizer
 from neuro_mpc.networks.plasticity import Plasticity
@@ -142,8 +142,10 @@ class Plan:
         return max((projection.delay for projection in self.circuit.outgoing(population).values()), default=0)
 
     def looked_up(self, population: str) -> bool:
-        """Whether what a population sends is the number of a symbol, whose column of weights is looked up."""
-        return population in self.symbolic and population in self.circuit.stimuli
+        """Whether what a population sends is the number of a symbol, whose column of weights is looked up; synapses
+        that are read the other way round have rows in its place."""
+        is_tied = any(each.tied for each in self.circuit.outgoing(population).values())
+        return population in self.symbolic and population in self.circuit.stimuli and not is_tied
 
     def label_rows(self, target: str) -> Rows:
         """Where the numbers of the symbols lie that a target population is compared with."""
@@ -175,6 +177,8 @@ class Plan:
     def connectivity(self, projection: str) -> Connectivity:
         """How the synapses of a projection lie in memory, and the operations that they take part in."""
         table = self.circuit.projection[projection]
+        if table.tied:
+            return Transposed(self.synapses_name(table.tied), self.circuit.shape(table.tied))
         kind = Connectivity
         if self.looked_up(table.source):
             kind = Columns
@@ -187,7 +191,13 @@ class Plan:
         return ["mu", "v"] if self.rules.synapses[projection].varies else ["mu"]
 
     def packing(self, projection: str, direction: str) -> list[tuple[str, Pack]]:
-        """What matrix products "forward" or "backward" read of a projection: (variable, operation that packs it)."""
+        """What matrix products "forward" or "backward" read of the synapses of a projection, those of projections that
+        are tied to it included: (variable, operation that packs it)."""
+        read = [self._read(name, direction) for name in (projection, *self.circuit.tied_to(projection))]
+        return list(dict(pack for packs in read for pack in packs).items())
+
+    def _read(self, projection: str, direction: str) -> list[tuple[str, Pack]]:
+        """What products of one projection read."""
         if direction == "backward" and self.circuit.projection[projection].source in self.circuit.given:
             return []  # nothing is fed back to what is given
         moments = self.moments(projection)

@@ -322,6 +322,7 @@ def _conditions(projection: Projection) -> tuple[str, ...]:
     parts = [] if projection.compartment == INPUT else [f"to {projection.compartment}"]
     parts += [f"delay {projection.delay}"] if projection.delay else []
     parts += [] if projection.connect == "all" else [connected(projection.connect)]
+    parts += [f"tied to {projection.tied}"] if projection.tied else []
     return tuple(lettering.shorten(part, LONGEST) for part in parts)
 
 

@@ -138,9 +138,9 @@ class PopulationWriter(Writer):
             if projection.compartment != compartment:
                 continue
             sent = self._sent(projection, name)
-            mean.append(f"{n.moment(n.mu, key)} {sent}")
+            mean.append(f"{self._moment(n.mu, key)} {sent}")
             if self.rules.synapses[key].varies:
-                variance.append(f"{n.moment(n.v, key)} {n.square(sent)}")
+                variance.append(f"{self._moment(n.v, key)} {n.square(sent)}")
         G, D, noise = (n.variable(letter, of=self._of(compartment)) for letter in ("G", "D", n.noise))
         yield prediction, G + (f" + {n.root(D)} {noise}" if varies else ""), ""
         yield G, " + ".join(mean) or "0", ""
@@ -177,7 +177,7 @@ class PopulationWriter(Writer):
         sums = [("A", n.mu, "e"), ("V", n.v, "q")] if varies else [("A", n.mu, "e")]
         for total, moment, error in sums:
             terms = [
-                f"{n.moment(moment, key, transposed=True)} {self._received(error, projection, name)}"
+                f"{self._moment(moment, key, transposed=True)} {self._received(error, projection, name)}"
                 for key, projection in self.circuit.outgoing(name).items()
                 if error == "e" or self.rules.synapses[key].varies
             ]

@@ -35,7 +35,7 @@ def _heading(circuit: Circuit) -> str:
 def _arrows(circuit: Circuit) -> list[str]:
     return [
         f"{name}: {projection.source} → {projection.target}{_late(projection)}, {projection.synapse}"
-        f"{_connected(projection)}"
+        f"{_connected(projection)}{_tied(projection)}"
         for name, projection in circuit.projection.items()
     ]
 
@@ -44,6 +44,10 @@ def _late(projection: Projection) -> str:
     steps = "step" if projection.delay == 1 else "steps"
     late = f", {projection.delay} {steps} late" if projection.delay else ""
     return late if projection.compartment == INPUT else f", in {projection.compartment}{late}"
+
+
+def _tied(projection: Projection) -> str:
+    return f", those of {projection.tied} the other way round" if projection.tied else ""
 
 
 def _connected(projection: Projection) -> str:

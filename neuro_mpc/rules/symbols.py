@@ -66,6 +66,11 @@ class Writer:
         of = "" if projection.source == to else projection.source
         return f"f({self.n.variable('r', -projection.delay, of)})"
 
+    def _moment(self, letter: str, key: str, transposed: bool = False) -> str:
+        """A moment of the weights of a projection; one that is tied reads those of another the other way round."""
+        tied = self.circuit.projection[key].tied
+        return self.n.moment(letter, tied or key, transposed != bool(tied))
+
     def _error_of(self, projection: Projection, letter: str, of: str, later: int = 0) -> str:
         """The error, or that of the variance, which the synapses of a projection hear."""
         rules = self.rules.populations.get(projection.target)

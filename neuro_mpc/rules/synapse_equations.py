@@ -17,19 +17,22 @@ class SynapseWriter(Writer):
 
     def synapses(self, type_name: str) -> Section:
         synapse = self.circuit.synapse[type_name]
-        by_projection = {key: rules for key, rules in self.rules.synapses.items() if rules.type_name == type_name}
+        own = {key: self.rules.synapses[key] for key in self.circuit.untied}
+        by_projection = {key: rules for key, rules in own.items() if rules.type_name == type_name}
         rules, names = next(iter(by_projection.values())), self._names(type_name)
         moments = [(self.n.mu, rules.mean), (self.n.v, rules.variance)]
         equations = [(letter, self.n.formula(moment, names), "") for letter, moment in moments]
         equations += [equation for key in by_projection for equation in self._sums(key)]
         equations += [self._update(rule, names) for rule in rules.parameters]
         forms = {each.connects_some: each for each in by_projection.values()}
-        own = {brian_name(name): (names[brian_name(name)], "") for name in synapse.parameter}
+        meanings = {brian_name(name): (names[brian_name(name)], "") for name in synapse.parameter}
         return Section(
             f"Synapses {type_name}",
             synapse.description,
             tuple(equations),
-            tuple(code for connects_some in sorted(forms) for code in self._synapse_code(forms[connects_some], own)),
+            tuple(
+                code for connects_some in sorted(forms) for code in self._synapse_code(forms[connects_some], meanings)
+            ),
         )
 
     def _synapse_code(self, rules: SynapseRules, own: dict[str, tuple[str, str]]) -> tuple[Code, Code]:
@@ -45,12 +48,18 @@ class SynapseWriter(Writer):
         return {**symbols, "H1": self.n.hebbian[0], "H2": self.n.hebbian[1]}
 
     def _sums(self, key: str):
-        n, projection = self.n, self.circuit.projection[key]
-        sent = self._sent(projection, "")
-        for name, letter, factor in zip(n.hebbian, "eq", (sent, f"({n.square(sent)})")):
+        for name, letter in zip(self.n.hebbian, "eq"):
             if letter == "e" or self.rules.synapses[key].varies:
-                error = self._error_of(projection, letter, projection.target)
-                yield n.moment(name, key), f"{n.sum} {error} {n.transpose(factor)}", ""
+                tied = [self._sum(each, letter) for each in self.circuit.tied_to(key)]
+                yield self.n.moment(name, key), " + ".join([self._sum(key, letter), *tied]), ""
+
+    def _sum(self, key: str, letter: str) -> str:
+        """What a projection adds to a sum of its synapses; one that is tied, to those of another one."""
+        n, projection = self.n, self.circuit.projection[key]
+        rate, error = self._sent(projection, ""), self._error_of(projection, letter, projection.target)
+        sent = rate if letter == "e" else f"({n.square(rate)})"
+        post, pre = (sent, error) if projection.tied else (error, sent)
+        return f"{n.sum} {post} {n.transpose(pre)}"
 
     def _update(self, rule: ParameterRule, names: dict[str, str]) -> tuple[str, str, str]:
         symbol, n = names[brian_name(rule.name)], self.n

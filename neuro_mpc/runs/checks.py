@@ -134,7 +134,19 @@ def _refuse_windows(protocol: Protocol) -> None:
 def _refuse_influences(circuit: Circuit, protocol: Protocol) -> None:
     """DescriptionError where influences are to be carried through predictions that are no input alone."""
     credit = protocol.learning.credit
-    for name in circuit.free if credit in ("trace", "influence") else ():
+    if credit not in ("trace", "influence"):
+        return
+    for name, projection in circuit.projection.items():
+        if projection.tied:
+            raise DescriptionError(
+                f"credit by {credit} knows no influence of synapses that two projections share",
+                source=circuit.name,
+                key=f"projection.{name}.tied",
+                found=projection.tied,
+                expected="synapses of its own",
+                hint='learning.credit = "sequence" or "local"',
+            )
+    for name in circuit.free:
         prediction = circuit.population[name].prediction
         if prediction not in (None, INPUT):
             raise DescriptionError(

@@ -78,10 +78,11 @@ class Estimate:
 def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend: str) -> Estimate:
     """What a run of this plan will take."""
     item = np.dtype(plan.precision).itemsize
-    synapses = sum(_existing(plan, name) for name in plan.circuit.projection)
-    existing = sum(_existing(plan, name) * len(rules.parameters) for name, rules in plan.rules.synapses.items())
+    own = {name: plan.rules.synapses[name] for name in plan.circuit.untied}
+    synapses = sum(_existing(plan, name) for name in own)
+    existing = sum(_existing(plan, name) * len(rules.parameters) for name, rules in own.items())
     # Those of pairs without a synapse are kept, computed and written all the same.
-    parameters = sum(_synapses(plan, name) * len(rules.parameters) for name, rules in plan.rules.synapses.items())
+    parameters = sum(_synapses(plan, name) * len(rules.parameters) for name, rules in own.items())
     arrays = sum(stored_bytes(plan, group) for group in synaptic_groups(plan))
     sample = _sample_elements(plan, protocol) * item
     # Initial values in float64 with some copies; arrays read for a checkpoint; a batch and a sample in transit.

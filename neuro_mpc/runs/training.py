@@ -51,7 +51,7 @@ class Training:
     def run(self, parameters: initial.Parameters) -> None:
         """The whole training, from these initial parameters."""
         self.presenter.load(parameters)
-        for projection in self.presenter.plan.circuit.projection:
+        for projection in self.presenter.plan.circuit.untied:
             if (mask := self.presenter.connected(projection)) is not None:
                 self.record.connected(projection, mask)
         if self.data.symbolic:

@@ -34,14 +34,14 @@ def draw(circuit: Circuit, protocol: Protocol, seed: int) -> Parameters:
     Raises DescriptionError where values leave their bounds, are not finite, or make a negative variance.
     """
     _refuse_unknown(circuit, protocol)
-    parameters = {name: _projection(circuit, protocol, name, seed) for name in circuit.projection}
+    parameters = {name: _projection(circuit, protocol, name, seed) for name in circuit.untied}
     refuse_impossible(circuit, parameters)
     return {**parameters, **initial_precisions(circuit)}
 
 
 def refuse_impossible(circuit: Circuit, parameters: Parameters) -> None:
     """Raises DescriptionError for parameters that make no distribution of weights."""
-    for name in circuit.projection:
+    for name in circuit.untied:
         _refuse_impossible_moments(circuit, name, parameters[name])
         _refuse_impossible_spike(circuit, name, parameters[name])
 
@@ -157,7 +157,7 @@ def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
             )
     for name, value in protocol.learning.initial.items():
         is_table = isinstance(value, Mapping)
-        kind, known = ("projection", set(circuit.projection)) if is_table else ("parameter", names | shipped_names)
+        kind, known = ("projection", set(circuit.untied)) if is_table else ("parameter", names | shipped_names)
         if name not in known:
             raise DescriptionError(
                 f"unknown {kind}",

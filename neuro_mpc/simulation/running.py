@@ -36,7 +36,7 @@ class RunningCircuit:
         for owner, population in owners(self.plan.circuit).items():
             logarithms = parameters[owner][LOG_PRECISION]
             self.program.set(**{f"{self._precisions(population)}_{LOG_PRECISION}": logarithms})
-        for projection in self.plan.circuit.projection:
+        for projection in self.plan.circuit.untied:
             values = parameters[projection]
             group = self.plan.synapses_name(projection)
             if connects_some(self.plan.circuit, projection) and (mask := existing(values)) is not None:
@@ -47,7 +47,7 @@ class RunningCircuit:
 
     def parameters(self) -> Parameters:
         """Every synapse's parameters now, missing where there is none, and every precision that is learned."""
-        synapses = {projection: self._parameters(projection) for projection in self.plan.circuit.projection}
+        synapses = {projection: self._parameters(projection) for projection in self.plan.circuit.untied}
         learned = owners(self.plan.circuit).items()
         return {**synapses, **{owner: {LOG_PRECISION: self._log_precisions(name)} for owner, name in learned}}
 
@@ -161,7 +161,7 @@ class RunningCircuit:
     def _lasting(self) -> list[str]:
         """Parameters, what the optimiser remembers of them, moments of weights, precisions, and neural state."""
         names = self._carried()
-        for projection in self.plan.circuit.projection:
+        for projection in self.plan.circuit.untied:
             variables = [CONNECTED, "mu", "v", *self._learning_variables(projection)]
             names += [f"{self.plan.synapses_name(projection)}_{name}" for name in variables]
         for population in self.plan.precisions:

@@ -29,22 +29,23 @@ def draw_weights(circuit: Circuit, parameters: Parameters, seed: int, network: i
     """
     return {
         name: drawn(
-            circuit.synapse[projection.synapse],
+            circuit.synapse[circuit.projection[name].synapse],
             parameters[name],
             circuit.shape(name),
             generator(seed, "network", str(network), name),
             float(circuit.fan_in(name)),
         )
-        for name, projection in circuit.projection.items()
+        for name in circuit.untied
     }
 
 
 def contradicted_share(circuit: Circuit, parameters: Parameters) -> float:
     """The share of all synapses of a sized circuit whose spike alone varies more than their variance says."""
     masks, number = [], 0
-    for name, projection in circuit.projection.items():
+    for name in circuit.untied:
+        synapse = circuit.synapse[circuit.projection[name].synapse]
         fan_in, values = float(circuit.fan_in(name)), parameters[name]
-        masks.append(contradicted(*_moments(circuit.synapse[projection.synapse], values, circuit.shape(name), fan_in)))
+        masks.append(contradicted(*_moments(synapse, values, circuit.shape(name), fan_in)))
         number += int(np.sum(there)) if (there := existing(values)) is not None else masks[-1].size
     return sum(int(mask.sum()) for mask in masks) / number
 

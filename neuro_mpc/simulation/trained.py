@@ -221,7 +221,7 @@ class Trained:
         RunFileError
             The circuit has other projections, parameters or sizes.
         """
-        for name in circuit.projection:
+        for name in circuit.untied:
             needed = set(circuit.synapse[circuit.projection[name].synapse].parameter)
             available = self.parameters.get(name, {})
             if set(available) != needed:
@@ -233,7 +233,7 @@ class Trained:
             self._refuse_shape(circuit, name)
             self._refuse_other_synapses(circuit, name)
         return {
-            **{name: self.parameters[name] for name in circuit.projection},
+            **{name: self.parameters[name] for name in circuit.untied},
             **precisions_for(circuit, self.parameters),
         }
 
@@ -312,14 +312,12 @@ def _read(
     circuit = circuit_of_run(attribute(run, "circuit"), f"the circuit of {name}")
     protocol = Protocol.from_toml(attribute(run, "protocol"), f"the protocol of {name}")
     synapses = access.group(run, "synapses")
-    if synapses is None or set(synapses.children) != set(circuit.projection):
+    if synapses is None or set(synapses.children) != set(circuit.untied):
         raise access.lacking(run, "snapshot of all synapses", "protocol.recording.synapses_every=100")
     snapshots = snapshots_of(run)
     snapshot = snapshot_of(run, snapshots, presentation)
     circuit = with_masks(run, circuit)
-    parameters = {
-        projection: parameters_at(run, circuit, projection, snapshot, name) for projection in circuit.projection
-    }
+    parameters = {projection: parameters_at(run, circuit, projection, snapshot, name) for projection in circuit.untied}
     initial.refuse_impossible(circuit, parameters)
     return Trained(
         source=source,
