@@ -77,7 +77,7 @@ def tuning(values: xr.DataArray | xr.DataTree, symbols: xr.DataArray | str) -> x
     xarray.Dataset
         `response` (unit, symbol), mean over the observations of the symbol; `explained` (unit), share ε² of the unit's
         variance that the symbol explains; `sparseness` (unit); `preferred` (unit), the symbol of the largest
-        |response|; `count` (symbol), observations. The coordinate `name` (symbol) has the names; symbols that never
+        ``|response|``; `count` (symbol), observations. The coordinate `name` (symbol) has the names; symbols that never
         occur are left out.
 
     Raises

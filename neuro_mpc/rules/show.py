@@ -134,17 +134,14 @@ def as_latex(circuit: Circuit) -> str:
 
 
 def _latex_section(section: Section) -> str:
+    title = rf"\subsection*{{{escaped(section.title)}}}"
+    return "\n".join([title, escaped(section.words), aligned(section), *map(_latex_code, section.code)])
+
+
+def aligned(section: Section) -> str:
+    """The equations of a section in the notation of LaTeX, one below the other."""
     rows = NEXT_ROW.join(_latex_equation(*equation) for equation in section.equations)
-    return "\n".join(
-        [
-            rf"\subsection*{{{escaped(section.title)}}}",
-            escaped(section.words),
-            r"\begin{align*}",
-            rows,
-            r"\end{align*}",
-            *map(_latex_code, section.code),
-        ]
-    )
+    return "\n".join([r"\begin{align*}", rows, r"\end{align*}"])
 
 
 def _latex_equation(left: str, right: str, remark: str) -> str:
