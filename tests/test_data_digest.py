@@ -5,7 +5,8 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
-from neuro_mpc.runs.provenance import differences, provenance_of
+from neuro_mpc.runfile.differences import differences
+from neuro_mpc.runs.provenance import provenance_of
 
 SIZES = {"population.hidden.size": 8}
 TOY = {"stimulus.letters": 5, "stimulus.length": 4, "stimulus.load": 4.0}

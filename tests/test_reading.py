@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc.cli import REFUSED, app
-from neuro_mpc.examination.isolation import DAMAGED, trouble
+from neuro_mpc.examination.isolation import DAMAGED, limit_memory, trouble
 from neuro_mpc.runfile.record import RunFile
 
 
@@ -138,3 +138,10 @@ def test_another_file_is_no_sum_of_a_sweep_for_its_name(tmp_path):
     (tmp_path / "sweep.nc").write_bytes(b"half of one")
     with pytest.raises(nm.RunFileError, match="sums up a sweep"):
         nm.open_run(tmp_path / "sweep.nc")
+
+
+def test_there_is_no_limit_where_the_system_does_not_tell_the_size_of_a_process(tmp_path):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit_memory(tmp_path / "not on macOS")
+    assert resource.getrlimit(resource.RLIMIT_AS) == before

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.runs.provenance import differences
+from neuro_mpc.runfile.differences import differences
 
 SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=10)
 VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.lists(st.lists(st.integers(0, 9), max_size=2), max_size=2)

@@ -7,7 +7,7 @@ import typer
 import neuro_mpc as nm
 from neuro_mpc.cli.answers import answering
 from neuro_mpc.cli.endings import REFUSED, errors_reported
-from neuro_mpc.cli.examining import doctor
+from neuro_mpc.cli.examining import diff, doctor, runs
 from neuro_mpc.cli.outcomes import summary
 from neuro_mpc.cli.showing import draw, export, list_shipped, plot, report, show
 from neuro_mpc.cli.simulating import check, generate, run, sweep
@@ -53,6 +53,8 @@ for name, command in {
     "generate": generate,
     "report": report,
     "export": export,
+    "runs": runs,
+    "diff": diff,
     "doctor": doctor,
 }.items():
     app.command(name, cls=Command)(answering(command))

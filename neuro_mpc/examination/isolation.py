@@ -6,7 +6,9 @@ import math
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import netCDF4
@@ -57,10 +59,14 @@ def trouble(path: Path, data: bool = False) -> str:
         return DAMAGED
 
 
+def why_ended(status: int) -> str:
+    """The reason why a process that read files ended before it had read them, by its exit status."""
+    return TOO_SLOW if hasattr(signal, "SIGXCPU") and status == -signal.SIGXCPU else DAMAGED
+
+
 def _reason(trial: subprocess.CompletedProcess[str]) -> str:
-    if hasattr(signal, "SIGXCPU") and trial.returncode == -signal.SIGXCPU:
-        return TOO_SLOW
-    return trial.stdout.strip() or DAMAGED
+    ended = why_ended(trial.returncode)
+    return ended if ended == TOO_SLOW else trial.stdout.strip() or ended
 
 
 def _read_through(group: netCDF4.Dataset) -> None:
@@ -90,20 +96,43 @@ def blocks(shape: Sequence[int], chunk: Sequence[int], most: int) -> Iterator[tu
             yield from ((part, *rest) for rest in blocks(shape[1:], chunk[1:], max(1, most // rows)))
 
 
-def _limit(path: Path) -> None:
+def limit_memory(sizes: Path = Path("/proc/self/statm")) -> None:
+    """From now on, this process may take little more memory than it has; there is no limit where the system does not
+    say how much that is, as macOS does not."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        occupied = int(sizes.read_text().split()[0]) * resource.getpagesize()
+        _set(resource, resource.RLIMIT_AS, min(occupied + MEMORY_BYTES, _soft(resource, resource.RLIMIT_AS)))
+
+
+def time_allowed() -> float:
+    """Seconds that this process may compute in its whole life."""
     try:
         import resource
     except ImportError:  # not on Windows
-        return
-    occupied = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    _lower(resource, resource.RLIMIT_AS, occupied + MEMORY_BYTES)
-    _lower(resource, resource.RLIMIT_CPU, math.ceil(_seconds(path)))
+        return math.inf
+    return _soft(resource, resource.RLIMIT_CPU)
 
 
-def _lower(resource, kind: int, limit: int) -> None:
-    soft, hard = resource.getrlimit(kind)
-    bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
-    resource.setrlimit(kind, (min([limit, *bounds]), hard))
+def limit_time(path: Path, most: float) -> None:
+    """From now on, this process may compute for as long as reading a file of this size takes, and for `most` seconds of
+    its whole life; OSError where there is no file."""
+    seconds = math.ceil(time.process_time() + _seconds(path))
+    with suppress(ImportError):
+        import resource
+
+        _set(resource, resource.RLIMIT_CPU, min(seconds, most))
+
+
+def _soft(resource, kind: int) -> float:
+    limit = resource.getrlimit(kind)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else limit
+
+
+def _set(resource, kind: int, limit: float) -> None:
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (int(limit if hard == resource.RLIM_INFINITY else min(limit, hard)), hard))
 
 
 def _seconds(path: Path) -> float:
@@ -114,6 +143,7 @@ def _seconds(path: Path) -> float:
 if __name__ == "__main__":
     NETCDF.do_without_xarray()
     examined = Path(sys.argv[1])
-    _limit(examined)
+    limit_memory()
+    limit_time(examined, time_allowed())
     print(problem := trouble(examined, data=sys.argv[2:] == ["data"]), flush=True)
     sys.exit(bool(problem))

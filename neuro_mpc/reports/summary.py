@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from neuro_mpc.reports import described, experiments, notebook, results
+from neuro_mpc.reports.columns import columns
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import as_run
 
@@ -92,7 +93,4 @@ def _recorded(run: xr.DataTree) -> list[list[str]]:
 
 def _as_text(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns of even width below a caption."""
-    lines = [list(head), *map(list, rows)] if any(head) else list(map(list, rows))
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    aligned = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
-    return "\n".join([caption, *(f"  {line}" for line in aligned)])
+    return "\n".join([caption, *(f"  {line}" for line in columns(head, rows))])

@@ -12,12 +12,13 @@ from neuro_mpc.descriptions.recorded import without_masks
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
+from neuro_mpc.runfile.differences import as_lines, differences
 from neuro_mpc.runfile.lock import refuse_locked
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, refuse_links, saved_path
 from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.preparation import Preparation
-from neuro_mpc.runs.provenance import OWN_ATTRIBUTES, as_lines, differences
+from neuro_mpc.runs.provenance import OWN_ATTRIBUTES
 from neuro_mpc.system import files
 
 Stage = Callable[[str], None]

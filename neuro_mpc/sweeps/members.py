@@ -17,12 +17,12 @@ from neuro_mpc.descriptions.loading import changed
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
 from neuro_mpc.runfile.access import final_measure
+from neuro_mpc.runfile.differences import as_lines, differences
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runs.estimate import Estimate
 from neuro_mpc.runs.preparation import Preparation, prepare
 from neuro_mpc.runs.progress import SilentProgress
-from neuro_mpc.runs.provenance import as_lines, differences
 from neuro_mpc.runs.run import simulate
 from neuro_mpc.spelling import command_line, on_command_line
 from neuro_mpc.sweeps.grid import Grid, Member, settings_of

@@ -1,0 +1,133 @@
+"""The runs of a folder: what each was, and how far it came, read by another process, which a damaged file may end.
+
+python -m neuro_mpc.runfile.catalogue     takes paths as lines of JSON, and prints an entry for each
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from neuro_mpc.errors import NeuroMPCError, RunFileError
+from neuro_mpc.examination import isolation
+from neuro_mpc.runfile import access
+from neuro_mpc.runfile.attributes import attribute
+from neuro_mpc.runfile.reading import SWEEP, open_run
+from neuro_mpc.system import processes
+
+PATTERNS = ("*.nc", "*.nc.partial")
+LESS_IS_BETTER = ("perplexity", "mean_squared_error", "test_loss")
+UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run of a folder; `trouble` says why a file cannot be read, and is "" where it can.
+
+    measure     that of the task; `last` is its value after learning, or of the last test, `best` that of the best test
+    experiment  the kind of an experiment on a trained circuit, "" for a training
+    """
+
+    file: str
+    circuit: str = ""
+    protocol: str = ""
+    seed: int | None = None
+    backend: str = ""
+    presentations: int | None = None
+    measure: str = ""
+    last: float | None = None
+    best: float | None = None
+    experiment: str = ""
+    complete: bool = False
+    trouble: str = ""
+
+
+def catalogue(folder: Path) -> list[Entry]:
+    """An entry for each run file in a folder and those inside it, by path; RunFileError where there is no folder."""
+    if not folder.is_dir():
+        hint = f"the folder that it lies in: {folder.parent}" if folder.is_file() else ""
+        raise RunFileError(f"{folder} is not a folder", hint=hint)
+    return read(folder, run_files(folder))
+
+
+def run_files(folder: Path) -> list[str]:
+    """The paths of the run files below a folder, relative to it; those of runs that are under way, too."""
+    found = {path.relative_to(folder).as_posix() for pattern in PATTERNS for path in folder.rglob(pattern)}
+    return sorted(path for path in found if Path(path).name != SWEEP and os.path.isfile(folder / path))
+
+
+def read(folder: Path, files: Sequence[str]) -> list[Entry]:
+    """An entry for each file; one that ends the process that reads it is told as damaged, and the next one reads on."""
+    entries: list[Entry] = []
+    while len(entries) < len(files):
+        waiting = list(files[len(entries) :])
+        done = processes.run(
+            processes.python("neuro_mpc.runfile.catalogue", str(folder.absolute())),
+            environment={**processes.environment(), "OPENBLAS_NUM_THREADS": "1"},
+            text="".join(f"{json.dumps(file)}\n" for file in waiting),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            universal_newlines=True,
+        )
+        entries += [Entry(**json.loads(line)) for line in done.stdout.splitlines() if line.endswith("}")]
+        if len(entries) < len(files):
+            entries.append(Entry(files[len(entries)], trouble=isolation.why_ended(done.returncode)))
+    return entries
+
+
+def entry_of(folder: Path, file: str) -> Entry:
+    """What a run file says of itself."""
+    try:
+        with open_run(folder / file) as run:
+            return _described(file, run)
+    except NeuroMPCError as error:
+        return Entry(file, trouble=str(error).splitlines()[0].removeprefix(str(folder / file)).lstrip(": "))
+    except UNREADABLE as problem:
+        return Entry(file, trouble=f"{isolation.DAMAGED}: {problem}")
+
+
+def _described(file: str, run: xr.DataTree) -> Entry:
+    learning, experiment = access.group(run, "learning"), access.group(run, "experiment")
+    final = next(iter(access.final_measure(run).items()), ("", None))
+    names = [str(access.describe(run, kind).get("name", "")) for kind in ("circuit", "protocol")]
+    return Entry(
+        file,
+        *names,
+        seed=attribute(run, "seed", None),
+        backend=str(run.attrs.get("backend", "")),
+        presentations=None if learning is None else int(learning.sizes.get("presentation", 0)),
+        measure=final[0],
+        last=_number(final[1]),
+        best=_number(_best(learning, final[0])) if learning is not None and final[0] else None,
+        experiment="" if experiment is None else attribute(experiment, "kind", ""),
+        complete=bool(attribute(run, "complete")),
+    )
+
+
+def _best(learning: xr.DataTree, measure: str) -> float:
+    values = np.asarray(access.variable(learning, measure).values, float)
+    if np.isnan(values).all():
+        return float("nan")
+    return float((np.nanmin if measure in LESS_IS_BETTER else np.nanmax)(values))
+
+
+def _number(value: float | None) -> float | None:
+    """As JSON has it: one that is not finite is none."""
+    return value if value is not None and np.isfinite(value) else None
+
+
+if __name__ == "__main__":
+    below, allowed = Path(sys.argv[1]), isolation.time_allowed()
+    isolation.limit_memory()
+    for name in map(json.loads, sys.stdin):
+        isolation.limit_time(below / name, allowed)
+        print(json.dumps(dataclasses.asdict(entry_of(below, name))), flush=True)
