@@ -1,4 +1,5 @@
-"""Baselines of language: predictions of the next token from counts of tokens, or of pairs of them."""
+"""Baselines of language: predictions of the next token from counts of tokens, of pairs, or of longer n-grams
+(`neuro_mpc.analysis.kneser_ney`)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from neuro_mpc.analysis.kneser_ney import KneserNey
 
 K = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # candidates for k
 
@@ -100,7 +103,7 @@ def chosen(
     return min(models, key=lambda model: perplexity(model, validation))
 
 
-def perplexity(model: Ngram, tokens: np.ndarray) -> float:
+def perplexity(model: Ngram | KneserNey, tokens: np.ndarray) -> float:
     """exp of the mean of −ln P over all tokens of a text; infinite where one of them is impossible."""
     tokens = np.asarray(tokens, np.int64)
     with np.errstate(divide="ignore"):
