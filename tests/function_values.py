@@ -14,7 +14,7 @@ from brian2 import Network, NeuronGroup, device, prefs, second, set_device
 from brian2.core.clocks import Clock
 
 from neuro_mpc.descriptions import functions
-from neuro_mpc.networks.build import compile_quickly
+from neuro_mpc.networks.build import Compilation
 from neuro_mpc.networks.functions import FUNCTIONS
 from neuro_mpc.networks.groups import Control
 from neuro_mpc.networks.operations import Block, Section
@@ -34,11 +34,11 @@ def evaluate(target: str, folder: Path, flags: list[str]) -> dict[str, np.ndarra
     """A phase with one block for each function, executed once."""
     x = np.load(folder / "x.npy")
     prefs.core.default_float_dtype = x.dtype.type
-    prefs.codegen.cpp.extra_compile_args = flags
+    prefs.codegen.cpp.extra_compile_args = [] if target == "cpp" else flags
     prefs.codegen.runtime.cython.cache_dir = str(folder)
     if target == "cpp":
         (folder / "program").mkdir()
-        compile_quickly(folder / "program")
+        compilation = Compilation(folder / "program", flags, folder / "precompiled", "float32")
         set_device("cpp_standalone", build_on_run=False, directory=str(folder / "program"))
     clock, shared = Clock(dt=1 * second), {"dtype": x.dtype, "namespace": FUNCTIONS}
     control = Control(1, scalars=(), trial_values=(), name="control", clock=clock, **shared)
@@ -62,7 +62,9 @@ def evaluate(target: str, folder: Path, flags: list[str]) -> dict[str, np.ndarra
     )
     Network(control, group, runner).run(1 * second, namespace={})
     if target == "cpp":
-        device.build(directory=str(folder / "program"), compile=True, run=True)
+        device.build(directory=str(folder / "program"), compile=False, run=False)
+        compilation.finish()
+        device.run(str(folder / "program"))
     return {name: group.variables[f"y_{name}"].get_value() for name in EXPRESSIONS}
 
 

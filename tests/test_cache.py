@@ -31,7 +31,7 @@ SETTINGS = [
 
 
 class Plan:
-    precision = "float32"
+    precision, threads = "float32", 1
     origins = ()
 
     def to_json(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks import compiler as module
-from neuro_mpc.networks.build import FLAGS, MAKEFILE, QUICKER, SINGLE_PRECISION
+from neuro_mpc.networks.build import FLAGS, MAKEFILE, QUICK, SINGLE_PRECISION
 from neuro_mpc.networks.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
 
 pytestmark = pytest.mark.compiler
@@ -100,11 +100,12 @@ def test_of_a_failed_build_the_compilers_own_errors_are_told(tmp_path):
 
 OF_BRIAN2 = """SRCS = phase.cpp objects.cpp
 OBJS = ${SRCS:.cpp=.o}
-OPTIMISATIONS = -O3
-CXXFLAGS = -c $(OPTIMISATIONS)
+OPTIMISATIONS =
+CXXFLAGS = -c$(OPTIMISATIONS)
+LFLAGS = -lblas
 
 main: $(OBJS) make.deps
-\tlink $(OBJS)
+\tlink $(OBJS) $(LFLAGS)
 
 make.deps: $(SRCS)
 \tfind dependencies
@@ -115,17 +116,17 @@ make.deps: $(SRCS)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-def test_headers_are_compiled_once_what_computes_is_optimised_and_no_dependencies_are_looked_for(tmp_path):
-    for name, text in {"makefile": OF_BRIAN2, MAKEFILE: QUICKER}.items():
+def test_what_computes_is_optimised_with_headers_compiled_before_and_no_dependencies_are_looked_for(tmp_path):
+    for name, text in {"makefile": OF_BRIAN2, MAKEFILE: QUICK}.items():
         (tmp_path / name).write_text(text)
-    for name in ("phase.cpp", "objects.cpp", "headers.h"):
+    for name in ("phase.cpp", "objects.cpp"):
         (tmp_path / name).touch()
-    command = ["make", "--dry-run", f"--file={MAKEFILE}", "CXX=compile"]
+    command = ["make", "--dry-run", f"--file={MAKEFILE}", "CXX=compile", "FLAGS=-O3", "objects.o", "main"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    common = "-include precompiled/headers.h"
     assert done.stdout.splitlines() == [
-        "compile -c -O3 -x c++-header headers.h -o headers.h.gch",
-        "compile -c -O3 -include headers.h phase.cpp -o phase.o",
-        "compile -c -O3 -O0 -include headers.h objects.cpp -o objects.o",
+        f"compile -c -O3 {common} -O1 -include precompiled/unoptimised.h objects.cpp -o objects.o",
+        f"compile -c -O3 {common} phase.cpp -o phase.o",
         "touch make.deps",
-        "link phase.o objects.o",
+        "link phase.o objects.o -lblas precompiled/products.o",
     ]

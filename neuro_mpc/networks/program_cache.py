@@ -28,9 +28,10 @@ from neuro_mpc.system import files, locks, processes
 PACKAGE = Path(__file__).parents[1]
 CHECKED = "sha256"
 BUILD_BYTES = 120 * 2**20  # more than the files of a build take
-IN_CYTHON = ["-fno-guess-branch-probability", "--param=vect-max-version-for-alias-checks=1000"]
+IN_CYTHON = ["-fno-guess-branch-probability", "--param=vect-max-version-for-alias-checks=1000", "-g0"]
 """GCC would not vectorise the loops of a long Cython function: it guesses that they are hardly ever reached, and
-has to check before each that no two of its arrays overlap."""
+has to check before each that no two of its arrays overlap. Python asks for what a debugger reads, which is a third of
+the time."""
 
 
 def environment(threads: int, scratch: Path) -> dict[str, str]:
@@ -98,13 +99,15 @@ def _build(plan: Plan, program: Path) -> None:
 
 
 def compile_into(plan: Plan, directory: Path) -> None:
+    flags = accepted_flags(plan.precision)
     (directory / "plan.json").write_text(plan.to_json())
     log = directory / "build.log"
     command = processes.python(
         "neuro_mpc.networks.build",
         str(directory / "plan.json"),
         str(directory),
-        json.dumps(accepted_flags(plan.precision)),
+        json.dumps(flags),
+        str(precompiled_cache(plan, flags)),
     )
     with log.open("wb") as output:
         build = processes.run(
@@ -134,8 +137,8 @@ def install(scratch: Path, program: Path) -> None:
     """Move a finished build into place; another process may have been faster."""
     for needless in ("code_objects", "brianlib", "results", "static_arrays"):
         shutil.rmtree(scratch / needless, ignore_errors=True)
-    for path in (*scratch.glob("*.o"), *scratch.glob("*.gch")):
-        path.unlink()
+    for path in (*scratch.glob("*.o"), scratch / "precompiled"):
+        path.unlink(missing_ok=True)
     (scratch / CHECKED).write_text(_check_sums(scratch))
     files.flush_tree(scratch)
     try:
@@ -170,6 +173,21 @@ def brought(plan: Plan) -> list[str]:
     if not plan.origins:
         return []
     return [*(phase.as_text() for phase in all_phases(plan)), *(f"{group}" for group in groups(plan))]
+
+
+def precompiled_cache(plan: Plan, flags: list[str]) -> Path:
+    """Where the parts are that all programs with the same flags, precision and threads or none have in common."""
+    parts = [
+        *sources.digests(PACKAGE),
+        *flags,
+        plan.precision,
+        f"{plan.threads > 1}",
+        *compiler(),
+        compiler_version(),
+        platform.machine(),
+        processor(),
+    ]
+    return cache_directory() / f"precompiled-{_digest(parts)}"
 
 
 def cython_options(plan: Plan) -> tuple[list[str], dict[str, str]]:

@@ -40,9 +40,15 @@ PASSED_ON_BEGINNING = (
     *("LC_", "XDG_", "CONDA_", "CCACHE_", "SCCACHE_", "NEURO_MPC_"),
     *("OMP_", "GOMP_", "KMP_", "OPENBLAS_", "MKL_", "BLIS_", "GOTO_"),
 )
-OF_OURS = {"MPLBACKEND": "agg", "HDF5_USE_FILE_LOCKING": os.environ.get("HDF5_USE_FILE_LOCKING", "FALSE")}
+OF_PYTHON = {"SETUPTOOLS_USE_DISTUTILS": "stdlib"} if sys.version_info < (3, 12) else {}
+OF_OURS = {
+    "MPLBACKEND": "agg",
+    "HDF5_USE_FILE_LOCKING": os.environ.get("HDF5_USE_FILE_LOCKING", "FALSE"),
+    **OF_PYTHON,
+}
 """Figures go into files, whatever a notebook says of its own; a lock of our own keeps two runs from one file, and that
-of HDF5 fails on file systems without locks."""
+of HDF5 fails on file systems without locks. Brian2 asks distutils for a name: where Python still has them, setuptools
+take a quarter of a second to stand in for them."""
 LIFELINE = "NEURO_MPC_LIFELINE"  # the pipe whose end tells a child that the process that started it is gone
 ROOT = Path(os.sep)
 

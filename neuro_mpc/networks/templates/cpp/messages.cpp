@@ -5,9 +5,6 @@
 {% block extra_headers %}
 #include <cstdlib>
 #include "arrays.h"
-#include "panels.h"
-{% set real = c_data_type(variables['inference_dt'].dtype) %}
-template void packed_product(int64_t, int, int, const {{real}}*, const {{real}}*, bool, {{real}}*);
 {% endblock %}
 
 {% block maincode %}

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include "panels.h"
 #include "sums.h"
-// compiled once, with messages.cpp
+// compiled once for all programs, with products.cpp
 extern template void packed_product(int64_t, int, int, const float*, const float*, bool, float*);
 extern template void packed_product(int64_t, int, int, const double*, const double*, bool, double*);
 #include "kernels.h"

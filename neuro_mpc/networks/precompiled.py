@@ -1,0 +1,50 @@
+"""What programs of all circuits have in common, compiled once for an installation: headers, and products of rows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from neuro_mpc.system import files
+
+SOURCES = Path(__file__).with_name("templates") / "cpp"
+REAL = {"float32": "float", "float64": "double"}
+
+
+class Precompiled:
+    """The compiled files in a folder, which are prepared while something else is done.
+
+    Of several processes that prepare the same folder, each uses what is finished first.
+    """
+
+    def __init__(self, folder: Path, compiler: list[str], flags: list[str], precision: str):
+        self.folder = folder
+        self._command = [*compiler, *flags]
+        # Compiled file → its source, and how it is compiled. Headers are of use to what defines nothing else.
+        self._kinds = {
+            "headers.h.gch": ("headers.h", ["-x", "c++-header"]),
+            "products.o": ("products.cpp", ["-c", f"-DREAL={REAL[precision]}"]),
+        }
+        self._running: dict[str, tuple[Path, subprocess.Popen]] = {}
+
+    def prepare(self) -> None:
+        """Begin to compile what is missing."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in ("headers.h", "unoptimised.h"):
+            if not (self.folder / name).is_file():
+                files.write(self.folder / name, (SOURCES / name).read_bytes())
+        for name, (source, options) in self._kinds.items():
+            if not (self.folder / name).is_file():
+                partial = self.folder / f"{name}.{os.getpid()}"
+                command = [*self._command, *options, str(SOURCES / source), "-o", str(partial)]
+                self._running[name] = partial, subprocess.Popen(command)
+
+    def wait(self) -> None:
+        """Wait until nothing is missing. Where a compilation fails, the build that needs its file tells of it."""
+        for name, (partial, process) in self._running.items():
+            if process.wait():
+                partial.unlink(missing_ok=True)
+            else:
+                files.rename(partial, self.folder / name)
+        self._running.clear()

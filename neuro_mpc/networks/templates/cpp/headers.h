@@ -1,0 +1,21 @@
+// What Brian2's programs and our kernels include of the library of C++, which takes longer to read than most of their files.
+#include <algorithm>
+#include <atomic>
+#include <climits>
+#include <cmath>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>

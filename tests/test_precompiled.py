@@ -1,0 +1,93 @@
+"""What programs of all circuits have in common is compiled once for an installation, and is of use to them."""
+
+import subprocess
+
+import pytest
+
+from neuro_mpc.networks import precompiled
+from neuro_mpc.networks.compiler import accepted_flags, compiler
+from neuro_mpc.networks.precompiled import Precompiled
+from neuro_mpc.networks.program_cache import precompiled_cache
+
+COMPILED = ["headers.h.gch", "products.o"]
+
+
+class Process:
+    """A compiler that leaves a file of its own number, or fails."""
+
+    fails, started = False, 0
+
+    def __init__(self, command):
+        type(self).started += 1
+        self.output, self.text = command[-1], f"{self.started}"
+
+    def wait(self) -> int:
+        with open(self.output, "w") as output:
+            output.write(self.text)
+        return int(self.fails)
+
+
+@pytest.fixture
+def process(monkeypatch):
+    kind = type("Process", (Process,), {})
+    monkeypatch.setattr(precompiled.subprocess, "Popen", kind)
+    return kind
+
+
+def parts(folder) -> Precompiled:
+    return Precompiled(folder, ["g++"], [], "float32")
+
+
+def test_they_are_compiled_once(tmp_path, process):
+    for _ in range(2):
+        common = parts(tmp_path / "common")
+        common.prepare()
+        common.wait()
+    assert process.started == 2
+    assert [(tmp_path / "common" / name).read_text() for name in COMPILED] == ["1", "2"]
+
+
+def test_of_two_at_the_same_time_each_leaves_whole_files(tmp_path, process, monkeypatch):
+    first, second = parts(tmp_path), parts(tmp_path)
+    for number, common in enumerate((first, second)):
+        monkeypatch.setattr(precompiled.os, "getpid", lambda number=number: number)
+        common.prepare()
+    second.wait()
+    assert [(tmp_path / name).read_text() for name in COMPILED] == ["3", "4"]
+    first.wait()
+    assert [(tmp_path / name).read_text() for name in COMPILED] == ["1", "2"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*COMPILED, "headers.h", "unoptimised.h"])
+
+
+def test_a_compilation_that_fails_leaves_nothing_and_is_tried_again(tmp_path, process):
+    process.fails = True
+    common = parts(tmp_path)
+    common.prepare()
+    common.wait()
+    assert not any((tmp_path / name).exists() for name in COMPILED)
+    process.fails = False
+    common.prepare()
+    common.wait()
+    assert all((tmp_path / name).exists() for name in COMPILED)
+
+
+class Plan:
+    precision, threads = "float32", 1
+
+
+@pytest.mark.compiler
+def test_headers_are_of_use_to_files_compiled_with_the_same_flags(tmp_path):
+    """A compiler that cannot use them reads the headers again without a word, unless it is asked to tell."""
+    if "clang" in (command := compiler())[0]:
+        pytest.skip("clang tells in another way")
+    flags = accepted_flags("float32")
+    common = Precompiled(precompiled_cache(Plan(), flags), list(command), flags, "float32")
+    common.prepare()
+    common.wait()
+    (tmp_path / "file.cpp").write_text("int main() { return std::min(0, 1); }\n")
+    (tmp_path / "common").symlink_to(common.folder)
+    for more in ([], ["-O1"], ["-O1", "-include", "common/unoptimised.h"]):
+        told = ["-H", "-include", "common/headers.h", *more, "-fsyntax-only", "file.cpp"]
+        done = subprocess.run([*command, *flags, *told], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.startswith("! ./common/headers.h.gch")
