@@ -1,0 +1,46 @@
+"""The table rule × task: all cells can be run, and what was run is in the table."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+import neuro_mpc as nm
+
+RECIPE = Path(__file__).parents[1] / "benchmarks" / "rules_and_tasks.py"
+MADE = runpy.run_path(str(RECIPE))
+
+
+def test_every_cell_has_a_circuit_and_a_protocol():
+    cells = list(MADE["cells"]())
+    assert ("ptb", "gated", "point", "sweeps") in cells
+    assert ("ptb", "leaky", "point", "sweeps") not in cells  # without an embedding, no words
+    for task, units, synapses in dict.fromkeys(cell[:3] for cell in cells):
+        circuit = MADE["circuit_of"](task, units, synapses, MADE["settings_of"](task, units))
+        used = {projection.synapse for projection in circuit.projection.values()}
+        assert any("spike-and-slab" in name for name in used) == (synapses == "spike-and-slab")
+    rules = {(task, rule): MADE["protocol_of"](task, rule, {}) for task, _, _, rule in cells}
+    assert rules["ptb", "sweeps"].inference.scheme == "sweeps"
+    assert rules["adding", "local"].credit == "local"
+
+
+def test_a_cell_that_was_run_is_in_the_table(tmp_path, monkeypatch, capsys):
+    cell = "digits-rows/leaky/spike-and-slab/fixed-prediction"
+    short = ["protocol.learning.presentations=2", "circuit.population.hidden.size=5", "protocol.recording.samples=[]"]
+    options = ["--out", str(tmp_path), "--backend", "numpy", *(word for each in short for word in ("--set", each))]
+    for words in ([cell, *options], ["--out", str(tmp_path), "--table"]):
+        monkeypatch.setattr(sys, "argv", [str(RECIPE), *words])
+        MADE["main"]()
+    shown = capsys.readouterr().out
+    with nm.open_run(tmp_path / f"{cell.replace('/', '+')}+0.nc") as run:
+        accuracy = float(run["evaluation"].dataset["accuracy"])
+    assert f"| digits-rows | leaky | spike-and-slab | fixed-prediction | 1 | accuracy | {accuracy:.4g} |" in shown
+    assert "ptb, published: 125.5, leaky spiking units, e-prop (NeuroSeqBench)" in shown
+
+
+def test_a_cell_that_there_is_not_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(RECIPE), "digits-rows/gated/point/none"])
+    with pytest.raises(SystemExit):
+        MADE["main"]()
+    assert "no cell 'digits-rows/gated/point/none'" in capsys.readouterr().err
