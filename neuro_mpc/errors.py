@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from neuro_mpc.spelling import fields_of_python, spelled, words_of_python
 
@@ -179,6 +181,13 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     folded = {candidate.lower(): candidate for candidate in known}
     near = get_close_matches(str(name).lower(), folded, n=1, cutoff=0.55)
     return f"did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def path_argument(name: str, value: object) -> Path:
+    """A path among the arguments of a public function; DescriptionError for anything else."""
+    if isinstance(value, (str, os.PathLike)) and isinstance(path := os.fspath(value), str):
+        return Path(path)
+    raise DescriptionError("is not a path", key=name, found=value, expected="a text or a pathlib.Path")
 
 
 def _shortened(value: object) -> str:

@@ -307,7 +307,7 @@ def test_version():
     assert command("--version").stdout == f"neuro-mpc {nm.__version__}\n"
 
 
-@pytest.mark.parametrize("name", ["run", "check", "show", "list", "plot"])
+@pytest.mark.parametrize("name", ["run", "check", "show", "list", "plot", "runs", "diff", "doctor"])
 def test_every_command_has_help(name):
     result = command(name, "--help")
     assert result.exit_code == 0

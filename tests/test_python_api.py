@@ -263,3 +263,36 @@ def test_ends_of_a_projection_have_the_names_of_python(tmp_path):
     assert "projection.input.to (in Python target): unknown population" in refused(lambda: nm.Circuit(**tables))
     (tmp_path / "own.toml").write_text(nm.load_circuit("mpl").to_toml().replace('to = "hidden"', 'to = "hiden"'))
     assert "projection.input.to: unknown population" in refused(lambda: nm.load_circuit(tmp_path / "own.toml"))
+
+
+@pytest.mark.parametrize(
+    "given", [{}, 3, None, [1], b"mpl", nm.load_circuit("mpl")], ids=lambda value: type(value).__name__
+)
+class TestWrongTypes:
+    """What is neither a name nor a path is told as that, before anything is read."""
+
+    @pytest.mark.parametrize("kind", ["circuit", "protocol"])
+    def test_of_a_name(self, kind, given):
+        with pytest.raises(nm.DescriptionError, match="is not a name or a path") as caught:
+            getattr(nm, f"load_{kind}")(given)
+        assert caught.value.found == type(given).__name__
+
+    @pytest.mark.parametrize("function", [nm.open_run, nm.load_trained, nm.summary, nm.report, nm.generate])
+    def test_of_a_run(self, function, given):
+        with pytest.raises(nm.RunFileError, match="is not the path of a run file"):
+            function(given)
+
+    def test_of_a_file_to_write(self, given):
+        with pytest.raises(nm.DescriptionError, match="path: is not a path"):
+            nm.save_circuit(nm.load_circuit("mpl"), given)
+
+    def test_of_overrides(self, given):
+        if given != {}:
+            with pytest.raises(nm.DescriptionError, match="overrides: are not a mapping"):
+                nm.changed(nm.load_circuit("mpl"), given)
+
+
+def test_tables_in_place_of_a_name_are_told_what_takes_them():
+    with pytest.raises(nm.DescriptionError) as caught:
+        nm.load_protocol({"name": "mine"})
+    assert caught.value.hint == "nm.Protocol(**tables)"

@@ -160,3 +160,24 @@ def test_a_scheme_made_from_relaxation_adds_nothing_to_what_is_printed():
 
     assert not Aged().laws(Unicode(), str)
     assert not Aged().code(None)
+
+
+@pytest.mark.parametrize("prediction", ["input", "2*input"])
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [(["pixels"], "the stimulus"), (["one"], "constant units"), (["pixels", "one"], "the stimulus and constant units")],
+)
+def test_given_input_is_told_by_what_gives_it(prediction, sources, told):
+    roles = {"pixels": "stimulus", "one": "constant"}
+    projections = {name: nm.Projection(source=name, target="hidden", synapse="point") for name in sources}
+    circuit = nm.Circuit(
+        name="given",
+        population={
+            **{name: nm.Population(role=roles[name], size=3) for name in sources},
+            "hidden": nm.Population(size=4, prediction=prediction),
+            "out": nm.Population(role="target", size=2),
+        },
+        projection={**projections, "answer": nm.Projection(source="hidden", target="out", synapse="point")},
+    )
+    (line,) = re.findall(r"mean input,? from (.*)", as_text(circuit))
+    assert line == told

@@ -15,7 +15,7 @@ from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.descriptions.settings import takes_text, written_value
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import read_toml
-from neuro_mpc.errors import DescriptionError, did_you_mean
+from neuro_mpc.errors import DescriptionError, did_you_mean, path_argument
 from neuro_mpc.system import files
 
 Description = TypeVar("Description", bound=Circuit | Protocol | ExperimentProtocol)
@@ -238,6 +238,8 @@ def _unknown_setting(setting: str, key: str) -> DescriptionError:
 
 
 def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise _no_name(kind, name_or_path)
     text = os.fspath(name_or_path)
     is_path = isinstance(name_or_path, os.PathLike) or text.endswith(".toml") or os.sep in text
     if not is_path and (text in shipped_files.files(kind) or not Path(text).is_file()):
@@ -248,6 +250,20 @@ def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
     tables = read_toml(path, source)
     _refuse_other_kind(kind, tables, source)
     return _beside(path, tables) if is_path or path.name == text else tables, source
+
+
+def _no_name(kind: str, given: object) -> DescriptionError:
+    """The error of something else in the place of a name or a path, with what takes that."""
+    hint = f"nm.{kind.capitalize()}(**tables)" if isinstance(given, Mapping) else ""
+    if isinstance(given, (Circuit, Protocol, ExperimentProtocol)):
+        hint = "it as it is, or nm.changed for a copy with other values"
+    return DescriptionError(
+        "is not a name or a path",
+        key=kind,
+        found=type(given).__name__,
+        expected=f"the name of a {kind}, or the path of its TOML file",
+        hint=hint,
+    )
 
 
 def _beside(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
@@ -297,6 +313,7 @@ def _refuse_other_kind(kind: str, tables: Mapping[str, Any], source: str) -> Non
 
 
 def _save(description: Circuit | Protocol, path: str | Path) -> None:
+    path = path_argument("path", path)
     try:
         files.write(path, description.to_toml())
     except OSError as error:
@@ -307,6 +324,8 @@ def _described(
     model: type[Description], tables: Mapping[str, Any], overrides: Mapping[str, object], source: str
 ) -> Description:
     """The description with its overrides; errors that these cause are not blamed on the file."""
+    if not isinstance(overrides, Mapping):
+        raise DescriptionError("are not a mapping", key="overrides", found=overrides, expected="dotted key → value")
     start = f"{prefix(model)}."
     overrides = {str(key).removeprefix(start): value for key, value in overrides.items()}
     new = overridden(model, tables, overrides)

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc import __version__
-from neuro_mpc.errors import RunError
+from neuro_mpc.errors import RunError, path_argument
 from neuro_mpc.exports import intervals
 from neuro_mpc.exports.provenance import began, circuit_name, provenance
 from neuro_mpc.exports.timeline import Trace, traces
@@ -75,7 +75,7 @@ def export(
     >>> nm.export("run.nc", "session.nwb", step_duration=100).name
     'session.nwb'
     """
-    path = Path(to)
+    path = path_argument("to", to)
     _require_pynwb()
     _refuse(path, overwrite)
     with as_run(run) as tree, reading(Path(tree.encoding.get("source", "this run"))):

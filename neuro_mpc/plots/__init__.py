@@ -11,7 +11,7 @@ from pathlib import Path
 import xarray as xr
 from matplotlib.figure import Figure
 
-from neuro_mpc.errors import RunFileError, did_you_mean
+from neuro_mpc.errors import RunFileError, did_you_mean, path_argument
 from neuro_mpc.plots import style
 from neuro_mpc.plots.deviance import plot_deviance
 from neuro_mpc.plots.figures import FIGURES, OF_SEVERAL, discover
@@ -128,7 +128,7 @@ class FigureError(RunFileError):
 def _target(run: xr.DataTree, figure: str | None, out: str | Path | None) -> Callable[[str], Path]:
     """From the name of a figure to its file."""
     source = Path(run.encoding.get("source", "run.nc"))
-    path = source.parent if out is None else Path(out)
+    path = source.parent if out is None else path_argument("out", out)
     folder = path if path.is_dir() or not path.suffix else path.parent
     refuse_missing_folder(folder)
     if folder == path:

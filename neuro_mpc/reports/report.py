@@ -8,7 +8,7 @@ from pathlib import Path
 import xarray as xr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from neuro_mpc.errors import RunFileError
+from neuro_mpc.errors import RunFileError, path_argument
 from neuro_mpc.reports import described, equations, experiments, pictures, results
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
@@ -91,7 +91,7 @@ def rendered(run: xr.DataTree) -> str:
 def _target(run: xr.DataTree, out: str | os.PathLike | None) -> Path:
     source = Path(run.encoding.get("source", "run.nc"))
     name = f"{source.name.removesuffix('.partial').removesuffix('.nc')}.html"
-    path = source.parent if out is None else Path(out)
+    path = source.parent if out is None else path_argument("out", out)
     path = path / name if path.is_dir() else path
     if path.suffix.lower() not in (".html", ".htm"):
         raise RunFileError(f"{path}: a report is HTML", hint=f"{path.with_suffix('.html')}")

@@ -39,7 +39,7 @@ class PopulationWriter(Writer):
         codes = [*(code for scheme in self.schemes for code in scheme.code(rules)), *halves]
         codes += self._precision_code(name)
         words = f"{self.circuit.population[name].size} units"
-        own = self._compartment_meanings(rules.predicted)
+        own = self._compartment_meanings(name, rules.predicted)
         return Section(f"Population {name}", words, tuple(equations), tuple(self._code(*code, **own) for code in codes))
 
     def read_out(self, name: str) -> Section:
@@ -59,11 +59,12 @@ class PopulationWriter(Writer):
             ("error units", rules.error(missing=False)),
             *self._precision_code(name),
         ]
+        own = {"h": (u, "prediction"), **self._from_given(rules.population)}
         return Section(
             f"Population {rules.population}",
             "compared with the target",
             tuple(equations),
-            tuple(self._code(*code, h=(u, "prediction")) for code in codes),
+            tuple(self._code(*code, **own) for code in codes),
         )
 
     def _errors(self, name: str, deviation: str, remark: str = "") -> Iterator[tuple[str, str, str]]:
@@ -194,20 +195,34 @@ class PopulationWriter(Writer):
         of = "" if projection.target == at else projection.target
         return self._error_of(projection, letter, of, projection.delay)
 
-    def _compartment_meanings(self, predicted: Prediction) -> dict[str, tuple[str, str]]:
+    def _given(self, population: str, compartment: str = INPUT) -> str:
+        """What of the input of a compartment nothing in the circuit changes, in words."""
+        ends = self.circuit.incoming(population).values()
+        sources = {table.source for table in ends if table.compartment == compartment} & set(self.circuit.given)
+        words = {
+            "the stimulus": sources & set(self.circuit.stimuli),
+            "constant units": sources - set(self.circuit.stimuli),
+        }
+        return " and ".join(each for each, names in words.items() if names)
+
+    def _from_given(self, population: str) -> dict[str, tuple[str, str]]:
+        """The meaning of the input that nothing in the circuit changes, where there is one compartment."""
+        return {"G_stimulus": (self.n.variable("G"), f"mean input from {self._given(population)}")}
+
+    def _compartment_meanings(self, population: str, predicted: Prediction) -> dict[str, tuple[str, str]]:
         """Variables of the compartments of a population → (symbol, words)."""
         n, meanings = self.n, {}
         shared = {"G": ("G", "mean input"), "D": ("D", "its variance"), "epsilon": (n.noise, "noise, standard normal")}
         shared["q"] = ("q", "error of the variance")
         for name, each in predicted.compartments.items():
-            of = self._of(name)
+            of, given = self._of(name), self._given(population, name)
             for variable, (letter, words) in shared.items():
                 meanings[each.variable(variable)] = (n.variable(letter, of=of), words)
-                meanings[each.variable(variable, given=True)] = (n.variable(letter, of=of), f"{words}, of the stimulus")
+                meanings[each.variable(variable, given=True)] = (n.variable(letter, of=of), f"{words}, from {given}")
             meanings[current_name(name)] = (n.variable("I", of=name), "input")
         for slope in predicted.slopes:
             meanings[slope.share("err")] = (self._share(slope), "what is passed on of the error")
             meanings[slope.variable] = ("", "slope of the prediction")
         own = {"err": (n.variable("e"), "prediction error"), "M": (n.variable("M"), "feedback of its own next error")}
-        default = {} if predicted.is_input else meanings
+        default = self._from_given(population) if predicted.is_input else meanings
         return default | own | {BEFORE: (n.variable("r", -1), "the belief one step earlier")}

@@ -54,6 +54,8 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     ...     print(sorted(run["synapses"].children))
     ['input', 'output', 'recurrent']
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise RunFileError(f"{type(path).__name__} is not the path of a run file", hint="a path, such as 'run.nc'")
     path = _readable(Path(path), careful)
     try:
         run = _opened(path)

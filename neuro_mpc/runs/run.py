@@ -14,6 +14,7 @@ import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+from neuro_mpc.errors import path_argument
 from neuro_mpc.experiments import experiment_of
 from neuro_mpc.networks import launch
 from neuro_mpc.runfile.lock import writing
@@ -111,7 +112,7 @@ def simulate(
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-"))
             destination = Destination(Path(folder) / "run.nc")
         else:
-            destination = Destination(Path(out), overwrite, resume, accept_changes, checkpoint_every)
+            destination = Destination(path_argument("out", out), overwrite, resume, accept_changes, checkpoint_every)
         with progress_of(progress) as reporter:
             _write(prepare(circuit, protocol, **options, say=reporter.stage), destination, reporter)
         if out is not None:

@@ -13,7 +13,7 @@ import xarray as xr
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
-from neuro_mpc.errors import RunError
+from neuro_mpc.errors import RunError, path_argument
 from neuro_mpc.networks import launch
 from neuro_mpc.runs.estimate import Estimate
 from neuro_mpc.runs.preparation import NameOrPath
@@ -106,7 +106,7 @@ def sweep(
     base_circuit, base_protocol = as_circuit(circuit), as_protocol(protocol)
     threads = arguments.threads(threads)
     workers = None if workers is None else arguments.workers(workers)
-    points, folder = grid(over, seeds), Path(out).expanduser().absolute()
+    points, folder = grid(over, seeds), path_argument("out", out).expanduser().absolute()
     with sweep_progress_of(progress) as reporter:
         reporter.say(str(points))
         backend = launch.available(backend, reporter.say)
