@@ -1,11 +1,17 @@
 """What notebooks show of circuits, protocols and runs, and the summary of a run at a prompt."""
 
+import base64
 import re
+import sys
 from html.parser import HTMLParser
+from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 
 import neuro_mpc as nm
+from neuro_mpc.runs.notebook_progress import NotebookProgress, in_notebook
+from neuro_mpc.runs.reporting import progress_of
 
 
 class Cells(HTMLParser):
@@ -13,11 +19,17 @@ class Cells(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.texts, self.open = [], []
+        self.texts, self.open, self.pictures = [], [], []
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
+        if tag == "br":
+            return
         self.open.append(tag)
+        self.pictures += [dict(attrs)] if tag == "img" else []
+
+    def handle_startendtag(self, tag, attrs):
+        self.pictures += [dict(attrs)] if tag == "img" else []
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -37,6 +49,81 @@ def test_a_circuit_shows_its_populations_projections_and_synapse_types():
     assert shown[0] == "Circuit mpl"
     assert shown[1].startswith(" Meta predictive learning")
     assert {"hidden", "7", "relu(r)", "recurrent", "49", "spike-and-slab", "m/n"} <= set(shown)
+
+
+def test_a_circuit_shows_its_drawing_with_the_names_of_what_is_connected():
+    (picture,) = Cells(nm.load_circuit("mpl")._repr_html_()).pictures
+    assert picture["alt"] == "Drawing of the circuit mpl: input to hidden, hidden to hidden, hidden to output"
+    kind, _, data = picture["src"].partition(";base64,")
+    assert kind == "data:image/svg+xml"
+    root = ElementTree.fromstring(base64.b64decode(data))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.findall(".//{*}text") == []  # letters are curves, in whatever fonts a viewer has
+
+
+def test_a_circuit_too_large_to_draw_shows_its_tables(monkeypatch):
+    monkeypatch.setattr("neuro_mpc.plots.circuit.MOST", 1)
+    page = Cells(nm.load_circuit("mpl")._repr_html_())
+    assert page.pictures == []
+    assert "recurrent" in page.texts
+
+
+class Place:
+    """What a notebook shows in one place; each picture of it replaces the one before."""
+
+    def __init__(self):
+        self.shown = []
+
+    def __call__(self, first, display_id):
+        assert display_id
+        self.update(first)
+        return self
+
+    def update(self, shown):
+        self.shown.append(shown)
+
+
+def notebook_progress(times):
+    place = Place()
+    return NotebookProgress(place, clock=iter(times).__next__), place
+
+
+def test_progress_in_a_notebook_is_one_bar_drawn_again_in_its_place():
+    progress, place = notebook_progress([float(k) for k in range(20)])
+    with progress:
+        progress.stage("learning <1>")
+        progress.start(40)
+        progress.update(10, 3.25)
+        progress.tested(10, {"accuracy": 0.5})
+        progress.warning("little data")
+    last = place.shown[-1]
+    assert repr(last) == "learning <1>, 10 of 40 presentations, free energy 3.25, accuracy 0.500\nwarning: little data"
+    html = last._repr_html_()
+    assert '<progress value="10" max="40" aria-label="presentations"' in html
+    assert "learning <1>" in "".join(texts(html))
+    assert "\x1b" not in html
+
+
+def test_progress_in_a_notebook_is_drawn_a_few_times_a_second():
+    progress, place = notebook_progress([0.0, 0.1, *(0.1 + 0.01 * k for k in range(1, 100))])
+    progress.start(100)
+    for presentation in range(1, 50):
+        progress.update(presentation, 1.0)
+    assert len(place.shown) == 2 + 2  # one at the beginning, one at the start, and one every fifth of a second
+
+
+def test_a_run_with_progress_shows_the_bar_of_notebooks_in_a_notebook_alone(monkeypatch):
+    place = Place()
+    kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    terminal = SimpleNamespace(get_ipython=lambda: None)
+    for interactive, expected in ((kernel, True), (terminal, False), (None, False)):
+        monkeypatch.setitem(sys.modules, "IPython", interactive)
+        assert in_notebook() == expected
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=place))
+    with progress_of(True) as progress:
+        assert isinstance(progress, NotebookProgress)
+    assert place.shown
 
 
 def test_a_protocol_shows_what_differs_from_its_defaults():

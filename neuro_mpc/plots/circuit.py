@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -80,6 +81,14 @@ def save(circuit: Circuit, path: str | os.PathLike[str], font: str | None = None
     refuse_other_formats(path)
     with style.applied(font=font, text=circuit.to_toml()):
         return written(figure_of(circuit), path)
+
+
+def as_svg(circuit: Circuit) -> str:
+    """The drawing as SVG, its letters as curves: it looks the same where the fonts are missing."""
+    with style.applied(text=circuit.to_toml()), matplotlib.rc_context({"svg.fonttype": "path"}):
+        file = StringIO()
+        figure_of(circuit).savefig(file, format="svg", metadata={"Date": None})
+        return file.getvalue()
 
 
 def figure_of(circuit: Circuit, names: bool = True, columns: bool = False) -> Figure:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.descriptions.tables import OpenTable, Table
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.reports import described
 
 CELL = "text-align: left; padding: 1px 12px 1px 0; border: none; font-weight: normal"
@@ -18,9 +20,23 @@ SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; gap: 4px 28px; align-items: flex
 
 
 def of_circuit(circuit: Circuit) -> str:
-    """Populations, projections and the synapse types that it uses."""
+    """Its drawing, populations, projections and the synapse types that it uses."""
     tables = [table(caption, head, rows) for caption, head, rows in described.circuit_tables(circuit.tables())]
-    return page("Circuit", circuit.name, circuit.description, tables)
+    return page("Circuit", circuit.name, circuit.description, [drawing(circuit), *tables])
+
+
+def drawing(circuit: Circuit) -> str:
+    """A circuit as a picture that names what is connected; "" where there is too much of it to draw."""
+    from neuro_mpc.plots import circuit as drawn  # matplotlib takes a second to import
+
+    try:
+        svg = drawn.as_svg(circuit)
+    except DescriptionError:
+        return ""
+    edges = (f"{projection.source} to {projection.target}" for projection in circuit.projection.values())
+    words = escape(f"Drawing of the circuit {circuit.name}: {', '.join(edges)}")
+    data = base64.b64encode(svg.encode()).decode("ascii")
+    return f'<div><img src="data:image/svg+xml;base64,{data}" alt="{words}" style="max-width: 100%"/></div>'
 
 
 def of_protocol(protocol: Protocol | ExperimentProtocol) -> str:

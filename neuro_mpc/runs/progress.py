@@ -192,16 +192,6 @@ def written_on(console: "Console | None") -> Iterator[Callable[[int, int], None]
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-@contextmanager
-def progress_of(progress: SilentProgress | bool | None) -> Iterator[SilentProgress]:
-    """The progress for an argument of `simulate`: True is that of the command line; False and None show nothing."""
-    if progress is True:
-        with progress_on(console_of(sys.stdout)) as shown_progress:
-            yield shown_progress
-    else:
-        yield progress or SilentProgress()
-
-
 def measured(values: Mapping[str, float]) -> str:
     """The values of a test as one phrase: `test loss 7.213, correct letter ratio 0.981`."""
     return ", ".join(f"{name.replace('_', ' ')} {_number(name, value)}" for name, value in values.items())

@@ -23,7 +23,8 @@ from neuro_mpc.runs import task
 from neuro_mpc.runs.destination import Destination
 from neuro_mpc.runs.estimate import Estimate, warn_of_little_room
 from neuro_mpc.runs.preparation import NameOrPath, Preparation, prepare
-from neuro_mpc.runs.progress import SilentProgress, progress_of
+from neuro_mpc.runs.progress import SilentProgress
+from neuro_mpc.runs.reporting import progress_of
 from neuro_mpc.runs.training import Training
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.trained import Source
@@ -80,7 +81,7 @@ def simulate(
     checkpoint_every : float, optional
         Seconds between the checkpoints from which a run can be resumed; infinity: none.
     progress : bool or SilentProgress, optional
-        True: shown, as on the command line; or an object that is given stages, energies and tests, see
+        True: shown, as on the command line, or as a bar in a notebook; or an object that is given stages, energies and tests, see
         `neuro_mpc.runs.progress`.
 
     Returns
