@@ -101,6 +101,7 @@ class Reference:
 
     def __init__(self, circuit, steps: int, read: str = "every", last_read: tuple[str, ...] = (), trials: int = 0):
         self.circuit, self.steps, self.trials = circuit, steps, trials
+        self.free = circuit.free  # found by a walk of the graph each time
         self.log_precisions: dict = {}  # population → log Π, (units) or (1), where it is learned
         self.masks: dict = {}  # projection → which pairs have a synapse, where some only have one
         self.first_read = {name: steps - 1 if read == "last" or name in last_read else 0 for name in circuit.targets}
@@ -119,7 +120,7 @@ class Reference:
 
     def _hidden_energies(self, beliefs, moments, sent, noise) -> np.ndarray:
         energy = 0
-        for name in self.circuit.free:
+        for name in self.free:
             for step in range(self.steps):
                 error = beliefs[name][step] - self._prediction(name, step, moments, sent, noise, beliefs)
                 energy = energy + 0.5 * self._weighted(name, error**2, 1).sum(axis=1)
@@ -153,7 +154,7 @@ class Reference:
     def ancestral(self, parameters, noise, stimulus) -> dict:
         """Beliefs of the pass in which every belief is its prediction, r_t = h_t."""
         moments = self.moments(parameters)
-        beliefs = {name: [] for name in self.circuit.free}
+        beliefs = {name: [] for name in self.free}
         for step in range(self.steps):
             for name in self._senders_first():
                 sent = self._sent(beliefs, stimulus)
@@ -196,7 +197,7 @@ class Reference:
 
     def _senders_first(self) -> list[str]:
         """The free populations, each after those that it hears without delay."""
-        waiting, order = list(self.circuit.free), []
+        waiting, order = list(self.free), []
         while waiting:
             ready = next(
                 name
@@ -217,7 +218,7 @@ class Reference:
         for name, population in self.circuit.population.items():
             if population.role == "constant":
                 sent[name] = np.ones((self.steps, trials, population.size))
-        for name in self.circuit.free:
+        for name in self.free:
             activation = self.circuit.population[name].activation
             sent[name] = [evaluate(activation, {"r": belief}) for belief in beliefs[name]]
         return sent

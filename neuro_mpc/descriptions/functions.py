@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import sympy
-from scipy.special import expit
 
 
 class step(sympy.Function):
@@ -150,6 +149,15 @@ RANDOM_FUNCTIONS: dict[str, tuple[Callable, int]] = {
     "uniform": (uniform, 2),
     "identity": (identity, 0),
 }
+
+
+def logistic(x):
+    """1 / (1 + exp(−x)) of numbers or arrays; SciPy's own takes a quarter of a second to import."""
+    from scipy.special import expit
+
+    return expit(x)
+
+
 NUMERIC: dict[str, Callable] = {
     "abs": abs,
     "cos": math.cos,
@@ -162,12 +170,12 @@ NUMERIC: dict[str, Callable] = {
     "sign": np.sign,
     "relu": lambda x: max(x, 0.0),
     "step": lambda x: float(x > 0),
-    "sigmoid": expit,
+    "sigmoid": logistic,
     "softplus": lambda x: np.logaddexp(0.0, x),
 }
 ARRAYS = {
     "relu": lambda x: np.maximum(x, 0.0),
     "step": lambda x: np.where(np.asarray(x) > 0, 1.0, 0.0),
-    "sigmoid": expit,
+    "sigmoid": logistic,
     "softplus": lambda x: np.logaddexp(0.0, x),
 }

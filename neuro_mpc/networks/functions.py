@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 from brian2 import Function
-from scipy.special import expit
+
+from neuro_mpc.descriptions.functions import logistic
 
 
 def _inverse_sqrt(x):
@@ -64,7 +65,7 @@ _NUMPY = {
     "relu": _relu,
     "step": _step,
     "inverse_sqrt": _inverse_sqrt,
-    "sigmoid": expit,
+    "sigmoid": logistic,
     "softplus": _softplus,
     "bounded": _at_most_at_least,
     "selected": _selected,
