@@ -81,13 +81,13 @@ def simulate(
     checkpoint_every : float, optional
         Seconds between the checkpoints from which a run can be resumed; infinity: none.
     progress : bool or SilentProgress, optional
-        True: shown, as on the command line, or as a bar in a notebook; or an object that is given stages, energies and tests, see
-        `neuro_mpc.runs.progress`.
+        True: shown, as on the command line, or as a bar in a notebook; or an object that is given stages, energies and
+        tests, see `neuro_mpc.runs.progress`.
 
     Returns
     -------
     xarray.DataTree
-        The run; README.md describes its groups.
+        The run; docs/run-file.md describes its groups.
 
     Raises
     ------
