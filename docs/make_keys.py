@@ -29,7 +29,7 @@ HEAD = """# Every key
 
 All keys of a circuit and of a protocol. On the command line, `--set circuit.population.hidden.size=50` and
 `--set protocol.learning.epochs=3` set one; `neuro-mpc list` shows the files to start from. Unknown keys are refused
-with the nearest known one. Expressions are described in [a synapse type of your own](guides/own-synapse.md). A key without
+with the nearest known one. Expressions are described in [synapse types](guides/own-synapse.md). A key without
 a default is required, unless its meaning says what holds without it.
 
 This page is written by `python docs/make_keys.py`.

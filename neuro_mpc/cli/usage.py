@@ -83,9 +83,10 @@ def _described(error: Any, context: Any, given: Sequence[str]) -> DescriptionErr
     hint = f"{context.command_path} --help"
     parameter = getattr(error, "param", None)
     if hasattr(error, "option_name"):
-        return _of_option(error, command.get_params(context), source, hint)
+        return _of_option(error, context, source, hint)
     if type(error).__name__ == "MissingParameter":
-        return DescriptionError("missing", source=source, key=_name(parameter), expected=_help(parameter), hint=hint)
+        expected = _help(command, parameter.name)
+        return DescriptionError("missing", source=source, key=_name(parameter), expected=expected, hint=hint)
     if parameter is not None:
         return _of_value(error.message, parameter, command, source, given)
     if extra := EXTRA.search(error.message):
@@ -95,15 +96,16 @@ def _described(error: Any, context: Any, given: Sequence[str]) -> DescriptionErr
     return DescriptionError(error.message, source=source, hint=hint)
 
 
-def _of_option(error: Any, parameters: Sequence[Any], source: str, hint: str) -> DescriptionError:
+def _of_option(error: Any, context: Any, source: str, hint: str) -> DescriptionError:
     """The error of an option that there is not, or whose value is missing, or that takes none."""
-    option = error.option_name
+    option, parameters = error.option_name, context.command.get_params(context)
     if type(error).__name__ == "NoSuchOption":
         known = [name for each in parameters for name in each.opts if name.startswith("--")]
         return DescriptionError("no such option", source=source, key=option, hint=did_you_mean(option, known) or hint)
     if "does not take a value" in error.message:
         return DescriptionError("takes no value", source=source, key=option, hint=hint)
-    expected = _help(next((each for each in parameters if option in each.opts), None))
+    name = next((each.name for each in parameters if option in each.opts), "")
+    expected = _help(context.command, name)
     return DescriptionError("lacks its value", source=source, key=option, expected=expected, hint=hint)
 
 
@@ -125,10 +127,11 @@ def _name(parameter: Any) -> str:
     return max(options, key=len) if options else parameter.metavar or parameter.name.upper()
 
 
-def _help(parameter: Any) -> str:
+def _help(command: Any, name: str) -> str:
     """The first sentence of what the help says of a parameter."""
-    text = re.split(r"[.;](?:\s|$)", getattr(parameter, "help", None) or "")[0]
-    return text[:1].lower() + text[1:]
+    text = next((info.help for info in _annotation(command, name)[1:] if getattr(info, "help", None)), "")
+    first = re.split(r"[.;](?:\s|$)", text)[0]
+    return first[:1].lower() + first[1:]
 
 
 def _usage(context: Any) -> str:
@@ -148,12 +151,17 @@ def _given_to(parameter: Any, given: Sequence[str]) -> str | None:
 
 def _taken(command: Any, name: str) -> tuple[str, tuple[str, ...]]:
     """What a parameter of a command takes, in words, and the choices if it has any."""
-    annotation = inspect.signature(inspect.unwrap(command.callback)).parameters[name].annotation
-    if get_origin(annotation) is not Annotated:
-        return "", ()
-    kinds = [each for each in (get_args(annotation)[0], *get_args(get_args(annotation)[0])) if each is not type(None)]
+    annotation, *infos = _annotation(command, name)
+    kinds = [each for each in (annotation, *get_args(annotation)) if each is not type(None)]
     if choices := next((get_args(each) for each in kinds if get_origin(each) is Literal), None):
         return ", ".join(choices), choices
     words = next((NUMBERS[each] for each in kinds if each in NUMBERS), "")
-    least = next((getattr(info, "min", None) for info in annotation.__metadata__), None)
+    least = next((getattr(info, "min", None) for info in infos), None)
     return (f"{words}, {least} or more" if words and least is not None else words), ()
+
+
+def _annotation(command: Any, name: str) -> tuple[Any, ...]:
+    """The type of a parameter, and what is annotated to it, as the function of the command has them."""
+    parameter = inspect.signature(inspect.unwrap(command.callback)).parameters.get(name)
+    annotation = parameter.annotation if parameter is not None else None
+    return get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
