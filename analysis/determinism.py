@@ -168,9 +168,9 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def to_target(run: xr.DataTree) -> str:
-    """The projection that ends at the target."""
+    """The projection that ends at the target, or whose synapses one does that is tied to it."""
     projections, target = access.describe(run, "circuit")["projection"], access.target_population(run)
-    return next(name for name, each in projections.items() if each["to"] == target)
+    return next(each.get("tied", name) for name, each in projections.items() if each["to"] == target)
 
 
 def main() -> None:

@@ -9,7 +9,10 @@ from presented import EXACT, RATE, Presentation, assert_close
 import neuro_mpc as nm
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.plots.variability import plot_variability
+from neuro_mpc.reports.described import circuit_tables
 from neuro_mpc.rules.show import as_latex, as_text
+from neuro_mpc.runfile import access
 
 SIZES = {"token": 5, "next": 5}
 SCHEMES = ["relaxation", "momentum", "fixed-prediction", "sweeps"]
@@ -107,6 +110,15 @@ def test_a_run_holds_one_set_of_synapses_and_continues(tmp_path):
     described = nm.Circuit.from_tables(tables())
     run = nm.simulate(described, protocol, backend="numpy", out=tmp_path / "run.nc")
     assert list(run["synapses"].children) == ["embedding", "input", "recurrent"]
+    told = {
+        row[0]: row[4]
+        for _, head, rows in circuit_tables(access.describe(run, "circuit"))
+        if "synapses" in head
+        for row in rows
+    }
+    assert (told["embedding"], told["output"]) == ("104", "those of embedding")
+    plotted = plot_variability(run)[0].axes[4]  # the synapses that lead to the target minus the others
+    assert [label.get_text() for label in plotted.get_yticklabels()] == ["input", "recurrent"]
     trained = nm.load_trained(tmp_path / "run.nc")
     assert trained.circuit.projection["output"].tied == "embedding"
     assert set(trained.parameters) == {"embedding", "input", "recurrent"}

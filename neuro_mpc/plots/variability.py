@@ -112,5 +112,5 @@ def _units(axes: Axes, run: xr.DataTree, names: list[str]) -> None:
 
 def _to_target(run: xr.DataTree, names: list[str]) -> str:
     tables, target = access.describe(run, "circuit").get("projection", {}), access.target_population(run)
-    ending = [name for name in names if tables.get(name, {}).get("to") == target]
-    return (ending or names)[-1]
+    ending = [each.get("tied", name) for name, each in tables.items() if each.get("to") == target]
+    return ([name for name in ending if name in names] or names)[-1]

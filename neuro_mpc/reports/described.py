@@ -108,6 +108,8 @@ def _read(population: Mapping) -> str:
 
 
 def _count(projection: Mapping, populations: Mapping) -> str:
+    if "tied" in projection:
+        return f"those of {_text(projection['tied'])}"
     sizes = [populations.get(str(projection.get(end)), {}).get("size") for end in ("to", "from")]
     return f"{sizes[0] * sizes[1]:,}" if all(isinstance(size, int) for size in sizes) else ""
 
