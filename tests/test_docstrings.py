@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("in_this_process")
 LEFT_OUT = {"ES01", "SA01", "GL01", "GL02", "SS06", "YD01"}
 NAMES = [f"neuro_mpc.{name}" for name in nm.__all__ if name != "__version__"]
 NAMES += [f"neuro_mpc.analysis.{name}" for name in nm.analysis.__all__]
+NAMES += [f"neuro_mpc.plots.{name}" for name in nm.plots.__all__ if inspect.isfunction(getattr(nm.plots, name))]
 NAMES += [f"neuro_mpc.stimuli.{table.__name__}" for table in nm.stimuli.StimulusTable.forms()]
 CLASSES = ["Circuit", "Network", "Protocol", "Trained", "DescriptionError"]
 

@@ -1,5 +1,6 @@
 """Pages of the documentation: their links, headings and pictures, their place on the site, and the commands in them."""
 
+import inspect
 import re
 import shlex
 from functools import cache
@@ -14,7 +15,7 @@ import neuro_mpc as nm
 from neuro_mpc.cli import app
 from neuro_mpc.descriptions.loading import parse_settings, shipped
 
-SHOWN_AS = {"docs/readme.md", "docs/changelog.md", "docs/contributing.md"}  # filled with the files of TOP
+SHOWN_AS = {"docs/changelog.md", "docs/contributing.md"}  # filled with the files of TOP
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^()\s]+)\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^(#+) +(.+)$", re.MULTILINE)
@@ -65,6 +66,8 @@ def test_the_site_shows_every_page_once():
 
 NAMES = {f"neuro_mpc.{name}" for name in nm.__all__ if name != "__version__"}
 NAMES |= {f"neuro_mpc.analysis.{name}" for name in nm.analysis.__all__}
+PLOTS = {name for name in nm.plots.__all__ if inspect.isroutine(getattr(nm.plots, name))} - {*nm.__all__}
+NAMES |= {f"neuro_mpc.plots.{name}" for name in PLOTS}
 NAMES |= {f"neuro_mpc.stimuli.{table.__name__}" for table in nm.stimuli.StimulusTable.forms()}
 
 

@@ -11,7 +11,8 @@ from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
-FILES = {"readme": "README.md", "contributing": "CONTRIBUTING.md", "changelog": "CHANGELOG.md"}
+FILES = {"contributing": "CONTRIBUTING.md", "changelog": "CHANGELOG.md"}
+PAGES = {ROOT / file: DOCS / f"{name}.md" for name, file in FILES.items()} | {ROOT / "README.md": DOCS / "index.md"}
 LINK = re.compile(r"\]\((?P<path>[^()#\s:]+)(?P<anchor>#[^()\s]*)?\)")
 
 
@@ -30,8 +31,7 @@ def _led(folder: Path, new: Path, link: re.Match) -> str:
     path = Path(os.path.normpath(folder / link["path"]))
     if not path.exists():
         return link[0]
-    pages = {ROOT / file: DOCS / f"{name}.md" for name, file in FILES.items()}
-    return f"]({os.path.relpath(pages.get(path, path), new)}{link['anchor'] or ''})"
+    return f"]({os.path.relpath(PAGES.get(path, path), new)}{link['anchor'] or ''})"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
