@@ -21,21 +21,32 @@ static inline bool has_not_risen(double energy, double last, double rounding)
 // Integer powers of single-precision numbers stay in single precision.
 static inline float pow(float x, int exponent) { return __builtin_powif(x, exponent); }
 
-// Standard normal numbers from a counter: Philox 2x32-10 (Salmon et al. 2011), then Box-Muller.
+// `count` standard normal numbers of consecutive positions, at most NORMALS, times a scale: Philox 2x32-10 (Salmon et al.
+// 2011), then Box-Muller. Words of 32 bits lie in 64: a product of two such words is one instruction for a vector of them.
+inline constexpr int NORMALS = 64;
 template <typename T>
-static inline T counter_normal(uint32_t position, uint32_t counter, uint32_t key)
+static inline void counter_normals(uint32_t position, int count, uint32_t counter, uint32_t key, T scale, T* target)
 {
-    uint32_t x0 = position, x1 = counter;
-    for (int round = 0; round < 10; round++)
+    constexpr uint64_t WORD = 0xFFFFFFFF;
+    uint64_t x0[NORMALS], x1[NORMALS];
+    for (int i = 0; i < count; i++)
     {
-        const uint64_t product = (uint64_t)0xD256D193u * x0;
-        x0 = (uint32_t)(product >> 32) ^ key ^ x1;
-        x1 = (uint32_t)product;
-        key += 0x9E3779B9u;
+        x0[i] = position + (uint32_t)i;
+        x1[i] = counter;
     }
-    const T u = ((T)x0 + (T)0.5) * (T)2.3283064365386963e-10;   // (0, 1]
-    const T angle = (T)(int32_t)x1 * (T)1.4629180792671596e-09; // 2π / 2³², in (−π, π)
-    return sqrt((T)-2 * log(u)) * cos(angle);
+    for (int round = 0; round < 10; round++, key += 0x9E3779B9u)
+        for (int i = 0; i < count; i++)
+        {
+            const uint64_t product = (x0[i] & WORD) * (uint64_t)0xD256D193u;
+            x0[i] = (product >> 32) ^ key ^ x1[i];
+            x1[i] = product & WORD;
+        }
+    for (int i = 0; i < count; i++)
+    {
+        const T u = ((T)(uint32_t)x0[i] + (T)0.5) * (T)2.3283064365386963e-10;   // (0, 1]
+        const T angle = (T)(int32_t)(uint32_t)x1[i] * (T)1.4629180792671596e-09; // 2π / 2³², in (−π, π)
+        target[i] = scale * (sqrt((T)-2 * log(u)) * cos(angle));
+    }
 }
 
 // target (steps × width rows) = scale × noise of the trials `first` … of `trials`; none is drawn where the scale is 0.
@@ -52,8 +63,9 @@ static inline void fill_normal(T* target, int steps, int trials, int units, int 
         for (int trial = 0; trial < width; trial++, target += units)
         {
             const uint32_t position = (uint32_t)(step * trials + first + trial) * (uint32_t)units;
-            for (int i = 0; i < units; i++)
-                target[i] = scale * counter_normal<T>(position + (uint32_t)i, (uint32_t)counter, (uint32_t)key ^ (uint32_t)stream);
+            for (int i = 0; i < units; i += NORMALS)
+                counter_normals(position + (uint32_t)i, std::min(NORMALS, units - i), (uint32_t)counter,
+                                (uint32_t)key ^ (uint32_t)stream, scale, target + i);
         }
 }
 
