@@ -8,7 +8,7 @@ Neurons: `traces` of a population, and of these `profile`, `principal_components
 
 Precisions of prediction errors: `learned_precisions`, and `precision` of a population.
 
-Text: `ngrams.chosen`, `ngrams.perplexity`, `ngrams.accuracy` of n-gram models, as baselines.
+Text: `ngrams.chosen`, `ngrams.KneserNey`, `ngrams.perplexity`, `ngrams.accuracy` of n-gram models, as baselines.
 
 Sweeps: `by_load` and `onset` of a measure over the data load, `power_law`.
 
