@@ -12,6 +12,7 @@ IN_FOLDER = sorted(str(path.relative_to(ROOT)) for path in DOCS.rglob("*.md"))
 PAGES = [*TOP, *IN_FOLDER]
 FENCED = re.compile(r"^(?P<fence>```+)(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=fence)$", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"(?:^ {4}.*\n?)+", re.MULTILINE)
+OPTIONS = re.compile(r"\A---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"\bneuro-mpc( [^\n;|#&]+)")
 
 
@@ -26,8 +27,8 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def cells(page: str) -> list[str]:
-    """The code of a notebook, cell by cell."""
-    return blocks(page, "{code-cell} ipython3")
+    """The code of a notebook, cell by cell, without the options of the cells."""
+    return [OPTIONS.sub("", cell) for cell in blocks(page, "{code-cell} ipython3")]
 
 
 def prose(page: str) -> str:

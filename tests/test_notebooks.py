@@ -1,11 +1,12 @@
 """The notebooks of the site, cell by cell, in an empty folder: what their text says of their results."""
 
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 from drawn import texts
-from pages import IN_FOLDER, cells, text_of
+from pages import IN_FOLDER, blocks, cells, text_of
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -35,6 +36,13 @@ def test_every_notebook_is_executed_here():
 @pytest.mark.parametrize("page", NOTEBOOKS)
 def test_notebooks_have_the_kernel_of_the_site(page):
     assert text_of(page).startswith("---\nfile_format: mystnb\nkernelspec:\n  name: python3\n")
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_pictures_that_cells_draw_say_what_they_show(page):
+    for cell in blocks(page, "{code-cell} ipython3"):
+        drawn = re.search(r"plt\.subplots|\.draw\(\)", cell)
+        assert bool(drawn) == bool(re.match(r'---\nmystnb:\n  image:\n    alt: "[^"]{40,}"\n---\n', cell))
 
 
 def test_the_first_circuit_learns(executed, capsys):

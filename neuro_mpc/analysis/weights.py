@@ -84,9 +84,9 @@ def weights(
     -------
     xarray.Dataset
         Values (snapshot, post, pre), float64, NaN where there is no synapse: `mean` μ and `variance` v, by the
-        expressions of the synapse type in the run's circuit; `coefficient_of_variation` ``√v / |μ|``, infinite where only
-        μ = 0; `variability` v / (μ² + v), the same between 0 and 1; `spike` p, `slab_mean` a and `slab_variance` b. The
-        two ratios are 0 where v = 0. Where some pairs of units only are connected, the coordinate `connected`
+        expressions of the synapse type in the run's circuit; `coefficient_of_variation` ``√v / |μ|``, infinite where
+        only μ = 0; `variability` v / (μ² + v), the same between 0 and 1; `spike` p, `slab_mean` a and `slab_variance`
+        b. The two ratios are 0 where v = 0. Where some pairs of units only are connected, the coordinate `connected`
         (post, pre) says which; a one-to-one projection is the diagonal of its matrix.
 
     Raises
