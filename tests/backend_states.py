@@ -196,6 +196,9 @@ class Session:
             self.step(*PRESENTATION)
             yield f"presentation {count}"
         yield from self._generation() if self.plan.read == "every" else self._faint_stimulus()
+        self.program.set(noise_scale=0, idle_trials=0)
+        self.step("predicting", "inferring")
+        yield "without noise"
 
     def _faint_stimulus(self) -> Iterator[str]:
         self.show(2, FAINT)

@@ -83,6 +83,21 @@ class Forward(Passage):
         return self.over(steps, source, self.span.post.of(self.target, steps))
 
 
+@dataclass(frozen=True)
+class Variance(Operation):
+    """The variance that arrives by a projection; where the scale of noise is 0, no number depends on it: it is zero."""
+
+    passage: Forward
+
+    def lower(self, visit):
+        passage, scale = self.passage, Scalar("noise_scale")
+        yield Guard(scale, "!=", 0, tuple(passage.lower(visit)))
+        if not passage.accumulate:
+            steps, rows = visit.stretch(passage.span.first, passage.span.stop), passage.span.post
+            zero = Call("fill_zero", rows.of(passage.target, steps), rows.size(steps))
+            yield Guard(scale, "==", 0, tuple(steps.visit(zero)))
+
+
 class Feedback(Passage):
     """target(s − delay) = [target(s − delay)] + source(s) W, W (post × pre), `weights` packed backward."""
 

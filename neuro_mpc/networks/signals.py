@@ -15,6 +15,7 @@ from neuro_mpc.networks.operations import (
     Operation,
     Section,
     Softmax,
+    Variance,
     Zero,
 )
 from neuro_mpc.networks.phase import Phase
@@ -66,7 +67,8 @@ def _received(plan: Plan, name: str, started: set[str]) -> list[Operation]:
         variable = compartment.variable(letter, is_given) if compartment else letter
         total = f"{group}_{variable}"
         rate, is_started = plan.rate_name(projection.source, squared), total in started
-        operations.append(plan.connectivity(name).forward(total, rate, moment, plan.span(name), is_started))
+        passage = plan.connectivity(name).forward(total, rate, moment, plan.span(name), is_started)
+        operations.append(Variance(passage) if squared else passage)
         started.add(total)
     return operations
 

@@ -87,14 +87,14 @@ class RunningCircuit:
 
     @contextmanager
     def fixed_weights(self, weights: Weights) -> Iterator[None]:
-        """Within it the circuit has these weights, of its `shape` each, without variance; only for prediction."""
+        """Within it the circuit has these weights, of its `shape` each, of all projections; only for prediction."""
         self._packed.clear()
         for projection, values in weights.items():
             group = self.plan.synapses_name(projection)
-            variance = {f"{group}_v": 0.0} if self.plan.rules.synapses[projection].varies else {}
-            self.program.set(**{f"{group}_mu": values}, **variance)
+            self.program.set(**{f"{group}_mu": values})
         try:
-            yield
+            with self.noiseless():  # variances have no effect, then
+                yield
         finally:
             self._phases(refreshing=True)
 
