@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 
 from neuro_mpc.errors import RunFileError, did_you_mean, path_argument
 from neuro_mpc.plots import style
+from neuro_mpc.plots.combining import draw, paper
 from neuro_mpc.plots.deviance import plot_deviance
 from neuro_mpc.plots.figures import FIGURES, OF_SEVERAL, discover
 from neuro_mpc.plots.saving import SUFFIXES, refuse_missing_folder, refuse_other_formats, written
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import as_run
 
-__all__ = ["FIGURES", "SUFFIXES", "plot_deviance", "plot_run"]
+__all__ = ["FIGURES", "SUFFIXES", "draw", "paper", "plot_deviance", "plot_run"]
 
 discover(__name__, __path__)
 

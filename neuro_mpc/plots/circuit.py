@@ -97,7 +97,7 @@ def figure_of(circuit: Circuit, names: bool = True, columns: bool = False) -> Fi
     width, height = drawing.inches
     if columns:
         width = next((column for column in (style.SINGLE, style.DOUBLE) if width <= column), width)
-    page = Figure(figsize=(width, height))
+    page = style.new_figure(width, height, laid_out=False)
     drawing.on(page.add_axes((0, 0, 1, 1)))
     return page
 

@@ -89,7 +89,7 @@ def _energies(axes: Axes, learning: xr.DataTree) -> None:
 def _curve(axes: Axes, x: np.ndarray, values: np.ndarray, label: str, look: dict) -> None:
     x, values = x[np.isfinite(values)], values[np.isfinite(values)]
     if len(values) < LONG:
-        axes.plot(x, values, label=label, **look)
+        axes.plot(x, values, label=label, marker="." if len(values) == 1 else None, **look)
         return
     shares = np.array_split(np.arange(len(values)), min(POINTS, len(values) // SHARE))
     centre = [x[share].mean() for share in shares]

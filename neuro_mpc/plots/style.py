@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from neuro_mpc.plots import fonts
+from neuro_mpc.plots import fonts, placing
 
 MILLIMETRE = 1 / 25.4
 SINGLE, DOUBLE = 89 * MILLIMETRE, 183 * MILLIMETRE  # widths of one and two columns
@@ -110,17 +110,24 @@ def applied(*runs: xr.DataTree, font: str | None = None, text: str = "") -> Iter
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, sizes in inches, that no window and no global state knows of."""
+def new_figure(width: float, height: float, laid_out: bool = True) -> Figure:
+    """An empty figure, sizes in inches, that no window and no global state knows of; or the place that a user has for
+    it, of whatever size, which has the methods of a figure."""
+    if (place := placing.place()) is not None:
+        return cast(Figure, place)
+    return empty_figure(width, height) if laid_out else Figure(figsize=(width, height))
+
+
+def empty_figure(width: float, height: float) -> Figure:
+    """A figure of its own, sizes in inches."""
     engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.04)
     return Figure(figsize=(width, height), layout=engine)
 
 
 def letter(axes: Axes, index: int) -> None:
     """Marks a panel by the letter a, b, … above its upper left corner."""
-    text = chr(ord("a") + index % 26)
     axes.annotate(
-        text,
+        placing.panel_letter(index),
         (0, 1),
         (-24, 5),
         xycoords="axes fraction",
