@@ -33,7 +33,8 @@ def summary(out: Path, finished: "DataTree", seconds: float) -> str:
     told = outcome(out, finished, seconds)
     if "experiment" in told:
         return f"{out}: {told['experiment']} on {told['start']} in {duration(seconds)}"
-    learned = f"{out}: {told['presentations']} presentations in {duration(seconds)}"
+    number = told["presentations"]
+    learned = f"{out}: {number} presentation{'' if number == 1 else 's'} in {duration(seconds)}"
     line = f"{learned}, {measured(told['measures'])}" if told["measures"] else learned
     return "\nwarning: ".join([line, *told["warnings"]])
 

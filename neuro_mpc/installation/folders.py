@@ -35,6 +35,8 @@ def cache() -> Finding:
         return found
     if told := cache_folder.fallback():
         return Finding("cache", "absent", told, hint)
+    if not folder.is_dir():
+        return found
     programs = [path.parent for path in folder.glob("*/manifest.json")]
     size = in_bytes(sum(_size(path) for program in programs for path in program.rglob("*")))
     return Finding("cache", "ok", f"{found.found}, {_counted(len(programs), 'compiled program')} of {size}")
