@@ -53,6 +53,7 @@ html_theme = "pydata_sphinx_theme"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {"gallery": []}  # the only page of its section
 html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 8,
