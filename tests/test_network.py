@@ -160,6 +160,16 @@ def test_moments_follow_parameters_and_predictions_follow_moments(one):
     np.testing.assert_allclose(one["input_synapses", "mu"], saved / LETTERS, rtol=1e-6)
 
 
+def test_phases_set_their_flags_whatever_they_were_set_to(one):
+    one.show(0)
+    one.predict()
+    before = one.parameters["input"]["m"]
+    one["control", "learning"] = 1
+    one.predict()
+    np.testing.assert_array_equal(one.parameters["input"]["m"], before)
+    assert not one["control", "learning"]
+
+
 def test_brian2_is_at_hand(one):
     assert set(one.brian.objects) >= set(one.groups.values())
     assert isinstance(one["hidden_belief"], NeuronGroup)

@@ -31,6 +31,7 @@ HINTS: dict[int, str] = {
     "NEURO_MPC_CACHE is removed",
 }
 CODES = {"END": 0, "SET": 1, "GET": 2, "STEP": 3, "FLUSH": 4}
+STEP, FLUSH = (np.array([CODES[code], 0], dtype=np.int32).tobytes() for code in ("STEP", "FLUSH"))
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,12 @@ class Program:
 
     def _know(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self._numbers = {name: number for number, name in enumerate(manifest.variables)}
+        codes = ("SET", "GET")
+        self._messages = {
+            (code, name): np.array([CODES[code], number], dtype=np.int32).tobytes()
+            for number, name in enumerate(manifest.variables)
+            for code in codes
+        }
 
     def wait_until_ready(self, manifest: Path) -> None:
         """Wait for a program that prepares itself, and read the manifest that it leaves."""
@@ -104,20 +110,15 @@ class Program:
         """Set variables, each from a number or from an array of its size."""
         for name, value in values.items():
             dtype, size = self.manifest.variables[name]
-            data = (
-                np.broadcast_to(np.asarray(value, dtype=dtype).ravel(), (size,))
-                if np.ndim(value) == 0
-                else np.ascontiguousarray(value, dtype=dtype).ravel()
-            )
+            data = np.full(size, value, dtype) if np.ndim(value) == 0 else np.ascontiguousarray(value, dtype).ravel()
             if data.size != size:
                 raise ValueError(f"{name} has {size} elements, not {data.size}")
-            self._write(np.array([CODES["SET"], self._numbers[name]], dtype=np.int32).tobytes())
-            self._write(np.ascontiguousarray(data).data)
+            self._write(self._messages["SET", name])
+            self._write(data.data)
 
     def get(self, *names: str) -> list[np.ndarray]:
         """The values of variables, each one-dimensional."""
-        requests = [number for name in names for number in (CODES["GET"], self._numbers[name])]
-        self._write(np.array([*requests, CODES["FLUSH"], 0], dtype=np.int32).tobytes())
+        self._write(b"".join([*(self._messages["GET", name] for name in names), FLUSH]))
         self._flush()
         return [self._read(*self.manifest.variables[name]) for name in names]
 
@@ -148,7 +149,7 @@ class Program:
 
     def step(self) -> None:
         """Run one presentation; returns before it is finished, the next `get` waits for it."""
-        self._write(np.array([CODES["STEP"], 0], dtype=np.int32).tobytes())
+        self._write(STEP)
         self._flush()
 
     def close(self) -> None:

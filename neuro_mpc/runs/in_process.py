@@ -189,6 +189,8 @@ class Network:
 
     def __setitem__(self, key: tuple[str, str], value: ArrayLike) -> None:
         place = self._variables.set(*key, value)
+        if key[0] == "control":
+            self._presenter.set_flags()
         if place.dims == SYNAPTIC:
             self._presenter.use_moments() if key[1] in MOMENTS else self._presenter.refresh()
 

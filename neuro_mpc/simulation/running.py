@@ -29,6 +29,7 @@ class RunningCircuit:
     def __init__(self, program: Program, plan: Plan, carries: bool = False):
         self.program, self.plan, self._carries = program, plan, carries
         self._packed: set[str] = set()  # directions in which products have packed the current weights
+        self._flags: dict[str, int] = {}  # as the program has them
 
     def load(self, parameters: Parameters) -> None:
         """Set every synapse's parameters, of the circuit's `shape` and missing where there is no synapse, and every
@@ -190,10 +191,10 @@ class RunningCircuit:
         running = {name for name in names if flags.get(name)}
         if "refreshing" in running:
             self._packed.clear()
-        self.program.set(
-            **{name: int(name in running) for name in names},
-            **{f"packed_{direction}": int(direction in self._packed) for direction in ("forward", "backward")},
-        )
+        packed = {f"packed_{direction}": int(direction in self._packed) for direction in ("forward", "backward")}
+        flags = {name: int(name in running) for name in names} | packed
+        self.program.set(**{name: flag for name, flag in flags.items() if self._flags.get(name) != flag})
+        self._flags = flags
         self.program.step()
         self._packed |= {
             direction for direction, phase in (("forward", "predicting"), ("backward", "inferring")) if phase in running

@@ -42,6 +42,10 @@ class SteppedPresenter(Presenter):
         """Moments of the weights from the parameters."""
         self._phases(refreshing=True)
 
+    def set_flags(self) -> None:
+        """Let the next phases set all of their flags, since some may have been set otherwise."""
+        self._flags.clear()
+
     def use_moments(self) -> None:
         """Let the next phases read moments that were set."""
         self._packed.clear()
