@@ -8,8 +8,9 @@ from interrupted import content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
 from neuro_mpc import cli
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runs import divergence
-from neuro_mpc.runs.divergence import PATIENCE, Backoff, Diverged, DivergenceMonitor
+from neuro_mpc.runs.divergence import PATIENCE, Backoff, Diverged, DivergenceMonitor, lowered_energy
 from neuro_mpc.simulation.presentation import Energies, Presenter
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -56,6 +57,23 @@ def test_energies_that_stay_out_of_all_proportion_are_noticed_while_they_are_fin
         monitor.energies(number, energies(1e12))
     with pytest.raises(Diverged, match="became 1e[+]12 in presentation 10: the largest error is 4e[+]05, in hidden"):
         monitor.energies(PATIENCE, energies(1e12))
+
+
+def test_errors_that_learned_precisions_weigh_may_grow_where_predictions_are_held():
+    learned = {"population.output.precision": {"learned": "unit"}, "population.output.readout": "gaussian"}
+    plans = {
+        (precision, scheme): Plan(nm.load_circuit("mpl", {"population.hidden.size": 4} | settings), 2, 2, scheme=scheme)
+        for precision, settings in (("learned", learned), ("given", {}))
+        for scheme in ("fixed-prediction", "relaxation")
+    }
+    assert {kind for kind, plan in plans.items() if lowered_energy(plan) == "loss"} == {("learned", "fixed-prediction")}
+    monitor = DivergenceMonitor(Errors(hidden=4e5, output=1.0), "loss")
+    for number in range(2 * PATIENCE):
+        monitor.energies(number, energies(1e12))
+    with pytest.raises(Diverged, match="the loss became 1e[+]11"):
+        for number in range(PATIENCE):
+            monitor.energies(number, energies(1.0, 1e11))
+    assert "the loss rose from 45" in divergence.growth_warning(np.full(30, 45.0), np.full(30, 1e6), "loss")
 
 
 def test_a_single_batch_may_have_any_energy():

@@ -287,11 +287,11 @@ class RunFile:
         self._file.warning = "\n".join([*before, warning])
 
     @writes
-    def energies(self) -> tuple[np.ndarray, np.ndarray]:
-        """The free energy of every presentation so far, before and after inference."""
+    def energies(self, name: str = "free_energy") -> tuple[np.ndarray, np.ndarray]:
+        """The free energy of every presentation so far before inference, and an energy after it."""
         self._sync()
         group = self._file["learning"]
-        return np.asarray(group["free_energy_start"][:]), np.asarray(group["free_energy"][:])
+        return np.asarray(group["free_energy_start"][:]), np.asarray(group[name][:])
 
     @writes
     def flush(self) -> None:

@@ -10,6 +10,8 @@ import xarray as xr
 
 from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.errors import RunError
+from neuro_mpc.networks.plan import Plan
+from neuro_mpc.networks.schemes.interface import scheme_of
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.simulation.presentation import Energies, Presenter
 
@@ -34,22 +36,30 @@ class Diverged(RunError):
     """The free energy or the parameters are not finite, or the energy stays out of all proportion."""
 
 
+def lowered_energy(plan: Plan) -> str:
+    """What learning lowers, by its name in the run file: where predictions are held, errors that are weighed by learned
+    precisions grow with them, while the loss falls."""
+    return "loss" if plan.precisions and scheme_of(plan).holds_predictions else "free_energy"
+
+
 class DivergenceMonitor:
     """Checks the energies of every presentation, and the parameters whenever they are read.
 
-    largest  the largest free energy that is tolerated
+    lowered  name of the energy that learning lowers
+    largest  the largest one that is tolerated
     high     presentations in a row with a larger one
     """
 
-    def __init__(self, presenter: Presenter, backs_off: bool = False):
-        self._presenter, self.largest, self.high = presenter, 0.0, 0
+    def __init__(self, presenter: Presenter, lowered: str = "free_energy", backs_off: bool = False):
+        self._presenter, self.lowered, self.largest, self.high = presenter, lowered, 0.0, 0
         self._growth = LARGEST_GROWTH_WITH_BACKOFF if backs_off else LARGEST_GROWTH
 
     def energies(self, presentation: int, energies: Energies) -> None:
         """Raises Diverged for energies that show it, with the population where it is worst."""
         if not self.largest:
             self.largest = self._growth * max(1.0, np.nan_to_num(energies.start))
-        self.high = self.high + 1 if energies.total > self.largest else 0
+        energy = energies.loss if self.lowered == "loss" else energies.total
+        self.high = self.high + 1 if energy > self.largest else 0
         if not np.isfinite(energies.total) or self.high >= PATIENCE:
             self.high = 0
             undefined = self._undefined_activation()
@@ -58,7 +68,7 @@ class DivergenceMonitor:
             else:
                 hint = HINT if presentation else HINT_BEFORE_LEARNING
             raise Diverged(
-                f"the free energy became {energies.total:.3g} in presentation {presentation}: "
+                f"the {_text(self.lowered)} became {energy:.3g} in presentation {presentation}: "
                 f"{undefined or self._where()}",
                 hint=hint,
             )
@@ -93,10 +103,10 @@ class DivergenceMonitor:
         return f"the largest error is {largest[worst]:.3g}, in {worst}"
 
 
-def growth_warning(before: np.ndarray, after: np.ndarray) -> str:
+def growth_warning(before: np.ndarray, after: np.ndarray, lowered: str = "free_energy") -> str:
     """The warning for a training whose last energies are far above the first one; "" where they are not.
 
-    before, after   energies of all presentations before and after inference
+    before, after   energies of all presentations before and after inference, of which learning lowers the one named
     """
     if len(after) < 2:
         return ""
@@ -104,9 +114,13 @@ def growth_warning(before: np.ndarray, after: np.ndarray) -> str:
     if not last > LARGEST_FINAL_GROWTH * first:
         return ""
     return (
-        f"the free energy rose from {first:.3g} to {last:.3g}: the training diverged, though it stayed finite; "
+        f"the {_text(lowered)} rose from {first:.3g} to {last:.3g}: the training diverged, though it stayed finite; "
         'try learning.rate = "auto", a smaller learning.rate or learning.clip, or learning.backoff = 50'
     )
+
+
+def _text(energy: str) -> str:
+    return energy.replace("_", " ")
 
 
 class Backoff:
@@ -153,9 +167,9 @@ class Backoff:
         """Flushes the run file to the disk."""
         self._file.flush()
 
-    def warn(self) -> None:
-        """Writes a warning to the file where the energies ended far above the first one."""
-        if warning := growth_warning(*self._file.energies()):
+    def warn(self, lowered: str) -> None:
+        """Writes a warning to the file where the energy that learning lowers ended far above the first one."""
+        if warning := growth_warning(*self._file.energies(lowered), lowered):
             self._file.warned(warning)
 
 

@@ -12,7 +12,7 @@ from neuro_mpc.rules.weighting import is_precision
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs import cautions
-from neuro_mpc.runs.divergence import Backoff, Diverged, DivergenceMonitor
+from neuro_mpc.runs.divergence import Backoff, Diverged, DivergenceMonitor, lowered_energy
 from neuro_mpc.runs.interruption import deferred_interruption
 from neuro_mpc.runs.preparation import Preparation
 from neuro_mpc.runs.progress import SilentProgress
@@ -40,7 +40,7 @@ class Training:
         self._run, self._file = run, record
         self.data, self.progress, self.checkpoints, self.cautions = run.data, progress, checkpoints, run.cautions
         self.selection = Selection(protocol)
-        self.monitor = DivergenceMonitor(presenter, protocol.learning.backoff > 0)
+        self.monitor = DivergenceMonitor(presenter, lowered_energy(run.plan), protocol.learning.backoff > 0)
         self.backoff = Backoff(protocol.learning.backoff, record)
         self.record = self.backoff.record
         self.runs_tests = protocol.experiment is None  # an experiment measures for itself
@@ -106,7 +106,7 @@ class Training:
         if self.runs_tests:
             self._evaluate()
         self.backoff.confirm()
-        self.backoff.warn()
+        self.backoff.warn(self.monitor.lowered)
 
     def _save_when_due(self, presentation: int, interrupted: bool) -> None:
         """Saves what is learned and recorded *before* `presentation`: a resumed run repeats its tests and snapshots."""
