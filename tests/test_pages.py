@@ -1,4 +1,4 @@
-"""Pages of the documentation: their links, headings and pictures, their place on the site, and the commands in them."""
+"""Pages of the documentation: links, headings, pictures, derived equations, commands, and their place on the site."""
 
 import inspect
 import re
@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import typer
-from pages import IN_FOLDER, PAGES, ROOT, TOP, commands, prose, text_of
+from pages import FENCED, IN_FOLDER, PAGES, ROOT, TOP, commands, prose, text_of
 
 import neuro_mpc as nm
 from neuro_mpc.cli import app
 from neuro_mpc.descriptions.loading import parse_settings, shipped
+from neuro_mpc.rules.equations import sections
+from neuro_mpc.rules.notation import Latex
 
 SHOWN_AS = {"docs/changelog.md", "docs/contributing.md"}  # filled with the files of TOP
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^()\s]+)\)")
@@ -102,3 +104,18 @@ def test_commands_have_options_that_exist_and_name_what_is_shipped(page, line):
             (nm.load_circuit if kind == "circuit" else nm.load_protocol)(described, changes)
         else:
             assert described is None or described in OWN or "$" in described
+
+
+EQUATIONS = [
+    (page, block["language"].split()[1], block["code"])
+    for page in IN_FOLDER
+    for block in FENCED.finditer(text_of(page))
+    if block["language"].startswith("{equations}")
+]
+
+
+@pytest.mark.parametrize(("page", "name", "options"), EQUATIONS)
+def test_equations_are_sections_of_what_a_shipped_circuit_derives(page, name, options):
+    derived = {section.title for section in sections(nm.load_circuit(name), Latex())}
+    (wanted,) = re.findall(r":sections: (.+)", options)
+    assert {title.strip() for title in wanted.split(",")} <= derived
