@@ -1,5 +1,6 @@
 """The report of a run: one page that needs nothing else, whoever wrote the run file."""
 
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -67,9 +68,28 @@ def test_the_page_needs_nothing_else(page):
 def test_what_scrolls_says_so_on_narrow_screens(page):
     """In words where a picture is narrower than its 576 px and the page's margins, by a shadow for tables."""
     assert "min-width: min(36rem" in page
-    assert '@media screen and (max-width: 615px) {\n  figure .scroll::before { content: "Scroll sideways' in page
+    assert '@media screen and (max-width: 615px) {\n  figure:not(.narrow) .scroll::before { content: "Scroll' in page
     assert ".scroll { overflow-x: auto; overflow-wrap: normal; background:\n  linear-gradient" in page
-    assert "color-scheme: only light" in page  # or browsers darken what pictures are drawn on
+
+
+def test_the_page_has_a_dark_form_whose_pictures_keep_their_paper(page):
+    """Or browsers would darken what pictures are drawn on."""
+    assert "color-scheme: light dark" in page
+    dark = page.partition("@media screen and (prefers-color-scheme: dark)")[2].partition("@media")[0]
+    assert "figure img { background: #fff" in dark
+    light = page.partition("@media")[0]
+    named = set(re.findall(r"(--[a-z]+):", light))
+    assert named == set(re.findall(r"(--[a-z]+):", dark))
+    assert set(re.findall(r"var\((--[a-z]+)\)", page)) <= named
+
+
+def test_pictures_tell_in_words_what_they_draw_by_what(page):
+    words = re.findall(r'<img [^>]*alt="([^"]*)"', page)
+    assert (
+        "Learning curves: energy per trial (nats) by presentations learned; correct letter ratio by presentations"
+        in (" ".join(words))
+    )
+    assert not any(sign in each for each in words for sign in "$\\{")
 
 
 def test_the_links_lead_to_sections(page):
@@ -84,7 +104,7 @@ def test_every_figure_that_can_be_drawn_is_there(run, page):
     expected = {name for names in chapters.values() for name in names} - {"inference", "precision"}
     assert expected <= set(drawn)
     for name in expected:
-        assert f'alt="{pictures.TITLES[name]}"' in page
+        assert f'alt="{pictures.TITLES[name]}' in page
     assert "learned the precision" not in page  # as few circuits do
     assert "of the kind" not in page  # experiments are other files, and not missing here
     assert "holds no trajectory of inference" in " ".join(Page(page).texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import re
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -15,17 +16,26 @@ from neuro_mpc.plots import FIGURES, style
 from neuro_mpc.plots.figures import CHAPTERS, EXPERIMENT, OF_SOME, TITLES
 
 DOTS_PER_INCH = 200
+PANELS_TOLD = 6
+NARROW = 350  # CSS pixels; a column of print has 336
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as a data URI, with its caption; `width` in CSS pixels is that of print."""
+    """A picture as a data URI, with its caption, and words for who cannot see it; `width` in CSS pixels is that of
+    print."""
 
     name: str
     title: str
     caption: str
+    words: str
     uri: str
     width: int
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it fits on the screen of a telephone."""
+        return self.width < NARROW
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,23 @@ def _drawn(run: xr.DataTree) -> Drawn:
 
 def _pictures(run: xr.DataTree, name: str) -> list[Picture]:
     pages = FIGURES[name](run)
-    return [Picture(name, TITLES[name], _caption(name) if page is pages[0] else "", *_inlined(page)) for page in pages]
+    title, caption = TITLES[name], _caption(name)
+    return [
+        Picture(name, title, caption if page is pages[0] else "", _in_words(title, page), *_inlined(page))
+        for page in pages
+    ]
+
+
+def _in_words(title: str, page: Figure) -> str:
+    """What a figure shows: its title, and what is drawn by what in its panels."""
+    labels = [(axes.get_ylabel(), axes.get_xlabel()) for axes in page.axes]
+    drawn = dict.fromkeys(_plain(f"{y} by {x}") for y, x in labels if y and x)
+    return f"{title}: {'; '.join(list(drawn)[:PANELS_TOLD])}" if drawn else title
+
+
+def _plain(label: str) -> str:
+    """A label without the signs of its typesetting."""
+    return " ".join(re.sub(r"\\[a-z]+(?=[{ ])|[${}\\]", "", label).split())
 
 
 def _caption(name: str) -> str:
