@@ -16,6 +16,7 @@ from neuro_mpc import cli
 from neuro_mpc.cli.answers import as_json
 
 RUN = ["run", "mpl", "toy-language", "--out", "run.nc"]
+MEMBERS = {"complete": [1, 0], "file": ["a.nc", "b.nc"], "error": ["", "it diverged"]}
 
 
 def command(*words):
@@ -125,15 +126,21 @@ def test_an_estimate_is_told_in_json():
 
 
 def test_members_of_a_sweep_that_failed_are_told_in_json(monkeypatch):
-    members = xr.Dataset(
-        {"complete": ("seed", [1, 0]), "file": ("seed", ["a.nc", "b.nc"]), "error": ("seed", ["", "it diverged"])}
-    )
+    members = xr.Dataset({name: ("seed", values) for name, values in MEMBERS.items()})
     monkeypatch.setitem(vars(nm), "sweep", lambda *_, **__: members)
     result = command("sweep", "mpl", "toy-language", "--out", "folder", "--json")
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     assert told["incomplete"] == [{"file": "b.nc", "error": "it diverged"}]
     assert (told["members"], told["files"]) == (2, ["folder/sweep.nc"])
+
+
+def test_a_dry_run_tells_its_members_in_json_and_writes_no_file(monkeypatch):
+    members = xr.Dataset({name: ("seed", values) for name, values in MEMBERS.items()})
+    monkeypatch.setitem(vars(nm), "sweep", lambda *_, **__: members)
+    result = command("sweep", "mpl", "toy-language", "--out", "folder", "--dry-run", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["files"]) == (0, [])
+    assert command("sweep", "mpl", "toy-language", "--out", "folder", "--dry-run").stdout == ""
 
 
 def test_paths_of_figures_are_told_in_json(monkeypatch):

@@ -62,9 +62,10 @@ def answer(text: object, result: Mapping[str, Any]) -> None:
     _write(text, result, write_result)
 
 
-def tell(text: object, result: Mapping[str, Any]) -> None:
-    """Tells of work whose result is elsewhere, such as in a file: as text, or `result` as JSON."""
-    _write(text, result, lambda line: mention(line, sys.stdout))
+def tell(text: object | None, result: Mapping[str, Any]) -> None:
+    """Tells of work whose result is elsewhere, such as in a file: as text, None where progress has told all of it, or
+    `result` as JSON."""
+    _write(text, result, lambda line: None if line is None else mention(line, sys.stdout))
 
 
 def progress_console() -> "Console | None":

@@ -129,10 +129,12 @@ def sweep(
                 dry_run=dry_run,
                 progress=progress,
             )
+        combined = out / "sweep.nc"
+        told = {"members": dataset["complete"].size, "incomplete": incomplete(dataset)}
         if dry_run:
+            tell(None, {"files": [], **told})
             return
-        failed = incomplete(dataset)
-        tell(out / "sweep.nc", {"files": [out / "sweep.nc"], "members": dataset["complete"].size, "incomplete": failed})
+        tell(combined, {"files": [combined], **told})
         if text := failures(dataset):
             mention(f"neuro-mpc: {text}\nthe same command runs them again", sys.stderr)
             raise typer.Exit(FAILED)

@@ -84,7 +84,7 @@ def _described(error: Any, context: Any, given: Sequence[str]) -> DescriptionErr
     parameter = getattr(error, "param", None)
     if hasattr(error, "option_name"):
         return _of_option(error, context, source, hint)
-    if type(error).__name__ == "MissingParameter":
+    if parameter is not None and type(error).__name__ == "MissingParameter":
         expected = _help(command, parameter.name)
         return DescriptionError("missing", source=source, key=_name(parameter), expected=expected, hint=hint)
     if parameter is not None:

@@ -22,6 +22,12 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+def _display() -> Callable[..., Any]:
+    from IPython.display import display  # pyright: ignore[reportMissingImports]
+
+    return display
+
+
 class Shown:
     """What a notebook shows: HTML, and text where that is all that can be shown."""
 
@@ -44,13 +50,11 @@ class NotebookProgress(SilentProgress):
     def __init__(
         self, display: Callable[..., Any] | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        if display is None:
-            from IPython.display import display  # pyright: ignore[reportMissingImports]
         self._clock, self._last = clock, clock()
         self._stage, self._energy, self._test = "", "", ""
         self._learned, self._total = 0, 0
         self._warnings: list[str] = []
-        self._place = display(self._shown(), display_id=True)
+        self._place = (display or _display())(self._shown(), display_id=True)
 
     def stage(self, text: str) -> None:
         self._stage = text
