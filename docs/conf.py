@@ -17,7 +17,6 @@ html_title = f"{project} {version}"
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_copybutton",
@@ -45,7 +44,6 @@ nb_merge_streams = True
 default_role = "literal"
 autodoc_typehints = "none"
 autodoc_member_order = "groupwise"
-autosummary_generate = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 

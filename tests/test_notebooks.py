@@ -13,6 +13,16 @@ pytestmark = pytest.mark.usefixtures("in_this_process")
 NOTEBOOKS = {page: page.partition("notebooks/")[2].removesuffix(".md") for page in IN_FOLDER if cells(page)}
 
 
+HEAD = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  name: python3
+"""
+
+
 @pytest.fixture
 def executed(tmp_path, monkeypatch):
     """Executes a notebook; gives the names that it leaves."""
@@ -34,8 +44,8 @@ def test_every_notebook_is_executed_here():
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS)
-def test_notebooks_have_the_kernel_of_the_site(page):
-    assert text_of(page).startswith("---\nfile_format: mystnb\nkernelspec:\n  name: python3\n")
+def test_notebooks_are_known_to_jupyter_and_to_the_site(page):
+    assert text_of(page).startswith(HEAD)
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS)
