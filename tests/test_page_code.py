@@ -163,7 +163,7 @@ def test_a_run_that_is_complete_is_only_returned(folder, small):
 
 def test_figures_are_vector_files(with_run):
     run("docs/guides/paper-figures.md")
-    assert all((with_run / f"{name}.pdf").read_bytes().startswith(b"%PDF") for name in ("learning", "variability"))
+    assert all((with_run / f"{name}.pdf").read_bytes().startswith(b"%PDF") for name in ("learning", "figure"))
 
 
 def test_workers_of_slurm_are_handed_the_members(folder, small, monkeypatch):
