@@ -56,7 +56,7 @@ def test_every_run_draws_every_figure_it_recorded(example, tmp_path, kind):
     assert widths <= {int(size * 300) for size in (style.SINGLE, style.DOUBLE)}
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:.*deprecated:DeprecationWarning")  # older matplotlib, newer pyparsing
 @pytest.mark.parametrize("kind", RUNS)
 def test_no_text_is_cut_off_or_lies_on_another(example, kind):
     run = example(**RUNS[kind])

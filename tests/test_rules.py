@@ -116,6 +116,7 @@ def test_one_unit_by_hand():
         output_prediction_epsilon=-1,
         output_error_target=2,
         drawing=0,
+        noise_scale=1,
         iterations=1,
         inference_dt=0.1 * TAU_SECONDS,
         rate=1,
