@@ -192,9 +192,9 @@ class RunningCircuit:
         if "refreshing" in running:
             self._packed.clear()
         packed = {f"packed_{direction}": int(direction in self._packed) for direction in ("forward", "backward")}
-        flags = {name: int(name in running) for name in names} | packed
-        self.program.set(**{name: flag for name, flag in flags.items() if self._flags.get(name) != flag})
-        self._flags = flags
+        wanted = {name: int(name in running) for name in names} | packed
+        self.program.set(**{name: flag for name, flag in wanted.items() if self._flags.get(name) != flag})
+        self._flags = wanted
         self.program.step()
         self._packed |= {
             direction for direction, phase in (("forward", "predicting"), ("backward", "inferring")) if phase in running
