@@ -17,3 +17,10 @@ python_of() {
         fi
     done
 }
+
+# Wheel and source archive in build/release, by the hatchling of the active environment; `wheel` is the wheel's path.
+build_release() {
+    rm -rf build/release
+    python -m hatchling build -d build/release
+    wheel=$(echo "$PWD"/build/release/neuro_mpc-*-py3-none-any.whl)
+}
