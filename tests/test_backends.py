@@ -50,7 +50,7 @@ def test_single_precision_agrees_with_double(presented, backend):
 
 def test_what_is_compared_has_happened(presented):
     """Trials settle one by one or stop at the limit, gradients are clipped, a sequence goes on."""
-    first, second, limited, began, went_on = presented("relaxation", "numpy").values()
+    first, second, limited, began, went_on, _ = presented("relaxation", "numpy").values()
     assert 1 < second["iterations_used"].min() < second["iterations_used"].max() < ITERATIONS
     assert limited["iterations_used"].max() < second["iterations_used"].min()
     assert np.linalg.norm(second["told_synapses_change_m"].reshape(3, 4), 2) == pytest.approx(0.05)

@@ -122,6 +122,7 @@ def test_a_build_without_room_is_told_as_such(tmp_path, monkeypatch):
 def test_a_link_at_the_name_of_the_log_of_a_failed_build_is_replaced_not_followed(tmp_path, monkeypatch):
     monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(program_cache, "accepted_flags", lambda precision: [])
+    monkeypatch.setattr(program_cache, "compiler_version", lambda: "a compiler")
     monkeypatch.setattr(program_cache.processes, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
     directory, precious = tmp_path / "cache" / "building", tmp_path / "precious.txt"
     directory.mkdir(parents=True)

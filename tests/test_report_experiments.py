@@ -41,7 +41,7 @@ def no_other_figures(monkeypatch):
 def test_the_page_is_about_the_experiment(kept, no_other_figures, kind):
     page = report.rendered(kept(kind))
     words = " ".join(Page(page).texts)
-    assert f'alt="{pictures.TITLES[kind]}"' in page
+    assert f'alt="{pictures.TITLES[kind]}' in page
     assert "Not shown" not in words
     assert 'id="results"' not in page
     assert '"#results"' not in page

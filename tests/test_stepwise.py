@@ -62,7 +62,6 @@ def presenter(plan, settings):
             for name, table in plan.circuit.projection.items()
         }
     )
-    net.set(noise_scale=0)
     return shown
 
 
