@@ -8,8 +8,16 @@ import pytest
 
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks import compiler as module
-from neuro_mpc.networks.build import FLAGS, MAKEFILE, QUICK, SINGLE_PRECISION
-from neuro_mpc.networks.compiler import accepted_flags, build_failed, compiler, compiler_version, refuse_broken
+from neuro_mpc.networks.build import MAKEFILE, QUICK
+from neuro_mpc.networks.compiler import (
+    FLAGS,
+    SINGLE_PRECISION,
+    accepted_flags,
+    build_failed,
+    compiler,
+    compiler_version,
+    refuse_broken,
+)
 
 pytestmark = pytest.mark.compiler
 

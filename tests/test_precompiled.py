@@ -35,40 +35,41 @@ def process(monkeypatch):
 
 
 def parts(folder) -> Precompiled:
-    return Precompiled(folder, ["g++"], [], "float32")
+    return Precompiled(folder, ["g++"], "float32")
 
 
 def test_they_are_compiled_once(tmp_path, process):
     for _ in range(2):
         common = parts(tmp_path / "common")
-        common.prepare()
+        common.prepare(tmp_path)
         common.wait()
     assert process.started == 2
     assert [(tmp_path / "common" / name).read_text() for name in COMPILED] == ["1", "2"]
 
 
-def test_of_two_at_the_same_time_each_leaves_whole_files(tmp_path, process, monkeypatch):
-    first, second = parts(tmp_path), parts(tmp_path)
-    for number, common in enumerate((first, second)):
-        monkeypatch.setattr(precompiled.os, "getpid", lambda number=number: number)
-        common.prepare()
+def test_of_two_at_the_same_time_each_leaves_whole_files(tmp_path, process):
+    first, second = parts(tmp_path / "common"), parts(tmp_path / "common")
+    for name, common in {"first": first, "second": second}.items():
+        (tmp_path / name).mkdir()
+        common.prepare(tmp_path / name)
     second.wait()
-    assert [(tmp_path / name).read_text() for name in COMPILED] == ["3", "4"]
+    folder = tmp_path / "common"
+    assert [(folder / name).read_text() for name in COMPILED] == ["3", "4"]
     first.wait()
-    assert [(tmp_path / name).read_text() for name in COMPILED] == ["1", "2"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*COMPILED, "headers.h", "unoptimised.h"])
+    assert [(folder / name).read_text() for name in COMPILED] == ["1", "2"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*COMPILED, "headers.h", "unoptimised.h"])
 
 
 def test_a_compilation_that_fails_leaves_nothing_and_is_tried_again(tmp_path, process):
     process.fails = True
-    common = parts(tmp_path)
-    common.prepare()
+    common = parts(tmp_path / "common")
+    common.prepare(tmp_path)
     common.wait()
-    assert not any((tmp_path / name).exists() for name in COMPILED)
+    assert not any((common.folder / name).exists() for name in COMPILED)
     process.fails = False
-    common.prepare()
+    common.prepare(tmp_path)
     common.wait()
-    assert all((tmp_path / name).exists() for name in COMPILED)
+    assert all((common.folder / name).exists() for name in COMPILED)
 
 
 class Plan:
@@ -81,8 +82,8 @@ def test_headers_are_of_use_to_files_compiled_with_the_same_flags(tmp_path):
     if "clang" in (command := compiler())[0]:
         pytest.skip("clang tells in another way")
     flags = accepted_flags("float32")
-    common = Precompiled(precompiled_cache(Plan(), flags), list(command), flags, "float32")
-    common.prepare()
+    common = Precompiled(precompiled_cache(Plan(), flags), [*command, *flags], "float32")
+    common.prepare(tmp_path)
     common.wait()
     (tmp_path / "file.cpp").write_text("int main() { return std::min(0, 1); }\n")
     (tmp_path / "common").symlink_to(common.folder)

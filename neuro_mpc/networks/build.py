@@ -8,7 +8,6 @@ PRECOMPILED is the folder of what programs have in common.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -17,21 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from neuro_mpc.machine import cores
+from neuro_mpc.networks.compiler import compiler
 from neuro_mpc.networks.precompiled import Precompiled
 from neuro_mpc.networks.quick_import import import_brian2
 
-FLAGS = [
-    "-w",
-    "-O3",
-    "-ffast-math",
-    "-fno-reciprocal-math",
-    "-mno-recip",
-    "-march=native",
-    "-mprefer-vector-width=512",
-    "-std=c++17",
-]
-"""Fast, but without approximate reciprocal square roots, which make NaN of a denormal variance."""
-SINGLE_PRECISION = "-fsingle-precision-constant"
 MAKEFILE = "quick.mk"
 QUICK = """include makefile
 
@@ -91,8 +79,8 @@ class Compilation:
     def __init__(self, directory: Path, flags: list[str], precompiled: Path, precision: str, threads: int = 1):
         self.directory, self.flags = directory, flags
         parallel = ["-fopenmp"] if threads > 1 else []
-        self.precompiled = Precompiled(precompiled, compiler_words(), [*flags, *parallel], precision)
-        self.precompiled.prepare()
+        self.precompiled = Precompiled(precompiled, [*compiler(), *flags, *parallel], precision)
+        self.precompiled.prepare(directory)
 
     def finish(self) -> None:
         """Compile; CalledProcessError where that fails."""
@@ -104,11 +92,6 @@ class Compilation:
         # The longest file comes first.
         command = ["make", f"-j{cores()}", f"--file={MAKEFILE}", flags, "objects.o", "main"]
         subprocess.run(command, cwd=self.directory, check=True)
-
-
-def compiler_words() -> list[str]:
-    """The command in $CXX."""
-    return shlex.split(os.environ.get("CXX", "g++"))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,20 @@ from functools import cache
 from pathlib import Path
 
 from neuro_mpc.errors import RunError
-from neuro_mpc.networks.build import FLAGS, SINGLE_PRECISION
 from neuro_mpc.system import processes
 
+FLAGS = [
+    "-w",
+    "-O3",
+    "-ffast-math",
+    "-fno-reciprocal-math",
+    "-mno-recip",
+    "-march=native",
+    "-mprefer-vector-width=512",
+    "-std=c++17",
+]
+"""Fast, but without approximate reciprocal square roots, which make NaN of a denormal variance."""
+SINGLE_PRECISION = "-fsingle-precision-constant"
 STANDARD = "-std=c++17"
 ELSEWISE = "another compiler in the environment variable CXX, or a run without one: --backend numpy"
 LINES_SHOWN, LONGEST_LINE = 5, 300

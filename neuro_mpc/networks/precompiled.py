@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -18,9 +17,8 @@ class Precompiled:
     Of several processes that prepare the same folder, each uses what is finished first.
     """
 
-    def __init__(self, folder: Path, compiler: list[str], flags: list[str], precision: str):
-        self.folder = folder
-        self._command = [*compiler, *flags]
+    def __init__(self, folder: Path, command: list[str], precision: str):
+        self.folder, self._command = folder, command
         # Compiled file → its source, and how it is compiled. Headers are of use to what defines nothing else.
         self._kinds = {
             "headers.h.gch": ("headers.h", ["-x", "c++-header"]),
@@ -28,23 +26,21 @@ class Precompiled:
         }
         self._running: dict[str, tuple[Path, subprocess.Popen]] = {}
 
-    def prepare(self) -> None:
-        """Begin to compile what is missing."""
+    def prepare(self, scratch: Path) -> None:
+        """Begin to compile what is missing, into a folder on the same disk that is removed in the end."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in ("headers.h", "unoptimised.h"):
             if not (self.folder / name).is_file():
                 files.write(self.folder / name, (SOURCES / name).read_bytes())
         for name, (source, options) in self._kinds.items():
             if not (self.folder / name).is_file():
-                partial = self.folder / f"{name}.{os.getpid()}"
+                partial = scratch / name
                 command = [*self._command, *options, str(SOURCES / source), "-o", str(partial)]
                 self._running[name] = partial, subprocess.Popen(command)
 
     def wait(self) -> None:
         """Wait until nothing is missing. Where a compilation fails, the build that needs its file tells of it."""
         for name, (partial, process) in self._running.items():
-            if process.wait():
-                partial.unlink(missing_ok=True)
-            else:
+            if process.wait() == 0:
                 files.rename(partial, self.folder / name)
         self._running.clear()

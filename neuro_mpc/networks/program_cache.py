@@ -160,10 +160,7 @@ def key_of(plan: Plan) -> str:
         version("numpy"),
         version("scipy-openblas32"),
         json.dumps(blas.compiler_keywords()),
-        *compiler(),
-        compiler_version(),
-        platform.machine(),
-        processor(),
+        *_toolchain(),
     ]
     return _digest(parts)
 
@@ -182,10 +179,7 @@ def precompiled_cache(plan: Plan, flags: list[str]) -> Path:
         *flags,
         plan.precision,
         f"{plan.threads > 1}",
-        *compiler(),
-        compiler_version(),
-        platform.machine(),
-        processor(),
+        *_toolchain(),
     ]
     return cache_directory() / f"precompiled-{_digest(parts)}"
 
@@ -199,6 +193,11 @@ def cython_cache(flags: list[str]) -> Path:
     """Where Brian2 keeps compiled Cython; it tells generated code and libraries apart, but not what is named here."""
     parts = [*sources.digests(PACKAGE), *flags, platform.machine(), processor()]
     return cache_directory() / f"cython-{_digest(parts)}"
+
+
+def _toolchain() -> list[str]:
+    """What compiles, and for which processor."""
+    return [*compiler(), compiler_version(), platform.machine(), processor()]
 
 
 def _digest(parts: list[str]) -> str:

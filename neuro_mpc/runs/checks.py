@@ -136,27 +136,25 @@ def _refuse_influences(circuit: Circuit, protocol: Protocol) -> None:
     credit = protocol.learning.credit
     if credit not in ("trace", "influence"):
         return
-    for name, projection in circuit.projection.items():
-        if projection.tied:
-            raise DescriptionError(
-                f"credit by {credit} knows no influence of synapses that two projections share",
-                source=circuit.name,
-                key=f"projection.{name}.tied",
-                found=projection.tied,
-                expected="synapses of its own",
-                hint='learning.credit = "sequence" or "local"',
-            )
-    for name in circuit.free:
-        prediction = circuit.population[name].prediction
-        if prediction not in (None, INPUT):
-            raise DescriptionError(
-                f"credit by {credit} knows no influence through this prediction",
-                source=circuit.name,
-                key=f"population.{name}.prediction",
-                found=prediction,
-                expected=f'"{INPUT}"',
-                hint='learning.credit = "sequence" or "local"',
-            )
+    refused = [
+        ("of synapses that two projections share", f"projection.{name}.tied", each.tied, "synapses of its own")
+        for name, each in circuit.projection.items()
+        if each.tied
+    ]
+    refused += [
+        ("through this prediction", f"population.{name}.prediction", prediction, f'"{INPUT}"')
+        for name in circuit.free
+        if (prediction := circuit.population[name].prediction) not in (None, INPUT)
+    ]
+    for influence, key, found, expected in refused:
+        raise DescriptionError(
+            f"credit by {credit} knows no influence {influence}",
+            source=circuit.name,
+            key=key,
+            found=found,
+            expected=expected,
+            hint='learning.credit = "sequence" or "local"',
+        )
 
 
 def _refuse_tests_without_targets(protocol: Protocol, data: Task) -> None:
