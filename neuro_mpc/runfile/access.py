@@ -14,6 +14,7 @@ from neuro_mpc.runfile.attributes import attribute
 
 # The first one that a run has is shown.
 MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "mean_squared_error", "explained_variance", "test_loss")
+LOWER_IS_BETTER = ("perplexity", "mean_squared_error", "test_loss")
 
 Snapshots = TypeVar("Snapshots", xr.Dataset, xr.DataArray)
 

@@ -25,7 +25,6 @@ from neuro_mpc.runfile.reading import SWEEP, open_run
 from neuro_mpc.system import processes
 
 PATTERNS = ("*.nc", "*.nc.partial")
-LESS_IS_BETTER = ("perplexity", "mean_squared_error", "test_loss")
 UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, MemoryError)
 
 
@@ -117,7 +116,7 @@ def _best(learning: xr.DataTree, measure: str) -> float:
     values = np.asarray(access.variable(learning, measure).values, float)
     if np.isnan(values).all():
         return float("nan")
-    return float((np.nanmin if measure in LESS_IS_BETTER else np.nanmax)(values))
+    return float((np.nanmin if measure in access.LOWER_IS_BETTER else np.nanmax)(values))
 
 
 def _number(value: float | None) -> float | None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from neuro_mpc.descriptions.protocol import Protocol
+from neuro_mpc.runfile.access import LOWER_IS_BETTER
 from neuro_mpc.simulation.initial import Parameters
 
-LOWER_IS_BETTER = {"perplexity", "mean_squared_error"}
 SEPARATOR = "/"
 PREFIX = "best"
 
