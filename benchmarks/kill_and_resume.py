@@ -33,6 +33,7 @@ from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.training import Training
 from neuro_mpc.simulation.presentation import Presenter
+from neuro_mpc.system import files
 
 SETTINGS = {
     "stimulus.letters": 8,
@@ -53,7 +54,7 @@ PHASES = {
     "recording a snapshot": (RunFile, "snapshot", 15, 0.01),
     "syncing the run file": (RunFile, "_sync", 60, 0.003),
     "saving": (Checkpoints, "save", 40, 0.005),
-    "renaming": (checkpoint, "_sync_folder", 40, 0.0005),
+    "renaming": (files, "flush_folder", 40, 0.0005),
     "cutting the run file back": (Checkpoint, "write_records", 1, 0.005),
     "reopening": (RunFile, "_reopen", 1, 0.01),
     "evaluating": (Training, "_evaluate", 1, 0.03),

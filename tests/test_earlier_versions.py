@@ -1,19 +1,19 @@
-"""A run file of version 0.1 is read, drawn, reported, generated from and continued as one of today.
+"""A run file of version 0.1, of format 1.0, is read, drawn, reported, generated from and continued as one of today.
 
-`runs/toy-language-0.1.nc.gz` was written by 0.1 (mpl, 6 hidden units, toy language of 8 letters, NumPy).
+`runs/plain-1.0.nc.gz` was written by 0.1 (mpl, 6 hidden units, toy language of 8 letters, NumPy); so was the checkpoint
+beside it, after 3 of the 6 presentations of the same run.
 """
 
-import gzip
 from contextlib import closing
-from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
+from kept_runs import FORMATS, simulate, unpacked
 
 import neuro_mpc as nm
 from neuro_mpc import analysis
 
-KEPT = Path(__file__).parent / "runs" / "toy-language-0.1.nc.gz"
 # What 0.1 says of this circuit and generates with it.
 SHA256 = "a330fa09af9c496d17c21919216b7d361ad56aa4164fb94d065d29e8e28b6273"
 GENERATED = "abchccc"
@@ -23,9 +23,7 @@ pytestmark = pytest.mark.usefixtures("in_this_process")
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    path = tmp_path_factory.mktemp("kept") / "run.nc"
-    path.write_bytes(gzip.decompress(KEPT.read_bytes()))
-    return path
+    return unpacked("plain-1.0.nc", tmp_path_factory.mktemp("kept") / "run.nc")
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +82,32 @@ def test_a_run_starts_from_it(path, tmp_path):
             for name in ("m", "pi", "Xi"):
                 before, after = earlier[f"synapses/recurrent/{name}"][-1], run[f"synapses/recurrent/{name}"][0]
                 np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("version", FORMATS)
+def test_a_checkpoint_is_resumed_to_the_file_of_the_run_that_was_not_stopped(version, tmp_path):
+    """On the processor that wrote both, to the bit; others differ in the last ones."""
+    unpacked(f"plain-{version}.checkpoint", tmp_path / "run.nc.checkpoint")
+    expected = numbers(unpacked(f"plain-{version}.nc", tmp_path / "whole.nc"))
+    simulate(tmp_path / "run.nc", resume=True, accept_changes=True)
+    resumed = numbers(tmp_path / "run.nc")
+    assert resumed.keys() == expected.keys()
+    for name, values in expected.items():
+        assert resumed[name].shape == values.shape
+        if values.dtype.kind == "f":
+            np.testing.assert_allclose(resumed[name], values, rtol=1e-3, err_msg=name)
+
+
+def numbers(path) -> dict[str, np.ndarray]:
+    with netCDF4.Dataset(path) as file:
+        return {
+            f"{group.path}/{name}": np.asarray(values[...])
+            for group in groups(file)
+            for name, values in group.variables.items()
+        }
+
+
+def groups(group):
+    yield group
+    for inner in group.groups.values():
+        yield from groups(inner)

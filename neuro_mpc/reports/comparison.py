@@ -13,8 +13,8 @@ from neuro_mpc.reports.columns import columns, printable
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.differences import Difference, differing
 
-# They tell when and under which name a file was written.
-OF_THE_FILE = ("created", "title", "Conventions")
+# They tell when, under which name and in which format a file was written.
+OF_THE_FILE = ("created", "title", "Conventions", "format_version")
 BLOCK_NUMBERS = 2**22
 LONGEST = 60
 

@@ -15,6 +15,7 @@ from neuro_mpc.errors import RunFileError
 from neuro_mpc.examination import isolation, opening
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.examination.opening import refuse_strange
+from neuro_mpc.runfile import file_format
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.tree import open_tree
 
@@ -28,7 +29,8 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     """Open a run file lazily.
 
     Close the run with its method `close`, or use it in a ``with`` statement. A ``<path>.partial`` that a kill left half
-    written is read from its checkpoint, with a warning.
+    written is read from its checkpoint, with a warning. A file to which a later version added what this one does not
+    know is read with a warning, too.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     Raises
     ------
     RunFileError
-        The file is missing, cannot be read, or is no run file.
+        The file is missing, cannot be read, is no run file, or is of a format that only later versions read.
 
     Examples
     --------
@@ -62,9 +64,14 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
         reason = getattr(problem, "strerror", None) or problem
         raise _no_run(path, f"cannot be read as a run file: {reason}") from problem
-    if missing := [name for name in ("circuit", "protocol", "complete") if not _has_attribute(run, name)]:
+    try:
+        _refuse_others(path, run)
+        newer = file_format.unread(path, run.attrs, run.children)
+    except RunFileError:
         run.close()
-        raise _no_run(path, f"is not a run file: it has no attribute {', '.join(missing)} that can be read")
+        raise
+    if newer:
+        warnings.warn(newer, stacklevel=2)
     return run
 
 
@@ -117,6 +124,13 @@ def _opened(path: Path) -> xr.DataTree:
         return open_tree(path)
 
 
+def _refuse_others(path: Path, run: xr.DataTree) -> None:
+    """RunFileError for the tree of a file that is no run file, or one of a format that this version does not read."""
+    file_format.refuse_unknown(path, run.attrs)
+    if missing := [name for name in ("circuit", "protocol", "complete") if not _has_attribute(run, name)]:
+        raise _no_run(path, f"is not a run file: it has no attribute {', '.join(missing)} that can be read")
+
+
 def _has_attribute(run: xr.DataTree, name: str) -> bool:
     """Whether a run has an attribute, and the description of a circuit or a protocol is TOML."""
     if name in run.attrs and name != "complete":
@@ -131,12 +145,14 @@ def attributes(path: Path) -> dict[str, str]:
     """The root attributes of a run file as text; RunFileError where it cannot be read."""
     try:
         with NETCDF, opening.opened(path) as file:
-            return {name: str(file.getncattr(name)) for name in file.ncattrs()}
+            found = {name: str(file.getncattr(name)) for name in file.ncattrs()}
     except (OSError, RuntimeError, ValueError) as problem:
         raise RunFileError(
             f"{path} cannot be read as a run file: {problem}",
             hint="remove it, or --overwrite, to run it again; or another path",
         ) from problem
+    file_format.refuse_unknown(path, found)
+    return found
 
 
 @contextmanager

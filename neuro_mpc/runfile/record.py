@@ -24,7 +24,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.examination.opening import opened
 from neuro_mpc.rules.weighting import OWNER, is_precision
-from neuro_mpc.runfile import netcdf
+from neuro_mpc.runfile import file_format, netcdf
 from neuro_mpc.runfile.attributes import FOUND_RATE, attribute
 from neuro_mpc.runfile.labels import LEARNING, TESTS, evaluation_label, neural_label
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
@@ -105,9 +105,13 @@ class RunFile:
         self._file = opened(self.partial, "a")
         try:
             netcdf.require_columns(self._file, "learning", ("presentation", *LEARNING))
-        except OSError:
+            attributes = {name: self._file.getncattr(name) for name in self._file.ncattrs()}
+            file_format.refuse_newer(self.partial, attributes)
+        except (OSError, RunFileError):
             self._file.close()
             raise
+        if attributes.get(file_format.VERSION) != file_format.as_text():  # what follows is written as this one says
+            self._file.setncattr(file_format.VERSION, file_format.as_text())
 
     @writes
     def learning(
