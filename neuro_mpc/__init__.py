@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from neuro_mpc.reports.report import report
     from neuro_mpc.reports.summary import summary
     from neuro_mpc.runfile.record import open_run
+    from neuro_mpc.runs.check import check
     from neuro_mpc.runs.in_process import Network, network
-    from neuro_mpc.runs.run import check, simulate
+    from neuro_mpc.runs.run import simulate
     from neuro_mpc.simulation.generation import generate, next_symbols
     from neuro_mpc.simulation.trained import Trained, load_trained
     from neuro_mpc.sweeps.sweep import sweep
@@ -100,7 +101,8 @@ _NAMES = {
     "reports.report": ("report",),
     "reports.summary": ("summary",),
     "runs.in_process": ("Network", "network"),
-    "runs.run": ("check", "simulate"),
+    "runs.check": ("check",),
+    "runs.run": ("simulate",),
     "sweeps.sweep": ("sweep",),
     "simulation.trained": ("Trained", "load_trained"),
 }

@@ -12,7 +12,7 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc.__main__ import leave_current_folder
-from neuro_mpc.networks import launch
+from neuro_mpc.networks import launch, usable
 from neuro_mpc.system import processes
 
 pytestmark = pytest.mark.slow
@@ -167,9 +167,23 @@ def test_an_empty_entry_of_a_search_path_is_not_the_current_folder(name, monkeyp
 def test_check_fails_where_a_run_could_not_start(tmp_path, monkeypatch):
     (tmp_path / "brian2.py").write_text("raise ImportError('of another environment')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    launch.require_usable.cache_clear()
+    usable.require_usable.cache_clear()
     with pytest.raises(nm.RunError, match=r"cannot import what simulates(?s:.*)of another environment"):
         nm.check(*small(), backend="numpy")
+
+
+def test_what_works_is_tried_once_until_something_is_installed(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(usable, "try_to_import", lambda: tried.append(1))
+    monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
+    for installed, times in [("", 1), ("", 1), ("other", 2), ("", 2)]:
+        if installed:
+            (tmp_path / "installed" / installed).mkdir(parents=True)
+        usable.require_usable.cache_clear()
+        usable.require_usable("numpy")
+        assert len(tried) == times
+    usable.require_usable.cache_clear()
 
 
 def is_alive(number: int) -> bool:

@@ -33,7 +33,6 @@ def set_up(
 ) -> Setup:
     """What the arguments CIRCUIT PROTOCOL, or --from RUN and PROTOCOL, and the settings stand for."""
     from neuro_mpc.descriptions.loading import changed, parse_settings
-    from neuro_mpc.simulation.trained import on_task_of
 
     for_circuit, for_protocol = parse_settings(settings or [])
     if start is None:
@@ -43,6 +42,8 @@ def set_up(
         return Setup(nm.load_circuit(first, for_circuit), nm.load_protocol(second, for_protocol), seed or 0)
     if second is not None:
         raise typer.BadParameter(f"--from takes the circuit of {start}: leave {first} out, or use --set")
+    from neuro_mpc.simulation.trained import on_task_of
+
     trained = nm.load_trained(start, start_at)
     protocol = changed(on_task_of(nm.load_protocol(first), trained), for_protocol)
     circuit = changed(trained.unsized(), for_circuit)

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 import sympy
+from sympy.printing.numpy import NumPyPrinter
 
 from neuro_mpc.descriptions.functions import ARRAYS, FUNCTIONS, NUMERIC, RANDOM_FUNCTIONS, step
 from neuro_mpc.errors import DescriptionError, did_you_mean
@@ -81,8 +82,21 @@ def evaluate(expression: sympy.Basic, values: Mapping[str, object]) -> np.ndarra
 @lru_cache(maxsize=256)
 def _compiled(expression: sympy.Basic, names: tuple[str, ...]) -> Callable:
     # The text handed to Python here is SymPy's own print of a checked expression, never that of a file.
-    symbols = [sympy.Symbol(name, real=True) for name in names]
-    return sympy.lambdify(symbols, expression, modules=[ARRAYS, "numpy"], dummify=True)
+    return on_arrays(expression, [sympy.Symbol(name, real=True) for name in names])
+
+
+def on_arrays(expression: sympy.Basic, symbols: list[sympy.Symbol]) -> Callable:
+    """The function that computes an expression from numbers or arrays, one for each symbol."""
+    # As SymPy prints for its module "numpy", all of which it would import, with tests and compilers of Fortran.
+    printer = NumPyPrinter(
+        {
+            "fully_qualified_modules": False,
+            "inline": True,
+            "allow_unknown_functions": True,
+            "user_functions": {name: name for name in ARRAYS},
+        }
+    )
+    return sympy.lambdify(symbols, expression, modules=[ARRAYS], printer=printer, dummify=True)
 
 
 class _Reader:

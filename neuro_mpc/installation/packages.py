@@ -59,10 +59,10 @@ def needed(required: Iterable[Requirement]) -> Finding:
 
 def simulator() -> Finding:
     """Whether Brian2 can be imported where simulations run: in a process that leaves out the current folder."""
-    from neuro_mpc.networks.launch import require_usable  # which needs what may be missing
+    from neuro_mpc.networks.usable import try_to_import  # which needs what may be missing
 
     try:
-        require_usable("numpy")
+        try_to_import()
     except RunError as error:
         return Finding("simulator", "failed", error.problem, error.hint)
     return Finding("simulator", "ok", "a process of its own imports Brian2")

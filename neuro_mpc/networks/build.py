@@ -7,6 +7,7 @@ PRECOMPILED is the folder of what programs have in common.
 
 from __future__ import annotations
 
+import gc
 import json
 import shlex
 import subprocess
@@ -95,4 +96,5 @@ class Compilation:
 
 
 if __name__ == "__main__":
+    gc.disable()  # all that is made is in use until the end
     build(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), Path(sys.argv[4]))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 from neuro_mpc.errors import RunError, did_you_mean
 from neuro_mpc.networks.cache_folder import fallback
-from neuro_mpc.networks.compiler import compiler, refuse_broken
+from neuro_mpc.networks.compiler import compiler
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Manifest, Program
 from neuro_mpc.networks.program_cache import built, cython_cache, cython_options, environment
@@ -19,7 +16,6 @@ from neuro_mpc.networks.schemes.interface import tiling_of
 from neuro_mpc.system import processes
 
 BACKENDS = ("cpp", "cython", "numpy")
-SHOWN_LINES = 5
 
 
 def available(backend: str, stage: Callable[[str], None] = lambda text: None) -> str:
@@ -39,27 +35,6 @@ def available(backend: str, stage: Callable[[str], None] = lambda text: None) ->
         stage(f"no C++ compiler: running with NumPy, which is slower. {error}")
         return "numpy"
     return backend
-
-
-@cache
-def require_usable(backend: str) -> None:
-    """Raises RunError where a program of `backend` could not be started: finds out what `start` would, in seconds."""
-    if backend != "numpy":
-        refuse_broken(compiler())
-    trial = processes.run(
-        processes.python("neuro_mpc.networks.quick_import"),
-        environment=processes.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        errors="replace",
-    )
-    if trial.returncode:
-        said = "".join(f"\n    {line}" for line in trial.stderr.strip().splitlines()[-SHOWN_LINES:])
-        raise RunError(
-            f"a Python of its own, {sys.executable}, cannot import what simulates{said}",
-            hint="install neuro_mpc and Brian2 for this Python; of PYTHONPATH, the current folder is left out",
-        )
 
 
 def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None] = lambda text: None) -> Program:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from brian2 import get_device, prefs, second
+from brian2 import get_device, prefs
 from brian2.devices.device import RuntimeDevice
 from numpy.typing import ArrayLike
 
@@ -31,7 +31,7 @@ class LocalProgram(Program):
         # Brian2 compares what it has made with 1e50, which single precision cannot hold.
         with _preferences(plan, target), np.errstate(over="ignore"):
             self.model = Model(plan, target)
-            self.model.network.run(0 * second, namespace={})  # generates the code
+            self.model.generate()
         self.tiling, self.rows = tiling_of(plan), plan.layout
         self._know(self.model.manifest())
         self._arrays = {name: variable.get_value() for name, variable in self.model.variables().items()}

@@ -165,6 +165,12 @@ class Model:
             }
         )
 
+    def generate(self) -> None:
+        """Generate the code of all phases for a runtime target, as a run of no time would, which would first collect
+        all garbage of the process."""
+        self.network._clocks = {self.clock}  # which a run tells its network
+        self.network.before_run({})
+
     def converse(self) -> None:
         """Let another program drive the network (C++ standalone)."""
         names = list(self.manifest().variables)

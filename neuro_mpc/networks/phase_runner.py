@@ -10,16 +10,22 @@ other (`neuro_mpc.networks.operations`).
 from __future__ import annotations
 
 from collections.abc import Set
+from copy import copy
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+from brian2 import get_device
+from brian2.codegen.codeobject import CodeObject
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.codegen.translation import STANDARD_IDENTIFIERS
 from brian2.core.clocks import Clock
 from brian2.core.variables import ArrayVariable, Variables
+from brian2.devices import Device
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.groups.group import CodeRunner, Group
+from brian2.parsing.statements import parse_statement
 from brian2.utils.stringtools import get_identifiers, word_substitute
 
 from neuro_mpc.networks import blas
@@ -98,6 +104,12 @@ def _owner(variable: ArrayVariable) -> str:
     return cast(Group, variable.owner).name
 
 
+def _taken(block: str, known: Set[str]) -> set[str]:
+    """The names that a block of abstract code takes from outside: all but those of its own temporary variables."""
+    assigned = {parse_statement(line)[0] for line in block.splitlines() if line.strip()}
+    return get_identifiers(block) - (assigned - known) - STANDARD_IDENTIFIERS
+
+
 class PhaseRunner(CodeRunner):
     """Execute sections of operations once per time step of its clock, if the scalar `condition` is not zero.
 
@@ -162,6 +174,32 @@ class PhaseRunner(CodeRunner):
                 "parallel": parallel,
             },
         )
+
+    def create_default_code_object(self, run_namespace) -> CodeObject:
+        """As Brian2 makes it, which would parse all blocks twice to find out which names they take from outside."""
+        code_object, code = cast(Any, self.codeobj_class), cast(dict[str, str], self.abstract_code)
+        template = getattr(code_object.templater, self.template)
+        known = {*self.group.variables, *self.variables}
+        taken = set().union(*(_taken(block, known) for block in code.values()))
+        variables = self.group.resolve_all(
+            sorted({*taken, *self.needed_variables, *template.variables}),
+            user_identifiers=set(),
+            additional_variables=self.variables,
+            run_namespace=run_namespace,
+        )
+        indices = copy(self.group.variables.indices)  # with one for names that it does not have
+        indices.update(self.variables.indices)
+        self.codeobj = cast(Device, get_device()).code_object(
+            owner=self.group,
+            name=f"{self.name}_codeobject*",
+            abstract_code=code,
+            variables=variables,
+            template_name=self.template,
+            variable_indices=indices,
+            template_kwds=self.template_kwds,
+            codeobj_class=code_object,
+        )
+        return self.codeobj
 
     def _in_phase_names(self, group: Group, code: str) -> str:
         names = {}

@@ -7,6 +7,7 @@ Flags of the compiler, and a folder for what they compile, are of use to the tar
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -57,8 +58,9 @@ def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: l
     # Whatever prints goes to the log: standard output belongs to the conversation.
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    gc.disable()  # what is made until the network is there stays
     import_brian2()
-    from brian2 import prefs, second
+    from brian2 import prefs
 
     from neuro_mpc.networks.model import Model
     from neuro_mpc.networks.plan import Plan
@@ -69,7 +71,8 @@ def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: l
     prefs.codegen.cpp.extra_compile_args = flags
     prefs.codegen.runtime.cython.cache_dir = cache
     model = Model(plan, target)
-    model.network.run(0 * second, namespace={})  # generates the code
+    model.generate()
+    gc.enable()
     manifest = model.manifest()
     partial = manifest_path.with_suffix(".partial")
     manifest.save(partial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.rules.slab import contradiction
 from neuro_mpc.simulation.initial import Parameters
 from neuro_mpc.simulation.sampling import contradicted_share
-from neuro_mpc.simulation.trained import Trained
+
+if TYPE_CHECKING:
+    from neuro_mpc.simulation.trained import Trained
 
 BLIND_PREDICTORS = {
     "mean": "the mean of the training trials",

@@ -1,4 +1,8 @@
-"""Everything that a run starts from, checked before anything is compiled."""
+"""Everything that a run starts from, checked before anything is compiled.
+
+Run files and experiments are imported where one is asked for: xarray takes a second, and checking a run that starts
+from nothing does without it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neuro_mpc import stimuli
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import DescriptionError, RunError
-from neuro_mpc.experiments import refuse_unsuitable
 from neuro_mpc.networks import launch
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runs import cautions, provenance
@@ -22,7 +25,9 @@ from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.simulation import arguments, initial
 from neuro_mpc.simulation.plans import plan_of
 from neuro_mpc.simulation.schedule import Course
-from neuro_mpc.simulation.trained import Source, Trained, load_trained, on_task_of
+
+if TYPE_CHECKING:
+    from neuro_mpc.simulation.trained import Source, Trained
 
 EXPERIMENT_HINT = "the run file to start from: --from run.nc"
 NameOrPath = str | os.PathLike[str]  # the name of a shipped description, or the path of a TOML file
@@ -96,7 +101,7 @@ def prepare(
     """
     circuit, protocol = None if circuit is None else as_circuit(circuit), as_protocol(protocol)
     seed, threads = None if seed is None else arguments.seed(seed), arguments.threads(threads)
-    trained = None if start is None else load_trained(start)
+    trained = None if start is None else _trained(start)
     circuit, protocol, seed = _completed(circuit, protocol, trained, seed)
     backend = launch.available(backend, say)
     data = stimuli.load_task(protocol, circuit, seed, data)
@@ -104,6 +109,8 @@ def prepare(
     course = Course(protocol.learning, data.size("train"), seed, data.streams > 0, data.carries)
     refuse_unfit(circuit, protocol, course, data)
     if protocol.experiment is not None:
+        from neuro_mpc.experiments import refuse_unsuitable
+
         refuse_unsuitable(protocol.experiment, circuit, data, protocol.name)
     plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
     estimated = estimate(plan, protocol, course, data, backend)
@@ -122,11 +129,19 @@ def prepare(
     )
 
 
+def _trained(start: Source) -> Trained:
+    from neuro_mpc.simulation.trained import load_trained
+
+    return load_trained(start)
+
+
 def _completed(
     circuit: Circuit | None, protocol: Protocol | ExperimentProtocol, trained: Trained | None, seed: int | None
 ) -> tuple[Circuit, Protocol, int]:
     """Circuit, protocol and seed; each of them by default that of the trained circuit."""
     if trained is not None:
+        from neuro_mpc.simulation.trained import on_task_of
+
         return (
             circuit or trained.unsized(),
             on_task_of(protocol, trained),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import tempfile
 import warnings
@@ -19,9 +18,8 @@ from neuro_mpc.experiments import experiment_of
 from neuro_mpc.networks import launch
 from neuro_mpc.runfile.lock import writing
 from neuro_mpc.runfile.record import open_run
-from neuro_mpc.runs import task
 from neuro_mpc.runs.destination import Destination
-from neuro_mpc.runs.estimate import Estimate, warn_of_little_room
+from neuro_mpc.runs.estimate import warn_of_little_room
 from neuro_mpc.runs.preparation import NameOrPath, Preparation, prepare
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.reporting import progress_of
@@ -128,59 +126,6 @@ def _warned(run: xr.DataTree, progress: SilentProgress | bool | None) -> xr.Data
         for text in str(run.attrs.get("warning", "")).splitlines():
             warnings.warn(text, stacklevel=3)
     return run
-
-
-def check(
-    circuit: Circuit | NameOrPath | None,
-    protocol: Protocol | ExperimentProtocol | NameOrPath,
-    *,
-    start: Source | None = None,
-    data: Any = None,
-    seed: int | None = None,
-    backend: str = "cpp",
-    threads: int = 1,
-) -> Estimate:
-    """Check a run without running it.
-
-    Parameters
-    ----------
-    circuit : Circuit, str or path, or None
-        As for `simulate`.
-    protocol : Protocol, ExperimentProtocol, str or path
-        As for `simulate`.
-    start : str, path, xarray.DataTree or Trained, optional
-        As for `simulate`.
-    data : xarray.Dataset, xarray.DataArray or dict of str to array, optional
-        As for `simulate`.
-    seed : int, optional
-        As for `simulate`.
-    backend : {"cpp", "cython", "numpy"}, optional
-        As for `simulate`.
-    threads : int, optional
-        As for `simulate`.
-
-    Returns
-    -------
-    Estimate
-        Memory and disk in bytes, time in seconds, and the task of the run (`task`).
-
-    Raises
-    ------
-    DescriptionError
-        Circuit and protocol do not fit.
-    RunError
-        The run cannot start.
-
-    Examples
-    --------
-    >>> import neuro_mpc as nm
-    >>> protocol = nm.load_protocol("toy-language", {"stimulus.load": 2, "learning.batch": 10, "learning.epochs": 1})
-    >>> nm.check("mpl", protocol, backend="numpy").presentations
-    20
-    """
-    run = prepare(circuit, protocol, start=start, data=data, seed=seed, backend=backend, threads=threads)
-    launch.require_usable(run.backend)
-    return dataclasses.replace(run.estimate, task=task.as_text(run.data))
 
 
 def _in_memory(run: xr.DataTree) -> xr.DataTree:

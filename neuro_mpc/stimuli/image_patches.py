@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self, cast
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.ndimage import gaussian_filter
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
@@ -119,7 +118,9 @@ def photographs(centre: float = 1.0) -> np.ndarray:
 
     centre  width of the smaller Gaussian in pixels
     """
-    from sklearn.datasets import load_sample_images  # takes a second to import
+    # Each takes a second to import.
+    from scipy.ndimage import gaussian_filter
+    from sklearn.datasets import load_sample_images
 
     grey = np.stack(load_sample_images().images).astype(float).mean(axis=-1)
     widths = [(0, width, width) for width in (centre, SURROUND * centre)]

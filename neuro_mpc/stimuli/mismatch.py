@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Annotated, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
 
 import numpy as np
-import xarray as xr
 from pydantic import AfterValidator, Field, model_validator
 
 from neuro_mpc.descriptions.circuit import Circuit
@@ -24,6 +23,9 @@ from neuro_mpc.stimuli.interface import Channel, Split, Stimuli
 from neuro_mpc.stimuli.mismatch_blocks import DELAYS, ON, Numbers, in_steps
 from neuro_mpc.stimuli.mismatch_session import Cut, Session
 from neuro_mpc.stimuli.wheel import FASTEST
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 VISUAL, RUNNING = "visual", "running"
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from neuro_mpc.stimuli import wheel
 from neuro_mpc.stimuli.mismatch_blocks import KINDS, Numbers, Presentation, in_steps
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FREQUENCY = 0.04
 """Spatial frequency of the gratings (cycles per degree)."""
@@ -115,6 +118,8 @@ class Session:
 
     def table(self, cuts: list[Cut]) -> xr.Dataset:
         """The stimulus table of trials, one row a presentation; see `MismatchStimuli.presentations`."""
+        import xarray as xr  # takes a second to import
+
         parts = [self._rows(number, cut) for number, cut in enumerate(cuts)]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         variables = {name: ("presentation", values) for name, values in columns.items()}

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.examination import isolation, opening
-from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.stimuli.series import STORED
 from neuro_mpc.stimuli.stored import StoredArray, in_file
 
@@ -22,8 +20,12 @@ CHANGING = {"scale_factor", "add_offset", "_Unsigned", "char_dim_name"}  # numbe
 
 def opened(path: Path) -> xr.Dataset:
     """The variables of the root group, read when they are asked for; DescriptionError where that is not safe."""
+    # All sources are imported with a protocol, but what reads files for those that do: it takes a second.
     import xarray as xr
     from xarray.backends import CachingFileManager, NetCDF4DataStore
+
+    from neuro_mpc.examination import opening
+    from neuro_mpc.examination.netcdf_lock import NETCDF
 
     if trouble := _trouble(path):
         hint = "" if trouble == opening.UNLOCKED else _hint(path)
@@ -62,6 +64,8 @@ def _in_one_piece(path: Path, name: str, variable: xr.Variable) -> StoredArray |
 
 
 def _trouble(path: Path) -> str:
+    from neuro_mpc.examination import isolation
+
     return isolation.trouble_elsewhere(path, data=True)
 
 
