@@ -85,6 +85,7 @@ def figure(stored, recalled, found, baseline):
     style.legend_above(axes, 3)
     style.letter(grid[0, 0], 0)
     style.letter(axes, 1)
+    style.note(page, f"b: means and 95 % intervals (normal) over {len(stored)} images of each kind")
     return page
 
 

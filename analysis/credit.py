@@ -80,11 +80,15 @@ def draw(found: Runs) -> Figure:
             beside = place + 0.12 * (np.arange(len(values)) - (len(values) - 1) / 2)
             axes.plot(beside, values, "o", color=style.INK, markersize=3, mfc="none", mew=0.7)
             axes.plot([place - 0.3, place + 0.3], [values.mean()] * 2, color=style.OUTPUT, linewidth=1.2)
+            if len(values) > 1:
+                axes.vlines(place + 0.4, *interval(values), color=style.OUTPUT, linewidth=0.8)
         axes.set_xticks(range(len(shown)), shown, rotation=30)
-        axes.set_xlim(-0.6, len(shown) - 0.4)
+        axes.set_xlim(-0.6, len(shown) - 0.3)
         axes.set_ylabel(LABELS.get(measure, measure.replace("_", " ")))
         style.heading(axes, protocol)
         style.letter(axes, index)
+    numbers = {len(values) for credits in found.values() for values in credits.values()}
+    style.note(figure, "circles: runs; bars: mean, " + " or ".join(described(each, "seed") for each in sorted(numbers)))
     return figure
 
 

@@ -37,6 +37,14 @@ def band(axes: Axes, curves: list, label: str | None = None, logarithmic: bool =
         logarithmic_axis(axes)
 
 
+def over_seeds(numbers: Iterable[int]) -> str:
+    """Words for a figure with `band`s: over how many runs they are."""
+    several = sorted({number for number in numbers if number > 1})
+    if not several:
+        return "one run a curve"
+    return f"means and bands of one standard deviation over {' or '.join(map(str, several))} runs"
+
+
 def logarithmic_axis(axes: Axes) -> None:
     """A logarithmic y axis that is readable over few decades too."""
     axes.set_yscale("log")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from curves import band, number, over_runs, table
+from curves import band, number, over_runs, over_seeds, table
 from matplotlib.figure import Figure
 
 import neuro_mpc as nm
@@ -84,6 +84,8 @@ def draw(energies: list[xr.DataArray], found: dict[int, list[float]]) -> Figure:
     for index, axes in enumerate((left, right)):
         style.letter(axes, index)
         style.legend_above(axes)
+    most = max(map(len, found.values()), default=0)
+    style.note(figure, f"{over_seeds([len(energies), most])}; paper: bars of one standard deviation")
     return figure
 
 

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from curves import band, logarithmic_axis
+from curves import band, logarithmic_axis, over_seeds
 from language_densities import draw_densities, first_bins
 from language_runs import PAPER, Corpus, corpora, curve, tables, transformer
 from matplotlib.axes import Axes
@@ -49,6 +49,7 @@ def draw(found: list[Corpus]) -> Figure:
         lines, names = axes.get_legend_handles_labels()
         handles |= dict(zip(names, lines))
     figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=2 * len(found), handlelength=3)
+    style.note(figure, over_seeds(len(runs) for corpus in found for runs in corpus.groups.values()))
     return figure
 
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from curves import band
+from curves import band, over_seeds
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
@@ -40,6 +40,8 @@ def draw(groups: Groups) -> Figure:
     panels = [figure.add_subplot(grid[0, :2]), figure.add_subplot(grid[0, 2])]
     _learning(*panels, groups)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    bars = "; paper: bars of one standard deviation"
+    style.note(figure, over_seeds(map(len, groups.values())) + bars)
     last = max(axes.dataLim.x1 for axes in panels)
     above: Sequence[Axes] = ()
     for row, kind in enumerate(varying, start=1):

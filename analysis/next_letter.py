@@ -66,6 +66,7 @@ def draw(found: list[Learned]) -> Figure:
         axes.set_xlabel("next letter")
     for axes in panels[:, 0]:
         axes.set_ylabel("probability")
+    style.note(figure, f"means and standard deviations over {DRAWS} draws of the noise, one run a row")
     return figure
 
 

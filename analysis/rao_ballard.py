@@ -94,6 +94,7 @@ def figure(weights, side, curves, stopped):
     histogram.set(xlabel="end-stopping, 1 − plateau/peak", ylabel="units")
     for index, each in enumerate((grid[0, 0], axes, histogram)):
         style.letter(each, index)
+    style.note(page, f"b: means over the {len(stopped['with feedback'])} units of the middle patch of one run")
     return page
 
 

@@ -100,7 +100,9 @@ def figure(runs, by_run):
         )
     most = 1.1 * max(values.max() for values in runs[0].values())
     scatter.plot([0, most], [0, most], color=style.FAINT, linewidth=0.8)
-    scatter.set(xlabel="error, centre alone", ylabel="error with a surround", xlim=(0, most), ylim=(0, 1.3 * most))
+    scatter.set(
+        xlabel="error, centre alone (a.u.)", ylabel="error with a surround (a.u.)", xlim=(0, most), ylim=(0, 1.3 * most)
+    )
     scatter.legend()
     for index, each in enumerate((panels[0], axes, scatter)):
         style.letter(each, index)

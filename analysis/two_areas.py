@@ -74,14 +74,14 @@ def drawn(trained):
     numbers += [
         f"feedback {name}: {_by_area(sizes)}; {accuracy(whole[name], digits):.3f}" for name, sizes in errors.items()
     ]
-    return numbers, figure(changed, errors)
+    return numbers, figure(changed, errors, len(rows))
 
 
 def _by_area(sizes):
     return "; ".join(f"{area} {steps(sizes[area])}" for area in AREAS)
 
 
-def figure(changed, errors):
+def figure(changed, errors, number):
     page = style.new_figure(style.DOUBLE, style.DOUBLE * 0.32)
     lower, higher, last = panels = page.subplots(1, 3)
     looks = {f"delay {delay}": {"color": colour, "marker": "o"} for delay, colour in zip(DELAYS, COLOURS, strict=True)}
@@ -96,12 +96,13 @@ def figure(changed, errors):
             last.plot(
                 sizes[area], label=f"{area}, feedback {name}", color=colour, linestyle=line, marker="^", markersize=3
             )
-    last.set(title="the digit is told at the last step", xlabel="step", ylabel="error (root mean square)")
+    last.set(title="the digit is told at the last step", xlabel="step", ylabel="error (root mean square, a.u.)")
     for index, axes in enumerate(panels):
         style.letter(axes, index)
     higher.legend(loc="upper left")
     last.set_ylim(top=1.6 * last.get_ylim()[1])
     last.legend(loc="upper left")
+    style.note(page, f"root mean squares over {number} held-out digits, one run")
     return page
 
 

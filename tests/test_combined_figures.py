@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure, SubFigure
 
 import neuro_mpc as nm
+from neuro_mpc.system import notebook
 
 
 @pytest.fixture
@@ -28,6 +29,32 @@ def test_a_figure_for_print_has_its_size_and_its_style_and_leaves_no_trace():
         dashes = [line.get_linestyle() for line in figure.axes[0].plot([0, 1], [[0, 1], [1, 0]])]
         assert len(set(dashes)) == len(lines)  # told apart in grey
     assert matplotlib.rcParams["font.size"] == before
+
+
+def test_a_notebook_shows_a_figure_for_print_once_it_is_drawn(monkeypatch):
+    shown = []
+    monkeypatch.setattr(notebook, "display", shown.append)
+    with nm.plots.paper(width_mm=89, height_mm=40):
+        pass
+    assert not shown
+    monkeypatch.setattr(notebook, "in_notebook", lambda: True)
+    with nm.plots.paper(width_mm=89, height_mm=40) as figure:
+        assert not shown
+    assert shown == [figure]
+    with pytest.raises(RuntimeError), nm.plots.paper():
+        raise RuntimeError
+    assert len(shown) == 1
+
+
+def test_figures_show_themselves_as_they_were_drawn_in_their_size_in_print():
+    with nm.plots.paper(width_mm=89, height_mm=40) as figure:
+        figure.subplots().plot([0, 1])
+        within = figure._repr_png_()
+    with matplotlib.rc_context({"font.size": 20, "xtick.labelsize": 20, "savefig.facecolor": "red"}):
+        assert figure._repr_png_() == within
+    picture, size = within
+    assert picture.startswith(b"\x89PNG")
+    assert size == {"width": 336, "height": 151}
 
 
 def test_a_figure_is_drawn_into_a_part_and_its_axes_are_returned(example_run, figure):

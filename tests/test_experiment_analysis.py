@@ -298,7 +298,14 @@ TEXTS = {
     "omission": {"95 % bootstrap interval over 30 trials", "hidden, minus standard", "omitted", "standard"},
     "lesion": {"95 % t interval over 2 runs", "fraction of synapses silenced", "most variable first", "random"},
     "psychometric": {"95 % t interval over 2 runs", "intact", "20 % of synapses silenced", "signed coherence (%)"},
-    "ensemble": {"8 networks", "pairs agree: 0.75", "fraction of right answers", "with noise", "mean weights"},
+    "ensemble": {
+        "c: 95 % intervals of Wilson, 50 answers of one run in all",
+        "8 networks",
+        "pairs agree: 0.75",
+        "fraction of right answers",
+        "with noise",
+        "mean weights",
+    },
     "generation": {"before learning: correct letter ratio 0.00", "after 40 presentations: correct letter ratio 1.00"},
 }
 

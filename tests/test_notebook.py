@@ -10,8 +10,12 @@ from xml.etree import ElementTree
 import pytest
 
 import neuro_mpc as nm
-from neuro_mpc.runs.notebook_progress import NotebookProgress, in_notebook
+from neuro_mpc.runs.notebook_progress import NotebookProgress
 from neuro_mpc.runs.reporting import progress_of
+from neuro_mpc.sweeps.members import Outcome
+from neuro_mpc.sweeps.notebook_progress import NotebookSweep
+from neuro_mpc.sweeps.reporting import sweep_progress_of
+from neuro_mpc.system.notebook import in_notebook
 
 
 class Cells(HTMLParser):
@@ -112,6 +116,23 @@ def test_progress_in_a_notebook_is_drawn_a_few_times_a_second():
     assert len(place.shown) == 2 + 2  # one at the beginning, one at the start, and one every fifth of a second
 
 
+def test_a_sweep_in_a_notebook_is_one_bar_with_what_failed_below():
+    place = Place()
+    with NotebookSweep(place, clock=iter(float(k) for k in range(40)).__next__) as progress:
+        progress.say("4 members\nseed: 0, 1, 2, 3")
+        progress.start(4)
+        progress.learned("seed=0", 0.25)
+        progress.ended(Outcome("seed=1", "no <memory>"), "seed=1: failed: no <memory>")
+        progress.ended(Outcome("seed=0", measures={"accuracy": 0.5}), "seed=0: 3 s, accuracy 0.500")
+        progress.learned("seed=2", 0.5)
+    last = place.shown[-1]
+    words = "2 of 4 members, seed=0: 3 s, accuracy 0.500"
+    assert repr(last).split("\n") == [words, "4 members", "seed: 0, 1, 2, 3", "seed=1: failed: no <memory>"]
+    html = last._repr_html_()
+    assert '<progress value="2.5" max="4" aria-label="members"' in html
+    assert texts(html) == [" " + words, *repr(last).split("\n")[1:]]
+
+
 def test_a_run_with_progress_shows_the_bar_of_notebooks_in_a_notebook_alone(monkeypatch):
     place = Place()
     kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
@@ -121,9 +142,11 @@ def test_a_run_with_progress_shows_the_bar_of_notebooks_in_a_notebook_alone(monk
         assert in_notebook() == expected
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=place))
-    with progress_of(True) as progress:
-        assert isinstance(progress, NotebookProgress)
-    assert place.shown
+    for progress_in, bar in ((progress_of, NotebookProgress), (sweep_progress_of, NotebookSweep)):
+        with progress_in(True) as progress:
+            assert isinstance(progress, bar)
+        assert place.shown
+        place.shown.clear()
 
 
 def test_a_protocol_shows_what_differs_from_its_defaults():

@@ -122,6 +122,13 @@ def test_a_last_snapshot_that_was_kept_is_not_on_the_way():
     assert access.snapshot_name(begun, np.array([0])) == "initial state, after 200 presentations"
 
 
+@pytest.mark.parametrize(("presentations", "note"), [(400, "10 presentations each, one run"), (60, "")])
+def test_a_learning_curve_says_what_its_bands_are(example, presentations, note):
+    (page,) = FIGURES["learning"](example(**{**SHORT, "presentations": presentations}))
+    assert bool(page.axes[0].collections) == bool(note)
+    assert page.get_suptitle() == (note and f"medians and 10th to 90th percentiles of {note}")
+
+
 def test_a_population_of_one_unit_has_no_pairs():
     run = synapses_run({"own": {"m": np.ones((1, 1, 1)), "pi": np.zeros((1, 1, 1)), "Xi": np.zeros((1, 1, 1))}})
     run.attrs["circuit"] = run.attrs["circuit"].replace('role = "free"', 'role = "free"\nsize = 1')

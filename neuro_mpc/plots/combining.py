@@ -16,6 +16,7 @@ from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.plots import placing, style
 from neuro_mpc.plots.figures import FIGURES
 from neuro_mpc.runfile.reading import as_run
+from neuro_mpc.system import notebook
 
 LINES = cycler(
     color=[style.INK, style.ERROR, style.BELIEF, style.PREDICTION, style.OUTPUT, style.FAINT],
@@ -29,7 +30,8 @@ def paper(width_mm: float = 183, height_mm: float = 70, font: str | None = None)
     """A figure for print, within which everything is drawn and saved in the style of all figures here.
 
     Letters are 7 pt, lines 0.6 and 1 pt, of colours and dashes that differ in grey, too; PDF and SVG files hold text as
-    text. Other settings of matplotlib come back at the end of the ``with`` block: save the figure within it.
+    text. Other settings of matplotlib come back at the end of the ``with`` block: save the figure within it. A notebook
+    shows the figure below the cell.
 
     Parameters
     ----------
@@ -61,7 +63,10 @@ def paper(width_mm: float = 183, height_mm: float = 70, font: str | None = None)
     2
     """
     with style.applied(font=font), matplotlib.rc_context({"axes.prop_cycle": LINES}):
-        yield style.empty_figure(width_mm * style.MILLIMETRE, height_mm * style.MILLIMETRE)
+        figure = style.empty_figure(width_mm * style.MILLIMETRE, height_mm * style.MILLIMETRE)
+        yield figure
+        if notebook.in_notebook():
+            notebook.display(figure)
 
 
 def draw(

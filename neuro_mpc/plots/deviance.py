@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neuro_mpc.analysis.bootstrap import LEVEL
 from neuro_mpc.analysis.mismatch import ALL, CONTEXTS, MEASURES
 from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.plots import style
@@ -106,7 +107,7 @@ def side_by_side(found: Mapping[str, xr.Dataset]) -> Figure:
         style.heading(panel, context)
     for number, panel in enumerate((*panels, *lower)):
         style.letter(panel, number)
-    style.note(figure, "95 % intervals")
+    style.note(figure, f"{100 * LEVEL:g} % intervals: over runs t, over trials bootstrap")
     figure.legend(handles=panels[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=3)
     return figure
 

@@ -35,6 +35,8 @@ def plot_ensemble(run: xr.DataTree) -> list[Figure]:
     _together(panels[1], results)
     _reliability(panels[2], results)
     number, agreement = results.sizes["network"], float(summary["agreement"][0])
+    answers = int(np.isfinite(results["share"].values).sum())
+    style.note(figure, f"c: {100 * LEVEL:g} % intervals of Wilson, {answers:,} answers of one run in all")
     style.heading(panels[0], f"{number} networks")
     style.heading(panels[2], f"pairs agree: {agreement:.2f}")
     for index, axes in enumerate(panels):

@@ -49,6 +49,10 @@ def plot_learning(run: xr.DataTree) -> list[Figure]:
     if columns > 1:
         for index, axes in enumerate(panels):
             style.letter(axes, index)
+    presentations = learning.sizes["presentation"]
+    if (number := presentations // _points(presentations)) > 1:
+        low, high = BAND
+        style.note(figure, f"medians and {low}th to {high}th percentiles of {number} presentations each, one run")
     return [figure]
 
 
@@ -88,14 +92,20 @@ def _energies(axes: Axes, learning: xr.DataTree) -> None:
 
 def _curve(axes: Axes, x: np.ndarray, values: np.ndarray, label: str, look: dict) -> None:
     x, values = x[np.isfinite(values)], values[np.isfinite(values)]
-    if len(values) < LONG:
+    points = _points(len(values))
+    if points == len(values):
         axes.plot(x, values, label=label, marker="." if len(values) == 1 else None, **look)
         return
-    shares = np.array_split(np.arange(len(values)), min(POINTS, len(values) // SHARE))
+    shares = np.array_split(np.arange(len(values)), points)
     centre = [x[share].mean() for share in shares]
     low, middle, high = np.array([np.percentile(values[share], (BAND[0], 50, BAND[1])) for share in shares]).T
     axes.fill_between(centre, low, high, color=look["color"], alpha=0.2, linewidth=0)
     axes.plot(centre, middle, label=label, **look)
+
+
+def _points(presentations: int) -> int:
+    """Points of a curve: one for each presentation, or medians over shares of them."""
+    return presentations if presentations < LONG else min(POINTS, presentations // SHARE)
 
 
 def _split(run: xr.DataTree) -> str:

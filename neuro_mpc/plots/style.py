@@ -22,6 +22,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from neuro_mpc.plots import fonts, placing
+from neuro_mpc.plots.showing import ShownFigure
 
 MILLIMETRE = 1 / 25.4
 SINGLE, DOUBLE = 89 * MILLIMETRE, 183 * MILLIMETRE  # widths of one and two columns
@@ -115,13 +116,13 @@ def new_figure(width: float, height: float, laid_out: bool = True) -> Figure:
     it, of whatever size, which has the methods of a figure."""
     if (place := placing.place()) is not None:
         return cast(Figure, place)
-    return empty_figure(width, height) if laid_out else Figure(figsize=(width, height))
+    return empty_figure(width, height) if laid_out else ShownFigure(figsize=(width, height))
 
 
 def empty_figure(width: float, height: float) -> Figure:
     """A figure of its own, sizes in inches."""
     engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.04, hspace=0.04)
-    return Figure(figsize=(width, height), layout=engine)
+    return ShownFigure(figsize=(width, height), layout=engine)
 
 
 def letter(axes: Axes, index: int) -> None:

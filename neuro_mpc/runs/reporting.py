@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from neuro_mpc.runs.notebook_progress import NotebookProgress, in_notebook
+from neuro_mpc.runs.notebook_progress import NotebookProgress
 from neuro_mpc.runs.progress import SilentProgress, console_of, progress_on
+from neuro_mpc.system.notebook import in_notebook
 
 
 @contextmanager

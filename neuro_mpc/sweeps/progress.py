@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from neuro_mpc.runs.progress import console_of, lines_on, print_at_once, shows_bars, spinner_for
+from neuro_mpc.runs.progress import lines_on, print_at_once, shows_bars, spinner_for
 from neuro_mpc.runs.terminal import mention
 
 if TYPE_CHECKING:
@@ -125,13 +124,3 @@ def sweep_progress_on(console: Console | None) -> SilentSweep:
     if console is None:
         return QuietSweep()
     return SweepBar(console) if shows_bars(console) else PlainSweep(lines_on(console))
-
-
-@contextmanager
-def sweep_progress_of(progress: SilentSweep | bool | None) -> Iterator[SilentSweep]:
-    """The progress for an argument of `sweep`: True is that of the command line; False and None show nothing."""
-    if progress is True:
-        with sweep_progress_on(console_of(sys.stdout)) as shown_progress:
-            yield shown_progress
-    else:
-        yield progress or SilentSweep()

@@ -23,7 +23,8 @@ from neuro_mpc.simulation import arguments
 from neuro_mpc.sweeps import combined, workers
 from neuro_mpc.sweeps.grid import grid
 from neuro_mpc.sweeps.members import Job, Outcome, checked, unreadable
-from neuro_mpc.sweeps.progress import SilentSweep, sweep_progress_of
+from neuro_mpc.sweeps.progress import SilentSweep
+from neuro_mpc.sweeps.reporting import sweep_progress_of
 
 ERROR_CHARACTERS = 300
 
@@ -79,7 +80,8 @@ def sweep(
     dry_run : bool, optional
         Check and report, run nothing.
     progress : bool or SilentSweep, optional
-        True: shown, as on the command line; or an object that is told about members, see `neuro_mpc.sweeps.progress`.
+        True: shown, on a terminal as on the command line, in a notebook as a bar; or an object that is told about
+        members, see `neuro_mpc.sweeps.progress`.
 
     Returns
     -------
