@@ -18,6 +18,8 @@ ITERATIONS, TRIALS = 40, 3
 DT, TAU, TOLERANCE = 0.1, 1.0, 1e-3
 ROUNDING = 16 * float(np.finfo(np.float32).eps)
 LIBRARY = """
+#include <cmath>
+using namespace std; // as in Brian2's programs
 #include "cpp/kernels.h"
 
 extern "C" void start(double* last, double* length, int32_t* used, int width)
@@ -35,6 +37,18 @@ extern "C" void settle(int iteration, double tolerance, double limit, const doub
                        const double* limited, double* last, int32_t* used, double* moves, int width)
 {
     settle_trials(iteration, tolerance, limit, loss, hidden, limited, last, used, moves, width);
+}
+
+extern "C" void noise(float* target, int steps, int trials, int units, int first, int width, int counter, int key,
+                      int stream, double scale)
+{
+    fill_normal(target, steps, trials, units, first, width, counter, key, stream, (float)scale);
+}
+
+extern "C" void surprise(const float* source, const float* y, const int32_t* symbols, int rows, int units,
+                         double factor, double* energy, int width)
+{
+    add_surprise(source, y, symbols, rows, units, factor, energy, width);
 }
 
 extern "C" void clip(float* matrix, int post, int pre, double limit)
@@ -132,3 +146,30 @@ def test_spectral_norms_are_limited_as_in_numpy(compiled):
     kernels.clip_spectral_norm(expected, 7, 5, 1.5)
     np.testing.assert_allclose(matrix, expected, rtol=1e-5)
     assert np.linalg.norm(matrix, 2) == pytest.approx(1.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("units", [1, 31, 100])
+def test_noise_is_that_of_numpy(compiled, units):
+    steps, trials, first, width, counter, key, stream, scale = 3, 5, 2, 3, 7, -123456789, 1025, 0.5
+    place = (steps, trials, units, first, width, counter, key, stream, scale)
+    found, expected = (np.full(steps * width * units, np.nan, np.float32) for _ in range(2))
+    compiled.noise(*arguments(found, *place))
+    kernels.fill_normal(expected, *place)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_surprise_is_the_cross_entropy_with_a_symbol_also_where_its_probability_is_rounded_to_nothing(compiled):
+    rows, units, width = 6, 40, 3
+    rng = np.random.default_rng(0)
+    source = rng.normal(0, 3, (rows, units)).astype(np.float32)
+    source[2] *= 100
+    symbols = np.array([4, -1, source[2].argmin(), 0, 39, 7], np.int32)
+    y, label = np.empty_like(source), (np.arange(units) == symbols[:, None]).astype(np.float32)
+    kernels.softmax_rows(source.ravel(), y.ravel(), rows, units)
+    assert y[2, symbols[2]] == 0
+    expected, of_numpy, of_cpp = np.zeros((3, width))
+    kernels.add_cross_entropy(source.ravel(), label.ravel(), rows, units, 0.5, expected, width)
+    kernels.add_surprise(source.ravel(), y.ravel(), symbols, rows, units, 0.5, of_numpy, width)
+    compiled.surprise(*arguments(source, y, symbols, rows, units, 0.5, of_cpp, width))
+    for found in (of_numpy, of_cpp):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -1,11 +1,14 @@
 """Circuits that read symbols: the same as one-hot units, streams that continue, delays longer than a presentation."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from interrupted import Here
 from small_language import STEPS, SYMBOLS, TRIALS, language, protocol
 
 from neuro_mpc.experiments import responses
+from neuro_mpc.networks import phases
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.presentation import Presenter
@@ -14,8 +17,8 @@ from neuro_mpc.stimuli import one_hot
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_this_process")]
 
 
-def presenter(symbolic, steps=STEPS, carries=False, precision="float64", **changes):
-    circuit = language(**changes).sized(SYMBOLS, SYMBOLS)
+def presenter(symbolic, steps=STEPS, carries=False, precision="float64", name="mpl-language-small", **changes):
+    circuit = language(name, **changes).sized(SYMBOLS, SYMBOLS)
     described = protocol()
     plan = Plan(
         circuit,
@@ -58,6 +61,27 @@ def test_symbols_are_one_hot_units(changes):
     for projection, values in units.parameters().items():
         for name, value in values.items():
             np.testing.assert_allclose(numbers.parameters()[projection][name], value, rtol=1e-11, atol=1e-13)
+
+
+def test_long_rows_are_read_out_and_compared_one_by_one(monkeypatch):
+    """What is computed of them is the same, to the bit, whether they come one by one or all at once; but for their
+    losses, which are told from the probability of the symbol in place of from all predictions."""
+    (symbols, targets), gated = batch(), {"name": "mpl-lstm-language", "population.cell.size": 5}
+    at_once = presenter(True, **gated)
+    monkeypatch.setattr(phases, "LONG_ROW", SYMBOLS)
+    one_by_one = presenter(True, **gated)
+    assert "rows" in phases.all_phases(one_by_one.plan)[2].as_text()
+    for presentation in range(2):
+        found, expected = (each.learn(presentation, symbols, targets, 0.1) for each in (one_by_one, at_once))
+        np.testing.assert_allclose(astuple(found), astuple(expected), rtol=1e-14)
+        for variable in ("error_q", "prediction_y", "error_target"):
+            rows = (each.program.get_rows("next", f"next_{variable}") for each in (one_by_one, at_once))
+            np.testing.assert_array_equal(*rows)
+    for projection, values in at_once.parameters().items():
+        for name, value in values.items():
+            np.testing.assert_array_equal(one_by_one.parameters()[projection][name], value)
+    generated = (each.generate(np.arange(TRIALS), STEPS, "") for each in (one_by_one, at_once))
+    np.testing.assert_array_equal(*generated)
 
 
 @pytest.mark.parametrize("changes", CHANGES[:3])

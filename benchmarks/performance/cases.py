@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,10 +78,11 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Words:
-    """The circuit `mpl-language`: embedding, recurrent population and softmax, of the size of Penn Treebank.
+    """A circuit of text of the size of Penn Treebank: embedding, recurrent population and softmax.
 
     Measured are whole presentations under fixed prediction. Words and synapses are drawn, which costs the same."""
 
+    model: str = "mpl-language"
     words: int = 10_000
     units: int = 512
     embedding: int = 300
@@ -88,20 +90,26 @@ class Words:
     steps: int = 35
     precision: str = "float32"
 
-    @property
+    @cached_property
     def circuit(self) -> nm.Circuit:
-        sizes = {"population.hidden.size": self.units, "population.embedding.size": self.embedding}
-        return nm.load_circuit("mpl-language", sizes).sized(self.words, self.words)
+        free = nm.load_circuit(self.model).free
+        units = {**dict.fromkeys(free, self.units), "embedding": self.embedding}
+        sizes = {f"population.{name}.size": size for name, size in units.items()}
+        return nm.load_circuit(self.model, sizes).sized(self.words, self.words)
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, np.ndarray]]:
         rng, drawn = np.random.default_rng(0), {}
-        for name in self.circuit.projection:
+        for name, projection in self.circuit.projection.items():
             shape = self.circuit.shape(name)
             bound = 1 if name == "embedding" else shape[1] ** -0.5
-            drawn[name] = {"m": rng.uniform(-bound, bound, shape)}
-            if name != "embedding":
-                drawn[name] |= {"pi": 0.1 * rng.random(shape), "Xi": 0.1 * rng.random(shape) / shape[1]}
+            draw = {
+                "m": functools.partial(rng.uniform, -bound, bound, shape),
+                "pi": functools.partial(rng.uniform, 0, 0.1, shape),
+                "Xi": functools.partial(rng.uniform, 0, 0.1 / shape[1], shape),
+                "w": functools.partial(np.ones, shape),  # a wire
+            }
+            drawn[name] = {each: draw[each]() for each in self.circuit.synapse[projection.synapse].parameter}
         return drawn
 
     @cached_property

@@ -89,6 +89,14 @@ def words(options) -> None:
     ratios("words", times, (OURS, BOUND, {}))
 
 
+def gated(options) -> None:
+    """the same of mpl-lstm-language: embedding and cells 256, 10,000 words, B = 64, T = 35"""
+    case = Words("mpl-lstm-language", units=256, embedding=256, trials=64)
+    times = compare(_peers(options, case, OURS, BOUND), 1, min(options.repeats, 3))
+    table(times, "presentation", BOUND)
+    ratios("gated", times, (OURS, BOUND, {"at_most": 1.25}))
+
+
 def threads(options) -> None:
     """one thread and two, each free to use two cores, wall time"""
     if len(CORES) < 2:
@@ -103,4 +111,4 @@ def threads(options) -> None:
         ratios("threads", times, (one, two, target), clock="wall")
 
 
-PARTS = {each.__name__: each for each in (iteration, large, single, layers, presentation, words, threads)}
+PARTS = {each.__name__: each for each in (iteration, large, single, layers, presentation, words, gated, threads)}

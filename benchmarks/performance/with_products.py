@@ -54,16 +54,8 @@ def products_of(case: Sequences | Words | Layers) -> list[tuple[int, int, int, b
             return iteration
         stimulus = (case.steps * case.trials, units, case.pixels, True)
         return iteration + 2 * [stimulus] + 2 * [(n, k, m, False) for m, n, k, _ in (stimulus, *forward)]
-    if isinstance(case, Words):  # words themselves are looked up
-        rows, before = case.steps * case.trials, (case.steps - 1) * case.trials
-        forward = [
-            (rows, case.units, case.embedding, True),
-            (before, case.units, case.units, True),
-            (rows, case.words, case.units, True),
-        ]
-        return 2 * [
-            product for m, n, k, _ in forward for product in ((m, n, k, True), (m, k, n, False), (n, k, m, False))
-        ]
+    if isinstance(case, Words):
+        return _products_of_words(case)
     sizes, trials = case.sizes, case.trials
     pairs = list(itertools.pairwise(sizes))
     start = [(trials, post, pre, True) for pre, post in pairs]
@@ -71,6 +63,21 @@ def products_of(case: Sequences | Words | Layers) -> list[tuple[int, int, int, b
         (trials, pre, post, False) for pre, post in pairs[1:]
     ]
     return start + case.iterations * each + [(post, pre, trials, False) for pre, post in pairs]
+
+
+def _products_of_words(case: Words) -> list[tuple[int, int, int, bool]]:
+    """Forward, backward and summed, of means and, where there are some, of variances.
+
+    Words are looked up; the synapses of constants, and one-to-one, are no matrices."""
+    products, circuit = [], case.circuit
+    for name, projection in circuit.projection.items():
+        if projection.source in circuit.given or projection.connect == "one-to-one":
+            continue
+        n, k = circuit.shape(name)
+        m = (case.steps - projection.delay) * case.trials
+        moments = 1 if circuit.synapse[projection.synapse].variance == "0" else 2
+        products += moments * [(m, n, k, True), (m, k, n, False), (n, k, m, False)]
+    return products
 
 
 class Products:

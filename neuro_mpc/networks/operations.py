@@ -165,9 +165,9 @@ class OneHot(Operation):
     symbol_rows: Rows
 
     def lower(self, visit):
-        steps = self.rows.all
+        steps = visit.steps_of(self.rows)
         symbols, target = self.symbol_rows.of(self.symbols, steps), self.rows.of(self.target, steps)
-        yield Call("one_hot_rows", symbols, steps.rows, self.rows.units, target)
+        return steps.visit(Call("one_hot_rows", symbols, steps.rows, self.rows.units, target))
 
 
 @dataclass(frozen=True)
@@ -230,11 +230,14 @@ class Noise(Operation):
     stream: int
 
     def lower(self, visit):
-        shape = self.rows.steps, visit.trials, self.rows.units
-        stream = Scalar("noise_counter"), Scalar("noise_key"), self.stream
-        target = self.rows.of(self.target, self.rows.all)
-        filling = Call("fill_normal", target, *shape, FIRST, WIDTH, *stream, Scalar("noise_scale"))
-        yield Guard(Scalar("drawing"), "!=", 0, (filling,))
+        steps, stream = visit.steps_of(self.rows), (Scalar("noise_counter"), Scalar("noise_key"), self.stream)
+        first, width = FIRST, WIDTH
+        if visit.single:
+            first, width = f"{visit.trials}*(_step - {self.rows.first_step}) + _first + _trial", 1
+        place = steps.count, visit.trials, self.rows.units, first, width
+        target = self.rows.of(self.target, steps)
+        filling = Call("fill_normal", target, *place, *stream, Scalar("noise_scale"))
+        return steps.visit(Guard(Scalar("drawing"), "!=", 0, (filling,)))
 
 
 @dataclass(frozen=True)
@@ -251,10 +254,23 @@ class Softmax(Operation):
         return steps.visit(Call("softmax_rows", *arrays, steps.rows, self.rows.units))
 
 
+ENERGIES_OF = {
+    "gaussian": "add_half_square",
+    "softmax": "add_cross_entropy",
+    "surprise": "add_surprise",
+    "sum": "add_sum",
+}
+"""Form of an energy → the kernel that adds it."""
+
+
 @dataclass(frozen=True)
 class Energy(Operation):
     """target[trial] += factor times ½ Σ source² over steps and units ("gaussian"), −Σ label · log softmax(source)
-    ("softmax") or Σ source ("sum"); the first term of each trial starts from zero."""
+    ("softmax"), −Σ log of the outputs `label` of softmax(source) at the symbols of rows ("surprise"), or Σ source
+    ("sum"); the first term of each trial starts from zero.
+
+    symbols   variable that holds one of each row, and where it lies
+    """
 
     target: str
     source: str
@@ -263,14 +279,29 @@ class Energy(Operation):
     label: str = ""
     first: bool = True
     factor: float = 1.0
+    symbols: tuple[tuple[str, Rows], ...] = ()
 
     def lower(self, visit):
-        steps, energy = visit.steps_of(self.rows), _of_trials(self.target)
-        kernel = {"gaussian": "add_half_square", "softmax": "add_cross_entropy", "sum": "add_sum"}[self.form]
-        read = (self.rows.of(name, steps) for name in (self.source, self.label) if name)
+        steps, trials = visit.steps_of(self.rows), 1 if visit.single else WIDTH
+        energy = Pointer(self.target, Extent(first=1, trial=int(visit.single)))
+        read = [self.rows.of(name, steps) for name in (self.source, self.label) if name]
+        read += [rows.of(name, steps) for name, rows in self.symbols]
         if self.first:
-            yield Call("fill_zero", energy, WIDTH)
-        yield from steps.visit(Call(kernel, *read, steps.rows, self.rows.units, self.factor, energy, WIDTH))
+            zero = Call("fill_zero", energy, trials)
+            yield Guard("_step", "==", 0, (zero,)) if visit.single else zero
+        size = steps.rows, self.rows.units
+        yield from steps.visit(Call(ENERGIES_OF[self.form], *read, *size, self.factor, energy, trials))
+
+
+@dataclass(frozen=True)
+class Repeat(Operation):
+    """target[trial] = source[trial], numbers of which each trial has one."""
+
+    target: str
+    source: str
+
+    def lower(self, visit):
+        yield Call("copy_rows", WIDTH, 1, _of_trials(self.source), 0, _of_trials(self.target))
 
 
 @dataclass(frozen=True)
@@ -358,7 +389,8 @@ class Clip(Operation):
 
 @dataclass(frozen=True)
 class Section(Operation):
-    """Operations in order: once over all steps, step by step (`forward`, `backward`), window by window (`windows`: of
+    """Operations in order: once over all steps, step by step (`forward`, `backward`), row by row (`rows`: step by step,
+    trial by trial; what is written of a row is read while it is in cache), window by window (`windows`: of
     `known` steps, each one step after the last, from `first_window` up to `stop_window`), trial by trial (`trials`), or
     repeated (`repeat`: as often as the scalar variable `count` says, over the same steps); only `when` (not `unless`)
     that scalar is set. Sections may contain other sections.
@@ -388,6 +420,8 @@ class Section(Operation):
             if self.loop == "windows":
                 within = Guard("_step", "<", Scalar("stop_window"), body)
                 body = (Guard("_step", ">=", Scalar("first_window"), (within,)),)
+            elif self.loop == "rows":
+                body = (Loop("_trial", WIDTH, body),)
             body = (Loop("_step", inside.passes, body, backwards=self.loop == "backward"),)
         if self.when or self.unless:
             return [Guard(Scalar(self.when or self.unless), "!=" if self.when else "==", 0, body)]
@@ -396,6 +430,8 @@ class Section(Operation):
     def _inside(self, visit: Visit) -> Visit:
         if self.loop in ("forward", "backward"):
             return visit.stepwise()
+        if self.loop == "rows":
+            return visit.row_by_row()
         if self.loop == "windows":
             assert self.known
             return visit.in_windows(self.known)

@@ -23,7 +23,7 @@ from neuro_mpc.networks.signals import (
     noises,
     once,
     output_errors,
-    read_out,
+    read_out_parts,
     state,
 )
 
@@ -74,19 +74,44 @@ def _pack(plan: Plan, direction: str, condition: str, name: str = "") -> Phase:
 # --- prediction ------------------------------------------------------------------------------------------------------
 
 
+LONG_ROW = 2048
+"""Units of a target population from which on the arrays of a tile exceed the caches."""
+
+
 def _predict(plan: Plan, tiling: Tiling) -> Phase:
     """Ancestral pass: r = h step by step; while `generating`, the chosen output is the next stimulus."""
     phase = Phase("predict", "predicting", tiling=tiling)
     given = given_inputs(plan, phase)
-    pass_of_all_steps = (Section(tuple(given)), *_ancestral_pass(plan, phase))
+    before, read, compared = _reading(plan, phase)
+    pass_of_all_steps = (Section(tuple(given)), *_ancestral_pass(plan, phase), *read)
     generation = [*_choices(plan), *given, *ancestral_step(plan, phase)]
     phase.sections = (
-        Section((*_carries(plan), *noises(plan), *_targets(plan))),
+        Section(tuple(_carries(plan))),
+        *before,
         *(replace(section, unless="generating") for section in pass_of_all_steps),
         Section(tuple(generation), loop="forward", when="generating"),
-        Section((*output_errors(plan, phase), *losses(plan, "loss_start"))),
+        compared,
     )
     return phase
+
+
+def _reading(plan: Plan, phase: Phase) -> tuple[list[Section], list[Section], Section]:
+    """What draws noise before a pass, what reads the outputs of all its steps, and what compares them with targets.
+
+    Where rows are long, outputs get their noise, are read and compared one row after the other."""
+    targets = plan.circuit.targets
+    comparison = (*_targets(plan), *output_errors(plan, phase))
+    products, row_by_row = read_out_parts(plan, phase)
+    compared = Section((*comparison, *losses(plan, "loss_start")))
+    if max((plan.rows[name].units for name in targets), default=0) < LONG_ROW:
+        return [Section(noises(plan))], [Section((*products, *row_by_row))], compared
+    drawn, of_free = noises(plan, of=targets), noises(plan, of=plan.circuit.free)
+    of_row = (*drawn, *row_by_row, *comparison, *losses(plan, "loss_start", by_symbol=True))
+    return (
+        [Section(of_free), Section(drawn, when="generating")],
+        [Section(tuple(products)), Section(of_row, loop="rows")],
+        replace(compared, when="generating"),
+    )
 
 
 def _choices(plan: Plan) -> list[Operation]:
@@ -131,7 +156,7 @@ def _targets(plan: Plan) -> list[Operation]:
 
 
 def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
-    """All steps of the whole circuit: only populations that receive from themselves are walked step by step."""
+    """All steps of all free populations: only populations that receive from themselves are walked step by step."""
     sections, done = [], []
     for component in plan.circuit.components:
         started: set[str] = set()
@@ -146,7 +171,7 @@ def _ancestral_pass(plan: Plan, phase: Phase) -> list[Section]:
         else:
             sections.append(Section((*before, state(plan, phase, component[0]))))
         done += component
-    return [*sections, Section(tuple(read_out(plan, phase)))]
+    return sections
 
 
 # --- learning --------------------------------------------------------------------------------------------------------

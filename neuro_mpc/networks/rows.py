@@ -29,7 +29,11 @@ class Stretch:
 
     @property
     def rows(self) -> Extent:
-        return Extent(width=self.count)
+        return self.extent(1)
+
+    def extent(self, units: int) -> Extent:
+        """A number of elements: of so many units on each row."""
+        return Extent(fixed=self.count * units) if self.single else Extent(width=self.count * units)
 
     def visit(self, *statements: Statement) -> tuple[Statement, ...]:
         """The statements, where these steps are visited."""
@@ -64,6 +68,10 @@ class Visit:
     def stepwise(self) -> Visit:
         """One step after the other."""
         return replace(self, moves=True, first=0, count=1, passes=self.steps)
+
+    def row_by_row(self) -> Visit:
+        """One step after the other, in each one trial after the other."""
+        return replace(self.stepwise(), single=True)
 
     def in_windows(self, known: int) -> Visit:
         """Windows of `known` steps, each of which begins one step after the last."""
@@ -128,7 +136,7 @@ class Rows:
         )
 
     def size(self, steps: Stretch) -> Extent:
-        return Extent(width=steps.count * self.units)
+        return steps.extent(self.units)
 
     def of(self, name: str, steps: Stretch) -> Pointer:
         """A variable from the first of some steps on."""

@@ -109,17 +109,34 @@ def newest_step(plan: Plan, phase: Phase) -> list[Operation]:
 
 def read_out(plan: Plan, phase: Phase) -> list[Operation]:
     """Input, prediction and output of the target populations."""
-    operations = []
+    products, row_by_row = read_out_parts(plan, phase)
+    return products + row_by_row
+
+
+def read_out_parts(plan: Plan, phase: Phase) -> tuple[list[Operation], list[Operation]]:
+    """The same in two parts: products of many rows, and what is done to each row by itself."""
+    products, row_by_row = [], []
     for target in plan.circuit.targets:
         rows, group = plan.rows[target], plan.group_name(target, "prediction")
-        operations += [*inputs(plan, target, plan.circuit.population, set()), phase.block(rows, group, "update")]
+        started: set[str] = set()
+        names = list(plan.circuit.incoming(target))
+        last = next((at for at in reversed(range(len(names))) if not _is_bias(plan, names[at])), -1)
+        for at, name in enumerate(names):
+            (row_by_row if at > last else products).extend(_received(plan, name, started))
+        row_by_row.append(phase.block(rows, group, "update"))
         if plan.rules.readouts[target].readout == "softmax":
-            operations.append(Softmax(f"{group}_y", f"{group}_h", rows))
-    return operations
+            row_by_row.append(Softmax(f"{group}_y", f"{group}_h", rows))
+    return products, row_by_row
 
 
-def noises(plan: Plan, first_stream: int = 0) -> tuple[Operation, ...]:
-    """The noise of every compartment whose input has a variance, each from a stream of its own."""
+def _is_bias(plan: Plan, projection: str) -> bool:
+    source = plan.circuit.projection[projection].source
+    return plan.circuit.population[source].role == "constant"
+
+
+def noises(plan: Plan, first_stream: int = 0, of: Collection[str] | None = None) -> tuple[Operation, ...]:
+    """The noise of every compartment whose input has a variance, each from a stream of its own; that `of` some
+    populations alone."""
     noises = [
         (name, compartment.noise)
         for name, rules in plan.rules.populations.items()
@@ -130,6 +147,7 @@ def noises(plan: Plan, first_stream: int = 0) -> tuple[Operation, ...]:
     return tuple(
         Noise(f"{plan.group_name(name, 'prediction')}_{noise}", plan.rows[name], stream)
         for stream, (name, noise) in enumerate(noises, first_stream)
+        if of is None or name in of
     )
 
 
@@ -222,23 +240,31 @@ def _fed_back(plan: Plan, name: str, started: set[str], sent: tuple[str, str]) -
 # --- energies --------------------------------------------------------------------------------------------------------
 
 
-def losses(plan: Plan, name: str = "loss") -> list[Operation]:
-    """The losses of the read-outs, summed for each trial."""
-    return [_loss(plan, name, target, not position) for position, target in enumerate(plan.circuit.targets)]
+def losses(plan: Plan, name: str = "loss", by_symbol: bool = False) -> list[Operation]:
+    """The losses of the read-outs, summed for each trial; `by_symbol`, from the outputs of given symbols alone."""
+    return [_loss(plan, name, target, not position, by_symbol) for position, target in enumerate(plan.circuit.targets)]
 
 
-def _loss(plan: Plan, name: str, target: str, first: bool) -> Energy:
+def _loss(plan: Plan, name: str, target: str, first: bool, by_symbol: bool) -> Energy:
     prediction, error = (plan.group_name(target, kind) for kind in ("prediction", "error"))
     rows, precision = plan.rows[target], plan.rules.readouts[target].precision
-    if plan.rules.readouts[target].readout == "softmax":
-        assert precision != "learned"
-        return Energy(name, f"{prediction}_h", rows, "softmax", f"{error}_target", first, precision)
-    return _of_errors(name, error, rows, first, precision)
+    if plan.rules.readouts[target].readout != "softmax":
+        return _of_errors(name, error, rows, first, precision)
+    assert precision != "learned"
+    if by_symbol and target in plan.labelled:
+        symbols = plan.group_name(target, "label") + "_symbol", plan.label_rows(target)
+        return Energy(name, f"{prediction}_h", rows, "surprise", f"{prediction}_y", first, precision, (symbols,))
+    return Energy(name, f"{prediction}_h", rows, "softmax", f"{error}_target", first, precision)
 
 
 def energies(plan: Plan) -> list[Operation]:
-    """The two terms of the free energy, for each trial: ½ Π (r − h)² is the weighted error's ½ err² / Π."""
-    hidden = [
+    """The two terms of the free energy, for each trial."""
+    return [*losses(plan), *hidden_energies(plan)]
+
+
+def hidden_energies(plan: Plan) -> list[Operation]:
+    """The energy of the beliefs, for each trial: ½ Π (r − h)² is the weighted error's ½ err² / Π."""
+    return [
         _of_errors(
             "energy_hidden",
             plan.group_name(name, "error"),
@@ -248,7 +274,6 @@ def energies(plan: Plan) -> list[Operation]:
         )
         for position, name in enumerate(plan.circuit.free)
     ]
-    return [*losses(plan), *hidden]
 
 
 def _of_errors(name: str, error: str, rows: Rows, first: bool, precision: Precision) -> Energy:

@@ -53,3 +53,27 @@ def add_cross_entropy(
     log_sum = np.log(np.exp(shifted).sum(axis=1, dtype=np.float64))
     entropy = label.sum(axis=1) * log_sum - (label * shifted).sum(axis=1)
     energy[:width] += factor * entropy.reshape(-1, width).sum(axis=0, dtype=np.float64)
+
+
+def add_surprise(
+    source: np.ndarray,
+    y: np.ndarray,
+    symbols: np.ndarray,
+    rows: int,
+    units: int,
+    factor: float,
+    energy: np.ndarray,
+    width: int,
+) -> None:
+    """energy[trial] −= factor · log of the probability of each row's symbol, y = softmax(source); nothing for a
+    negative one. Of a probability that may be rounded to nothing, the logarithm is computed from the source."""
+    source, y = view(source, rows, units), view(y, rows, units)
+    read = np.flatnonzero(symbols[:rows] >= 0)
+    chosen = symbols[read]
+    probability = y[read, chosen].astype(np.float64)
+    rare = probability < 1e-30
+    surprise = -np.log(np.where(rare, 1, probability))
+    shifted = source[read[rare]] - source[read[rare]].max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(shifted).sum(axis=1, dtype=np.float64))
+    surprise[rare] = log_sum - shifted[np.arange(len(shifted)), chosen[rare]]
+    np.add.at(energy, read % width, factor * surprise)

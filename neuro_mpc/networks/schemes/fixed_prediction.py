@@ -8,11 +8,19 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from neuro_mpc.descriptions.inference import SCHEMES, Inference
-from neuro_mpc.networks.operations import AfterLastWindow, Section
+from neuro_mpc.networks.operations import AfterLastWindow, Operation, Repeat, Section
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
-from neuro_mpc.networks.signals import energies, error_updates, feedbacks, newest_step, once, output_errors
+from neuro_mpc.networks.signals import (
+    energies,
+    error_updates,
+    feedbacks,
+    hidden_energies,
+    newest_step,
+    once,
+    output_errors,
+)
 from neuro_mpc.rules.derivation import PopulationRules
 from neuro_mpc.rules.notation import Notation
 
@@ -41,8 +49,12 @@ class FixedPrediction(Scheme):
     def phase(self, plan: Plan) -> Phase:
         phase = Phase("infer", "inferring")
         sections = self._in_windows(plan, phase, plan.known) if plan.known else self._of_sequence(plan, phase)
-        measured = tuple(energies(plan))
-        phase.sections = (*sections, Section((AfterLastWindow(measured),) if plan.stepwise else measured))
+        measured: tuple[Operation, ...]
+        if plan.stepwise:
+            measured = (AfterLastWindow(tuple(energies(plan))),)
+        else:  # outputs are held
+            measured = (Repeat("loss", "loss_start"), *hidden_energies(plan))
+        phase.sections = (*sections, Section(measured))
         return phase
 
     def _of_sequence(self, plan: Plan, phase: Phase) -> list[Section]:

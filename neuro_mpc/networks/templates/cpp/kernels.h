@@ -21,26 +21,82 @@ static inline bool has_not_risen(double energy, double last, double rounding)
 // Integer powers of single-precision numbers stay in single precision.
 static inline float pow(float x, int exponent) { return __builtin_powif(x, exponent); }
 
-// `count` standard normal numbers of consecutive positions, at most NORMALS, times a scale: Philox 2x32-10 (Salmon et al.
-// 2011), then Box-Muller. Words of 32 bits lie in 64: a product of two such words is one instruction for a vector of them.
 inline constexpr int NORMALS = 64;
+static const uint32_t PHILOX_FACTOR = 0xD256D193u, PHILOX_STEP = 0x9E3779B9u;
+
+// The ten rounds of Philox 2x32 (Salmon et al. 2011) on `count` pairs of words of 32 bits, at most NORMALS, which lie in
+// 64 bits: a product of two words is one instruction for a vector of them. Of what is returned the upper halves mean nothing.
+#if (defined(__AVX2__) || defined(__AVX512F__)) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__AVX512F__)
+inline constexpr int WORDS = 8;
+#else
+inline constexpr int WORDS = 4;
+#endif
+typedef uint64_t words __attribute__((vector_size(8 * WORDS), aligned(8), may_alias));
+static inline words product_of_words(words a, words b) // GCC does not think of this instruction by itself
+{
+    typedef int halves __attribute__((vector_size(8 * WORDS)));
+#if defined(__AVX512F__)
+    typedef long long products __attribute__((vector_size(8 * WORDS)));
+    return (words)__builtin_ia32_pmuludq512_mask((halves)a, (halves)b, products{}, (unsigned char)-1);
+#else
+    return (words)__builtin_ia32_pmuludq256((halves)a, (halves)b);
+#endif
+}
+static inline void philox(uint64_t* x0, uint64_t* x1, int count, uint32_t first_key)
+{
+    constexpr int TOGETHER = 8; // vectors that pass all rounds in registers
+    for (int first = 0; first < count; first += TOGETHER * WORDS)
+    {
+        words low[TOGETHER], high[TOGETHER];
+        #pragma GCC unroll 8
+        for (int j = 0; j < TOGETHER; j++)
+        {
+            low[j] = *(const words*)(x0 + first + j * WORDS);
+            high[j] = *(const words*)(x1 + first + j * WORDS);
+        }
+        uint32_t key = first_key;
+        #pragma GCC unroll 10
+        for (int round = 0; round < 10; round++, key += PHILOX_STEP)
+            #pragma GCC unroll 8
+            for (int j = 0; j < TOGETHER; j++)
+            {
+                const words product = product_of_words(low[j], words{} + PHILOX_FACTOR);
+                low[j] = (product >> 32) ^ (words{} + key) ^ high[j];
+                high[j] = product;
+            }
+        #pragma GCC unroll 8
+        for (int j = 0; j < TOGETHER; j++)
+        {
+            *(words*)(x0 + first + j * WORDS) = low[j];
+            *(words*)(x1 + first + j * WORDS) = high[j];
+        }
+    }
+}
+#else
+static inline void philox(uint64_t* x0, uint64_t* x1, int count, uint32_t key)
+{
+    for (int round = 0; round < 10; round++, key += PHILOX_STEP)
+        for (int i = 0; i < count; i++)
+        {
+            const uint64_t product = (uint64_t)(uint32_t)x0[i] * (uint64_t)PHILOX_FACTOR;
+            x0[i] = (product >> 32) ^ key ^ x1[i];
+            x1[i] = (uint32_t)product;
+        }
+}
+#endif
+
+// `count` standard normal numbers of consecutive positions, at most NORMALS, times a scale: Philox, then Box-Muller.
 template <typename T>
 static inline void counter_normals(uint32_t position, int count, uint32_t counter, uint32_t key, T scale, T* target)
 {
-    constexpr uint64_t WORD = 0xFFFFFFFF;
     uint64_t x0[NORMALS], x1[NORMALS];
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < NORMALS; i++)
     {
         x0[i] = position + (uint32_t)i;
         x1[i] = counter;
     }
-    for (int round = 0; round < 10; round++, key += 0x9E3779B9u)
-        for (int i = 0; i < count; i++)
-        {
-            const uint64_t product = (x0[i] & WORD) * (uint64_t)0xD256D193u;
-            x0[i] = (product >> 32) ^ key ^ x1[i];
-            x1[i] = product & WORD;
-        }
+    philox(x0, x1, count, key);
     for (int i = 0; i < count; i++)
     {
         const T u = ((T)(uint32_t)x0[i] + (T)0.5) * (T)2.3283064365386963e-10;   // (0, 1]
@@ -270,6 +326,31 @@ static inline void add_cross_entropy(const T* source, const T* label, int64_t ro
             total += label[i];
         }
         energy[row % width] += factor * ((double)total * std::log((double)sum) - (double)match);
+    }
+}
+
+// energy[trial] −= factor · log of the probability of each row's symbol, y = softmax(source); nothing for a negative one.
+// Of a probability that may be rounded to nothing, the logarithm is computed from the source.
+template <typename T>
+static inline void add_surprise(const T* source, const T* y, const int32_t* symbols, int64_t rows, int units,
+                                double factor, double* energy, int width)
+{
+    for (int64_t row = 0; row < rows; row++, source += units, y += units)
+    {
+        const int32_t symbol = symbols[row];
+        if (symbol < 0)
+            continue;
+        double surprise = -std::log((double)y[symbol]);
+        if (y[symbol] < (T)1e-30)
+        {
+            T largest = source[0], sum = 0;
+            for (int i = 1; i < units; i++)
+                largest = source[i] > largest ? source[i] : largest;
+            for (int i = 0; i < units; i++)
+                sum += exp(source[i] - largest);
+            surprise = std::log((double)sum) - (double)(source[symbol] - largest);
+        }
+        energy[row % width] += factor * surprise;
     }
 }
 

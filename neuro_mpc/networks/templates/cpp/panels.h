@@ -96,7 +96,10 @@ inline void narrow_block(int k, const T* a, int64_t lda, const T* panel, bool ac
                 c[row * ldc + j] += a[row * lda + i] * panel[i * WIDTH + j];
 }
 
-// Rows by a panel, in blocks of ROWS; the last rows in blocks of half as many, and so on.
+// The next smaller block of rows: the largest power of two below.
+constexpr int smaller(int rows) { return rows > 8 ? 8 : rows > 4 ? 4 : rows > 2 ? 2 : 1; }
+
+// Rows by a panel, in blocks of ROWS; the last rows in smaller blocks.
 template <int ROWS, int WIDTH, typename T>
 inline void panel_product(int rows, int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
 {
@@ -107,7 +110,7 @@ inline void panel_product(int rows, int k, const T* a, int64_t lda, const T* pan
         else
             narrow_block<ROWS, WIDTH>(k, a + row * lda, lda, panel, accumulate, c + row * ldc, ldc);
     if constexpr (ROWS > 1)
-        panel_product<ROWS / 2, WIDTH>(rows - row, k, a + row * lda, lda, panel, accumulate, c + row * ldc, ldc);
+        panel_product<smaller(ROWS), WIDTH>(rows - row, k, a + row * lda, lda, panel, accumulate, c + row * ldc, ldc);
 }
 
 // The widest panel that so many outputs fill.
@@ -173,10 +176,21 @@ void pack_weights(bool transposed, int k, int n, const T* weights, T* packed)
     }
 }
 
+// C (rows × n) = [C] + a (rows) w (n): a single input, whose weights lie in order.
+template <typename T>
+void outer_product(int64_t rows, int n, const T* a, const T* weights, bool accumulate, T* c)
+{
+    for (int64_t row = 0; row < rows; row++, c += n)
+        for (int output = 0; output < n; output++)
+            c[output] = (accumulate ? c[output] : (T)0) + a[row] * weights[output];
+}
+
 // C (rows × n) = [C] + A (rows × k) W, packed for k and n.
 template <typename T>
 void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
 {
+    if (k == 1)
+        return outer_product(rows, n, a, packed, accumulate, c);
     for (int64_t row = 0; row < rows; row += ROWS_AT_ONCE)
     {
         const int some = std::min<int64_t>(ROWS_AT_ONCE, rows - row);
