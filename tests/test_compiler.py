@@ -8,7 +8,7 @@ import pytest
 
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks import compiler as module
-from neuro_mpc.networks.build import MAKEFILE, QUICK
+from neuro_mpc.networks.build import MAKEFILE, QUICK, SETTER, WHOLE
 from neuro_mpc.networks.compiler import (
     FLAGS,
     SINGLE_PRECISION,
@@ -106,7 +106,7 @@ def test_of_a_failed_build_the_compilers_own_errors_are_told(tmp_path):
     assert "all went well" in str(build_failed(log, log))
 
 
-OF_BRIAN2 = """SRCS = phase.cpp objects.cpp
+OF_BRIAN2 = """SRCS = code_objects/adapt.cpp code_objects/messages_codeobject.cpp objects.cpp
 OBJS = ${SRCS:.cpp=.o}
 OPTIMISATIONS =
 CXXFLAGS = -c$(OPTIMISATIONS)
@@ -124,17 +124,22 @@ make.deps: $(SRCS)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-def test_what_computes_is_optimised_with_headers_compiled_before_and_no_dependencies_are_looked_for(tmp_path):
+def test_what_computes_is_optimised_the_rest_is_one_file_and_no_dependencies_are_looked_for(tmp_path):
+    (tmp_path / "code_objects").mkdir()
     for name, text in {"makefile": OF_BRIAN2, MAKEFILE: QUICK}.items():
         (tmp_path / name).write_text(text)
-    for name in ("phase.cpp", "objects.cpp"):
+    for name in ("code_objects/adapt.cpp", WHOLE):
         (tmp_path / name).touch()
-    command = ["make", "--dry-run", f"--file={MAKEFILE}", "CXX=compile", "FLAGS=-O3", "objects.o", "main"]
+    command = ["make", "--dry-run", f"--file={MAKEFILE}", "CXX=compile", "FLAGS=-O3", "program"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     common = "-include precompiled/headers.h"
     assert done.stdout.splitlines() == [
-        f"compile -c -O3 {common} -O1 -include precompiled/unoptimised.h objects.cpp -o objects.o",
-        f"compile -c -O3 {common} phase.cpp -o phase.o",
-        "touch make.deps",
-        "link phase.o objects.o -lblas precompiled/products.o",
+        f"compile -c -O3 {common} -O1 whole.cpp -o whole.o",
+        f"compile -c -O3 {common} code_objects/adapt.cpp -o code_objects/adapt.o",
+        "compile whole.o code_objects/adapt.o precompiled/products.o -o main -lblas",
     ]
+
+
+def test_what_sets_variables_from_the_command_line_is_left_out():
+    text = "int a;\nvoid set_variable_by_name(std::string s) {\n    if (s == x) {\n    }\n}\nvoid after() {\n}\n"
+    assert SETTER.sub("", text) == "int a;\n\nvoid after() {\n}\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -22,20 +23,27 @@ from neuro_mpc.networks.precompiled import Precompiled
 from neuro_mpc.networks.quick_import import import_brian2
 
 MAKEFILE = "quick.mk"
+# Brian2's own, without its targets, says where libraries lie.
 QUICK = """include makefile
 
-CXXFLAGS += $(FLAGS)
-$(OBJS): CXXFLAGS += -include precompiled/headers.h
-LFLAGS += precompiled/products.o
+PHASES = $(filter-out code_objects/messages_codeobject.o,$(filter code_objects/%,$(OBJS)))
+CXXFLAGS += $(FLAGS) -include precompiled/headers.h
+whole.o: CXXFLAGS += -O1
 
-# A build starts from nothing: which file depends on which would be found out in vain.
-make.deps:
-\ttouch $@
-
-# They load, store and pass on arrays, and compute nothing.
-main.o run.o code_objects/messages_codeobject.o: CXXFLAGS += -O1
-objects.o: CXXFLAGS += -O1 -include precompiled/unoptimised.h
+program: whole.o $(PHASES)
+\t$(CXX) $^ precompiled/products.o -o main $(LFLAGS)
 """
+WHOLE = "whole.cpp"
+# What loads, stores and passes on arrays, and computes nothing, is read and compiled once.
+PARTS = """#include "code_objects/messages_codeobject.cpp"
+#include "precompiled/unoptimised.h"
+#include "objects.cpp"
+#include "network.cpp"
+#include "run.cpp"
+#include "main.cpp"
+"""
+SETTER = re.compile(r"^void set_variable_by_name\(.*?^}$", re.DOTALL | re.MULTILINE)
+"""In objects.cpp: sets variables from the command line, which nobody does, in most lines of the file."""
 
 
 def build(plan_path: Path, directory: Path, flags: list[str], precompiled: Path) -> None:
@@ -86,12 +94,14 @@ class Compilation:
     def finish(self) -> None:
         """Compile; CalledProcessError where that fails."""
         self.precompiled.wait()
+        objects = self.directory / "objects.cpp"
+        objects.write_text(SETTER.sub("void set_variable_by_name(std::string, std::string) {}", objects.read_text()))
+        (self.directory / WHOLE).write_text(PARTS)
         (self.directory / MAKEFILE).write_text(QUICK)
         # By a link: a path with blanks or a dollar sign means something else to make.
         (self.directory / "precompiled").symlink_to(self.precompiled.folder, target_is_directory=True)
         flags = f"FLAGS={shlex.join(self.flags)}"
-        # The longest file comes first.
-        command = ["make", f"-j{cores()}", f"--file={MAKEFILE}", flags, "objects.o", "main"]
+        command = ["make", f"-j{cores()}", f"--file={MAKEFILE}", flags, "program"]
         subprocess.run(command, cwd=self.directory, check=True)
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from neuro_mpc.errors import RunError
 from neuro_mpc.system import processes
 
+SILENT = "-w"
 FLAGS = [
-    "-w",
+    SILENT,
     "-O3",
     "-ffast-math",
     "-fno-reciprocal-math",
@@ -69,8 +70,10 @@ def _version(command: tuple[str, ...]) -> str:
 def accepted_flags(precision: str, *more: str) -> list[str]:
     """Those of our flags that the compiler knows. Raises RunError for one that does not compile anything."""
     command = compiler()
-    refuse_broken(command)
     wanted = [*FLAGS, *more, *([SINGLE_PRECISION] if precision == "float32" else [])]
+    if not _tried(command, "-Werror", *(flag for flag in wanted if flag != SILENT)).returncode:
+        return wanted
+    refuse_broken(command)
     return [flag for flag in wanted if not _tried(command, "-Werror", flag).returncode]
 
 

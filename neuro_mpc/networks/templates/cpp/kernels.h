@@ -1,6 +1,7 @@
 // Kernels of the operations of a phase, for C++ standalone and Cython; neuro_mpc/networks/kernels has the same ones for
 // NumPy, with the same parameters. Arrays begin where a kernel is to work; `width` is the number of trials of a tile, whose
 // rows run over steps, then trials.
+#pragma once
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

@@ -4,6 +4,7 @@
 // inputs, in each of them panels of outputs, in each panel input by input. Panels are two vectors wide, or one; outputs
 // that fill no vector have panels of 8, 4, 2 or 1, in which a vector holds as many inputs as fit in 8 bytes. Of a
 // block of C, some rows of a panel, all sums stay in registers. C++ for any processor, by the vectors of GCC and Clang.
+#pragma once
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

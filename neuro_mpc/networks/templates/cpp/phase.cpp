@@ -8,6 +8,8 @@
 #include "panels.h"
 #include "sums.h"
 // compiled once for all programs, with products.cpp
+extern template void pack_weights(bool, int, int, const float*, float*);
+extern template void pack_weights(bool, int, int, const double*, double*);
 extern template void packed_product(int64_t, int, int, const float*, const float*, bool, float*);
 extern template void packed_product(int64_t, int, int, const double*, const double*, bool, double*);
 #include "kernels.h"
