@@ -46,7 +46,7 @@ class Cost:
 
 # Measured on mpl with the protocols that come with the package, 100 and 400 units, and in docs/performance.md.
 COSTS = {
-    "cpp": Cost(1.0, 200, 1500, 1.2e8),
+    "cpp": Cost(1.0, 350, 750, 2e7),
     "cython": Cost(1.0, 200, 1500, 3e8),
     "numpy": Cost(1.8, 3000, 3000, 3e8),
 }
