@@ -124,7 +124,7 @@ def test_a_combined_file_that_cannot_be_locked_names_the_variable(tmp_path, monk
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    monkeypatch.setattr(combined.NetCDF4DataStore, "open", open_store)
+    monkeypatch.setattr(combined.netCDF4, "Dataset", open_store)
     with pytest.raises(
         RunError, match=r"sweep\.nc cannot be written: HDF5 cannot lock it\n.*HDF5_USE_FILE_LOCKING=FALSE"
     ):

@@ -39,6 +39,8 @@ def trouble_elsewhere(path: Path, data: bool = False) -> str:
         )
     except subprocess.TimeoutExpired:
         return TOO_SLOW
+    except processes.StartError as problem:
+        return f"{problem.strerror} in which to read it first"
     return _reason(trial) if trial.returncode else ""
 
 

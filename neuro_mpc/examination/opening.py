@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,17 @@ NO_LOCK = (*WITHOUT_LOCKS, errno.EAGAIN)
 UNLOCKED = (
     "HDF5 cannot lock it; if nothing writes to it, HDF5_USE_FILE_LOCKING=FALSE in the environment does without locks"
 )
+
+
+OF_HDF5 = re.compile(r"error message = '([^']+)'")
+
+
+def reason(problem: Exception) -> str:
+    """Why a file cannot be read or written, in a few words: HDF5 tells of its own functions, and of addresses."""
+    text = str(getattr(problem, "strerror", None) or problem)
+    if (of_system := OF_HDF5.search(text)) is not None:
+        return of_system[1]
+    return "HDF5 fails and does not say why" if text == "NetCDF: HDF error" else text
 
 
 def opened(path: Path, mode: Literal["r", "a"] = "r", data: bool = False) -> netCDF4.Dataset:

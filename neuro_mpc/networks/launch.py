@@ -13,6 +13,7 @@ from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Manifest, Program
 from neuro_mpc.networks.program_cache import built, cython_cache, cython_options, environment
 from neuro_mpc.networks.schemes.interface import tiling_of
+from neuro_mpc.networks.workspace import writing_temporary_files
 from neuro_mpc.system import processes
 
 BACKENDS = ("cpp", "cython", "numpy")
@@ -61,7 +62,8 @@ def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None
 def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
     """Start the Python process that runs a plan's network on a runtime target, and wait until it is ready."""
     plan_path, manifest_path, log = (workspace / name for name in ("plan.json", "manifest.json", "program.log"))
-    plan_path.write_text(plan.to_json())
+    with writing_temporary_files():
+        plan_path.write_text(plan.to_json())
     flags, compilers = cython_options(plan) if backend == "cython" else ([], {})
     variables = environment(plan.threads, workspace) | compilers
     command = processes.python(

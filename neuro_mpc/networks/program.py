@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.rows import Rows, Tiling
+from neuro_mpc.networks.workspace import writing_temporary_files
 from neuro_mpc.system import processes
 
 HINTS: dict[int, str] = {
@@ -65,7 +66,8 @@ class Program:
     ):
         self.tiling, self.rows, self.log = tiling, rows, log
         self._know(manifest)
-        self._errors = log.open("wb")
+        with writing_temporary_files():
+            self._errors = log.open("wb")
         try:
             self._process = processes.Child(
                 command,
@@ -75,6 +77,9 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
             )
+        except processes.StartError as error:
+            self._errors.close()
+            raise RunError(f"the simulation program does not start: {error.strerror}", hint=error.hint) from error
         except OSError as error:
             self._errors.close()
             raise RunError(
@@ -104,7 +109,8 @@ class Program:
         """Wait for a program that prepares itself, and read the manifest that it leaves."""
         if self._output.readline() != b"ready\n":
             self._died()
-        self._know(Manifest.load(manifest))
+        with writing_temporary_files():
+            self._know(Manifest.load(manifest))
 
     def set(self, **values: ArrayLike) -> None:
         """Set variables, each from a number or from an array of its size."""
@@ -155,10 +161,9 @@ class Program:
     def close(self) -> None:
         """End the program."""
         self._process.end()
-        for pipe in (self._input, self._output):
+        for file in (self._input, self._output, self._errors):
             with contextlib.suppress(OSError):
-                pipe.close()
-        self._errors.close()
+                file.close()
 
     def _write(self, data) -> None:
         try:
@@ -173,9 +178,9 @@ class Program:
             self._died()
 
     def _died(self) -> None:
-        code = self._process.wait()
-        self._errors.flush()
-        lines = self.log.read_text(errors="replace").strip().splitlines()[-15:]
+        code, lines = self._process.wait(), []
+        with contextlib.suppress(OSError):  # how it ended is told without its log, too
+            lines = self.log.read_text(errors="replace").strip().splitlines()[-15:]
         end = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         hint = HINTS.get(-code, "--backend numpy needs no compiler")
         raise RunError(

@@ -63,6 +63,8 @@ def built(plan: Plan, stage: Callable[[str], None]) -> Path:
             if not is_whole(program):
                 stage("compiling")
                 _build(plan, program)
+    except processes.StartError as error:
+        raise RunError(f"the program cannot be compiled: {error.strerror}", hint=error.hint) from error
     except OSError as error:
         raise RunError(
             f"cannot write to the cache of compiled programs: {error}",

@@ -43,14 +43,17 @@ def require_usable(backend: str) -> None:
 
 def try_to_import() -> None:
     """Raises RunError where a Python of its own cannot import what simulates."""
-    trial = processes.run(
-        _command(),
-        environment=processes.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        errors="replace",
-    )
+    try:
+        trial = processes.run(
+            _command(),
+            environment=processes.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            errors="replace",
+        )
+    except processes.StartError as error:
+        raise RunError(str(error.strerror), hint=error.hint) from error
     if trial.returncode:
         said = "".join(f"\n    {line}" for line in trial.stderr.strip().splitlines()[-SHOWN_LINES:])
         raise RunError(

@@ -22,6 +22,7 @@ from neuro_mpc.examination import isolation
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
 from neuro_mpc.runfile.reading import SWEEP, open_run
+from neuro_mpc.runfile.write_errors import failures_reported
 from neuro_mpc.system import processes
 
 PATTERNS = ("*.nc", "*.nc.partial")
@@ -55,7 +56,8 @@ def catalogue(folder: Path) -> list[Entry]:
     if not folder.is_dir():
         hint = f"the folder that it lies in: {folder.parent}" if folder.is_file() else ""
         raise RunFileError(f"{folder} is not a folder", hint=hint)
-    return read(folder, run_files(folder))
+    with failures_reported(folder):
+        return read(folder, run_files(folder))
 
 
 def run_files(folder: Path) -> list[str]:

@@ -58,12 +58,14 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     """
     if not isinstance(path, (str, os.PathLike)):
         raise RunFileError(f"{type(path).__name__} is not the path of a run file", hint="a path, such as 'run.nc'")
-    path = _readable(Path(path), careful)
+    try:
+        path = _readable(Path(path), careful)
+    except OSError as problem:
+        raise _no_run(Path(path), f"cannot be read: {problem.strerror or problem}") from problem
     try:
         run = _opened(path)
     except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
-        reason = getattr(problem, "strerror", None) or problem
-        raise _no_run(path, f"cannot be read as a run file: {reason}") from problem
+        raise _no_run(path, f"cannot be read as a run file: {opening.reason(problem)}") from problem
     try:
         _refuse_others(path, run)
         newer = file_format.unread(path, run.attrs, run.children)

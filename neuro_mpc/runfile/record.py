@@ -24,7 +24,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.examination.opening import opened
 from neuro_mpc.rules.weighting import OWNER, is_precision
-from neuro_mpc.runfile import file_format, netcdf
+from neuro_mpc.runfile import closing, file_format, netcdf
 from neuro_mpc.runfile.attributes import FOUND_RATE, attribute
 from neuro_mpc.runfile.labels import LEARNING, TESTS, evaluation_label, neural_label
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
@@ -90,15 +90,20 @@ class RunFile:
         self._step_duration = protocol.inference.step_duration
         self._rows: list[tuple] = []
         self._flushed = time.monotonic()
+        self._is_open = True
 
     @writes
     def _create(self, attributes: Mapping[str, str | int | float]) -> None:
         require_room(self.path, 0)
         with files.replacement(self.partial) as new:  # it can be read from the start
             self._file = netCDF4.Dataset(new, "w", format="NETCDF4")
-            self._file.setncatts(attributes)
-            self._create_learning()
-            self._file.sync()
+            try:
+                self._file.setncatts(attributes)
+                self._create_learning()
+                self._file.sync()
+            except (OSError, RuntimeError):
+                closing.abandon(self._file)
+                raise
 
     @writes
     def _reopen(self) -> None:
@@ -300,9 +305,12 @@ class RunFile:
     @writes
     def flush(self) -> None:
         """Writes pending rows and makes everything so far readable, even after a kill."""
+        self._require_place()
+        self._sync()
+
+    def _require_place(self) -> None:
         self.partial.stat()  # a file that was removed would accept rows, and lose them in the end
         require_room(self.path, 0)
-        self._sync()
 
     def _sync(self) -> None:
         group = self._file["learning"]
@@ -316,15 +324,23 @@ class RunFile:
     @writes
     def close(self, complete: bool = True) -> None:
         """Ends the file: a complete run moves to its path, any other stays `<path>.partial`."""
-        if not self._file.isopen():
+        if not self._is_open:
             return
         try:
-            self.flush() if complete else self._sync()  # the reserve is for the last rows, too
-            self._file.complete = int(complete)
-        finally:
-            self._file.close()
+            if complete:
+                self._require_place()
+        except OSError:
+            self._end(complete=False)
+            raise
+        self._end(complete)
         if complete:
             files.rename(self.partial, self.path)
+
+    def _end(self, complete: bool) -> None:
+        self._is_open = False
+        with closing.closed_after(self._file, self.partial):
+            self._sync()  # the reserve is for the last rows, too
+            self._file.complete = int(complete)
 
     def __enter__(self) -> RunFile:
         return self

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from neuro_mpc.errors import RunError
 from neuro_mpc.examination.netcdf_lock import NETCDF
+from neuro_mpc.examination.opening import reason
+from neuro_mpc.system import processes
 
 CANNOT_WRITE = (
     "free space on the disk, or another folder that can be written; "
@@ -49,6 +52,29 @@ def writes(
     return locked
 
 
+@contextmanager
+def failures_reported(path: Path) -> Iterator[None]:
+    """Within, what the system answers about the files of a run, or those in a folder of runs, becomes a RunError.
+
+    So does that it starts no process.
+    """
+    try:
+        yield
+    except processes.StartError as problem:
+        raise RunError(str(problem.strerror), hint=problem.hint) from problem
+    except OSError as problem:
+        if not isinstance(problem.filename, str) or not _belongs(Path(problem.filename), path.absolute()):
+            raise
+        raise RunError(f"{problem.filename} cannot be used: {problem.strerror}", hint=CANNOT_WRITE) from problem
+
+
+def _belongs(file: Path, path: Path) -> bool:
+    """Whether a file is one of a run, the folder of a run, or lies in a folder of runs."""
+    file = file.absolute()
+    beside = file.parent == path.parent and file.name.startswith(path.name)
+    return beside or file == path.parent or path in file.parents
+
+
 def unwritten(path: Path, problem: OSError | RuntimeError, hint: str = CANNOT_WRITE) -> RunError:
     """The error of a file that netCDF cannot write.
 
@@ -56,7 +82,7 @@ def unwritten(path: Path, problem: OSError | RuntimeError, hint: str = CANNOT_WR
     """
     if isinstance(problem, PermissionError):
         return _not_permitted(path, problem, hint)
-    return RunError(f"{path} cannot be written: {getattr(problem, 'strerror', None) or problem}", hint=hint)
+    return RunError(f"{path} cannot be written: {reason(problem)}", hint=hint)
 
 
 def _not_permitted(path: Path, problem: PermissionError, hint: str = CANNOT_WRITE) -> RunError:

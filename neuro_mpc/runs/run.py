@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -16,8 +14,10 @@ from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import path_argument
 from neuro_mpc.experiments import experiment_of
 from neuro_mpc.networks import launch
+from neuro_mpc.networks.workspace import workspace
 from neuro_mpc.runfile.lock import writing
 from neuro_mpc.runfile.record import open_run
+from neuro_mpc.runfile.write_errors import failures_reported
 from neuro_mpc.runs.destination import Destination
 from neuro_mpc.runs.estimate import warn_of_little_room
 from neuro_mpc.runs.preparation import NameOrPath, Preparation, prepare
@@ -107,16 +107,17 @@ def simulate(
     """
     options = {"start": start, "data": data, "seed": seed, "backend": backend, "threads": threads}
     with ExitStack() as stack:
+        path = stack.enter_context(workspace()) / "run.nc" if out is None else path_argument("out", out)
+        stack.enter_context(failures_reported(path))
         if out is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-"))
-            destination = Destination(Path(folder) / "run.nc")
+            destination = Destination(path)
         else:
-            destination = Destination(path_argument("out", out), overwrite, resume, accept_changes, checkpoint_every)
+            destination = Destination(path, overwrite, resume, accept_changes, checkpoint_every)
         with progress_of(progress) as reporter:
             _write(prepare(circuit, protocol, **options, say=reporter.stage), destination, reporter)
         if out is not None:
-            return _warned(open_run(out), progress)
-        with open_run(destination.path) as run:
+            return _warned(open_run(path), progress)
+        with open_run(path) as run:
             return _warned(_in_memory(run), progress)
 
 
@@ -144,9 +145,9 @@ def _write(run: Preparation, destination: Destination, progress: SilentProgress)
             progress.warning(text)
         saved = destination.latest(run.provenance, progress.stage)
         with ExitStack() as stack:
-            workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
+            folder = stack.enter_context(workspace())
             # Only now may an earlier file be replaced: a program that cannot be compiled costs nothing.
-            program = stack.enter_context(launch.start(run.plan, run.backend, workspace, progress.stage))
+            program = stack.enter_context(launch.start(run.plan, run.backend, folder, progress.stage))
             record = stack.enter_context(destination.record(run, saved))
             presenter = Presenter(program, run.plan, run.protocol, run.seed, carries=run.data.carries)
             training = Training(presenter, run, record, progress, destination.checkpoints(run.provenance))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -15,6 +13,7 @@ import xarray as xr
 from neuro_mpc.descriptions.sources import SOURCES
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.networks import launch
+from neuro_mpc.networks.workspace import workspace
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.simulation import arguments
@@ -77,8 +76,8 @@ class Reader:
     def __enter__(self) -> Reader:
         plan = plan_of_reader(self.trained.circuit, self.trained.protocol, self.texts)
         with ExitStack() as stack:
-            workspace = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="neuro_mpc-")))
-            program = stack.enter_context(launch.start(plan, launch.available(self.backend), workspace))
+            folder = stack.enter_context(workspace())
+            program = stack.enter_context(launch.start(plan, launch.available(self.backend), folder))
             self._presenter = Presenter(program, plan, self.trained.protocol, self.seed, carries=True)
             self._presenter.load(self.trained.parameters)
             if self.mean_weights:

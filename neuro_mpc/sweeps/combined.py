@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from contextlib import closing
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import xarray as xr
 from xarray.backends import NetCDF4DataStore
@@ -13,6 +13,7 @@ from xarray.backends import NetCDF4DataStore
 from neuro_mpc import __version__
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.closing import closed_after
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.runfile.write_errors import unwritten
 from neuro_mpc.sweeps.grid import Axis, Grid, as_text
@@ -71,8 +72,10 @@ def combine(
 def write(dataset: xr.Dataset, path: Path) -> None:
     """Writes the combined file, in place of an older one; RunError where the disk does not take it."""
     try:
-        with files.replacement(path) as new, NETCDF, closing(NetCDF4DataStore.open(new, "w", lock=NETCDF)) as store:
-            dataset.dump_to_store(store)
+        with files.replacement(path) as new, NETCDF:
+            file = netCDF4.Dataset(new, "w", format="NETCDF4")
+            with closed_after(file, new):
+                dataset.dump_to_store(NetCDF4DataStore(file, lock=NETCDF))
     except (OSError, RuntimeError) as problem:
         raise unwritten(
             path, problem, "free space on the disk; the same command again runs no complete member"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pickle
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from neuro_mpc.errors import RunError
+from neuro_mpc.networks.workspace import workspace, writing_temporary_files
 
 NAME = "data.pickle"
 
@@ -20,9 +20,9 @@ def handed_over(data: Any) -> Iterator[tuple[str, ...]]:
     if data is None:
         yield ()
         return
-    with tempfile.TemporaryDirectory(prefix="neuro_mpc-") as folder:  # open to this user alone
-        path = Path(folder) / NAME
-        with path.open("wb") as file:
+    with workspace() as folder:
+        path = folder / NAME
+        with writing_temporary_files(), path.open("wb") as file:
             _write(data, file)
         yield (str(path),)
 

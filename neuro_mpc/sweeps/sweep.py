@@ -15,6 +15,7 @@ from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import RunError, path_argument
 from neuro_mpc.networks import launch
+from neuro_mpc.runfile.write_errors import failures_reported
 from neuro_mpc.runs.estimate import Estimate
 from neuro_mpc.runs.preparation import NameOrPath
 from neuro_mpc.runs.progress import measured
@@ -109,7 +110,7 @@ def sweep(
     threads = arguments.threads(threads)
     workers = None if workers is None else arguments.workers(workers)
     points, folder = grid(over, seeds), path_argument("out", out).expanduser().absolute()
-    with sweep_progress_of(progress) as reporter:
+    with failures_reported(folder), sweep_progress_of(progress) as reporter:
         reporter.say(str(points))
         backend = launch.available(backend, reporter.say)
         pairs = list(

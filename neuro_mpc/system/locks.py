@@ -51,7 +51,8 @@ def held(path: Path, wait: Callable[[], None] | None = None) -> Iterator[bool]:
     finally:
         with suppress(OSError):  # while it is held: nobody else can have it
             path.unlink()
-        lock.release()
+        with suppress(OSError):  # the system frees it when the process ends
+            lock.release()
 
 
 def _acquire(lock: FileLock, path: Path, wait: Callable[[], None] | None) -> None:

@@ -13,14 +13,15 @@ runs a module of the package in this way.
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -51,6 +52,7 @@ of HDF5 fails on file systems without locks. Brian2 asks distutils for a name: w
 take a quarter of a second to stand in for them."""
 LIFELINE = "NEURO_MPC_LIFELINE"  # the pipe whose end tells a child that the process that started it is gone
 ROOT = Path(os.sep)
+LACKING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # processes, memory, descriptors
 
 
 def environment() -> dict[str, str]:
@@ -120,23 +122,47 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-E", "-P", *options, *encoding, str(Path(__file__).absolute()), module, *arguments]
 
 
+class StartError(OSError):
+    """The system starts no further process; `hint` says what to try."""
+
+    def __init__(self, number: int):
+        super().__init__(number, f"no process can be started: {os.strerror(number)}")
+        files = number in (errno.EMFILE, errno.ENFILE)
+        self.hint = "a higher limit of open files (ulimit -n)" if files else "fewer processes, or more free memory"
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Within, what the system lacks is told apart from what is wrong with the program that is to be started."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in LACKING:
+            raise StartError(problem.errno) from problem
+        raise
+
+
 class Child(subprocess.Popen):
     """A process in a session of its own; leaving `with` ends it, and all that it started.
 
     In another session Ctrl-C does not reach it: the process that started it decides what becomes of it.
+
+    Raises StartError where the system takes no more processes, OSError where this one cannot be executed.
     """
 
     def __init__(self, command: list[str], *, folder: Path = ROOT, environment: Mapping[str, str], **options):
-        watched, self._lifeline = os.pipe()
+        with _starting():
+            watched, self._lifeline = os.pipe()
         try:
-            super().__init__(
-                command,
-                cwd=folder,
-                env={**environment, LIFELINE: str(watched)},
-                pass_fds=(watched,),
-                start_new_session=True,
-                **options,
-            )
+            with _starting():
+                super().__init__(
+                    command,
+                    cwd=folder,
+                    env={**environment, LIFELINE: str(watched)},
+                    pass_fds=(watched,),
+                    start_new_session=True,
+                    **options,
+                )
         except BaseException:
             os.close(self._lifeline)
             raise

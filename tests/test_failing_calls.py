@@ -1,0 +1,171 @@
+"""What the system refuses, whatever it is, ends as an error that says what to try, not as a traceback."""
+
+import errno
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import netCDF4
+import pytest
+import xarray as xr
+from interrupted import in_child, simulate
+
+import neuro_mpc as nm
+from neuro_mpc.examination import isolation
+from neuro_mpc.examination.opening import reason
+from neuro_mpc.networks import usable, workspace
+from neuro_mpc.networks.program import Manifest, Program
+from neuro_mpc.networks.rows import Tiling
+from neuro_mpc.runfile import catalogue, closing
+from neuro_mpc.runfile.write_errors import failures_reported
+from neuro_mpc.sweeps import combined
+from neuro_mpc.system import files, locks, processes
+
+
+def failing(number):
+    def call(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    return call
+
+
+@pytest.mark.parametrize(("name", "number"), [("pipe", errno.EMFILE), ("pipe", errno.ENFILE), ("start", errno.EAGAIN)])
+def test_a_process_that_cannot_be_started_is_told_wherever_one_is(name, number, monkeypatch, tmp_path):
+    (tmp_path / "run.nc").write_bytes(b"")
+    if name == "pipe":
+        monkeypatch.setattr(os, "pipe", failing(number))
+    else:
+        monkeypatch.setattr(processes.subprocess.Popen, "_execute_child", failing(number))
+    told = f"no process can be started: {os.strerror(number)}"
+    hint = "ulimit -n" if name == "pipe" else "fewer processes"
+    with pytest.raises(nm.RunError, match=rf"{told}\n  try: .*{hint}"):
+        usable.try_to_import()
+    with pytest.raises(nm.RunError, match=f"the simulation program does not start: {told}") as refused:
+        Program(["true"], Manifest({}), Tiling(1, 1), {}, tmp_path / "log", {})
+    assert hint in refused.value.hint
+    with pytest.raises(nm.RunError, match=told):
+        catalogue.catalogue(tmp_path)
+    assert isolation.trouble_elsewhere(tmp_path / "run.nc").startswith(told)
+
+
+def test_without_room_for_temporary_files_there_is_no_traceback(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "mkdtemp", failing(errno.ENOSPC))
+    with pytest.raises(nm.RunError, match="temporary files cannot be written: No space left .*\n  try: .*TMPDIR"):
+        simulate(tmp_path / "run.nc")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_folder_that_cannot_be_removed_costs_nothing(monkeypatch):
+    with workspace.workspace() as folder:
+        (folder / "log").write_text("")
+        monkeypatch.setattr(os, "unlink", failing(errno.EACCES))
+    monkeypatch.undo()
+    (folder / "log").unlink()
+    folder.rmdir()
+
+
+def test_a_lock_that_cannot_be_released_costs_nothing(monkeypatch, tmp_path):
+    with locks.held(tmp_path / "lock") as held:
+        assert held
+        monkeypatch.setattr(locks.FileLock, "release", failing(errno.EIO))
+
+
+@pytest.mark.parametrize("name", ["run.nc", "run.nc.checkpoint", "run.nc.lock"])
+def test_a_file_of_a_run_that_cannot_be_looked_at_is_told(monkeypatch, tmp_path, name):
+    stat = Path.stat
+
+    def refused(path, **options):
+        if path.name == name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(nm.RunError, match=rf"{name} cannot be used: Input/output error\n  try: "):
+        simulate(tmp_path / "run.nc")
+
+
+def test_a_folder_that_may_not_be_searched_is_told_when_a_run_is_opened(monkeypatch, tmp_path):
+    monkeypatch.setattr(Path, "stat", failing(errno.EACCES))
+    with pytest.raises(nm.RunFileError, match="run.nc cannot be read: Permission denied"):
+        nm.open_run(tmp_path / "run.nc")
+
+
+@pytest.mark.parametrize("name", ["data.csv", "run.csv", None])
+def test_what_others_cannot_read_stays_their_error(tmp_path, name):
+    path = tmp_path / "runs" / "run.nc"
+    problem = FileNotFoundError(errno.ENOENT, "gone", str(path.parent / name) if name else None)
+    with pytest.raises(FileNotFoundError), failures_reported(path):
+        raise problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (
+            OSError("Can't close (unable to close file, errno = 5, error message = 'Input/output error')"),
+            "Input/output error",
+        ),
+        (RuntimeError("NetCDF: HDF error"), "HDF5 fails and does not say why"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (ValueError("it declares too much"), "it declares too much"),
+    ],
+)
+def test_what_libraries_say_is_told_in_a_few_words(problem, told):
+    assert reason(problem) == told
+
+
+class TestDiskThatFailsWhileAFileIsClosed:
+    """netCDF would end the process there: the disk is asked before, and a file that it refuses stays open."""
+
+    def test_a_run_ends_with_an_error_and_its_checkpoint_is_resumed(self, tmp_path, monkeypatch):
+        out = tmp_path / "run.nc"
+        flush = files.flush
+
+        def refused(path):
+            if path.name == "run.nc.partial":
+                raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+            flush(path)
+
+        monkeypatch.setattr(files, "flush", refused)
+        with pytest.raises(nm.RunError, match="run.nc.partial cannot be written: Disk quota exceeded"):
+            simulate(out)
+        assert not out.exists()
+        monkeypatch.undo()
+        simulate(out, resume=True)
+        with nm.open_run(out) as run:
+            assert run.attrs["complete"] == 1
+
+    def test_the_combined_file_of_a_sweep_is_an_error_and_the_older_one_stays(self, tmp_path, monkeypatch):
+        path = tmp_path / "sweep.nc"
+        path.write_text("older")
+        monkeypatch.setattr(closing.files, "flush", failing(errno.ENOSPC))
+        with pytest.raises(nm.RunError, match="sweep.nc cannot be written: No space left on device"):
+            combined.write(xr.Dataset({"loss": ("seed", [0.5])}), path)
+        assert os.listdir(tmp_path) == ["sweep.nc"]
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+    def test_what_is_left_open_ends_no_process(self, tmp_path):
+        def abandoned():
+            file = netCDF4.Dataset(tmp_path / "a.nc", "w")
+            file.createDimension("x", 10)
+            file.createVariable("x", "f8", ("x",))[:] = 0
+            os.dup2(os.open("/dev/full", os.O_WRONLY), _descriptor(tmp_path / "a.nc"))
+            with pytest.raises((OSError, RuntimeError)), closing.closed_after(file, tmp_path / "a.nc"):
+                pass
+            del file
+            sys.exit(0)
+
+        assert in_child(abandoned) == 1  # SystemExit, not a signal
+
+    def test_another_error_closes_the_file(self, tmp_path):
+        file = netCDF4.Dataset(tmp_path / "a.nc", "w")
+        with pytest.raises(KeyError), closing.closed_after(file, tmp_path / "a.nc"):
+            raise KeyError
+        assert not file.isopen()
+
+
+def _descriptor(path: Path) -> int:
+    """That of an open file."""
+    folder = Path("/proc/self/fd")
+    return next(int(each.name) for each in folder.iterdir() if os.path.realpath(each) == os.path.realpath(path))
