@@ -47,7 +47,7 @@ def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
     return nm.Circuit(name="two", population=population, projection=tables(arrows)).sized(SYMBOLS, SYMBOLS)
 
 
-def small() -> nm.Circuit:
+def small(readout: str = "gaussian") -> nm.Circuit:
     """A population with synapses of every type, connected in every way: soon compiled with all optimising.
 
     Each unit has several inputs: of a faint one alone, the variance would have too few digits to be compared.
@@ -59,7 +59,7 @@ def small() -> nm.Circuit:
     }
     population = {
         "input": {"role": "stimulus"},
-        "output": {"role": "target", "readout": "gaussian"},
+        "output": {"role": "target", "readout": readout},
         "low": {"size": 6, "activation": "softplus(r) + exp(-abs(r))*cos(r)"},
     }
     return nm.Circuit(name="small", population=population, projection=tables(arrows)).sized(SYMBOLS, SYMBOLS)
@@ -79,11 +79,12 @@ def gated(described: nm.Circuit) -> nm.Circuit:
 def with_more_ends(described: nm.Circuit) -> nm.Circuit:
     """With a constant population, and a second target, of values, whose units learn the precisions of their errors."""
     described_as = described.tables()
+    last = described_as["projection"]["told"]["from"]
     described_as["population"]["bias"] = {"role": "constant"}
     described_as["population"]["second"] = {"role": "target", "readout": "gaussian", "size": 2}
     described_as["population"]["second"]["precision"] = {"learned": "unit", "initial": 2.5, "high": 100.0}
-    described_as["projection"]["shift"] = {"from": "bias", "to": "high", "synapse": "gaussian"}
-    described_as["projection"]["also"] = {"from": "high", "to": "second", "synapse": "spike-and-slab", "delay": 1}
+    described_as["projection"]["shift"] = {"from": "bias", "to": last, "synapse": "gaussian"}
+    described_as["projection"]["also"] = {"from": last, "to": "second", "synapse": "spike-and-slab", "delay": 1}
     return nm.Circuit.from_tables(described_as)
 
 
@@ -121,9 +122,10 @@ FIXED = Plan(
 PLANS = {
     "relaxation": RELAXATION,
     "fixed prediction": FIXED,
-    "sweeps": replace(FIXED, scheme="sweeps", circuit=with_more_ends(FIXED.circuit), missing=("second",)),
     "fixed prediction, float32": replace(FIXED, precision="float32"),
     "small": replace(FIXED, circuit=small(), threads=1),
+    "small, relaxation": replace(RELAXATION, circuit=small("softmax"), clip_parameters=("Xi",)),
+    "small, sweeps": replace(FIXED, scheme="sweeps", circuit=with_more_ends(small()), missing=("second",)),
     "small, causal": replace(FIXED, circuit=small(), scheme="relaxation", window=1),
     "small, influence": replace(FIXED, circuit=small(), window=0, credit="influence"),
     "small, gated": replace(FIXED, circuit=gated(small())),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import tempfile
 from functools import cache
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -23,6 +25,13 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 LETTERS = [chr(97 + k) for k in range(26)]
+
+
+def pytest_configure(config):
+    """What tests compile is kept in one folder for all of their processes, and not among the programs of the user."""
+    if not hasattr(config, "workerinput") and "NEURO_MPC_CACHE" not in os.environ:
+        os.environ["NEURO_MPC_CACHE"] = tempfile.mkdtemp(prefix="neuro_mpc-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ["NEURO_MPC_CACHE"], ignore_errors=True))
 
 
 @pytest.fixture(scope="module")

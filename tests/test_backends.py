@@ -15,18 +15,10 @@ from neuro_mpc.networks.functions import FUNCTIONS
 from neuro_mpc.networks.launch import start
 from neuro_mpc.networks.phase_runner import code_object_class
 
-pytestmark = [pytest.mark.compiler, pytest.mark.usefixtures("in_this_process", "compiled")]
+pytestmark = [pytest.mark.compiler, pytest.mark.usefixtures("in_this_process")]
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    """Compiled programs of this file's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NEURO_MPC_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-OF_DOUBLE = ["relaxation", "sweeps", "small, causal", "small, influence", "small, gated"]
+OF_DOUBLE = ["relaxation", "small, sweeps", "small, causal", "small, influence", "small, gated"]
 
 
 @pytest.mark.parametrize("name", OF_DOUBLE)

@@ -39,7 +39,7 @@ def _options(plan: Plan) -> tuple[list[str], dict[str, str]]:
     return program_cache.cython_options(plan) if plan.precision == "float32" else cython_without_optimising(plan)
 
 
-@pytest.mark.parametrize("name", ["relaxation", "sweeps"])
+@pytest.mark.parametrize("name", ["small, relaxation", "small, sweeps"])
 def test_double_precision_agrees_with_numpy(presented, name):
     assert_equal(presented(name, "cython"), presented(name, "numpy"), 1e-10)
 

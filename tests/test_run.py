@@ -25,14 +25,6 @@ SMALL_LANGUAGE = {
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """Compiled programs of this file's own, so that the first use is tested."""
-    os.environ["NEURO_MPC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    del os.environ["NEURO_MPC_CACHE"]
-
-
 def small_run(circuit="mpl", size=12, seed=0, out=None, backend="numpy", progress=None, **protocol):
     settings = {**SMALL_LANGUAGE, **{key.replace("__", "."): value for key, value in protocol.items()}}
     return nm.simulate(
@@ -90,9 +82,10 @@ class Listener(SilentProgress):
 
 @pytest.fixture(scope="module", params=["numpy", "cpp"])
 def repeated(request, in_this_process, tmp_path_factory):
-    """Backend, runs in processes of their own with the seeds 5, 5 and 6, and what they told."""
+    """Backend, runs in processes of their own with the seeds 5, 5 and 6, and what they told, from an empty cache on."""
     folder, listener = tmp_path_factory.mktemp("runs"), Listener()
-    with patch.object(launch, "start", in_this_process):
+    cache = patch.dict(os.environ, NEURO_MPC_CACHE=str(tmp_path_factory.mktemp("cache")))
+    with cache, patch.object(launch, "start", in_this_process):
         runs = [
             small_run(out=folder / f"{name}.nc", backend=request.param, seed=seed, progress=listener)
             for name, seed in {"a": 5, "b": 5, "c": 6}.items()
