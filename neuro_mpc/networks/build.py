@@ -35,7 +35,9 @@ program: whole.o $(PHASES)
 """
 WHOLE = "whole.cpp"
 # What loads, stores and passes on arrays, and computes nothing, is read and compiled once.
-PARTS = """#include "code_objects/messages_codeobject.cpp"
+PARTS = """#if __has_include("code_objects/messages_codeobject.cpp")
+#include "code_objects/messages_codeobject.cpp"
+#endif
 #include "precompiled/unoptimised.h"
 #include "objects.cpp"
 #include "network.cpp"
