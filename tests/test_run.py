@@ -46,7 +46,7 @@ class TestItLearns:
     def test_the_toy_language_on_the_default_backend(self, tmp_path):
         run = nm.simulate(
             nm.load_circuit("mpl"),
-            nm.load_protocol("toy-language", {"test.generate": 1000}),
+            nm.load_protocol("toy-language", {"test.generate": 1000, "test.every": 100, "test.ensemble": 0}),
             seed=3,
             out=tmp_path / "run.nc",
         )
@@ -56,7 +56,8 @@ class TestItLearns:
         run.close()
 
     def test_handwritten_digits_on_the_default_backend(self):
-        run = nm.simulate(nm.load_circuit("mpl"), nm.load_protocol("digits-rows"), seed=1)
+        fifth = {"learning.epochs": 40, "test.ensemble": 0}
+        run = nm.simulate(nm.load_circuit("mpl"), nm.load_protocol("digits-rows", fifth), seed=1)
         assert run["learning"].accuracy[0] < 0.25
         assert run["learning"].accuracy[-1] >= 0.9
 
