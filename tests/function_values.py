@@ -17,9 +17,10 @@ from neuro_mpc.descriptions import functions
 from neuro_mpc.networks.build import Compilation
 from neuro_mpc.networks.functions import FUNCTIONS
 from neuro_mpc.networks.groups import Control
-from neuro_mpc.networks.operations import Block, Section
+from neuro_mpc.networks.operations import Block
 from neuro_mpc.networks.phase_runner import PhaseRunner
 from neuro_mpc.networks.rows import Rows, Tiling
+from neuro_mpc.networks.sections import Section
 
 EXPRESSIONS = {name: f"{name}(x)" for name in (*functions.FUNCTIONS, "inverse_sqrt")} | {
     "bounded": "bounded(x, -1.0, 3e38)",

@@ -11,10 +11,11 @@ from brian2.core.clocks import Clock
 
 from neuro_mpc.networks import kernels
 from neuro_mpc.networks.groups import Control
-from neuro_mpc.networks.operations import Carry, Feedback, Forward, HebbianSum, Operation, Section, Zero
+from neuro_mpc.networks.operations import Carry, Feedback, Forward, HebbianSum, Operation, Zero
 from neuro_mpc.networks.phase_runner import PhaseRunner
 from neuro_mpc.networks.printers import CPPPrinter, CythonPrinter, NumpyPrinter
 from neuro_mpc.networks.rows import Rows, Span, Tiling, Visit
+from neuro_mpc.networks.sections import Section
 from neuro_mpc.networks.statements import BreakUnless, Call, Elementwise, Extent, Guard, Loop, Pointer, Scalar, names
 
 TRIALS, STEPS, UNITS = 5, 3, 2

@@ -18,10 +18,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from neuro_mpc.networks.influences import Influence, credited, influences, informed, passages
-from neuro_mpc.networks.operations import Operation, Section
+from neuro_mpc.networks.operations import Operation
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.rows import Rows, Stretch, Visit
+from neuro_mpc.networks.sections import Section
 from neuro_mpc.networks.signals import feedbacks
 from neuro_mpc.networks.statements import Call, Extent, Pointer, Statement, Value
 

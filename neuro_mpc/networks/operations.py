@@ -13,16 +13,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from neuro_mpc.networks.rows import Rows, Span, Stretch, Visit
 from neuro_mpc.networks.statements import (
-    BreakUnless,
     Call,
     Elementwise,
     Extent,
     Guard,
-    Loop,
     Pointer,
     Scalar,
     Statement,
@@ -31,16 +29,11 @@ from neuro_mpc.networks.statements import (
 # Numbers that every kernel may be given: of the tile, of the loop around, and one for each trial of the tile.
 FIRST, WIDTH, ITERATION, PER_TRIAL = "_first", "_width", "_iteration", "_per_trial"
 LATER_TILE = "_first > 0"  # sums over trials continue where the tiles before have ended
-UNTIL_NONE_MOVES = BreakUnless(Call("any_trial", PER_TRIAL, WIDTH))
 
 
-def _of_trials(name: str) -> Pointer:
+def of_trials(name: str) -> Pointer:
     """The tile's part of a variable that holds one number for each trial."""
     return Pointer(name, Extent(first=1))
-
-
-ENERGIES = _of_trials("loss"), _of_trials("energy_hidden")
-LAST_ENERGY, ITERATIONS_USED = _of_trials("energy_last"), _of_trials("iterations_used")
 
 
 class Operation(ABC):
@@ -301,58 +294,7 @@ class Repeat(Operation):
     source: str
 
     def lower(self, visit):
-        yield Call("copy_rows", WIDTH, 1, _of_trials(self.source), 0, _of_trials(self.target))
-
-
-@dataclass(frozen=True)
-class Settle(Operation):
-    """Stop the trials whose energy changed by less than `tolerance` times itself since the last iteration, or all of
-    the tile once the sum of their hidden energies passed `energy_limit`; end the loop when none moves.
-
-    moving   variables that hold whether a trial moves, one value per unit and step
-    """
-
-    moving: tuple[tuple[str, Rows], ...]
-
-    def lower(self, visit):
-        limits = Scalar("tolerance"), Scalar("energy_limit")
-        state = *ENERGIES, ENERGIES[-1], LAST_ENERGY, ITERATIONS_USED
-        yield Call("settle_trials", ITERATION, *limits, *state, PER_TRIAL, WIDTH)
-        yield from _fill(self.moving)
-        yield UNTIL_NONE_MOVES
-
-
-@dataclass(frozen=True)
-class Backtrack(Operation):
-    """Set what each trial multiplies its last `change` with, its gain: a trial whose energy did not rise continues with
-    a somewhat longer step, one whose energy rose takes back half of its last step.
-
-    stage     "start": before the first step, "step": before each step, "end": trials that rose take their step back
-    length    variable that holds the length of each trial's step
-    gains     variables that hold a trial's gain, one value per unit and step
-    rounding  what an energy may rise by, relative to itself
-    """
-
-    stage: str
-    length: str
-    gains: tuple[tuple[str, Rows], ...]
-    tau: float
-    rounding: float
-
-    def lower(self, visit):
-        state = LAST_ENERGY, _of_trials(self.length), ITERATIONS_USED
-        if self.stage == "start":
-            return [Call("start_lengths", Scalar("inference_dt"), self.tau, *state, WIDTH)]
-        judged = self.rounding, *ENERGIES, *state, PER_TRIAL, WIDTH
-        if self.stage == "end":
-            return [Call("last_gains", *judged), *_fill(self.gains)]
-        return [Call("next_gains", ITERATION, Scalar("tolerance"), *judged), *_fill(self.gains), UNTIL_NONE_MOVES]
-
-
-def _fill(variables: Iterable[tuple[str, Rows]]) -> Iterable[Call]:
-    """Each trial's number for all its steps and units."""
-    for name, rows in variables:
-        yield Call("fill_trials", PER_TRIAL, rows.of(name, rows.all), rows.steps, WIDTH, rows.units)
+        yield Call("copy_rows", WIDTH, 1, of_trials(self.source), 0, of_trials(self.target))
 
 
 @dataclass(frozen=True)
@@ -385,69 +327,3 @@ class Clip(Operation):
 
     def lower(self, visit):
         yield Call(f"clip_{self.norm}_norm", Pointer(self.target), self.post, self.pre, float(self.limit))
-
-
-@dataclass(frozen=True)
-class Section(Operation):
-    """Operations in order: once over all steps, step by step (`forward`, `backward`), row by row (`rows`: step by step,
-    trial by trial; what is written of a row is read while it is in cache), window by window (`windows`: of
-    `known` steps, each one step after the last, from `first_window` up to `stop_window`), trial by trial (`trials`), or
-    repeated (`repeat`: as often as the scalar variable `count` says, over the same steps); only `when` (not `unless`)
-    that scalar is set. Sections may contain other sections.
-
-    known  errors are felt of so many steps, from the first of a window or, without windows, from each step on
-    at     a single step of each window, counted from its first
-    """
-
-    operations: tuple[Operation, ...]
-    loop: str = "once"
-    count: str = ""
-    when: str = ""
-    unless: str = ""
-    known: int | None = None
-    at: int | None = None
-
-    def lower(self, visit):
-        inside = self._inside(visit)
-        body = tuple(statement for operation in self.operations for statement in operation.lower(inside))
-        if not body:
-            return []
-        if self.loop == "repeat":
-            body = (Loop("_iteration", Scalar(self.count), body),)
-        elif self.loop == "trials":
-            body = (Loop("_trial", WIDTH, body),)
-        elif self.loop != "once":
-            if self.loop == "windows":
-                within = Guard("_step", "<", Scalar("stop_window"), body)
-                body = (Guard("_step", ">=", Scalar("first_window"), (within,)),)
-            elif self.loop == "rows":
-                body = (Loop("_trial", WIDTH, body),)
-            body = (Loop("_step", inside.passes, body, backwards=self.loop == "backward"),)
-        if self.when or self.unless:
-            return [Guard(Scalar(self.when or self.unless), "!=" if self.when else "==", 0, body)]
-        return body
-
-    def _inside(self, visit: Visit) -> Visit:
-        if self.loop in ("forward", "backward"):
-            return visit.stepwise()
-        if self.loop == "rows":
-            return visit.row_by_row()
-        if self.loop == "windows":
-            assert self.known
-            return visit.in_windows(self.known)
-        if self.loop == "trials":
-            return replace(visit, single=True)
-        if self.at is not None:
-            return visit.at(self.at)
-        return replace(visit, known=self.known) if self.known else visit
-
-
-@dataclass(frozen=True)
-class AfterLastWindow(Operation):
-    """Operations once the last window of the sequence is visited, where a phase visits some of them at a time."""
-
-    operations: tuple[Operation, ...]
-
-    def lower(self, visit):
-        body = tuple(statement for operation in self.operations for statement in operation.lower(visit))
-        return [Guard(Scalar("stop_window"), "==", visit.steps, body)]

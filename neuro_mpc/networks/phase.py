@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from neuro_mpc.networks.operations import Block, Section
+from neuro_mpc.networks.operations import Block
 from neuro_mpc.networks.rows import Rows, Tiling
+from neuro_mpc.networks.sections import Section
 
 WHOLE = Tiling(1, 1)
 """Synapses are not split by trials."""

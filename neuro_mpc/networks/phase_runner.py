@@ -29,9 +29,9 @@ from brian2.parsing.statements import parse_statement
 from brian2.utils.stringtools import get_identifiers, word_substitute
 
 from neuro_mpc.networks import blas
-from neuro_mpc.networks.operations import Section
 from neuro_mpc.networks.printers import CPPPrinter, CythonPrinter, NumpyPrinter
 from neuro_mpc.networks.rows import Tiling, Visit
+from neuro_mpc.networks.sections import Section
 from neuro_mpc.networks.statements import kernels, names
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -9,12 +9,13 @@ from dataclasses import replace
 
 from neuro_mpc.networks.credit import credit_phase
 from neuro_mpc.networks.influences import influences
-from neuro_mpc.networks.operations import Carry, Choose, OneHot, Operation, Section
+from neuro_mpc.networks.operations import Carry, Choose, OneHot, Operation
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.precision import precision_adaptation, precision_moments, precision_sums, weightings
 from neuro_mpc.networks.rows import Rows, Tiling
 from neuro_mpc.networks.schemes.interface import scheme_of, tiling_of
+from neuro_mpc.networks.sections import Section
 from neuro_mpc.networks.signals import (
     ancestral_step,
     given_inputs,

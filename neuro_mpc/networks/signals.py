@@ -8,19 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from neuro_mpc.descriptions.circuit_tables import BEFORE
-from neuro_mpc.networks.operations import (
-    Block,
-    Energy,
-    Noise,
-    Operation,
-    Section,
-    Softmax,
-    Variance,
-    Zero,
-)
+from neuro_mpc.networks.operations import Block, Energy, Noise, Operation, Softmax, Variance, Zero
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.rows import Rows
+from neuro_mpc.networks.sections import Section
 from neuro_mpc.rules.weighting import Precision
 
 REDRAWN_STREAMS = 1024

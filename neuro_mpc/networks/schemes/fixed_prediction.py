@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from neuro_mpc.descriptions.inference import SCHEMES, Inference
-from neuro_mpc.networks.operations import AfterLastWindow, Operation, Repeat, Section
+from neuro_mpc.networks.operations import Operation, Repeat
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
+from neuro_mpc.networks.sections import AfterLastWindow, Section
 from neuro_mpc.networks.signals import (
     energies,
     error_updates,

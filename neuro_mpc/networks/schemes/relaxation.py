@@ -8,10 +8,12 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from neuro_mpc.descriptions.inference import SCHEMES, Inference
-from neuro_mpc.networks.operations import AfterLastWindow, Operation, Section, Settle
+from neuro_mpc.networks.operations import Operation
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
+from neuro_mpc.networks.sections import AfterLastWindow, Section
+from neuro_mpc.networks.settling import Settle
 from neuro_mpc.networks.signals import REDRAWN_STREAMS, energies, errors, feedbacks, newest_step, noises
 from neuro_mpc.rules.derivation import PopulationRules
 from neuro_mpc.rules.notation import Notation

@@ -9,10 +9,12 @@ from pydantic import model_validator
 
 from neuro_mpc.descriptions.inference import SCHEMES, Inference
 from neuro_mpc.descriptions.tables import problem
-from neuro_mpc.networks.operations import Backtrack, Block, Operation, Section
+from neuro_mpc.networks.operations import Block, Operation
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.schemes.interface import Scheme
+from neuro_mpc.networks.sections import Section
+from neuro_mpc.networks.settling import Backtrack
 from neuro_mpc.networks.signals import (
     REDRAWN_STREAMS,
     ancestral_step,
