@@ -162,6 +162,10 @@ class Disk:
         for operation in self._operations:
             if os.path.dirname(operation.path) == folder:
                 operation.apply(self.flushed)
+                gone = operation.path if operation.removes else operation.new
+                kept = [
+                    each for each in kept if not (gone and _is_below(each.path, gone))
+                ]  # of a folder that is no more
             else:
                 kept.append(operation)
         self._operations = kept

@@ -6,7 +6,8 @@ The calls of an undisturbed run are counted (open, write, fsync, rename, unlink,
 statvfs, opendir; fork and pipe where there are any).  Then, for each of them, a run replaces an older one, and that
 call fails with an error that the system may answer, in turn once and for ever after.  The run has to end as it should,
 or with an error of this package; the older file or the new one has to be whole; no presentation that was saved may be
-lost; and what is resumed has to equal the undisturbed run, bit for bit.
+lost; and what is resumed has to equal the undisturbed run, bit for bit.  Where the call is one by which netCDF closes
+a file, that library ends the process: such runs are counted by themselves, and held to all else.
 
 With --process the network is in a process of its own, as usual, whose files and pipes count, too.
 """
@@ -53,6 +54,8 @@ ERRORS = {
     "pipe": (errno.EMFILE,),
 }
 ENDS = {0: "complete", REFUSED: "refused", 1: "traceback", -signal.SIGALRM: "hang"}
+IN_NETCDF = "HDF5 objects open!"  # what netCDF says before it ends a process in which it cannot close a file
+TOLD = ("complete", "refused", "netCDF")
 
 
 class Harness:
@@ -87,6 +90,8 @@ class Harness:
         self.begin()
         ended = self.run.child(self.replacing, lambda: self.calls.refuse(number, error, last), temporary=self.temporary)
         self.calls.pass_on()
+        if ended.status == -signal.SIGSEGV and IN_NETCDF in ended.said:
+            return "netCDF", ended.said
         return ENDS.get(ended.status, f"signal {-ended.status}"), ended.said
 
     def left(self, end: str, saved: int) -> list[str]:
@@ -151,7 +156,7 @@ def report(harness: Harness, asked: argparse.Namespace) -> None:
         if end == "refused":
             messages[said.replace(str(harness.calls.folder), "…")] += 1
         saved = sum(each.name == "rename" and each.other.endswith(".checkpoint") for each in calls[: call.number - 1])
-        wrong = [] if end in ("complete", "refused") else [f"{end}: {said[-3000:]}"]
+        wrong = [] if end in TOLD else [f"{end}: {said[-3000:]}"]
         wrong += [*harness.left(end, saved - 1), *harness.resumed()]
         faults += len(wrong)
         place = call.path.removeprefix(str(harness.calls.folder))
@@ -168,10 +173,10 @@ def report(harness: Harness, asked: argparse.Namespace) -> None:
 
 
 def _show(ends: Counter, messages: Counter) -> None:
-    print(f"{'call':12} {'refused':>8} {'ended with an error':>20} {'completed':>10}")
+    print(f"{'call':12} {'refused':>8} {'ended with an error':>20} {'completed':>10} {'netCDF crashed':>15}")
     for name in dict.fromkeys(name for name, _ in sorted(ends)):
         every = sum(count for (each, _), count in ends.items() if each == name)
-        print(f"{name:12} {every:8} {ends[name, 'refused']:20} {ends[name, 'complete']:10}")
+        print(f"{name:12} {every:8} {ends[name, 'refused']:20} {ends[name, 'complete']:10} {ends[name, 'netCDF']:15}")
     for text, count in messages.most_common():
         print(f"{count} x {text}")
 

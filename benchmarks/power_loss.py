@@ -37,7 +37,7 @@ from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runs.training import Training
 from neuro_mpc.sweeps.combined import FILE
 
-SHARES = {"run": 0.4, "resumed": 0.2, "sweep": 0.1, "exports": 0.15, "cache": 0.15}  # of the states
+SHARES = {"run": 0.4, "resumed": 0.2, "sweep": 0.03, "exports": 0.2, "cache": 0.17}  # of the states
 
 
 class Work:

@@ -18,7 +18,7 @@ from neuro_mpc.networks import usable, workspace
 from neuro_mpc.networks.program import Manifest, Program
 from neuro_mpc.networks.rows import Tiling
 from neuro_mpc.runfile import catalogue, closing
-from neuro_mpc.runfile.write_errors import failures_reported
+from neuro_mpc.runfile.write_errors import failures_reported, unwritten
 from neuro_mpc.sweeps import combined
 from neuro_mpc.system import files, locks, processes
 
@@ -89,6 +89,15 @@ def test_a_folder_that_may_not_be_searched_is_told_when_a_run_is_opened(monkeypa
     monkeypatch.setattr(Path, "stat", failing(errno.EACCES))
     with pytest.raises(nm.RunFileError, match="run.nc cannot be read: Permission denied"):
         nm.open_run(tmp_path / "run.nc")
+
+
+@pytest.mark.parametrize(("number", "hint"), [(errno.EMFILE, "ulimit -n"), (errno.EIO, "free space on the disk")])
+def test_what_to_try_depends_on_what_the_system_lacks(tmp_path, number, hint):
+    path = tmp_path / "run.nc"
+    problem = OSError(number, os.strerror(number), str(path))
+    assert hint in unwritten(path, problem).hint
+    with pytest.raises(nm.RunError, match=f"try: .*{hint}"), failures_reported(path):
+        raise problem
 
 
 @pytest.mark.parametrize("name", ["data.csv", "run.csv", None])

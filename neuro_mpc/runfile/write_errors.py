@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ CANNOT_WRITE = (
     "free space on the disk, or another folder that can be written; "
     "--resume continues from the last checkpoint, if there is one"
 )
+
+TOO_MANY_FILES = "a higher limit of open files (ulimit -n), then --resume"
 
 
 class HasPartial(Protocol):
@@ -65,7 +68,12 @@ def failures_reported(path: Path) -> Iterator[None]:
     except OSError as problem:
         if not isinstance(problem.filename, str) or not _belongs(Path(problem.filename), path.absolute()):
             raise
-        raise RunError(f"{problem.filename} cannot be used: {problem.strerror}", hint=CANNOT_WRITE) from problem
+        raise RunError(f"{problem.filename} cannot be used: {problem.strerror}", hint=_hint(problem)) from problem
+
+
+def _hint(problem: OSError | RuntimeError) -> str:
+    too_many = isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE)
+    return TOO_MANY_FILES if too_many else CANNOT_WRITE
 
 
 def _belongs(file: Path, path: Path) -> bool:
@@ -75,11 +83,12 @@ def _belongs(file: Path, path: Path) -> bool:
     return beside or file == path.parent or path in file.parents
 
 
-def unwritten(path: Path, problem: OSError | RuntimeError, hint: str = CANNOT_WRITE) -> RunError:
-    """The error of a file that netCDF cannot write.
+def unwritten(path: Path, problem: OSError | RuntimeError, hint: str = "") -> RunError:
+    """The error of a file that netCDF cannot write, by default with a hint that suits it.
 
     It reports a denied permission also where HDF5 cannot lock a file, or write to it.
     """
+    hint = hint or _hint(problem)
     if isinstance(problem, PermissionError):
         return _not_permitted(path, problem, hint)
     return RunError(f"{path} cannot be written: {reason(problem)}", hint=hint)
