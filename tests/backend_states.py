@@ -21,6 +21,7 @@ TRIALS, STEPS, SYMBOLS = 5, 4, 3
 PRESENTATION = ("predicting", "inferring", "learning")
 FLAGS = (*PRESENTATION, "refreshing", "redrawing", "generating", "carrying")
 ITERATIONS, TOLERANCE = 80, 1e-3
+FEW = 3  # iterations of a window
 FAINT = 1e-19
 """In single precision its square is denormal, and with it the variance of what it feeds."""
 
@@ -201,6 +202,22 @@ class Session:
         self.program.set(noise_scale=0, idle_trials=0)
         self.step("predicting", "inferring")
         yield "without noise"
+        if self.plan.known:
+            yield from self._causal_time(self.plan.known)
+
+    def _causal_time(self, known: int) -> Iterator[str]:
+        """All windows at once, and one after the other, iteration by iteration, as they are recorded."""
+        self.program.set(noise_scale=1, iterations=FEW)
+        self.show(3)
+        self.step("predicting", "inferring")
+        yield "all windows at once"
+        self.step("predicting")
+        for window in range(STEPS - known + 1):
+            self.program.set(first_window=window, stop_window=window + 1)
+            for iteration in range(FEW + 1):
+                self.program.set(entering=int(iteration == 0), iterations=min(iteration, 1))
+                self.step("inferring")
+        yield "iteration by iteration"
 
     def _faint_stimulus(self) -> Iterator[str]:
         self.show(2, FAINT)

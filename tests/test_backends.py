@@ -26,6 +26,15 @@ def test_double_precision_agrees_with_numpy(presented, name):
     assert_equal(presented(name, "cpp"), presented(name, "numpy"), 1e-10)
 
 
+@pytest.mark.parametrize("backend", ["cpp", "numpy"])
+def test_windows_that_are_inferred_step_by_step_end_as_those_of_one_call(presented, backend):
+    states = presented("small, causal", backend)
+    found, expected = states["iteration by iteration"], states["all windows at once"]
+    names = [name for name in expected if name.startswith("low_") or name == "output_error_err"]
+    assert_equal({"": {name: found[name] for name in names}}, {"": {name: expected[name] for name in names}}, 1e-12)
+    assert np.abs(expected["low_belief_r"] - states["without noise"]["low_belief_r"]).max() > 1e-3
+
+
 @pytest.mark.parametrize("name", ["relaxation", "fixed prediction, float32"])
 def test_a_mask_of_ones_equals_all_to_the_last_bit(presented, name):
     """But for clipped changes in C++, where the compiler may order the factors of a masked one otherwise."""

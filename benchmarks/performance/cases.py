@@ -120,6 +120,44 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Gratings:
+    """The circuit `mpl-mismatch` in causal time: what is seen next, inferred step by step.
+
+    Measured are whole presentations under relaxation. Stimuli are drawn, which costs the same."""
+
+    units: int = 80
+    visual: int = 32
+    running: int = 4
+    trials: int = 128
+    steps: int = 32
+    iterations: int = 20
+    precision: str = "float32"
+
+    @property
+    def circuit(self) -> nm.Circuit:
+        sizes = {"visual": self.visual, "running": self.running, "seen": self.visual}
+        return nm.load_circuit("mpl-mismatch", {"population.hidden.size": self.units}).with_sizes(sizes)
+
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, np.ndarray]]:
+        rng = np.random.default_rng(0)
+        drawn = {
+            name: {each: draw(rng, self.circuit.shape(name)) for each, draw in PARAMETERS.items()}
+            for name in self.circuit.projection
+        }
+        drawn["recurrent"]["m"] *= 0.3
+        drawn["seen"]["m"] *= 0.1
+        return drawn
+
+    @cached_property
+    def batch(self) -> dict[str, np.ndarray]:
+        """Stimuli (step, trial, unit) by population."""
+        rng, shape = np.random.default_rng(1), (self.steps, self.trials)
+        widths = {"visual": self.visual, "running": self.running}
+        return {name: rng.random((*shape, width)).astype(self.precision) for name, width in widths.items()}
+
+
+@dataclass(frozen=True)
 class Layers:
     """A layered circuit with point weights and tanh, clamped at both ends; sizes from stimulus to target."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cases import Layers, Sequences, Words
+from cases import Gratings, Layers, Sequences, Words
 from measuring import Peer, compare, ratios, table
 
 CORES = tuple(sorted(os.sched_getaffinity(0)))
@@ -97,6 +97,13 @@ def gated(options) -> None:
     ratios("gated", times, (OURS, BOUND, {"at_most": 1.25}))
 
 
+def causal(options) -> None:
+    """a presentation in causal time, mpl-mismatch: 32, 80, 32, B = 128, T = 32, 20 iterations a step, one core"""
+    times = compare(_peers(options, Gratings(), OURS, BOUND), 5, options.repeats)
+    table(times, "presentation", BOUND)
+    ratios("causal", times, (OURS, BOUND, {"at_most": 1.3}))
+
+
 def threads(options) -> None:
     """one thread and two, each free to use two cores, wall time"""
     if len(CORES) < 2:
@@ -111,4 +118,6 @@ def threads(options) -> None:
         ratios("threads", times, (one, two, target), clock="wall")
 
 
-PARTS = {each.__name__: each for each in (iteration, large, single, layers, presentation, words, gated, threads)}
+PARTS = {
+    each.__name__: each for each in (iteration, large, single, layers, presentation, words, gated, causal, threads)
+}

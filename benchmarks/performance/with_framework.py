@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from cases import RATE, Layers, Sequences, Words
+from cases import RATE, Gratings, Layers, Sequences, Words
 
 from neuro_mpc.networks.launch import start
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
@@ -18,9 +18,9 @@ LATE = 10**6  # a presentation at which an optimiser's means have settled
 
 
 class Shown:
-    """A program that was shown a batch."""
+    """A program that was shown a batch: a stimulus, or those of several populations by their names."""
 
-    def __init__(self, plan: Plan, backend: str, parameters: dict, stimulus: np.ndarray, target: np.ndarray):
+    def __init__(self, plan: Plan, backend: str, parameters: dict, stimulus: np.ndarray | dict, target: np.ndarray):
         self.plan, self._folder = plan, tempfile.TemporaryDirectory()
         self.program = start(plan, backend, Path(self._folder.name))
         self.process = self.program._process
@@ -29,7 +29,8 @@ class Shown:
             self.program.set(
                 **{f"{plan.synapses_name(projection)}_{brian_name(name)}": each for name, each in values.items()}
             )
-        self.program.set_rows(circuit.stimulus, plan.rate_name(circuit.stimulus), stimulus)
+        for name, values in (stimulus if isinstance(stimulus, dict) else {circuit.stimulus: stimulus}).items():
+            self.program.set_rows(name, plan.rate_name(name), values)
         wanted = (plan.label(circuit.target), "label_symbol") if plan.labelled else (circuit.target, "error_target")
         self.program.set_rows(wanted[0], f"{circuit.target}_{wanted[1]}", target)
         self.program.set(
@@ -37,6 +38,9 @@ class Shown:
             drawing=1,
             noise_counter=0,
             noise_key=1,
+            entering=1,
+            first_window=0,
+            stop_window=plan.steps,
             inference_dt=RATE * TAU_SECONDS,
             rate=1e-6,
             energy_limit=3e38,
@@ -112,8 +116,35 @@ class Presentations(Shown):
             self.phases("predicting", "inferring", "learning")
 
 
-def make(case: Sequences | Words | Layers, threads: int, backend: str = "cpp", scheme: str = "relaxation") -> Shown:
+class CausalPresentations(Shown):
+    """Whole presentations in causal time: predicted, inferred step by step, learned."""
+
+    def __init__(self, case: Gratings, threads: int, backend: str = "cpp", scheme: str = "relaxation"):
+        plan = Plan(
+            case.circuit,
+            case.trials,
+            case.steps,
+            "every",
+            scheme,
+            optimizer="adam",
+            precision=case.precision,
+            threads=threads,
+            window=0,
+        )
+        super().__init__(plan, backend, case.parameters, case.batch, case.batch["visual"])
+        self.program.set(iterations=case.iterations)
+
+    def run(self, count: int) -> None:
+        for _ in range(count):
+            self.phases("predicting", "inferring", "learning")
+
+
+def make(
+    case: Sequences | Words | Gratings | Layers, threads: int, backend: str = "cpp", scheme: str = "relaxation"
+) -> Shown:
     """The program of a case."""
+    if isinstance(case, Gratings):
+        return CausalPresentations(case, threads, backend, scheme)
     if isinstance(case, Layers):
         return Presentations(case, threads, backend, scheme)
     if isinstance(case, Words) or case.presentation:

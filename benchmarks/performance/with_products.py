@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cases import CLASSES, Layers, Sequences, Words
+from cases import CLASSES, Gratings, Layers, Sequences, Words
 
 from neuro_mpc.networks import blas
 
@@ -16,7 +16,7 @@ PROGRAM = """
 #include <cstdio>
 #include <vector>
 #include "cblas.h"
-struct Product { int m, n, k; bool transposed; };  // C (m × n) = A (m × k) B, B given as it is or transposed
+struct Product { int m, n, k; bool transposed; int times; };  // C (m × n) = A (m × k) B, B as it is or transposed
 int main()
 {
     const Product products[] = { %s };
@@ -33,9 +33,10 @@ int main()
             for (size_t i = 0; i < a.size(); i++)
             {
                 const auto& each = products[i];
-                scipy_cblas_sgemm(CblasRowMajor, CblasNoTrans, each.transposed ? CblasTrans : CblasNoTrans,
-                    each.m, each.n, each.k, 1, a[i].data(), each.k, b[i].data(),
-                    each.transposed ? each.k : each.n, 0, c[i].data(), each.n);
+                for (int again = 0; again < each.times; again++)
+                    scipy_cblas_sgemm(CblasRowMajor, CblasNoTrans, each.transposed ? CblasTrans : CblasNoTrans,
+                        each.m, each.n, each.k, 1, a[i].data(), each.k, b[i].data(),
+                        each.transposed ? each.k : each.n, 0, c[i].data(), each.n);
             }
         std::puts("done");
         std::fflush(stdout);
@@ -44,8 +45,14 @@ int main()
 """
 
 
-def products_of(case: Sequences | Words | Layers) -> list[tuple[int, int, int, bool]]:
-    """(m, n, k, transposed) of each product of an iteration; of a whole training step where the case is of one."""
+def products_of(case: Sequences | Words | Gratings | Layers) -> list[tuple[int, int, int, bool, int]]:
+    """(m, n, k, transposed, times) of each product: of an iteration, or of a whole training step if the case is one."""
+    if isinstance(case, Gratings):
+        return 2 * _of_gratings(case)
+    return [(*each, 1) for each in _each_once(case)]
+
+
+def _each_once(case: Sequences | Words | Layers) -> list[tuple[int, int, int, bool]]:
     if isinstance(case, Sequences):
         rows, units = (case.steps - 1) * case.trials, case.units
         forward = [(rows, units, units, True), (case.trials, CLASSES, units, True)]
@@ -80,14 +87,26 @@ def _products_of_words(case: Words) -> list[tuple[int, int, int, bool]]:
     return products
 
 
+def _of_gratings(case: Gratings) -> list[tuple[int, int, int, bool, int]]:
+    """Of means, or of variances: beliefs of a step do not change what arrives from the steps before it."""
+    rows, trials, units, seen = case.steps * case.trials, case.trials, case.units, case.visual
+    given = [(rows, units, case.visual, True, 1), (rows, units, case.running, True, 1)]
+    all_seen = (rows, seen, units, True, 1)
+    step = (trials, units, units, True, 2)  # as predicted, and from the beliefs as they were inferred
+    iterations = [(trials, seen, units, True, case.iterations), (trials, units, seen, False, case.iterations)]
+    sums = [(n, k, m, False, 1) for m, n, k, *_ in (*given, (rows, units, units, True, 1), all_seen)]
+    return [*given, all_seen, *case.steps * [step, *iterations], all_seen, *sums]
+
+
 class Products:
     """The compiled products."""
 
-    def __init__(self, case: Sequences | Words | Layers, threads: int):
+    def __init__(self, case: Sequences | Words | Gratings | Layers, threads: int):
         self._folder = tempfile.TemporaryDirectory()
         source, program = (Path(self._folder.name) / name for name in ("products.cpp", "products"))
         source.write_text(
-            PROGRAM % ", ".join(f"{{{m}, {n}, {k}, {str(t).lower()}}}" for m, n, k, t in products_of(case))
+            PROGRAM
+            % ", ".join(f"{{{m}, {n}, {k}, {str(t).lower()}, {times}}}" for m, n, k, t, times in products_of(case))
         )
         found = blas.compiler_keywords()
         (include,), (library,) = found["include_dirs"], found["library_dirs"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from neuro_mpc.networks.operations import Block
@@ -36,13 +37,12 @@ class Phase:
         """
         return self.joint_block(rows, *((group, each) for each in code))
 
-    def joint_block(self, rows: Rows, *parts: tuple[str, str], passing: str = "") -> Block:
-        """The same for code of several groups of a population, executed in one pass; the variable `passing`, by its
-        name in the phase, is not stored."""
+    def joint_block(self, rows: Rows, *parts: tuple[str, str], passing: Iterable[str] = ()) -> Block:
+        """The same for code of several groups of a population, executed in one pass; the variables `passing`, by their
+        names in the phase, are not stored."""
         name = f"{parts[0][0]}_{len(self.blocks)}"
         self.blocks[name] = list(parts)
-        if passing:
-            self.passing.add((name, passing))
+        self.passing.update((name, each) for each in passing)
         return Block(name, rows)
 
     def as_text(self) -> str:

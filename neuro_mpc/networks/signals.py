@@ -41,6 +41,19 @@ def inputs(plan: Plan, population: str, senders: Collection[str], started: set[s
     return operations
 
 
+def held_inputs(plan: Plan) -> list[Operation]:
+    """The inputs of free populations that no belief of a window of a single step changes, as those from earlier steps
+    are: once for all of its iterations."""
+    names = [name for name in plan.circuit.free if _is_held(plan, name)]
+    return [operation for name in names for operation in inputs(plan, name, plan.circuit.free, set())]
+
+
+def _is_held(plan: Plan, population: str) -> bool:
+    """Whether all that a free population receives of others has left them before the window."""
+    incoming = plan.circuit.incoming(population).values()
+    return plan.known == 1 and all(each.delay for each in incoming if each.source in plan.circuit.free)
+
+
 def _remembered(plan: Plan, population: str) -> Operation:
     """The belief one step earlier, where predictions name it."""
     belief, prediction, _ = plan.free_groups(population)
@@ -152,20 +165,26 @@ def deviation(plan: Plan, name: str) -> str:
     return f"err = {belief}_r - {prediction}_h"
 
 
-def errors(plan: Plan, phase: Phase, *, keep_predictions: bool = True, set_errors: bool = False) -> list[Operation]:
+def errors(
+    plan: Plan, phase: Phase, *, keep_predictions: bool = True, set_errors: bool = False, hold_inputs: bool = False
+) -> list[Operation]:
     """Predictions and errors of all beliefs as they are.
 
-    set_errors   the equations of errors do not define them: they are set to Π (r − h)
+    set_errors    the equations of errors do not define them: they are set to Π (r − h)
+    hold_inputs   `held_inputs` are as they were
     """
     operations = []
     for name in plan.circuit.free:
         _, prediction, error = plan.free_groups(name)
+        held = hold_inputs and _is_held(plan, name)
+        arriving = [] if held else inputs(plan, name, plan.circuit.free, set())
         setting = [(error, deviation(plan, name))] if set_errors else []
         parts = [(prediction, "update"), *setting, *error_updates(plan, name)]
-        operations += [
-            *inputs(plan, name, plan.circuit.free, set()),
-            phase.joint_block(plan.rows[name], *parts, passing="" if keep_predictions else f"{prediction}_h"),
-        ]
+        passing = [] if keep_predictions else [f"{prediction}_h"]
+        if held:  # whatever sent it is before the window, and hears nothing back
+            compartments = plan.rules.populations[name].predicted.compartments.values()
+            passing += [f"{error}_{each.variable('q')}" for each in compartments if each.varies]
+        operations += [*arriving, phase.joint_block(plan.rows[name], *parts, passing=passing)]
     return [*operations, *read_out(plan, phase), *output_errors(plan, phase)]
 
 

@@ -14,7 +14,15 @@ from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
 from neuro_mpc.networks.sections import AfterLastWindow, Section
 from neuro_mpc.networks.settling import Settle
-from neuro_mpc.networks.signals import REDRAWN_STREAMS, energies, errors, feedbacks, newest_step, noises
+from neuro_mpc.networks.signals import (
+    REDRAWN_STREAMS,
+    energies,
+    errors,
+    feedbacks,
+    held_inputs,
+    newest_step,
+    noises,
+)
 from neuro_mpc.rules.derivation import PopulationRules
 from neuro_mpc.rules.notation import Notation
 
@@ -78,9 +86,8 @@ class Relaxation(Scheme):
                 start.append(phase.block(plan.rows[name], plan.group_name(name, "belief"), self.start))
             moves += self._moves(plan, phase, name)
         settle = [*energies(plan), _settle(plan)] if plan.settles else []
-        iterations = Section(
-            (*errors(plan, phase, keep_predictions=False), *settle, *moves), loop="repeat", count="iterations"
-        )
+        erring = errors(plan, phase, keep_predictions=False, hold_inputs=True)
+        iterations = Section((*erring, *settle, *moves), loop="repeat", count="iterations")
         inference = (Section(tuple(start)), iterations)
         if plan.stepwise:  # what is learned from a step are its own last errors
             inferred = Section(tuple(errors(plan, phase)))
@@ -136,7 +143,8 @@ def _in_time(plan: Plan, phase: Phase, inference: tuple[Section, ...]) -> tuple[
     if not plan.known:
         return inference
     newest = Section(tuple(newest_step(plan, phase)), at=plan.known - 1, when="entering")
-    return (Section((newest, *inference), loop="windows", known=plan.known),)
+    held = Section(tuple(held_inputs(plan)), unless="entering")  # what arrived when the step entered is there
+    return (Section((newest, held, *inference), loop="windows", known=plan.known),)
 
 
 def _settle(plan: Plan) -> Settle:
