@@ -7,6 +7,7 @@ import pytest
 from interrupted import Here
 from small_language import STEPS, SYMBOLS, TRIALS, language, protocol
 
+import neuro_mpc as nm
 from neuro_mpc.experiments import responses
 from neuro_mpc.networks import phases
 from neuro_mpc.networks.plan import Plan
@@ -17,9 +18,9 @@ from neuro_mpc.stimuli import one_hot
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_this_process")]
 
 
-def presenter(symbolic, steps=STEPS, carries=False, precision="float64", name="mpl-language-small", **changes):
-    circuit = language(name, **changes).sized(SYMBOLS, SYMBOLS)
-    described = protocol()
+def presenter(symbolic, steps=STEPS, carries=False, precision="float64", described=None, **changes):
+    circuit = (described or language(**changes)).sized(SYMBOLS, SYMBOLS)
+    learned = protocol()
     plan = Plan(
         circuit,
         TRIALS,
@@ -28,8 +29,8 @@ def presenter(symbolic, steps=STEPS, carries=False, precision="float64", name="m
         precision=precision,
         symbolic=(circuit.stimulus, circuit.target) if symbolic else (),
     )
-    shown = Presenter(Here(plan), plan, described, 3, carries=carries)
-    shown.load(initial.draw(circuit, described, 1))
+    shown = Presenter(Here(plan), plan, learned, 3, carries=carries)
+    shown.load(initial.draw(circuit, learned, 1))
     return shown
 
 
@@ -63,13 +64,21 @@ def test_symbols_are_one_hot_units(changes):
             np.testing.assert_allclose(numbers.parameters()[projection][name], value, rtol=1e-11, atol=1e-13)
 
 
+def biased() -> nm.Circuit:
+    """The circuit with a bias of its outputs."""
+    tables = language().tables()
+    tables["population"]["bias"] = {"role": "constant"}
+    tables["projection"]["bias"] = {"from": "bias", "to": "next", "synapse": "point-corpus"}
+    return nm.Circuit.from_tables(tables, "biased")
+
+
 def test_long_rows_are_read_out_and_compared_one_by_one(monkeypatch):
     """What is computed of them is the same, to the bit, whether they come one by one or all at once; but for their
     losses, which are told from the probability of the symbol in place of from all predictions."""
-    (symbols, targets), gated = batch(), {"name": "mpl-lstm-language", "population.cell.size": 5}
-    at_once = presenter(True, **gated)
+    symbols, targets = batch()
+    at_once = presenter(True, described=biased())
     monkeypatch.setattr(phases, "LONG_ROW", SYMBOLS)
-    one_by_one = presenter(True, **gated)
+    one_by_one = presenter(True, described=biased())
     assert "rows" in phases.all_phases(one_by_one.plan)[2].as_text()
     for presentation in range(2):
         found, expected = (each.learn(presentation, symbols, targets, 0.1) for each in (one_by_one, at_once))

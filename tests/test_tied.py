@@ -165,3 +165,12 @@ def test_equations_and_drawings_name_the_synapses_that_are_read():
     assert r"embedding}\,\top}" in as_latex(described)
     drawn = described.draw(Figure(figsize=(4, 4)).add_subplot())
     assert "tied to embedding" in [text.get_text() for text in drawn.texts]
+
+
+def test_the_shipped_circuit_reads_out_with_its_embedding_and_drops_units_of_mean_one():
+    shipped = nm.load_circuit("mpl-lstm-tied").with_sizes({"token": 9, "next": 9})
+    assert shipped.tied_to("embedding") == ("output",)
+    for name in ("heard", "sent"):
+        assert shipped.shape(name)[1] == 1
+        start = shipped.projection[name].initial
+        assert start["m"] * (1 - start["pi"]) == pytest.approx(1, abs=0.01)
