@@ -75,6 +75,26 @@ def test_every_deviant_is_shown_in_its_context_and_in_its_control(results):
     assert not found["control-1", "orientation_22.5"]
 
 
+MUSEUM = {
+    "Standard mismatch": [("standard", "orientation_90"), ("control-1", "orientation_90")],
+    "Sequence mismatch": [("sequence", "orientation_90"), ("control-2", "orientation_90")],
+    "Sensorimotor mismatch": [("sensorimotor", "coupled"), ("control-4", "coupled")],
+    "Duration mismatch": [("duration", "delay_500"), ("control-3", "delay_500")],
+    "Omission": [("duration", "omission"), ("control-3", "omission")],
+    "Repetition suppression and rarity": [("repetition", "repetition_5"), ("many-standards", "orientation_0")],
+    "Local against global deviants": [("local", "orientation_90"), ("global", "orientation_0")],
+    "Precision-weighted deviants": [("standard", "halt"), ("control-1", "halt")],
+}
+
+
+@pytest.mark.parametrize("entry", MUSEUM)
+def test_each_entry_of_the_museum_is_shown_and_says_what_is_published_and_what_happens_here(results, entry):
+    page = (Path(__file__).parents[1] / "docs" / "mismatch.md").read_text(encoding="utf-8")
+    section = page.partition(f"### {entry}\n")[2].partition("\n### ")[0]
+    assert section.index("*Published.*") < section.index("*Here: ")
+    assert all(cells(results)[cell] for cell in MUSEUM[entry])
+
+
 def test_a_control_has_the_history_of_its_context(results):
     onset = {block: set(results["onset"].values[results["block"].values == block].tolist()) for block in BLOCKS}
     assert onset["standard"] == onset["control-1"] == {16}
