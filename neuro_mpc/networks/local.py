@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.model import Model
 from neuro_mpc.networks.plan import Plan
-from neuro_mpc.networks.program import Program
+from neuro_mpc.networks.program import Answer, Program
 from neuro_mpc.networks.program_cache import cython_cache, cython_options
 from neuro_mpc.networks.schemes.interface import tiling_of
 
@@ -43,6 +43,14 @@ class LocalProgram(Program):
 
     def get(self, *names: str) -> list[np.ndarray]:
         return [self._arrays[name].copy() for name in names]
+
+    def ask(self, *names: str) -> Answer:
+        answer = Answer(names, lambda answer: None)
+        answer.values = self.get(*names)
+        return answer
+
+    def answers_ahead(self, *names: str) -> int:
+        return 1  # nothing is gained: it computes when it is told to
 
     def step(self) -> None:
         for runner in self.model.runners:

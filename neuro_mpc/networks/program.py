@@ -12,7 +12,8 @@ import contextlib
 import json
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -32,6 +33,9 @@ HINTS: dict[int, str] = {
     "NEURO_MPC_CACHE is removed",
 }
 CODES = {"END": 0, "SET": 1, "GET": 2, "STEP": 3, "FLUSH": 4}
+WAITING_BYTES = 4096
+"""Answers that may wait to be read while more is sent: what any pipe holds. While a pipe is full, its program reads
+nothing."""
 STEP, FLUSH = (np.array([CODES[code], 0], dtype=np.int32).tobytes() for code in ("STEP", "FLUSH"))
 
 
@@ -47,6 +51,20 @@ class Manifest:
     @classmethod
     def load(cls, path: Path) -> Manifest:
         return cls({name: (dtype, size) for name, (dtype, size) in json.loads(path.read_text()).items()})
+
+
+class Answer:
+    """The values of variables that a program was asked for; calling it waits for them."""
+
+    def __init__(self, names: tuple[str, ...], wait: Callable[[Answer], None]):
+        self.names, self._wait = names, wait
+        self.values: list[np.ndarray] | None = None
+
+    def __call__(self) -> list[np.ndarray]:
+        if self.values is None:
+            self._wait(self)
+        assert self.values is not None
+        return self.values
 
 
 class Program:
@@ -65,6 +83,7 @@ class Program:
         environment: dict[str, str],
     ):
         self.tiling, self.rows, self.log = tiling, rows, log
+        self._asked: deque[Answer] = deque()
         self._know(manifest)
         with writing_temporary_files():
             self._errors = log.open("wb")
@@ -124,9 +143,26 @@ class Program:
 
     def get(self, *names: str) -> list[np.ndarray]:
         """The values of variables, each one-dimensional."""
-        self._write(b"".join([*(self._messages["GET", name] for name in names), FLUSH]))
+        return self.ask(*names)()
+
+    def ask(self, *names: str) -> Answer:
+        """As `get`, without waiting: more may be sent before the answer is read."""
+        self._write(b"".join([self._messages["GET", name] for name in names]))
+        self._asked.append(Answer(names, self._wait_for))
+        return self._asked[-1]
+
+    def answers_ahead(self, *names: str) -> int:
+        """How many answers of these variables may wait to be read."""
+        sizes = (np.dtype(dtype).itemsize * size for dtype, size in (self.manifest.variables[name] for name in names))
+        return max(1, WAITING_BYTES // sum(sizes))
+
+    def _wait_for(self, answer: Answer) -> None:
+        """Read answers in the order in which they were asked for, up to this one."""
+        self._write(FLUSH)
         self._flush()
-        return [self._read(*self.manifest.variables[name]) for name in names]
+        while answer.values is None:
+            first = self._asked.popleft()
+            first.values = [self._read(*self.manifest.variables[name]) for name in first.names]
 
     def _read(self, dtype: str, size: int) -> np.ndarray:
         data = bytearray(size * np.dtype(dtype).itemsize)
@@ -154,9 +190,8 @@ class Program:
         return np.concatenate(blocks, axis=1)
 
     def step(self) -> None:
-        """Run one presentation; returns before it is finished, the next `get` waits for it."""
+        """Run one presentation, with the next `get` at the latest, which waits for it."""
         self._write(STEP)
-        self._flush()
 
     def close(self) -> None:
         """End the program."""

@@ -124,15 +124,16 @@ def _text(energy: str) -> str:
 
 
 class Backoff:
-    """Remembers the last good state of a training, every `every` presentations (0: never), and goes back to it.
+    """Remembers the last good state of a training, and goes back to it.
 
+    every   presentations after which it does; 0: never
     state   the last good one: presentations learned before it, and its arrays; None: there is none
     factor  of the learning rate; halved whenever the training goes back
     record  where to record: what comes after the last good state is deferred until the next one
     """
 
     def __init__(self, every: int, record: RunFile):
-        self._every, self._file = every, record
+        self.every, self._file = every, record
         self._deferred: list[Callable[[], None]] = []
         self.state: tuple[int, dict[str, np.ndarray]] | None = None
         self.factor = 1.0
@@ -140,11 +141,11 @@ class Backoff:
 
     def is_time(self, presentation: int) -> bool:
         """Whether a state is to be remembered before `presentation`."""
-        return self._every > 0 and presentation % self._every == 0
+        return self.every > 0 and presentation % self.every == 0
 
     def remember(self, presentation: int, arrays: dict[str, np.ndarray]) -> None:
         """A good state; what was recorded before it stays."""
-        if self._every:
+        if self.every:
             self.confirm()
             self.state = presentation, arrays
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -17,10 +18,11 @@ from neuro_mpc.runs.interruption import deferred_interruption
 from neuro_mpc.runs.preparation import Preparation
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.range_test import range_test
+from neuro_mpc.runs.stretches import Stretches
 from neuro_mpc.simulation import evaluation, initial, measures
 from neuro_mpc.simulation.answers import answers
 from neuro_mpc.simulation.precisions import shape_of
-from neuro_mpc.simulation.presentation import Presenter, Traces
+from neuro_mpc.simulation.presentation import Energies, Presenter, Traces
 from neuro_mpc.simulation.selection import Selection, is_selected
 
 
@@ -47,6 +49,12 @@ class Training:
         self.test_interval = course.presentations(protocol.test.every, protocol.test.every_epochs)
         samples = protocol.recording.samples if course.total else ()
         self.sampled_presentations = {sample % course.total for sample in samples}
+        self.stretches = Stretches(
+            course.total,
+            every=(protocol.recording.synapses_every, self.test_interval, self.backoff.every),
+            single=self.sampled_presentations,
+            most=presenter.ahead,
+        )
 
     def run(self, parameters: initial.Parameters) -> None:
         """The whole training, from these initial parameters."""
@@ -97,8 +105,7 @@ class Training:
                     self._before(done)
                     if done == self.course.total:
                         break
-                    self._present(done)
-                    done += 1
+                    done = self._present(done)
                 except Diverged as problem:
                     done = self._go_back(problem)
         self._keep_best()
@@ -179,16 +186,44 @@ class Training:
     def _due(presentation: int, every: int) -> bool:
         return every > 0 and presentation % every == 0
 
-    def _present(self, presentation: int) -> None:
+    def _present(self, done: int) -> int:
+        """Learns from some presentations; how many are learned then."""
+        if done in self.sampled_presentations:
+            self._learned(done, self._learn_observed(done))
+            return done + 1
+        # High energies may end the training with any presentation.
+        stretch = range(done, done + 1) if self.monitor.high else self.stretches.after(done)
+        with self.stretches.timed(stretch):
+            answers = [self._begin(*each) for each in self._shown(stretch)]
+            energies = [answer() for answer in answers]
+        for presentation, each in zip(stretch, energies, strict=True):
+            self._learned(presentation, each)
+        return stretch.stop
+
+    def _shown(self, presentations: range) -> Iterator[tuple[int, stimuli.Given, stimuli.Given]]:
+        """What each presentation shows, made at once."""
+        trials = [self.course.batch_of(presentation) for presentation in presentations]
+        shown, wanted = self.data.presented("train", np.concatenate(trials))
+        for index, presentation in enumerate(presentations):
+            part = slice(index * self.course.batch, (index + 1) * self.course.batch)
+            yield presentation, *({name: values[:, part] for name, values in each.items()} for each in (shown, wanted))
+
+    def _begin(self, presentation: int, stimulus: stimuli.Given, target: stimuli.Given) -> Callable[[], Energies]:
+        return self.presenter.begin_learning(presentation, stimulus, target, *self._manner(presentation))
+
+    def _manner(self, presentation: int) -> tuple[float, bool]:
+        """The learning rate of a presentation, and whether it continues the one before."""
+        rate = self.course.rate(presentation, self.selection.factor) * self.backoff.factor
+        return rate, self.course.goes_on(presentation)
+
+    def _learn_observed(self, presentation: int) -> Energies:
         trials = self.course.batch_of(presentation)
         batch = self.data.presented("train", trials)
-        rate = self.course.rate(presentation, self.selection.factor) * self.backoff.factor
-        continues = self.course.goes_on(presentation)
-        if presentation in self.sampled_presentations:
-            energies, traces = self.presenter.learn_observed(presentation, *batch, rate, continues)
-            self._sample(presentation, trials, *batch, traces)
-        else:
-            energies = self.presenter.learn(presentation, *batch, rate, continues)
+        energies, traces = self.presenter.learn_observed(presentation, *batch, *self._manner(presentation))
+        self._sample(presentation, trials, *batch, traces)
+        return energies
+
+    def _learned(self, presentation: int, energies: Energies) -> None:
         self.monitor.energies(presentation, energies)
         self.record.learning(
             presentation,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from zlib import crc32
@@ -22,6 +22,7 @@ Shown = np.ndarray | Mapping[str, np.ndarray]
 
 Values (step, trial, unit), or the numbers of symbols (step, trial), −1 for none; NaN where a target is missing."""
 
+ENERGIES = "loss_start", "loss", "energy_hidden", "iterations_used", "iterations"
 UNLIMITED = 3e38
 LATE = 10**12  # presentation: the last stretch of a schedule
 
@@ -77,6 +78,13 @@ class Presenter(RunningCircuit):
 
         carrying   the steps before the first are the last ones of what was shown before, not silence
         """
+        return self.begin_learning(presentation, stimulus, target, rate, carrying)()
+
+    def begin_learning(
+        self, presentation: int, stimulus: Shown, target: Shown, rate: float, carrying: bool = False
+    ) -> Callable[[], Energies]:
+        """As `learn`, without waiting for the energies, which what is returned gives; at most as many as `ahead` may be
+        waited for."""
         self._show(stimulus, target, presentation, carrying=carrying)
         self._set_learning(presentation, rate)
         if self.plan.stepwise:
@@ -84,7 +92,12 @@ class Presenter(RunningCircuit):
             self._learn_by_step(presentation)
         else:
             self._phases(predicting=True, inferring=True, learning=True, carrying=carrying)
-        return self._energies()
+        return self._asked_energies()
+
+    @property
+    def ahead(self) -> int:
+        """Presentations that may be learned before the energies of the first of them are read."""
+        return self.program.answers_ahead(*ENERGIES)
 
     def _learn_by_step(self, presentation: int) -> None:
         """Infer and learn from each step before the next."""
@@ -277,11 +290,17 @@ class Presenter(RunningCircuit):
         self.program.set(rate=rate, iterations=iterations, **scalars)
 
     def _energies(self) -> Energies:
-        start, loss, hidden, used, planned = self.program.get(
-            "loss_start", "loss", "energy_hidden", "iterations_used", "iterations"
-        )
-        iterations = self._scheme.iterations(int(planned[0]), used, self.plan.settles)
-        return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), iterations)
+        return self._asked_energies()()
+
+    def _asked_energies(self) -> Callable[[], Energies]:
+        answer = self.program.ask(*ENERGIES)
+
+        def energies() -> Energies:
+            start, loss, hidden, used, planned = answer()
+            iterations = self._scheme.iterations(int(planned[0]), used, self.plan.settles)
+            return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), iterations)
+
+        return energies
 
 
 def _of_windows(windows: Sequence[Traces]) -> Traces:
