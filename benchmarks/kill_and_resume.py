@@ -48,7 +48,7 @@ SETTINGS = {
 # phase → owner and name of the function that begins it, most times it is begun before the kill, most seconds in it
 PHASES = {
     "preparing": (launch, "start", 1, 0.1),
-    "learning": (Presenter, "learn", 110, 0.002),
+    "learning": (Presenter, "begin_learning", 110, 0.002),
     "observing": (Presenter, "learn_observed", 3, 0.01),
     "testing": (Training, "_test", 12, 0.02),
     "recording a snapshot": (RunFile, "snapshot", 15, 0.01),

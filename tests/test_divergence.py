@@ -110,7 +110,7 @@ def test_a_diverging_run_goes_back_and_on_with_half_the_rate(tmp_path):
         assert all(int(change.split()[1]) % 4 == 0 for change in changes)
     again = tmp_path / "again.nc"
     assert interrupted(lambda: simulate(again, settings), Presenter, "restore", 2) < 0
-    assert interrupted(lambda: simulate(again, settings, resume=True), Presenter, "learn", 20) < 0
+    assert interrupted(lambda: simulate(again, settings, resume=True), Presenter, "begin_learning", 20) < 0
     assert in_child(lambda: simulate(again, settings, resume=True)) == 0
     assert content(again) == content(out)
 

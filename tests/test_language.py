@@ -133,7 +133,7 @@ def test_a_stream_that_was_interrupted_goes_on_as_if_it_had_not_been(folder, tmp
     settings = {"learning__schedule": {"kind": "plateau"}, "test__every": 1}
     whole, resumed = tmp_path / "whole.nc", tmp_path / "resumed.nc"
     nm.simulate(language(), protocol(folder, **settings), backend="numpy", out=whole).close()
-    learn, calls = Presenter.learn, []
+    learn, calls = Presenter.begin_learning, []
 
     def interrupted(self, *args):
         if len(calls) == 4:
@@ -142,7 +142,7 @@ def test_a_stream_that_was_interrupted_goes_on_as_if_it_had_not_been(folder, tmp
         return learn(self, *args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Presenter, "learn", interrupted)
+        patched.setattr(Presenter, "begin_learning", interrupted)
         with pytest.raises(KeyboardInterrupt):
             nm.simulate(language(), protocol(folder, **settings), backend="numpy", out=resumed, checkpoint_every=0)
     nm.simulate(language(), protocol(folder, **settings), backend="numpy", out=resumed, resume=True).close()

@@ -48,7 +48,7 @@ def out(tmp_path):
 def killed(tmp_path_factory):
     """The folder of a run killed after 11 of its 20 presentations."""
     folder = tmp_path_factory.mktemp("killed")
-    assert interrupted(lambda: simulate(folder / "run.nc"), Presenter, "learn", 10) == -signal.SIGKILL
+    assert interrupted(lambda: simulate(folder / "run.nc"), Presenter, "begin_learning", 10) == -signal.SIGKILL
     return folder
 
 
@@ -74,7 +74,7 @@ def assert_resumes_to(out, uninterrupted, **options):
 
 KILLS = [
     ("at the first presentation", Presenter, "learn_observed", 1, 0.0),
-    ("learning", Presenter, "learn", 8, 0.001),
+    ("learning", Presenter, "begin_learning", 8, 0.001),
     ("testing", Training, "_test", 3, 0.005),
     ("recording", RunFile, "snapshot", 3, 0.002),
     ("syncing", RunFile, "_sync", 20, 0.001),
@@ -99,7 +99,7 @@ def test_a_run_killed_while_it_is_resumed_can_still_be_resumed(halfway, uninterr
     for owner, name in ((Checkpoint, "write_records"), (RunFile, "_reopen"), (Presenter, "restore")):
         assert interrupted(again, owner, name) == -signal.SIGKILL
         assert_readable(halfway)
-    assert interrupted(again, Presenter, "learn", 4) == -signal.SIGKILL
+    assert interrupted(again, Presenter, "begin_learning", 4) == -signal.SIGKILL
     assert checkpoint.read(saved_path(halfway)).presentation == 14
     assert_resumes_to(halfway, uninterrupted)
 
@@ -107,7 +107,7 @@ def test_a_run_killed_while_it_is_resumed_can_still_be_resumed(halfway, uninterr
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_a_checkpoint_however_rare_they_are(out, uninterrupted, number):
     rare = lambda: simulate(out, checkpoint_every=1e6)  # noqa: E731
-    assert interrupted(rare, Presenter, "learn", 8, number) == -signal.SIGINT % 128
+    assert interrupted(rare, Presenter, "begin_learning", 8, number) == -signal.SIGINT % 128
     assert checkpoint.read(saved_path(out)).presentation == 9
     with nm.open_run(partial_path(out)) as run:
         assert run["learning"].sizes["presentation"] == 9
@@ -116,7 +116,7 @@ def test_ctrl_c_leaves_a_checkpoint_however_rare_they_are(out, uninterrupted, nu
 
 def test_a_run_that_was_never_saved_starts_from_the_beginning(out, uninterrupted):
     never = lambda: simulate(out, checkpoint_every=np.inf)  # noqa: E731
-    assert interrupted(never, Presenter, "learn", 8) == -signal.SIGKILL
+    assert interrupted(never, Presenter, "begin_learning", 8) == -signal.SIGKILL
     assert not saved_path(out).exists()
     assert_resumes_to(out, uninterrupted)
 

@@ -54,6 +54,14 @@ def test_they_are_as_long_as_what_takes_little_time(monkeypatch):
     assert lengths == [1, 2, 4, 8, 16, 32, 64, 64, 64, 32, 16]
 
 
+def test_one_by_one_is_learned_where_every_presentation_is_to_be_saved():
+    each = Stretches(9, (), (), 100, seconds=0.0)
+    for _ in range(3):
+        with each.timed(each.after(0)):
+            pass
+    assert each.after(0) == range(1)
+
+
 def test_a_run_is_the_same_to_the_last_bit(monkeypatch):
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 4})
     protocol = nm.load_protocol("toy-language", SMALL)

@@ -10,21 +10,24 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-SECONDS = 0.2  # that a stretch may take: checkpoints, Ctrl-C and progress wait for its end
+SECONDS = 0.2
 
 
 class Stretches:
     """The stretches of a training.
 
-    total   presentations of the training
-    every   numbers of presentations after which something is due, again and again; 0: never
-    single  presentations that are learned by themselves
-    most    the longest stretch
+    total    presentations of the training
+    every    numbers of presentations after which something is due, again and again; 0: never
+    single   presentations that are learned by themselves
+    most     the longest stretch
+    seconds  that it may take: checkpoints, Ctrl-C and progress wait for its end
     """
 
-    def __init__(self, total: int, every: Collection[int], single: Collection[int], most: int):
+    def __init__(
+        self, total: int, every: Collection[int], single: Collection[int], most: int, seconds: float = SECONDS
+    ):
         self._total, self._every = total, [each for each in every if each > 0]
-        self._single, self._most = sorted(single), most
+        self._single, self._most, self._seconds = sorted(single), most, min(seconds, SECONDS)
         self._length = 1  # until it is known how long a presentation takes
 
     def after(self, done: int) -> range:
@@ -39,7 +42,7 @@ class Stretches:
         start = time.perf_counter()
         yield
         seconds = time.perf_counter() - start
-        if seconds > SECONDS:
+        if seconds > self._seconds:
             self._length = max(1, self._length // 2)
-        elif seconds < SECONDS / 2 and len(presentations) == self._length:
+        elif seconds < self._seconds / 2 and len(presentations) == self._length:
             self._length = min(2 * self._length, self._most)

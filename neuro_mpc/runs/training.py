@@ -54,6 +54,7 @@ class Training:
             every=(protocol.recording.synapses_every, self.test_interval, self.backoff.every),
             single=self.sampled_presentations,
             most=presenter.ahead,
+            seconds=checkpoints.every,
         )
 
     def run(self, parameters: initial.Parameters) -> None:
