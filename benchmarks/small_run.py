@@ -33,7 +33,7 @@ SETTINGS = {
     "recording.synapses_every": 0,
     "recording.samples": [1],
 }
-SECONDS = 120
+SECONDS = 600
 
 
 @dataclass
