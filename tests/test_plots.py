@@ -23,9 +23,8 @@ DIGITS = {**SHORT, "measure": "accuracy", "classes": 10, "read": "last", "genera
 LONG_NAME = "a-population-with-a-name-of-forty-letter"
 RUNS = {
     "toy language": {"presentations": 600, "snapshots": 5},
-    "rows of pixels": {**DIGITS, "width": 28, "steps": 28},
+    "rows of pixels, two snapshots": {**DIGITS, "width": 28, "steps": 28, "snapshots": 2, "measure": "perplexity"},
     "single pixels": {**DIGITS, "width": 1, "steps": 300},
-    "two snapshots, perplexity": {**SHORT, "snapshots": 2, "measure": "perplexity"},
     "gaussian read-out, trajectory": {
         **SHORT,
         "readout": "gaussian",
@@ -47,7 +46,7 @@ def drawable(options):
 
 
 def test_every_run_draws_every_figure_it_recorded(example, tmp_path):
-    kind = RUNS["two snapshots, perplexity"]
+    kind = RUNS["rows of pixels, two snapshots"]
     paths = plot_run(example(**kind), out=tmp_path)
     for name in drawable(kind):
         assert any(f"-{name}" in path.name for path in paths)

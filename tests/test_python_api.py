@@ -146,6 +146,7 @@ def test_progress_is_shown_where_it_is_asked_for(small, capsys):
     assert "learning" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_a_run_in_memory_is_drawn_reported_and_started_from(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     assert nm.plot_run(run, "learning") == [Path("run-learning.png")]
