@@ -18,9 +18,8 @@ from backend_states import (
 
 import neuro_mpc as nm
 from neuro_mpc.errors import RunError
-from neuro_mpc.networks import launch, program_cache
+from neuro_mpc.networks import launch, local
 from neuro_mpc.networks.launch import start
-from neuro_mpc.networks.plan import Plan
 
 pytestmark = [pytest.mark.compiler, pytest.mark.usefixtures("in_this_process", "compiled")]
 
@@ -30,13 +29,10 @@ def compiled(tmp_path_factory):
     """Compiled Cython of this file's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEURO_MPC_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(launch, "cython_options", _options)
+        # Less exact instructions, which optimising may choose, show in the values of functions (test_functions).
+        patch.setattr(launch, "cython_options", cython_without_optimising)
+        patch.setattr(local, "cython_options", cython_without_optimising)
         yield
-
-
-def _options(plan: Plan) -> tuple[list[str], dict[str, str]]:
-    """Single precision as runs compile it, where less exact instructions would show; the others more quickly."""
-    return program_cache.cython_options(plan) if plan.precision == "float32" else cython_without_optimising(plan)
 
 
 def test_double_precision_agrees_with_numpy(presented):

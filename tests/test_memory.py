@@ -30,7 +30,7 @@ class Memory(SilentProgress):
 
 def test_a_longer_training_holds_no_more(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "BLOCK_ROWS", BLOCK)
-    settings = {"learning.presentations": 6 * BLOCK, "recording": {}, "test": {}}
+    settings = {"learning.presentations": 4 * BLOCK, "recording": {}, "test": {}}
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 5})
     memory = Memory()
     try:
@@ -42,7 +42,7 @@ def test_a_longer_training_holds_no_more(tmp_path, monkeypatch):
     assert end - begin < 20 * KILOBYTE, f"{(end - begin) / KILOBYTE:.0f} kB more at the end"
     with run:
         assert run["synapses/input"].sizes["snapshot"] == 2
-        assert run["learning"].sizes == {"presentation": 6 * BLOCK, "test": 2}
+        assert run["learning"].sizes == {"presentation": 4 * BLOCK, "test": 2}
         assert "neural" not in run.children
 
 

@@ -32,7 +32,7 @@ RUNS = {
         "generation": False,
         "trajectory": 4,
     },
-    "many populations": {**SHORT, "hidden": (LONG_NAME, *(f"area{k}" for k in range(3)))},
+    "many populations": {**SHORT, "hidden": (LONG_NAME, *(f"area{k}" for k in range(2)))},
     "unfinished, one presentation": {**SHORT, "complete": False, "presentations": 1},
 }
 

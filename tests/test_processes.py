@@ -87,7 +87,7 @@ from neuro_mpc.__main__ import main
 for words in (
     "run oddball --from run.nc --out odd.nc --backend numpy --set protocol.experiment.split=train",
     "plot run.nc --figure learning",
-    "report odd.nc",
+    "report run.nc",
     "generate run.nc --prompt a --length 3 --backend numpy",
     "sweep mpl toy-language --out sweep --seeds 1 --backend numpy --set circuit.population.hidden.size=4 SET",
 ):

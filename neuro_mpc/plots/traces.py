@@ -80,7 +80,7 @@ def _population(figure: Figure, row: np.ndarray, name: str, traces: xr.Dataset) 
             bar = figure.colorbar(image, ax=axes, aspect=18, pad=0.03)
             bar.outline.set_linewidth(0.6)
         style.heading(axes, f"{quantity} (a.u.)")
-    row[0].set_ylabel(f"{lettering.shorten(name, 20)} unit")
+    row[0].set_ylabel(f"{lettering.shorten(name, 16)} unit")
     _lines(row[3], traces)
 
 
