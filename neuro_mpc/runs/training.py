@@ -207,7 +207,8 @@ class Training:
         shown, wanted = self.data.presented("train", np.concatenate(trials))
         for index, presentation in enumerate(presentations):
             part = slice(index * self.course.batch, (index + 1) * self.course.batch)
-            yield presentation, *({name: values[:, part] for name, values in each.items()} for each in (shown, wanted))
+            stimulus = {name: values[:, part] for name, values in shown.items()}
+            yield presentation, stimulus, {name: values[:, part] for name, values in wanted.items()}
 
     def _begin(self, presentation: int, stimulus: stimuli.Given, target: stimuli.Given) -> Callable[[], Energies]:
         return self.presenter.begin_learning(presentation, stimulus, target, *self._manner(presentation))
