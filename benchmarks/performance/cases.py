@@ -19,6 +19,17 @@ PARAMETERS = {
 }
 
 
+def drawn_parameters(circuit: nm.Circuit, **factors: float) -> dict[str, dict[str, np.ndarray]]:
+    """Projection → parameters, means times its factor: weights with which relaxation neither dies out nor diverges."""
+    rng = np.random.default_rng(0)
+    drawn = {
+        name: {each: draw(rng, circuit.shape(name)) for each, draw in PARAMETERS.items()} for name in circuit.projection
+    }
+    for name, factor in factors.items():
+        drawn[name]["m"] *= factor
+    return drawn
+
+
 @dataclass(frozen=True)
 class Sequences:
     """The circuit `mpl` on MNIST, 28 pixels at a step, read at the last of `steps` steps.
@@ -38,14 +49,7 @@ class Sequences:
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, np.ndarray]]:
-        """Of weights with which relaxation neither dies out nor diverges."""
-        rng = np.random.default_rng(0)
-        drawn = {
-            name: {each: draw(rng, self.circuit.shape(name)) for each, draw in PARAMETERS.items()}
-            for name in self.circuit.projection
-        }
-        drawn["recurrent"]["m"] *= 0.3
-        return drawn
+        return drawn_parameters(self.circuit, recurrent=0.3)
 
     @cached_property
     def moments(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -140,14 +144,7 @@ class Gratings:
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, np.ndarray]]:
-        rng = np.random.default_rng(0)
-        drawn = {
-            name: {each: draw(rng, self.circuit.shape(name)) for each, draw in PARAMETERS.items()}
-            for name in self.circuit.projection
-        }
-        drawn["recurrent"]["m"] *= 0.3
-        drawn["seen"]["m"] *= 0.1
-        return drawn
+        return drawn_parameters(self.circuit, recurrent=0.3, seen=0.1)
 
     @cached_property
     def batch(self) -> dict[str, np.ndarray]:
