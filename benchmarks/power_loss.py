@@ -1,6 +1,6 @@
 """Replays what power cuts may leave of the files of runs, sweeps, exports and compiled programs, resumes, and compares.
 
-    python benchmarks/power_loss.py [--states 1000] [--seed 0] [--work run resumed sweep exports cache]
+    python benchmarks/power_loss.py [--states 1000] [--seed 0] [--work run resumed sweep exports cache] [--keep FOLDER]
 
 The calls that write, flush, rename and remove files are recorded while the work is done once.  Then, after each of
 them, the power is cut: `disk_model.py` says what may be left.  That is written to another folder, opened, and the work
@@ -22,8 +22,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import system_calls
-import xarray as xr
 from disk_model import CONTENTS, NAMES, Disk, digest, written
+from disturbed import of_sweep
 from small_run import SmallRun
 from system_calls import Calls
 
@@ -176,7 +176,7 @@ class Sweep(Work):
 
     def _members(self, folder: Path) -> dict[str, object]:
         paths = sorted((folder / "sweep").glob("*.nc"))
-        return {path.name: _of_sweep(path) if path.name == FILE else content(path) for path in paths}
+        return {path.name: of_sweep(path) if path.name == FILE else content(path) for path in paths}
 
     def promised(self, folder: Path) -> float:
         """Files that are complete."""
@@ -192,16 +192,11 @@ class Sweep(Work):
         self.resumptions += 1
         if problems := self.again(lambda: self.do(folder)):
             return problems
-        if self._members(folder) != self.expected:
-            return ["done again, it does not equal the undisturbed sweep"]
+        found = self._members(folder)
+        if other := [name for name in self.expected if found.get(name) != self.expected[name]]:
+            return [f"done again, it does not equal the undisturbed sweep: {', '.join(other)}"]
         left = sorted(path.name for path in (folder / "sweep").iterdir() if path.suffix != ".nc")
         return [f"left over: {', '.join(left)}"] if left else []
-
-
-def _of_sweep(path: Path) -> str:
-    """Everything in the file that sums up a sweep, which has texts, too."""
-    with xr.open_dataset(path) as dataset:
-        return repr(dataset.load().to_dict())
 
 
 class Exports(Work):
@@ -277,8 +272,8 @@ WORKS = {"run": Run, "resumed": Resumed, "sweep": Sweep, "exports": Exports, "ca
 class Replay:
     """The states in which power cuts may leave work, each of them once."""
 
-    def __init__(self, work: Work, calls: Calls, workspace: Path):
-        self.work, self.folder, self.place = work, calls.folder, workspace / "left"
+    def __init__(self, work: Work, calls: Calls, workspace: Path, kept: Path | None = None):
+        self.work, self.folder, self.place, self.kept = work, calls.folder, workspace / "left", kept
         _empty(self.folder)
         work.begin(self.folder)
         self.disk = Disk(self.folder)
@@ -305,9 +300,10 @@ class Replay:
                 seen.add(mark)
                 states += 1
                 self._write(state)
-                faults += [
-                    f"after call {call.number}, {call.name} of {call.path}: {each}" for each in self._wrong(promised)
-                ]
+                problems = self._wrong(promised)
+                faults += [f"after call {call.number}, {call.name} of {call.path}: {each}" for each in problems]
+                if problems and self.kept:
+                    written(state, self.kept / f"{call.number}-{states}")
         return states, changing, faults
 
     def _wrong(self, promised: float) -> list[str]:
@@ -339,14 +335,15 @@ def main() -> None:
     options.add_argument("--states", type=int, default=1000)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--work", nargs="+", default=list(WORKS), choices=WORKS)
+    options.add_argument("--keep", type=Path, help="a folder for the states in which something is wrong")
     asked = options.parse_args()
     with system_calls.watching() as (calls, workspace):
         run = SmallRun(workspace)
-        run.prepare()
+        run.prepare(runs=2)  # as many as a sweep has
         found, faults = Counter(), []
         for name in asked.work:
             start, chance = time.perf_counter(), random.Random(f"{name} {asked.seed}")
-            replay = Replay(WORKS[name](run, workspace), calls, workspace)
+            replay = Replay(WORKS[name](run, workspace), calls, workspace, asked.keep and asked.keep.absolute() / name)
             states, changing, wrong = replay.examine(round(asked.states * SHARES[name]), chance)
             found[name] = states
             faults += wrong

@@ -1,4 +1,4 @@
-"""A small run in children of this process, to be disturbed; its network is made once, and each child has it as new."""
+"""A small run in children of this process, to be disturbed; networks are made once, and each child has them as new."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class Ended:
 class SmallRun:
     """2 presentations of a circuit of 3 units, saved before each and at the end."""
 
-    def __init__(self, workspace: Path, in_process: bool = True):
-        self.workspace, self.in_process = workspace, in_process
-        self._made: Here | None = None
+    def __init__(self, workspace: Path, in_process: bool = True, backend: str = "numpy"):
+        self.workspace, self.in_process, self.backend = workspace, in_process, backend
+        self._made: list[Here] = []
 
     @property
     def circuit(self) -> nm.Circuit:
@@ -59,30 +59,36 @@ class SmallRun:
     def protocol(self) -> nm.Protocol:
         return nm.load_protocol("toy-language", SETTINGS)
 
-    def prepare(self) -> None:
-        """Makes the network, and imports whatever a run imports."""
+    def prepare(self, runs: int = 1) -> None:
+        """Makes the networks of the runs of a child, and imports whatever a run imports."""
         _imported_and_tried()
+        made: list[Here] = []
+
+        def started(plan, *_) -> Here:
+            made.append(Here(plan))
+            return made[-1]
+
         stopped = patch.object(RunFile, "__init__", side_effect=KeyboardInterrupt)
-        with stopped, suppress(KeyboardInterrupt):
-            self.simulate(self.workspace / "made.nc")
+        for _ in range(runs if self.in_process else 0):
+            with patch.object(launch, "start", started), stopped, suppress(KeyboardInterrupt):
+                self._simulate(self.workspace / "made.nc")
+        self._made = made
 
     def simulate(self, out: Path, **options) -> None:
         with self.network():
-            options = {"seed": 1, "backend": "numpy", "checkpoint_every": 0, **options}
-            nm.simulate(self.circuit, self.protocol, out=out, **options).close()
+            self._simulate(out, **options)
+
+    def _simulate(self, out: Path, **options) -> None:
+        options = {"seed": 1, "backend": self.backend, "checkpoint_every": 0, **options}
+        nm.simulate(self.circuit, self.protocol, out=out, **options).close()
 
     @contextmanager
     def network(self) -> Iterator[None]:
-        """Within, runs of this circuit have the network that was made here, unless it has a process of its own."""
+        """Within, each run has one of the networks that were made here, unless it has a process of its own."""
         if not self.in_process:
             yield
             return
-
-        def started(plan, *_) -> Here:
-            self._made = self._made or Here(plan)
-            return self._made
-
-        with patch.object(launch, "start", started):
+        with patch.object(launch, "start", lambda plan, *_: self._made.pop() if self._made else Here(plan)):
             yield
 
     def child(

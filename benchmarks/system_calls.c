@@ -1,7 +1,7 @@
 /* Preloaded: counts, notes and refuses the calls by which a process and its children reach files in one folder.
 
-   CALLS_STATE names a file that all of them map, see `State`; CALLS_LOG the file of the notes, see `Note`; CALLS_FOLDER
-   the folder, without a slash at its end.  `fork`, `pipe` and `pipe2` are counted wherever they are made.  */
+   NEURO_MPC_CALLS_STATE names a file that all of them map, see `State`; NEURO_MPC_CALLS_LOG the file of the notes, see
+   `Note`; NEURO_MPC_CALLS_FOLDER the folder, without a slash at its end.  `fork`, `pipe` and `pipe2` are counted wherever they are made.  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -43,7 +43,7 @@ static char folder[4096];
 static size_t folder_length;
 
 __attribute__((constructor)) static void start(void) {
-    char *path = getenv("CALLS_STATE"), *log = getenv("CALLS_LOG"), *watched = getenv("CALLS_FOLDER");
+    char *path = getenv("NEURO_MPC_CALLS_STATE"), *log = getenv("NEURO_MPC_CALLS_LOG"), *watched = getenv("NEURO_MPC_CALLS_FOLDER");
     if (!path || !log || !watched || strlen(watched) >= sizeof folder) return;
     int file = syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
     if (file < 0) return;
@@ -57,6 +57,7 @@ __attribute__((constructor)) static void start(void) {
 }
 
 static int is_watched(const char *path) {
+    if (!strncmp(path, "pipe:", 5)) return state->notes < 2; /* what is written to a disk is no other's */
     return folder_length && !strncmp(path, folder, folder_length) && (path[folder_length] == '/' || !path[folder_length]);
 }
 

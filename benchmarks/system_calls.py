@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-STATE, LOG, FOLDER = "CALLS_STATE", "CALLS_LOG", "CALLS_FOLDER"
+STATE, LOG, FOLDER = "NEURO_MPC_CALLS_STATE", "NEURO_MPC_CALLS_LOG", "NEURO_MPC_CALLS_FOLDER"
 FIELDS = struct.Struct("6q")  # count, first, last, error, notes, locked
 NOTE = struct.Struct("16s5q4i")
 FOR_EVER = 2**62

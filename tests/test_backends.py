@@ -6,6 +6,7 @@ Every variable of a program is compared, by its largest deviation relative to it
 from __future__ import annotations
 
 import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from backend_states import ITERATIONS, RELAXATION, Session, assert_equal, assert
 from neuro_mpc.networks.functions import FUNCTIONS
 from neuro_mpc.networks.launch import start
 from neuro_mpc.networks.phase_runner import code_object_class
+from neuro_mpc.networks.program import FLUSH
 
 pytestmark = [pytest.mark.compiler, pytest.mark.usefixtures("in_this_process")]
 
@@ -74,6 +76,17 @@ def test_numpy_prints_no_arrays(name):
 
     with np.printoptions(formatter={"all": printed}):
         function(np.ones(3), *([0.0, 2.0] if name in ("bounded", "selected") else []))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_program_that_cannot_answer_says_why(presented, tmp_path):
+    """Else the run would wait for the answer for ever."""
+    presented("relaxation", "cpp")
+    with start(RELAXATION, "cpp", tmp_path) as program:
+        asked = program._messages["GET", "low_belief_r"] + FLUSH
+        with open("/dev/full", "wb") as full:
+            ended = subprocess.run(program._process.args, input=asked, stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert (ended.returncode, ended.stderr) == (1, b"an answer cannot be written: No space left on device\n")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not tell")

@@ -1,12 +1,16 @@
 """What the system refuses, whatever it is, ends as an error that says what to try, not as a traceback."""
 
 import errno
+import io
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import netCDF4
+import numpy as np
 import pytest
 import xarray as xr
 from interrupted import in_child, simulate
@@ -14,8 +18,8 @@ from interrupted import in_child, simulate
 import neuro_mpc as nm
 from neuro_mpc.examination import isolation
 from neuro_mpc.examination.opening import reason
-from neuro_mpc.networks import usable, workspace
-from neuro_mpc.networks.program import Manifest, Program
+from neuro_mpc.networks import program, usable, worker, workspace
+from neuro_mpc.networks.program import CODES, Manifest, Program
 from neuro_mpc.networks.rows import Tiling
 from neuro_mpc.runfile import catalogue, closing
 from neuro_mpc.runfile.write_errors import failures_reported, unwritten
@@ -47,6 +51,25 @@ def test_a_process_that_cannot_be_started_is_told_wherever_one_is(name, number, 
     with pytest.raises(nm.RunError, match=told):
         catalogue.catalogue(tmp_path)
     assert isolation.trouble_elsewhere(tmp_path / "run.nc").startswith(told)
+
+
+def test_a_program_that_no_longer_answers_is_ended_and_the_error_says_why(monkeypatch, tmp_path):
+    monkeypatch.setattr(program, "SECONDS_TO_END", 0)
+    with Program(["sleep", "60"], Manifest({"r": ("f8", 1)}), Tiling(1, 1), {}, tmp_path / "log", {}) as started:
+        monkeypatch.setattr(started, "_input", SimpleNamespace(write=failing(errno.EIO), close=lambda: None))
+        with pytest.raises(nm.RunError, match=r"cannot be reached: Input/output error\n  try: resume=True"):
+            started.set(r=1.0)
+        assert started._process.returncode == -signal.SIGKILL
+
+
+def test_the_process_of_a_network_says_why_it_ends(monkeypatch, capsys):
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    asked = io.BytesIO(np.array([CODES["FLUSH"], 0], np.int32).tobytes())
+    model = SimpleNamespace(variables=dict, runners=[])
+    worker.converse(worker.Worker(model, [], asked, SimpleNamespace(flush=failing(errno.EIO))))
+    assert ended == [1]
+    assert capsys.readouterr().err == "the run cannot be reached: Input/output error\n"
 
 
 def test_without_room_for_temporary_files_there_is_no_traceback(monkeypatch, tmp_path):
@@ -151,6 +174,11 @@ class TestDiskThatFailsWhileAFileIsClosed:
         monkeypatch.setattr(closing.files, "flush", failing(errno.ENOSPC))
         with pytest.raises(nm.RunError, match="sweep.nc cannot be written: No space left on device"):
             combined.write(xr.Dataset({"loss": ("seed", [0.5])}), path)
+        assert os.listdir(tmp_path) == ["sweep.nc"]
+
+    def test_what_a_power_cut_left_of_the_combined_file_is_removed(self, tmp_path):
+        (tmp_path / "sweep.nc.0123abcd.new").write_text("half of it")
+        combined.write(xr.Dataset({"loss": ("seed", [0.5])}), tmp_path / "sweep.nc")
         assert os.listdir(tmp_path) == ["sweep.nc"]
 
     @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")

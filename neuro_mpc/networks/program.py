@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,6 +33,8 @@ HINTS: dict[int, str] = {
     "NEURO_MPC_CACHE is removed",
 }
 CODES = {"END": 0, "SET": 1, "GET": 2, "STEP": 3, "FLUSH": 4}
+CONTINUES = "--resume continues from the last checkpoint"
+SECONDS_TO_END = 30  # for a program that no longer answers
 WAITING_BYTES = 4096
 """Answers that may wait to be read while more is sent: what any pipe holds. While a pipe is full, its program reads
 nothing."""
@@ -166,7 +168,11 @@ class Program:
 
     def _read(self, dtype: str, size: int) -> np.ndarray:
         data = bytearray(size * np.dtype(dtype).itemsize)
-        if self._output.readinto(data) != len(data):
+        try:
+            complete = self._output.readinto(data) == len(data)
+        except OSError as problem:
+            self._died(problem)
+        if not complete:
             self._died()
         return np.frombuffer(data, dtype=dtype)
 
@@ -203,22 +209,27 @@ class Program:
     def _write(self, data) -> None:
         try:
             self._input.write(data)
-        except OSError:
-            self._died()
+        except OSError as problem:
+            self._died(problem)
 
     def _flush(self) -> None:
         try:
             self._input.flush()
-        except OSError:
-            self._died()
+        except OSError as problem:
+            self._died(problem)
 
-    def _died(self) -> None:
-        code, lines = self._process.wait(), []
+    def _died(self, problem: OSError | None = None) -> NoReturn:
+        try:
+            code, lines = self._process.wait(SECONDS_TO_END), []
+        except subprocess.TimeoutExpired:
+            self._process.end()
+            reason = problem.strerror if problem else "it closed its output"
+            raise RunError(f"the simulation program cannot be reached: {reason}", hint=CONTINUES) from problem
         with contextlib.suppress(OSError):  # how it ended is told without its log, too
             lines = self.log.read_text(errors="replace").strip().splitlines()[-15:]
         end = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         hint = HINTS.get(-code, "--backend numpy needs no compiler")
         raise RunError(
             f"the simulation program {end}" + "".join(f"\n    {line}" for line in lines),
-            hint=f"{hint}; --resume continues from the last checkpoint",
+            hint=f"{hint}; {CONTINUES}",
         )

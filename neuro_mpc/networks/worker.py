@@ -54,6 +54,15 @@ class Worker:
             runner.run()
 
 
+def converse(worker: Worker) -> None:
+    """Answers a run until it ends, or ends this process where the run cannot be reached."""
+    try:
+        worker.converse()
+    except OSError as problem:
+        print(f"the run cannot be reached: {problem.strerror}", file=sys.stderr, flush=True)
+        os._exit(1)  # what was not written cannot be now, either
+
+
 def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: list[str]) -> None:
     # Whatever prints goes to the log: standard output belongs to the conversation.
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -79,7 +88,7 @@ def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: l
     os.replace(partial, manifest_path)
     sink.write(b"ready\n")
     sink.flush()
-    Worker(model, list(manifest.variables), sys.stdin.buffer, sink).converse()
+    converse(Worker(model, list(manifest.variables), sys.stdin.buffer, sink))
 
 
 if __name__ == "__main__":

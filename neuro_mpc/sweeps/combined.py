@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import netCDF4
@@ -14,11 +15,12 @@ from neuro_mpc import __version__
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.closing import closed_after
+from neuro_mpc.runfile.paths import lock_path
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.runfile.write_errors import unwritten
 from neuro_mpc.sweeps.grid import Axis, Grid, as_text
 from neuro_mpc.sweeps.members import Job
-from neuro_mpc.system import files
+from neuro_mpc.system import files, locks
 
 FILE = "sweep.nc"
 ENERGIES = ("free_energy", "free_energy_hidden", "loss")
@@ -72,7 +74,7 @@ def combine(
 def write(dataset: xr.Dataset, path: Path) -> None:
     """Writes the combined file, in place of an older one; RunError where the disk does not take it."""
     try:
-        with files.replacement(path) as new, NETCDF:
+        with _alone(path), files.replacement(path) as new, NETCDF:
             file = netCDF4.Dataset(new, "w", format="NETCDF4")
             with closed_after(file, new):
                 dataset.dump_to_store(NetCDF4DataStore(file, lock=NETCDF))
@@ -80,6 +82,15 @@ def write(dataset: xr.Dataset, path: Path) -> None:
         raise unwritten(
             path, problem, "free space on the disk; the same command again runs no complete member"
         ) from problem
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Within, no other sweep writes the file; what one left that was killed is removed."""
+    with locks.held(lock_path(path), wait=lambda: None) as alone:
+        if alone:
+            files.discard_leftovers(path)
+        yield
 
 
 def _coordinate(axis: Axis) -> tuple:

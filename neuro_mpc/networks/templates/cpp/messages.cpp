@@ -3,8 +3,16 @@
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
+#include <cstdio>
 #include <cstdlib>
 #include "arrays.h"
+
+// The run waits for an answer: without one it has to be told why, in the log.
+[[noreturn]] static void _end(const char* problem)
+{
+    std::perror(problem);
+    std::_Exit(1);
+}
 {% endblock %}
 
 {% block maincode %}
@@ -13,11 +21,15 @@ static const struct { char* data; size_t bytes; } _variables[] = {
     { reinterpret_cast<char*>({{get_array_name(variables[name])}}), sizeof({{c_data_type(variables[name].dtype)}}) * (size_t){{variables[name].size}} },
     {% endfor %}
 };
-std::fflush(stdout);
+if (std::fflush(stdout))
+    _end("an answer cannot be written");
 for (;;)
 {
     int32_t _message[2];
-    if (std::fread(_message, sizeof(_message), 1, stdin) != 1 || _message[0] == {{codes.END}})
+    const bool _is_told = std::fread(_message, sizeof(_message), 1, stdin) == 1;
+    if (!_is_told && std::ferror(stdin))
+        _end("a message cannot be read");
+    if (!_is_told || _message[0] == {{codes.END}})
         std::_Exit(0); // everything of interest has been sent: the arrays are not written to disk
     if (_message[0] == {{codes.STEP}})
         return;
@@ -25,11 +37,10 @@ for (;;)
     if (_message[0] == {{codes.SET}})
     {
         if (std::fread(_variable.data, 1, _variable.bytes, stdin) != _variable.bytes)
-            std::_Exit(1);
+            _end("a variable cannot be read");
     }
-    else if (_message[0] == {{codes.GET}})
-        std::fwrite(_variable.data, 1, _variable.bytes, stdout);
-    else
-        std::fflush(stdout);
+    else if (_message[0] == {{codes.GET}} ? std::fwrite(_variable.data, 1, _variable.bytes, stdout) != _variable.bytes
+                                          : std::fflush(stdout) != 0)
+        _end("an answer cannot be written");
 }
 {% endblock %}
