@@ -1,5 +1,6 @@
 """Mismatch experiments on tiny circuits, and their analysis on responses that are known beforehand."""
 
+import gzip
 import runpy
 import sys
 from collections import Counter
@@ -75,24 +76,17 @@ def test_every_deviant_is_shown_in_its_context_and_in_its_control(results):
     assert not found["control-1", "orientation_22.5"]
 
 
-MUSEUM = {
-    "Standard mismatch": [("standard", "orientation_90"), ("control-1", "orientation_90")],
-    "Sequence mismatch": [("sequence", "orientation_90"), ("control-2", "orientation_90")],
-    "Sensorimotor mismatch": [("sensorimotor", "coupled"), ("control-4", "coupled")],
-    "Duration mismatch": [("duration", "delay_500"), ("control-3", "delay_500")],
-    "Omission": [("duration", "omission"), ("control-3", "omission")],
-    "Repetition suppression and rarity": [("repetition", "repetition_5"), ("many-standards", "orientation_0")],
-    "Local against global deviants": [("local", "orientation_90"), ("global", "orientation_0")],
-    "Precision-weighted deviants": [("standard", "halt"), ("control-1", "halt")],
-}
-
-
-@pytest.mark.parametrize("entry", MUSEUM)
-def test_each_entry_of_the_museum_is_shown_and_says_what_is_published_and_what_happens_here(results, entry):
-    page = (Path(__file__).parents[1] / "docs" / "mismatch.md").read_text(encoding="utf-8")
-    section = page.partition(f"### {entry}\n")[2].partition("\n### ")[0]
-    assert section.index("*Published.*") < section.index("*Here: ")
-    assert all(cells(results)[cell] for cell in MUSEUM[entry])
+def test_every_paradigm_of_the_museum_is_measured_in_one_run(shown):
+    found = analysis.paradigms(shown)
+    assert found["paradigm"].values.tolist() == [
+        "standard", "sequence", "sensorimotor", "duration", "omission",
+        "usual element", "repetition", "many standards", "local", "global",
+    ]  # fmt: skip
+    assert found.sizes["run"] == 1
+    assert (found["reference"] > 0).all()
+    assert (abs(found["index"]) < 1).all()
+    with pytest.raises(nm.RunFileError, match="experiment.blocks"):
+        analysis.paradigms(recorded()[:0])
 
 
 def test_a_control_has_the_history_of_its_context(results):
@@ -146,21 +140,10 @@ def test_the_window_has_to_be_shown(shown):
 
 
 def test_it_needs_a_circuit_that_has_learned_of_mismatch(tmp_path):
-    settings = {
-        "learning.presentations": 0,
-        "recording.samples": [],
-        "test.ensemble": 0,
-        "stimulus.load": 0.5,
-        "test.generate": 1,
-    }
-    nm.simulate(
-        nm.load_circuit("mpl", {"population.hidden.size": 3}),
-        nm.load_protocol("toy-language", settings),
-        backend="numpy",
-        out=tmp_path / "toy.nc",
-    ).close()
+    toy = tmp_path / "toy.nc"
+    toy.write_bytes(gzip.decompress((Path(__file__).parent / "runs" / "plain-1.1.nc.gz").read_bytes()))
     with pytest.raises(nm.DescriptionError, match="mismatch session"):
-        nm.simulate(None, nm.load_protocol("mismatch-responses"), start=tmp_path / "toy.nc", backend="numpy")
+        nm.simulate(None, nm.load_protocol("mismatch-responses"), start=toy, backend="numpy")
 
 
 def recorded(seed=0, slope=1.5, offset=0.2, noise=0.0, trials=6, units=7):

@@ -14,8 +14,8 @@ Sweeps: `by_load` and `onset` of a measure over the data load, `power_law`.
 
 Experiments on trained circuits, in one run file or in those of several seeds: `experiment`, `responses`,
 `contrast`, `by_window`, `lesion_curves`, `psychometric_curves`, `psychometric_fit`, `ensembles`, `mismatch` and its
-`mismatch_responses`, `mismatch_means`, `mismatch_course`, `adaptation_and_deviance`; `mean_interval` of anything over
-anything.
+`mismatch_responses`, `mismatch_means`, `mismatch_course`, `adaptation_and_deviance`, and its `paradigms` with a
+`verdict` for each; `mean_interval` of anything over anything.
 
 Recordings: `recorded` responses, in files of Neurodata Without Borders, to the events of a mismatch session.
 
@@ -45,6 +45,7 @@ from neuro_mpc.analysis.intervals import interval
 from neuro_mpc.analysis.mismatch import adaptation_and_deviance, mismatch
 from neuro_mpc.analysis.mismatch_responses import mismatch_course, mismatch_means, mismatch_responses
 from neuro_mpc.analysis.onset import by_load, onset, power_law
+from neuro_mpc.analysis.paradigms import paradigms, verdict
 from neuro_mpc.analysis.precision import learned_precisions, precision
 from neuro_mpc.analysis.projections import compare_projections, summary
 from neuro_mpc.analysis.psychometric import psychometric_curves, psychometric_fit
@@ -81,6 +82,7 @@ __all__ = [
     "most_variable_units",
     "onset",
     "pairs",
+    "paradigms",
     "power_law",
     "precision",
     "principal_components",
@@ -97,5 +99,6 @@ __all__ = [
     "traces",
     "tuning",
     "unit_variability",
+    "verdict",
     "weights",
 ]
