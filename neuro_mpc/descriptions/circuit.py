@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import ValidationInfo, model_validator
 
 from neuro_mpc.descriptions import shipped
-from neuro_mpc.descriptions.circuit_checks import problems_of
 from neuro_mpc.descriptions.circuit_graph import CircuitGraph
 from neuro_mpc.descriptions.circuit_tables import LearnedPrecision, Population, Projection, SynapseType
 from neuro_mpc.descriptions.connections import Connect, grid_of, share_of
@@ -73,6 +72,8 @@ class Circuit(CircuitGraph, Table):
 
     @model_validator(mode="after")
     def _whole(self, info: ValidationInfo) -> Self:
+        from neuro_mpc.descriptions.circuit_checks import problems_of  # SymPy is slow to import
+
         source = (info.context or {}).get("source", "")
         if problems := problems_of(self):
             raise DescriptionError.collect(problems, source)

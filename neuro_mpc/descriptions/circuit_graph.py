@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from neuro_mpc.descriptions import expressions, graph
+from neuro_mpc.descriptions import graph
 from neuro_mpc.descriptions.circuit_tables import BEFORE, INPUT, Population, Projection
 from neuro_mpc.errors import DescriptionError
 
@@ -144,6 +144,8 @@ class CircuitGraph:
         prediction = self.population[population].prediction
         if prediction is None:
             return False
+        from neuro_mpc.descriptions import expressions  # SymPy is slow to import
+
         names = (*self.compartments(population), INPUT, BEFORE)
         return BEFORE in expressions.symbol_names(expressions.parse(prediction, names))
 

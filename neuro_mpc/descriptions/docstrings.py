@@ -191,8 +191,20 @@ def _kind(kind: Any) -> str:
     return getattr(kind, "__name__", str(kind))
 
 
+class _Call:
+    """A default that is made when it is needed: making one of a scheme imports all schemes."""
+
+    def __init__(self, factory: Any):
+        self.name = factory.__name__
+
+    def __repr__(self) -> str:
+        return f"{self.name}()"
+
+
 def _default(field: FieldInfo) -> Any:
-    return Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
+    if field.is_required():
+        return Parameter.empty
+    return _Call(field.default_factory) if field.default_factory else field.get_default()
 
 
 def _default_words(field: FieldInfo) -> str:

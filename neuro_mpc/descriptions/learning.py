@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainValidator, model_validator
 
-from neuro_mpc.descriptions.expressions import SIZES, parse
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.tables import (
     LARGEST_NUMBER,
@@ -110,6 +109,8 @@ def _initial_values(value: object) -> dict[str, str | float | dict[str, str | fl
 
 
 def _initial_value(value: object) -> str | float:
+    from neuro_mpc.descriptions.expressions import SIZES, parse  # SymPy is slow to import
+
     checked = formula(value)
     try:
         parse(checked, SIZES, random=True)

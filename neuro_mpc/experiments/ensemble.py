@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
 from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.performance import LABELS, Performance, perform
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.sampling import draw_weights
-from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Split, Task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
+    from neuro_mpc.simulation.trained import Trained
 
 NAMES = {
     **LABELS,
@@ -52,6 +54,8 @@ class EnsembleExperiment(Experiment):
         and with every weight at its mean (`mean_weights`). Of answers that are equally frequent, that of the first
         class counts.
         """
+        from neuro_mpc.simulation.sampling import draw_weights
+
         table = self.settings
         trials = table.shown(data.size(table.split))
         noisy = perform(presenter, data, table.split, trials)
@@ -88,6 +92,8 @@ class _Poll:
         return self.data.right(self.split, self.trials, score.argmax(axis=2))
 
     def results(self) -> xr.Dataset:
+        import xarray as xr
+
         answers = np.stack(self.answers)
         asked = self.data.asked(self.split, self.trials)
         agreement = [(answers == network)[:, asked].mean(axis=1) for network in answers]

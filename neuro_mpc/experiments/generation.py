@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, ExperimentTable
@@ -14,10 +13,13 @@ from neuro_mpc.descriptions.tables import AtLeastOne, Count, Listed
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.responses import PURPOSE
-from neuro_mpc.simulation import measures
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
+    from neuro_mpc.simulation.trained import Trained
 
 DIMENSIONS = ("presentation", "repeat", "trial", "position")
 
@@ -70,10 +72,16 @@ class GenerationExperiment(Experiment):
 
 
 def _generated(presenter: Presenter, data: Task, length: int, repeat: int) -> np.ndarray:
+    from neuro_mpc.simulation import measures
+
     return measures.generated_ratio(presenter, data, length, f"{PURPOSE} {repeat}")[1]
 
 
 def _labelled(sequences: np.ndarray, data: Task, moments: list[int]) -> xr.Dataset:
+    import xarray as xr
+
+    from neuro_mpc.simulation import measures
+
     allowed = measures.allowed(sequences, data)
     first = np.ones_like(allowed[..., :1])
     long_name = "presentations learned before"

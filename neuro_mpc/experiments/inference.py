@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import xarray as xr
 
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
 from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.responses import PURPOSE, batches, padded
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.traces import Traces
-from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
+    from neuro_mpc.simulation.traces import Traces
+    from neuro_mpc.simulation.trained import Trained
 
 LABELS = {
     "belief": "belief after inference",
@@ -40,6 +43,8 @@ class InferenceExperiment(Experiment):
     def results(self, presenter: Presenter, data: Task, trained: Trained) -> xr.Dataset:
         """Of every free population P `P_belief`, `P_prediction`, `P_error`, of every target `P_output`, `P_error`, with
         the dimensions step, trial and P_unit. Targets are missing at the steps that are not read out."""
+        import xarray as xr
+
         split = self.settings.split
         trials = self.settings.shown(data.size(split))
         parts = []

@@ -1,19 +1,25 @@
-"""What every experiment on a trained circuit offers to a run."""
+"""What every experiment on a trained circuit offers to a run.
+
+Tables of experiments are needed where nothing is simulated, to list them or to read a protocol: their modules import
+xarray and the simulation where these are used.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
-
-import xarray as xr
+from typing import TYPE_CHECKING, ClassVar
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
+    from neuro_mpc.simulation.trained import Trained
 
 
 class Experiment(ABC):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import AfterValidator, Field
 
 from neuro_mpc.descriptions.circuit import Circuit
@@ -17,9 +16,13 @@ from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.performance import LABELS, measured
 from neuro_mpc.randomness import generator
 from neuro_mpc.simulation.connections import between, sums
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
+    from neuro_mpc.simulation.trained import Trained
 
 Moments = Mapping[str, tuple[np.ndarray, np.ndarray]]
 Masks = Mapping[str, np.ndarray]
@@ -224,6 +227,8 @@ def _left_by(circuit: Circuit, name: str, units: Masks) -> np.ndarray:
 def _labelled(
     curves: Mapping[str, np.ndarray], table: Silencing, number: int, data: Task, chance_loss: float
 ) -> xr.Dataset:
+    import xarray as xr
+
     values: dict[str, tuple] = {
         name: (DIMENSIONS, curve, {"long_name": LABELS[name]}) for name, curve in curves.items()
     }

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-import xarray as xr
 from pydantic import Field
 
 from neuro_mpc.descriptions.circuit import Circuit
@@ -18,12 +17,16 @@ from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.mismatch_events import Event, events
 from neuro_mpc.experiments.responses import PURPOSE, batches, padded
 from neuro_mpc.randomness import generator
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.traces import Traces
-from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Task
 from neuro_mpc.stimuli.fatigue import Fatigue
 from neuro_mpc.stimuli.mismatch import VISUAL, ChosenStimuli, Context, Control, MismatchStimuli
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
+    from neuro_mpc.simulation.traces import Traces
+    from neuro_mpc.simulation.trained import Trained
 
 ADAPTATION = "adaptation"
 VARIABLES = ("belief", "output", "error", "positive_error", "negative_error", "surprise")
@@ -71,6 +74,8 @@ class MismatchExperiment(Experiment):
 
         Attributes: `step_ms`.
         """
+        import xarray as xr
+
         table, source = self.settings, _source(data)
         blocks = tuple(dict.fromkeys(table.blocks or source.settings.session))
         session = source.redrawn(PURPOSE, blocks, table.scale)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
@@ -15,9 +14,13 @@ from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.responses import responses
 from neuro_mpc.randomness import generator
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
+    from neuro_mpc.simulation.trained import Trained
 
 
 class Oddball(OnTrials):

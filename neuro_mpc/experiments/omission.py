@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
-
-import xarray as xr
+from typing import TYPE_CHECKING, Literal
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
@@ -13,9 +11,13 @@ from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.experiments.responses import responses
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
+    from neuro_mpc.simulation.trained import Trained
 
 
 class Omission(OnTrials):

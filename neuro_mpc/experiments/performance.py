@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neuro_mpc.experiments.responses import PURPOSE, batches
-from neuro_mpc.simulation import measures
-from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Split, Task
+
+if TYPE_CHECKING:
+    from neuro_mpc.simulation.presentation import Presenter
 
 LETTERS = 50  # generated from each letter for the correct letter ratio
 LABELS = {
@@ -33,6 +35,8 @@ class Performance:
     @property
     def values(self) -> dict[str, float]:
         """The means over what has a target."""
+        from neuro_mpc.simulation import measures
+
         loss = measures.mean_loss(self.loss, int(self.asked.sum()), len(self.asked))
         return {"performance": float(self.right[self.asked].mean()), "loss": loss}
 
@@ -54,5 +58,7 @@ def measured(presenter: Presenter, data: Task, split: Split, trials: np.ndarray)
     """Performance and loss; of a language that can be generated, also the correct letter ratio."""
     values = perform(presenter, data, split, trials).values
     if data.transitions and data.read == "every":
+        from neuro_mpc.simulation import measures
+
         values["correct_letter_ratio"] = measures.generated_ratio(presenter, data, LETTERS, PURPOSE)[0]
     return values

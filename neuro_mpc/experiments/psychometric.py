@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.experiments import EXPERIMENTS
@@ -23,9 +22,13 @@ from neuro_mpc.experiments.lesion import (
     unknown_places,
 )
 from neuro_mpc.experiments.responses import PURPOSE, batches
-from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.trained import Trained
 from neuro_mpc.stimuli import Task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
+    from neuro_mpc.simulation.trained import Trained
 
 MOST_LEVELS = 1000
 
@@ -143,6 +146,8 @@ def _answers(
 def _labelled(
     curves: np.ndarray, number: np.ndarray, levels: np.ndarray, table: Psychometric, counted: str
 ) -> xr.Dataset:
+    import xarray as xr
+
     values = {
         "choices": ((*DIMENSIONS, "level"), curves, {"long_name": f"fraction of answers that are {counted}"}),
         "trials": ("level", number, {"long_name": "number of trials"}),

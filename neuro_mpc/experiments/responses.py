@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
-from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Task
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.presentation import Presenter
 
 PURPOSE = "experiment"
 Shown = tuple[np.ndarray, np.ndarray]
@@ -28,6 +32,8 @@ def responses(presenter: Presenter, data: Task, conditions: Mapping[str, Shown],
     Missing are the errors of the target population, surprise and right at steps without a target, and the
     surprise where the read-out gives no probabilities.
     """
+    import xarray as xr
+
     circuit = presenter.plan.circuit
     results = [_condition(presenter, data, *condition) for condition in conditions.values()]
     populations = [*circuit.free, circuit.target]
