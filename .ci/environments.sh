@@ -1,5 +1,7 @@
 # What the scripts of this folder share; to be sourced in the root of the checkout.
 
+SUPPORTED="3.11 3.12 3.13"
+
 # fresh PYTHON FOLDER: a fresh environment in build/FOLDER, made the active one.
 fresh() {
     "$1" -m venv --clear "build/$2"
