@@ -183,6 +183,11 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return f"did you mean {folded[near[0]]!r}?" if near else ""
 
 
+def without_memory(problem: MemoryError) -> str:
+    """The words for a lack of memory: NumPy tells how much it asked for, Python nothing."""
+    return ": ".join(filter(None, ("there is not enough memory", str(problem))))
+
+
 def path_argument(name: str, value: object) -> Path:
     """A path among the arguments of a public function; DescriptionError for anything else."""
     if isinstance(value, (str, os.PathLike)) and isinstance(path := os.fspath(value), str):

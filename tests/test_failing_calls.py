@@ -12,10 +12,12 @@ from types import SimpleNamespace
 import netCDF4
 import numpy as np
 import pytest
+import typer
 import xarray as xr
 from interrupted import in_child, simulate
 
 import neuro_mpc as nm
+from neuro_mpc.cli import endings
 from neuro_mpc.examination import isolation
 from neuro_mpc.examination.opening import reason
 from neuro_mpc.networks import program, usable, worker, workspace
@@ -23,6 +25,7 @@ from neuro_mpc.networks.program import CODES, Manifest, Program
 from neuro_mpc.networks.rows import Tiling
 from neuro_mpc.runfile import catalogue, closing
 from neuro_mpc.runfile.write_errors import failures_reported, unwritten
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.sweeps import combined
 from neuro_mpc.system import files, locks, processes
 
@@ -77,6 +80,19 @@ def test_without_room_for_temporary_files_there_is_no_traceback(monkeypatch, tmp
     with pytest.raises(nm.RunError, match="temporary files cannot be written: No space left .*\n  try: .*TMPDIR"):
         simulate(tmp_path / "run.nc")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lack_of_memory_is_told_in_runs_and_commands(monkeypatch, tmp_path, capsys):
+    def lacking(*_):
+        return np.ones(2**58)  # more than any address space
+
+    monkeypatch.setattr(Presenter, "begin_learning", lacking)
+    with pytest.raises(nm.RunError, match=r"there is not enough memory: Unable to allocate .*\n  try: a smaller"):
+        simulate(tmp_path / "run.nc")
+    assert (tmp_path / "run.nc.checkpoint").exists()
+    with pytest.raises(typer.Exit), endings.errors_reported():
+        raise MemoryError
+    assert capsys.readouterr().err == "neuro-mpc: there is not enough memory\n"
 
 
 def test_a_temporary_folder_that_cannot_be_removed_costs_nothing(monkeypatch):

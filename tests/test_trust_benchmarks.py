@@ -1,4 +1,5 @@
-"""The benchmarks that disturb runs: what they name exists, and their model of a disk forgets what was not flushed."""
+"""The benchmarks that disturb runs and sources: what they name exists, a disk forgets what was not flushed, and each
+mutant has one mistake."""
 
 import random
 import sys
@@ -9,7 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import disk_model
+import mutation
 from kill_and_resume import PHASES
+from mutants import CHECKOUT, PACKAGES, interval
 from system_calls import Call
 
 
@@ -62,3 +65,49 @@ def test_what_was_removed_may_come_back_until_the_folder_is_flushed(tmp_path):
     removed = [("unlink", "a")]
     assert {content for content, _ in left(tmp_path, removed)} == {b"old", None}
     assert left(tmp_path, [*removed, ("fsync", "")]) == {(None, False)}
+
+
+def mutants(source: str, printed_code: bool = False) -> list[str]:
+    return [mutation.mutant(source, place, printed_code).source for place in mutation.places(source, printed_code)]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a = b + c", ["a = b - c"]),
+        ("a = b < 2", ["a = b <= 2", "a = b < 3"]),
+        ("a = b and c", ["a = b or c"]),
+        ("if not a:\n    b = c", ["if not not a:\n    b = c"]),
+        ("f(a, b)", ["pass", "f(b, a)"]),
+        ("a += b", ["a -= b", "pass"]),
+        ("raise E('a' + b)", ["pass"]),
+        ("a = -b if c else True", ["a = -b if not c else True", "a = --b if c else True", "a = -b if c else False"]),
+        (
+            'def f(a: A[1]=0) -> B[2]:\n    """Returns 3 + 4."""',
+            ['def f(a: A[1]=1) -> B[2]:\n    """Returns 3 + 4."""'],
+        ),
+        (
+            "if a == b < 3:\n    b",
+            ["if not a == b < 3:\n    b", "if a != b < 3:\n    b", "if a == b < 4:\n    b", "if a == b < 3:\n    pass"],
+        ),
+        ("a = b if b is c else d", ["a = b if b is not c else d"]),
+        ("if TYPE_CHECKING:\n    a = 1", []),
+        ("a = 'b*c'", []),
+    ],
+)
+def test_each_mutant_has_one_mistake(source, expected):
+    assert mutants(source) == expected
+
+
+def test_printed_code_has_mistakes_too():
+    assert mutants("a = f'{b} += c*d'", printed_code=True) == ["a = f'{b} += c+d'", "a = f'{b} -= c*d'"]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_mutated_sources_and_the_tests_that_notice_exist(name):
+    assert len(PACKAGES[name].files) > 3
+    assert all((CHECKOUT / f"tests/test_{test}.py").is_file() for test in PACKAGES[name].tests.split())
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    assert interval(8, 10) == pytest.approx((0.490, 0.943), abs=5e-4)

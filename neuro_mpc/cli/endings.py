@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 import neuro_mpc as nm
+from neuro_mpc.errors import without_memory
 from neuro_mpc.runs.terminal import mention
 from neuro_mpc.spelling import command_line
 
@@ -23,6 +24,9 @@ def errors_reported() -> Iterator[None]:
             yield
         except nm.NeuroMPCError as error:
             mention(f"neuro-mpc: {error}", sys.stderr)
+            raise typer.Exit(REFUSED) from None
+        except MemoryError as problem:
+            mention(f"neuro-mpc: {without_memory(problem)}", sys.stderr)
             raise typer.Exit(REFUSED) from None
 
 

@@ -10,13 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from neuro_mpc.errors import RunError
+from neuro_mpc.errors import RunError, without_memory
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.examination.opening import reason
 from neuro_mpc.system import processes
 
 CANNOT_WRITE = (
     "free space on the disk, or another folder that can be written; "
+    "--resume continues from the last checkpoint, if there is one"
+)
+
+LESS_MEMORY = (
+    "a smaller learning.batch, smaller populations, fewer recording.samples, or more free memory; "
     "--resume continues from the last checkpoint, if there is one"
 )
 
@@ -59,10 +64,12 @@ def writes(
 def failures_reported(path: Path) -> Iterator[None]:
     """Within, what the system answers about the files of a run, or those in a folder of runs, becomes a RunError.
 
-    So does that it starts no process.
+    So does that it starts no process, or gives no more memory.
     """
     try:
         yield
+    except MemoryError as problem:
+        raise RunError(without_memory(problem), hint=LESS_MEMORY) from problem
     except processes.StartError as problem:
         raise RunError(str(problem.strerror), hint=problem.hint) from problem
     except OSError as problem:

@@ -1,0 +1,266 @@
+"""Whether tests notice mistakes: makes one at a time in the sources of a package, runs its tests, lists what survives.
+
+    python benchmarks/mutants.py [--of rules lowering …] [--mutants 40] [--seed 0] [--seconds 120]
+
+Needs the package coverage.  A copy of this checkout is mutated; `mutation.py` says how.  The tests of each package are
+those of `PACKAGES`, on NumPy and without a compiler.  They are run once to learn which of them reach which line.  Then
+a sample of all mutants is drawn; for each of them the tests run that reach its line, and then the others of the same
+files, until one fails, in a fork of this process, which has imported the libraries.
+
+A survivor is a mistake that these tests do not notice: there is a test to write, or a reason to give.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+from mutation import Mutant, Place, mutant, places
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+LIBRARIES = "brian2 h5py hypothesis netCDF4 numpy pydantic pytest scipy.sparse sklearn.datasets sympy xarray"
+NOT_FOUND = (4, 5)  # what pytest answers where there are no such tests
+FAILED = 99  # an end that pytest does not know
+WAITING = 20  # times the computing time that a child may take, where others compute, too
+COPIED = ("neuro_mpc", "tests", "models", "protocols", "benchmarks", "analysis", "pyproject.toml")
+
+
+LOWERING = """groups statements signals rows operations phases phase phase_runner plasticity credit connectivity
+    influences precision settling layout sections functions printers model schemes/* optimizers/*"""
+
+
+@dataclass(frozen=True)
+class Package:
+    """Sources of a folder, the test files that are to notice mistakes in them, and whether their texts are code."""
+
+    sources: str
+    tests: str
+    folder: str = ""
+    prints_code: bool = False
+
+    @property
+    def files(self) -> list[str]:
+        root = CHECKOUT / "neuro_mpc" / self.folder
+        found = {path for pattern in self.sources.split() for path in root.glob(f"{pattern}.py")}
+        return sorted(str(path.relative_to(CHECKOUT)) for path in found)
+
+
+PACKAGES = {
+    "rules": Package("*", "rules tidying split_errors compartments symbols show learned_precision formulas", "rules"),
+    "lowering": Package(
+        LOWERING,
+        """rules kernels operations layout relaxation schemes network optimiser connections connected_networks
+        split_errors credit sampling""",
+        "networks",
+        prints_code=True,
+    ),
+    "noise": Package(
+        "networks/kernels/* randomness simulation/initial simulation/schedule",
+        "noise kernels initial sampling schedule rules",
+    ),
+    "checkpoint": Package(
+        "runfile/checkpoint runfile/differences runs/destination runs/provenance runs/divergence",
+        "resume data_digest divergence hostile_files failing_calls earlier_versions file_format",
+    ),
+    "runfile": Package(
+        "*", "record reading file_format attributes lock runs_and_diff failing_calls hostile_files", "runfile"
+    ),
+    "stimuli": Package(
+        "*",
+        """stimuli text idx wrong_data own_data stored_data csv_and_images mismatch_stimuli windows task decision
+        data_digest memory_tasks language""",
+        "stimuli",
+    ),
+}
+
+
+@dataclass
+class Reached:
+    """Which tests reach which line, and how long they take."""
+
+    lines: dict[str, dict[str, list[str]]]
+    seconds: dict[str, float]
+
+    def tests(self, file: str, found: Mutant) -> list[str]:
+        """Those that reach a mutant, quick ones first, then the others of their files; all, where the import does."""
+        lines = self.lines.get(file, {})
+        reaching = lines.get(str(found.line)) or lines.get(str(found.first_line)) or []
+        first = [name for name in reaching if name]
+        files = {name.partition("::")[0] for name in first}
+        rest = [name for name in self.seconds if name not in first and (not files or name.partition("::")[0] in files)]
+        return [*sorted(first, key=self._takes), *sorted(rest, key=self._takes)] if reaching else []
+
+    def _takes(self, name: str) -> float:
+        return self.seconds.get(name, 0.0)
+
+
+class Copy:
+    """A copy of the checkout, in which tests run."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.said = folder / "checkout", folder / "said"
+        self.folder.mkdir()
+        for name in COPIED:
+            source = CHECKOUT / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, self.folder / name)
+        os.environ["NEURO_MPC_CACHE"] = str(folder / "cache")
+
+    def reached(self, files: list[str], tests: list[str]) -> Reached:
+        """Runs all tests, which have to pass."""
+        found = self.said.with_name("reached.json")
+        status = self._child(lambda: _reached(self.folder, files, tests, found), 3600)
+        if status or not found.exists():
+            raise SystemExit(f"the tests fail without a mistake:\n{self.said.read_text()[-3000:]}")
+        return Reached(**json.loads(found.read_text()))
+
+    def end(self, file: str, source: str, tests: list[str], seconds: float) -> str:
+        """How the tests of a mutant end: "failed", "passed", or "too long"."""
+        path = self.folder / file
+        original = path.read_text()
+        path.write_text(source)
+        try:
+            status = self._child(lambda: _pytest(["-x", *tests]), seconds)
+            if status in NOT_FOUND:  # the names of tests may depend on the source
+                status = self._child(lambda: _pytest(["-x", *{name.partition("::")[0] for name in tests}]), seconds)
+        finally:
+            path.write_text(original)
+        return "too long" if status is None else "failed" if status else "passed"
+
+    def _child(self, work: Callable[[], int], seconds: float) -> int | None:
+        """The status of a process that does the work in the copy; None where that takes more time than it may."""
+        start, process = time.perf_counter(), os.fork()
+        if process == 0:
+            self._be_child(seconds)
+            try:
+                os._exit(work())
+            finally:
+                os._exit(FAILED)
+        while (ended := os.waitpid(process, os.WNOHANG))[0] == 0:
+            if time.perf_counter() - start > WAITING * seconds:
+                _end_group(process)
+            time.sleep(0.05)
+        _end_group(process)
+        status = os.waitstatus_to_exitcode(ended[1])
+        return None if status in (-signal.SIGXCPU, -signal.SIGKILL) else status
+
+    def _be_child(self, seconds: float) -> None:
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (round(seconds), round(seconds) + 5))
+        stream = os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for number in (1, 2):
+            os.dup2(stream, number)
+        os.chdir(self.folder)
+        sys.path[0] = str(self.folder)
+
+
+def _end_group(process: int) -> None:
+    try:
+        os.killpg(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _pytest(arguments: list[str], *plugins: object) -> int:
+    import pytest
+
+    options = ["-q", "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:timeout", "-p", "no:zarr"]
+    return int(pytest.main([*options, "-m", "not compiler", *arguments], plugins=list(plugins)))
+
+
+def _reached(folder: Path, files: list[str], tests: list[str], to: Path) -> int:
+    import coverage
+    import pytest
+
+    measured = coverage.Coverage(data_file=None, config_file=False, include=[str(folder / name) for name in files])
+    seconds: dict[str, float] = {}
+
+    class Watching:
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_protocol(self, item):
+            measured.switch_context(item.nodeid)
+            start = time.perf_counter()
+            yield_result = yield
+            seconds[item.nodeid] = time.perf_counter() - start
+            measured.switch_context("")
+            return yield_result
+
+    measured.start()
+    status = _pytest(tests, Watching())
+    measured.stop()
+    data = measured.get_data()
+    lines = {name: data.contexts_by_lineno(str(folder / name)) for name in files}
+    to.write_text(json.dumps({"lines": lines, "seconds": seconds}))
+    return status
+
+
+def interval(part: int, total: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    z, share = 1.96, part / total
+    middle, half = share + z * z / (2 * total), z * sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
+    return (middle - half) / (1 + z * z / total), (middle + half) / (1 + z * z / total)
+
+
+def examine(name: str, copied: Copy, asked: argparse.Namespace) -> None:
+    """Prints what survives of a sample of the mutants of a package."""
+    package, start, chance = PACKAGES[name], time.perf_counter(), random.Random(f"{name} {asked.seed}")
+    sources = {file: (CHECKOUT / file).read_text() for file in package.files}
+    reached = copied.reached(list(sources), [f"tests/test_{test}.py" for test in package.tests.split()])
+    every: list[tuple[str, Place]] = [
+        (file, place) for file, source in sources.items() for place in places(source, package.prints_code)
+    ]
+    ends: Counter[str] = Counter()
+    for file, place in chance.sample(every, min(asked.mutants, len(every))):
+        found = mutant(sources[file], place, package.prints_code)
+        tests = reached.tests(file, found)
+        end = copied.end(file, found.source, tests, asked.seconds) if tests else "not reached"
+        ends[end] += 1
+        if end in ("passed", "not reached") or asked.all:
+            print(f"{end:11} {file}:{found.line}: {found.before}\n{'':11} → {found.after}", flush=True)
+    killed, total = ends["failed"] + ends["too long"], ends.total()
+    low, high = interval(killed, total)
+    print(
+        f"{name}: {killed} of {total} mutants killed ({killed / total:.0%}, 95 % interval {low:.0%} to {high:.0%}), "
+        f"{ends['too long']} by taking too long, {ends['not reached']} not reached by these tests; {len(every)} "
+        f"mutants of {len(sources)} files, seed {asked.seed}, {time.perf_counter() - start:.0f} s",
+        flush=True,
+    )
+
+
+def _import_libraries() -> None:
+    """What every mutant would import; nothing of this package."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    for name in LIBRARIES.split():
+        importlib.import_module(name)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--of", nargs="+", default=list(PACKAGES), choices=PACKAGES)
+    options.add_argument("--mutants", type=int, default=40, help="of each package")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seconds", type=float, default=120, help="of computing that the tests of a mutant may take")
+    options.add_argument("--all", action="store_true", help="print the mutants that are killed, too")
+    asked = options.parse_args()
+    _import_libraries()
+    with tempfile.TemporaryDirectory(prefix="neuro_mpc-mutants-") as folder:
+        copied = Copy(Path(folder).resolve())
+        for name in asked.of:
+            examine(name, copied, asked)
+
+
+if __name__ == "__main__":
+    main()
