@@ -97,7 +97,7 @@ MIXED = """
     a b 0 spike-and-slab-corpus
     a b 2 point
     b a 1 gaussian
-    b b 2 spike-and-slab
+    b b 3 spike-and-slab
     b c 0 own
     c output 0 spike-and-slab-corpus
     a output 1 spike-and-slab
@@ -112,7 +112,7 @@ SOME = circuit(
         "a-a-1": {"local": 1},
         "a-b-0": {"random": 0.5},
         "a-b-2": {"mask": ["1000", "0111", "0000"]},
-        "b-b-2": "one-to-one",
+        "b-b-3": "one-to-one",
         "b-c-0": {"local": 1},
         "c-output-0": {"random": 0.4},
         "b-output-2": "one-to-one",

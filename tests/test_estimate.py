@@ -37,13 +37,18 @@ WORDS = SimpleNamespace(
 WORDS.carries, WORDS.symbol_populations = True, ("token", "next")
 
 
-def seconds(units, data, batch, backend="cpp", circuit="mpl", protocol="digits-rows", **settings):
+def seconds(*arguments, **settings):
     """Seconds of a presentation."""
+    return estimated_of(*arguments, **settings).seconds
+
+
+def estimated_of(units, data, batch, backend="cpp", circuit="mpl", protocol="digits-rows", **settings):
+    """What is told of a presentation."""
     overrides = {"learning.presentations": 1, "learning.batch": batch, **settings}
     circuit = nm.load_circuit(circuit, {"population.hidden.size": units}).sized(data.width, data.classes)
     protocol = nm.load_protocol(protocol, overrides)
     course = Course(protocol.learning, batch, 0, data.streams > 0, data.carries)
-    return estimate.estimate(plan_of(circuit, protocol, batch, data), protocol, course, data, backend).seconds
+    return estimate.estimate(plan_of(circuit, protocol, batch, data), protocol, course, data, backend)
 
 
 RELAXATION = {"inference.scheme": "relaxation", "inference.iterations": 100}
@@ -93,3 +98,17 @@ def test_learning_at_every_step_changes_all_parameters_as_often():
     local = {"inference.window": 0}
     once, often = (seconds(400, ROWS, 1, **local, **{"learning.every": each}) for each in ("presentation", "step"))
     assert often > 5 * once
+
+
+def test_the_memory_of_influences_is_told_and_refused_where_it_does_not_fit(monkeypatch):
+    causal = {"inference.window": 0, "inference.scheme": "fixed-prediction"}
+    local, influence = (
+        estimated_of(200, ROWS, 128, **causal, **{"learning.credit": credit}) for credit in ("local", "influence")
+    )
+    synapses = (28 + 200) * 200
+    influences = 200 * synapses * 2 * 2  # on 200 units, by means and by variances, at this step and the one before
+    assert influence.memory - local.memory > 4 * influences
+    monkeypatch.setattr(machine, "free_memory", lambda: (local.memory + influence.memory) / 2)
+    estimate.refuse_too_large(local)
+    with pytest.raises(nm.NeuroMPCError, match="of memory and .* are free"):
+        estimate.refuse_too_large(influence)
