@@ -6,7 +6,8 @@
 
 Nothing here uses the package's rules or network. All of it takes complex numbers, so that a derivative is had
 to the last digit by a step along the imaginary axis, ∂F/∂x = Im F(x + i s) / s, with s far below the rounding
-of x. Functions with a kink (relu, abs) and steps go by the real part.
+of x. Functions with a kink (relu, abs) and steps go by the real part. All steps of an array are taken in one call:
+axes may come before those that are told of, and energies have them.
 """
 
 from __future__ import annotations
@@ -66,13 +67,10 @@ def evaluate(formula: str, values: dict) -> np.ndarray:
 
 
 def gradient(function: Callable, point: np.ndarray) -> np.ndarray:
-    """The gradient of a real function of an array at `point`, by complex steps."""
-    found = np.empty(point.shape)
-    for where in np.ndindex(point.shape):
-        moved = point.astype(complex)
-        moved[where] += 1j * STEP
-        found[where] = function(moved).imag / STEP
-    return found
+    """The gradient of a real function of an array at `point`, by complex steps, which the function is given together."""
+    steps = 1j * STEP * np.eye(point.size).reshape(point.size, *point.shape)
+    found = np.imag(function(point + steps)) / STEP
+    return np.broadcast_to(found, point.size).reshape(point.shape).copy()
 
 
 def gradients(function: Callable, tables: dict) -> dict:
@@ -108,14 +106,14 @@ class Reference:
 
     def free_energy(self, parameters, beliefs, noise, stimulus, target) -> complex:
         """F of all trials together."""
+        beliefs = by_step(beliefs)
         moments, sent = self.moments(parameters), self._sent(beliefs, stimulus)  # once for both
-        return (
-            self._hidden_energies(beliefs, moments, sent, noise).sum()
-            + self._losses(target, moments, sent, noise).sum()
-        )
+        of_trials = self._hidden_energies(beliefs, moments, sent, noise) + self._losses(target, moments, sent, noise)
+        return of_trials.sum(axis=-1)
 
     def hidden_energies(self, parameters, beliefs, noise, stimulus) -> np.ndarray:
         """½ Σ_t Π |r_t − h_t|² of every trial."""
+        beliefs = by_step(beliefs)
         return self._hidden_energies(beliefs, self.moments(parameters), self._sent(beliefs, stimulus), noise)
 
     def _hidden_energies(self, beliefs, moments, sent, noise) -> np.ndarray:
@@ -123,19 +121,19 @@ class Reference:
         for name in self.free:
             for step in range(self.steps):
                 error = beliefs[name][step] - self._prediction(name, step, moments, sent, noise, beliefs)
-                energy = energy + 0.5 * self._weighted(name, error**2, 1).sum(axis=1)
+                energy = energy + 0.5 * self._weighted(name, error**2, 1).sum(axis=-1)
         return energy
 
     def _weighted(self, name: str, squares: np.ndarray, given) -> np.ndarray:
         """Π (r − h)², less log Π of the errors that are given where it is learned."""
         if name in self.log_precisions:
-            logarithm = self.log_precisions[name]
-            return np.exp(logarithm) * squares - given * np.broadcast_to(logarithm, squares.shape)
+            logarithm = self.log_precisions[name][..., None, :] + np.zeros(squares.shape)
+            return np.exp(logarithm) * squares - given * logarithm
         return (self.circuit.population[name].precision or 1) * squares
 
     def losses(self, parameters, beliefs, noise, stimulus, target) -> np.ndarray:
         """−Σ_t target · log softmax(u_t) of every trial, or ½ Σ_t |target − u_t|²."""
-        return self._losses(target, self.moments(parameters), self._sent(beliefs, stimulus), noise)
+        return self._losses(target, self.moments(parameters), self._sent(by_step(beliefs), stimulus), noise)
 
     def _losses(self, target, moments, sent, noise) -> np.ndarray:
         loss = 0
@@ -149,7 +147,7 @@ class Reference:
         given, wanted = ~np.isnan(wanted), np.nan_to_num(wanted)
         if self.circuit.population[name].readout == "softmax":
             return (self.circuit.population[name].precision or 1) * _cross_entropy(u, wanted)
-        return 0.5 * self._weighted(name, given * (wanted - u) ** 2, given).sum(axis=1)
+        return 0.5 * self._weighted(name, given * (wanted - u) ** 2, given).sum(axis=-1)
 
     def ancestral(self, parameters, noise, stimulus) -> dict:
         """Beliefs of the pass in which every belief is its prediction, r_t = h_t."""
@@ -159,12 +157,12 @@ class Reference:
             for name in self._senders_first():
                 sent = self._sent(beliefs, stimulus)
                 beliefs[name].append(self._prediction(name, step, moments, sent, noise, beliefs))
-        return {name: np.array(values) for name, values in beliefs.items()}
+        return {name: np.stack(np.broadcast_arrays(*values), axis=-3) for name, values in beliefs.items()}
 
     def loss(self, parameters, noise, stimulus, target) -> complex:
         """The loss of all trials as a function of the parameters alone, through the ancestral pass."""
         beliefs = self.ancestral(parameters, noise, stimulus)
-        return self.losses(parameters, beliefs, noise, stimulus, target).sum()
+        return self.losses(parameters, beliefs, noise, stimulus, target).sum(axis=-1)
 
     def moments(self, parameters) -> dict:
         """projection → (μ, v), each (n_post, n_pre)."""
@@ -175,7 +173,7 @@ class Reference:
             moments = [evaluate(each, values) for each in (synapse.mean, synapse.variance)]
             found[name] = [self._matrix(name, moment) for moment in moments]
         tied = {name: each.tied for name, each in self.circuit.projection.items() if each.tied}
-        return found | {name: [moment.T for moment in found[own]] for name, own in tied.items()}
+        return found | {name: [moment.swapaxes(-1, -2) for moment in found[own]] for name, own in tied.items()}
 
     def _shape(self, name) -> tuple[int, ...]:
         projection = self.circuit.projection[name]
@@ -190,10 +188,10 @@ class Reference:
 
     def _matrix(self, name, moment) -> np.ndarray:
         """A moment of all weights, (n_post, n_pre)."""
-        shape = self._shape(name)
+        post, pre = self._shape(name)
         if self.circuit.projection[name].connect == "one-to-one":
-            return np.diag(np.broadcast_to(moment, (shape[0], 1))[:, 0])
-        return np.broadcast_to(moment, shape) * self.masks.get(name, 1)
+            return moment * np.eye(post)
+        return moment * self.masks.get(name, np.ones((post, pre)))
 
     def _senders_first(self) -> list[str]:
         """The free populations, each after those that it hears without delay."""
@@ -212,7 +210,7 @@ class Reference:
         return order
 
     def _sent(self, beliefs, stimulus) -> dict:
-        """population → what it sends at every step: its firing rates, the stimulus, or one."""
+        """population → what it sends, step by step: its firing rates, the stimulus, or one."""
         sent = by_population(stimulus, self.circuit.stimuli)
         trials = self._trials(sent)
         for name, population in self.circuit.population.items():
@@ -230,7 +228,7 @@ class Reference:
         inputs = {each: self._input(name, each, step, moments, sent, noise) for each in {*ends, "input"}}
         before = beliefs[name][step - 1] if beliefs and step else np.zeros(shape)
         formula = self.circuit.population[name].prediction or "input"
-        return np.broadcast_to(evaluate(formula, {**inputs, "before": before}), shape)
+        return evaluate(formula, {**inputs, "before": before}) + np.zeros(shape)
 
     def _input(self, name, compartment, step, moments, sent, noise) -> np.ndarray:
         """G + √D ε of a compartment."""
@@ -240,14 +238,20 @@ class Reference:
             ends_here = (projection.target, projection.compartment) == (name, compartment)
             if ends_here and (constant or step >= projection.delay):
                 rate, (mu, v) = sent[projection.source][max(0, step - projection.delay)], moments[key]
-                mean, variance = mean + rate @ mu.T, variance + rate**2 @ v.T
+                mean = mean + rate @ mu.swapaxes(-1, -2)
+                variance = variance + rate**2 @ v.swapaxes(-1, -2)
         if (own := noise_key(name, compartment)) in noise:
             mean = mean + _root(variance) * noise[own][step - self.first_read.get(name, 0)]
         return mean
 
     def _trials(self, sent: dict) -> int:
         """B: that of the first stimulus, where it was not told."""
-        return self.trials or next(iter(sent.values()))[0].shape[0]
+        return self.trials or next(iter(sent.values()))[0].shape[-2]
+
+
+def by_step(beliefs: dict) -> dict:
+    """Arrays by population, their first axis that of the steps."""
+    return {name: np.moveaxis(values, -3, 0) for name, values in beliefs.items()}
 
 
 def noise_key(population: str, compartment: str) -> str:
@@ -261,5 +265,5 @@ def by_population(values, names) -> dict:
 
 
 def _cross_entropy(u: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    shifted = u - u.real.max(axis=1, keepdims=True)
-    return (wanted * (np.log(np.exp(shifted).sum(axis=1, keepdims=True)) - shifted)).sum(axis=1)
+    shifted = u - u.real.max(axis=-1, keepdims=True)
+    return (wanted * (np.log(np.exp(shifted).sum(axis=-1, keepdims=True)) - shifted)).sum(axis=-1)

@@ -35,10 +35,10 @@ class Known:
             of_all = Reference(shown.circuit, self.known, shown.plan.read)
             noise = {name: values[: self.known] for name, values in shown.noise.items()}
             target = shown.target[: self.known]
-            loss = of_all.losses(shown.parameters, beliefs, noise, shown.stimulus[: self.known], target).sum()
+            loss = of_all.losses(shown.parameters, beliefs, noise, shown.stimulus[: self.known], target).sum(axis=-1)
         hidden = self.reference.hidden_energies(
             shown.parameters, beliefs, self.noise, shown.stimulus[: self.known]
-        ).sum()
+        ).sum(axis=-1)
         return loss + hidden
 
     def predicted(self, beliefs: dict) -> dict:

@@ -102,7 +102,7 @@ def chained(shown: Presentation, projection: str, by_mean: np.ndarray, by_varian
         def total(values):
             moved = {**parameters, projection: {**parameters[projection], name: values}}
             mean, variance = shown.reference.moments(moved)[projection]
-            return (mean * by_mean + variance * by_variance).sum()
+            return (mean * by_mean + variance * by_variance).sum(axis=(-2, -1))
 
         return total
 

@@ -80,7 +80,7 @@ def test_rules_of_any_formula_stay_in_its_language(formula):
     values = {"a": np.linspace(0.1, 3, 20), "b": np.linspace(2, 0.3, 20), "n": 4}
     for rule in derive(one_synapse(formula, f"({formula})**2", "a", "b")).synapses["in"].parameters:
         name = rule.name
-        slope = gradient(lambda value, name=name: evaluate(formula, {**values, name: value}).sum(), values[name])
+        slope = gradient(lambda value, name=name: evaluate(formula, {**values, name: value}).sum(axis=-1), values[name])
         expected = 0.7 * slope - 1.3 * evaluate(formula, values) * slope
         found = evaluate(text(rule.descent), {**values, "H1": 0.7, "H2": -1.3})
         np.testing.assert_allclose(np.broadcast_to(found, expected.shape), expected, rtol=1e-12, atol=1e-12)
