@@ -163,6 +163,7 @@ def test_a_window_of_all_steps_is_the_whole_sequence(scheme):
 
 
 CAUSAL = {
+    "stimulus.length": 5,
     "inference.scheme": "relaxation",
     "inference.iterations": 3,
     "inference.step_duration": 60.0,

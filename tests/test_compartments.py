@@ -45,7 +45,7 @@ def plan(described, scheme="fixed-prediction", **options):
 
 
 def small_protocol(**settings):
-    return nm.load_protocol("toy-language", {"learning.epochs": 0, "learning.batch": 10, **settings})
+    return nm.load_protocol("toy-language", {"stimulus.length": 4, "learning.epochs": 0, "learning.batch": 10, **settings})
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -174,7 +174,7 @@ def test_a_target_has_no_compartments_and_a_stimulus_no_prediction():
 
 def test_influences_through_gates_are_refused_before_anything_runs():
     causal = {"learning.credit": "influence", "inference.window": 0, "inference.scheme": "fixed-prediction"}
-    protocol = small_protocol(**causal)
+    protocol = small_protocol(**causal, **{"stimulus.load": 1.0})
     with pytest.raises(DescriptionError, match="credit by influence knows no influence through this prediction"):
         nm.simulate("mpl-gru", protocol, backend="numpy")
 

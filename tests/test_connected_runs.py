@@ -14,6 +14,7 @@ from neuro_mpc.simulation.connections import existing
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 PROTOCOL = {
+    "stimulus.length": 4,
     "stimulus.load": 1,
     "learning.batch": 10,
     "learning.presentations": 2,

@@ -141,6 +141,7 @@ def test_a_warning_is_deferred_like_what_else_is_recorded():
 
 
 TINY = {
+    "stimulus.length": 4,
     "learning.presentations": 2,
     "learning.batch": 5,
     "stimulus.load": 1.0,

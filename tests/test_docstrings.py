@@ -79,6 +79,7 @@ def folder(tmp_path_factory):
 
 EXAMPLES = ("oddball", "lesion", "psychometric", "ensemble")
 TINY = {
+    "stimulus.length": 4,
     "stimulus.load": 4.0,
     "inference.scheme": "relaxation",
     "inference.iterations": 5,

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(nm.__file__).parents[1]
 SMALL = {
+    "stimulus.transitions": [1],
     "learning.presentations": 2,
     "learning.batch": 5,
     "stimulus.load": 1.0,

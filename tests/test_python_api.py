@@ -16,6 +16,7 @@ from neuro_mpc.simulation import arguments
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
 SMALL = {
+    "stimulus.length": 4,
     "learning.presentations": 2,
     "learning.batch": 5,
     "stimulus.load": 1.0,

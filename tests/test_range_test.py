@@ -107,7 +107,8 @@ def test_gaussian_synapses_do_not_blow_up_on_the_toy_language(monkeypatch):
 
 def test_a_member_of_a_sweep_finds_a_rate_and_is_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "start", lambda plan, *_: Here(plan))
-    settings = {"learning.presentations": 3, "learning.batch": 5, "stimulus.load": 1.0, "test.every": 0, **AUTO}
+    settings = {"learning.presentations": 3, "learning.batch": 5, "stimulus.load": 1.0, "stimulus.length": 4, **AUTO}
+    settings["test.every"] = 0
     described = nm.load_circuit("mpl", {"population.hidden.size": 6}), nm.load_protocol("toy-language", settings)
     options = {"backend": "numpy", "threads": 1, "overwrite": False, "accept_changes": False}
     for state in ("missing", "complete"):

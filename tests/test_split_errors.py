@@ -104,7 +104,7 @@ def test_equations_show_the_rates_of_both_signs():
 
 def test_both_signs_are_recorded(in_this_process):
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 6, "population.hidden.errors": "split"})
-    settings = {"learning.presentations": 1, "learning.batch": 4, "recording.samples": [0], "test.every": 0}
+    settings = {"learning.presentations": 1, "learning.batch": 4, "recording.samples": [0], "stimulus.length": 4}
     run = nm.simulate(circuit, nm.load_protocol("toy-language", settings), backend="numpy")
     traces = nm.analysis.traces(run, "hidden")
     np.testing.assert_allclose(

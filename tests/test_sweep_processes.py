@@ -62,7 +62,8 @@ def test_an_interrupted_sweep_leaves_no_process(monkeypatch):
 UNGUARDED = """
 import neuro_mpc as nm
 circuit = nm.load_circuit("mpl", {"population.hidden.size": 4})
-small = {"learning.presentations": 2, "learning.batch": 5, "inference.iterations": 5, "test.every": 0}
+small = {"learning.presentations": 2, "learning.batch": 5, "inference.iterations": 5, "stimulus.length": 5}
+small["test.every"] = 0
 protocol = nm.load_protocol("toy-language", small)
 print(nm.sweep(circuit, protocol, {}, [0, 1], out="swept", backend="numpy", workers=2)["complete"].values)
 import sys
