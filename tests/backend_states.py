@@ -26,24 +26,24 @@ FAINT = 1e-19
 """In single precision its square is denormal, and with it the variance of what it feeds."""
 
 
-def circuit(readout: str, low: str, high: str, again: int) -> nm.Circuit:
-    """Two free populations, the second above the first and recurrent with a delay of `again` steps; some projections
-    connect some pairs of units only, one connects one to one, and `twin` is `up` but for a mask of ones."""
+def circuit() -> nm.Circuit:
+    """Two free populations, the second above the first and recurrent; some projections connect some pairs of units
+    only, one connects one to one, and `twin` is `up` but for a mask of ones."""
     arrows = {
         "seen": ("input", "low", 0, "spike-and-slab", {"mask": ["100", "111", "011", "101", "110", "001"]}),
         "seen-above": ("input", "high", 0, "point", "all"),
         "up": ("low", "high", 0, "spike-and-slab", "all"),
         "twin": ("low", "high", 0, "spike-and-slab", {"mask": ["111111"] * 4}),
         "some": ("low", "high", 0, "gaussian", {"mask": ["101010", "000001", "110000", "011111"]}),
-        "each": ("high", "high", again + 1, "spike-and-slab", "one-to-one"),
-        "again": ("high", "high", again, "gaussian", "all"),
+        "each": ("high", "high", 2, "spike-and-slab", "one-to-one"),
+        "again": ("high", "high", 1, "gaussian", "all"),
         "told": ("high", "output", 0, "point", "all"),
     }
     population = {
         "input": {"role": "stimulus"},
-        "output": {"role": "target", "readout": readout},
-        "low": {"size": 6, "activation": low},
-        "high": {"size": 4, "activation": high, "precision": 0.8},
+        "output": {"role": "target", "readout": "softmax"},
+        "low": {"size": 6, "activation": "relu(r)"},
+        "high": {"size": 4, "activation": "tanh(r) + sin(r)/4", "precision": 0.8},
     }
     return nm.Circuit(name="two", population=population, projection=tables(arrows)).sized(SYMBOLS, SYMBOLS)
 
@@ -64,6 +64,15 @@ def small(readout: str = "gaussian") -> nm.Circuit:
         "low": {"size": 6, "activation": "softplus(r) + exp(-abs(r))*cos(r)"},
     }
     return nm.Circuit(name="small", population=population, projection=tables(arrows)).sized(SYMBOLS, SYMBOLS)
+
+
+def with_twins(described: nm.Circuit) -> nm.Circuit:
+    """With late recurrence twice, by all pairs of units and by a mask of ones."""
+    described_as = described.tables()
+    for name, connect in {"up": "all", "twin": {"mask": ["111111"] * 6}}.items():
+        ends = {"from": "low", "to": "low", "delay": 2, "synapse": "spike-and-slab"}
+        described_as["projection"][name] = {**ends, "connect": connect}
+    return nm.Circuit.from_tables(described_as)
 
 
 def gated(described: nm.Circuit) -> nm.Circuit:
@@ -97,7 +106,7 @@ def tables(arrows: dict[str, tuple]) -> dict[str, dict]:
 
 # Two threads stand for two tiles of trials, of three and of two.
 RELAXATION = Plan(
-    circuit("softmax", "relu(r)", "tanh(r) + sin(r)/4", 1),
+    circuit(),
     TRIALS,
     STEPS,
     "every",
@@ -111,7 +120,7 @@ RELAXATION = Plan(
     threads=2,
 )
 FIXED = Plan(
-    circuit("gaussian", "softplus(r)", "sigmoid(r) + exp(-abs(r))*cos(r)", 2),
+    with_twins(small()),
     TRIALS,
     STEPS,
     "last",
@@ -122,8 +131,8 @@ FIXED = Plan(
 )
 PLANS = {
     "relaxation": RELAXATION,
-    "fixed prediction": FIXED,
-    "fixed prediction, float32": replace(FIXED, precision="float32"),
+    "twins": FIXED,
+    "twins, float32": replace(FIXED, precision="float32", threads=1),
     "small": replace(FIXED, circuit=small(), threads=1),
     "small, sweeps": replace(
         RELAXATION,

@@ -37,7 +37,7 @@ def test_windows_that_are_inferred_step_by_step_end_as_those_of_one_call(present
     assert np.abs(expected["low_belief_r"] - states["without noise"]["low_belief_r"]).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", ["relaxation", "fixed prediction, float32"])
+@pytest.mark.parametrize("name", ["relaxation", "twins, float32"])
 def test_a_mask_of_ones_equals_all_to_the_last_bit(presented, name):
     """But for clipped changes in C++, where the compiler may order the factors of a masked one otherwise."""
     assert_twins_are_equal(presented(name, "numpy"))
@@ -46,8 +46,8 @@ def test_a_mask_of_ones_equals_all_to_the_last_bit(presented, name):
 
 @pytest.mark.parametrize("backend", ["cpp", "numpy"])
 def test_single_precision_agrees_with_double(presented, backend):
-    single = presented("fixed prediction, float32", backend)
-    assert_equal(single, presented("fixed prediction", "numpy"), 1e-4)
+    single = presented("twins, float32", backend)
+    assert_equal(single, presented("twins", "numpy"), 1e-4)
     assert types_of(single) == {np.dtype("f4")}
 
 

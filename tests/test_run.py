@@ -83,12 +83,12 @@ class Listener(SilentProgress):
 
 @pytest.fixture(scope="module", params=["numpy", "cpp"])
 def repeated(request, in_this_process, tmp_path_factory):
-    """Backend, runs in processes of their own with the seeds 5, 5 and 6, and what they told, from an empty cache on."""
+    """Backend, runs in processes of their own with the seeds 5, 5 and 6, and what they told; no other test has their
+    circuit compiled."""
     folder, listener = tmp_path_factory.mktemp("runs"), Listener()
-    cache = patch.dict(os.environ, NEURO_MPC_CACHE=str(tmp_path_factory.mktemp("cache")))
-    with cache, patch.object(launch, "start", in_this_process):
+    with patch.object(launch, "start", in_this_process):
         runs = [
-            small_run(out=folder / f"{name}.nc", backend=request.param, seed=seed, progress=listener)
+            small_run(size=11, out=folder / f"{name}.nc", backend=request.param, seed=seed, progress=listener)
             for name, seed in {"a": 5, "b": 5, "c": 6}.items()
         ]
     yield request.param, runs, listener
