@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from brian2 import Network, NeuronGroup, device, prefs, second, set_device
@@ -19,6 +20,7 @@ from neuro_mpc.networks.functions import FUNCTIONS
 from neuro_mpc.networks.groups import Control
 from neuro_mpc.networks.operations import Block
 from neuro_mpc.networks.phase_runner import PhaseRunner
+from neuro_mpc.networks.program_cache import precompiled_cache
 from neuro_mpc.networks.rows import Rows, Tiling
 from neuro_mpc.networks.sections import Section
 
@@ -39,7 +41,8 @@ def evaluate(target: str, folder: Path, flags: list[str]) -> dict[str, np.ndarra
     prefs.codegen.runtime.cython.cache_dir = str(folder)
     if target == "cpp":
         (folder / "program").mkdir()
-        compilation = Compilation(folder / "program", flags, folder / "precompiled", "float32")
+        precompiled = precompiled_cache(SimpleNamespace(precision="float32", threads=1), flags)
+        compilation = Compilation(folder / "program", flags, precompiled, "float32")
         set_device("cpp_standalone", build_on_run=False, directory=str(folder / "program"))
     clock, shared = Clock(dt=1 * second), {"dtype": x.dtype, "namespace": FUNCTIONS}
     control = Control(1, scalars=(), trial_values=(), name="control", clock=clock, **shared)

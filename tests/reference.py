@@ -67,7 +67,7 @@ def evaluate(formula: str, values: dict) -> np.ndarray:
 
 
 def gradient(function: Callable, point: np.ndarray) -> np.ndarray:
-    """The gradient of a real function of an array at `point`, by complex steps, which the function is given together."""
+    """The gradient of a real function of an array at `point`, by complex steps, all of which it is given at once."""
     steps = 1j * STEP * np.eye(point.size).reshape(point.size, *point.shape)
     found = np.imag(function(point + steps)) / STEP
     return np.broadcast_to(found, point.size).reshape(point.shape).copy()

@@ -45,7 +45,8 @@ def plan(described, scheme="fixed-prediction", **options):
 
 
 def small_protocol(**settings):
-    return nm.load_protocol("toy-language", {"stimulus.length": 4, "learning.epochs": 0, "learning.batch": 10, **settings})
+    few = {"stimulus.length": 4, "learning.epochs": 0, "learning.batch": 10}
+    return nm.load_protocol("toy-language", few | settings)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

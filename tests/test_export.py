@@ -147,8 +147,8 @@ def test_of_a_trajectory_its_end_is_exported(example_run):
 
 def test_iterations_of_causal_inference_follow_each_other_in_time(tmp_path):
     settings = {
-        "inference.scheme": "relaxation", "inference.window": 0, "inference.iterations": 4,
-        "inference.step_duration": 100.0, "learning.presentations": 2, "learning.batch": 3, "stimulus.load": 1.0, "stimulus.length": 7,
+        "inference.scheme": "relaxation", "inference.window": 0, "inference.iterations": 4, "stimulus.length": 7,
+        "inference.step_duration": 100.0, "learning.presentations": 2, "learning.batch": 3, "stimulus.load": 1.0,
         "recording.samples": [0, -1], "recording.trajectory": True, "test.every": 0, "test.generate": 1,
     }  # fmt: skip
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 5})

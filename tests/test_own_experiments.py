@@ -17,7 +17,8 @@ import neuro_mpc as nm
 from neuro_mpc.cli import app
 from neuro_mpc.networks import launch
 
-settings = {"stimulus.letters": 6, "stimulus.length": 4, "stimulus.load": 2.0, "learning.presentations": 2, "learning.batch": 10}
+strings = {"stimulus.letters": 6, "stimulus.length": 4, "stimulus.load": 2.0}
+settings = {**strings, "learning.presentations": 2, "learning.batch": 10}
 described = nm.load_circuit("mpl", {"population.hidden.size": 5}), nm.load_protocol("toy-language", settings)
 print(CliRunner().invoke(app, ["list"]).output)
 with patch.object(launch, "start", lambda plan, *_: Here(plan)):

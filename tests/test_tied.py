@@ -105,8 +105,8 @@ def test_symbols_are_read_by_either_side(tied, own):
 
 
 def test_a_run_holds_one_set_of_synapses_and_continues(tmp_path):
-    overrides = {"learning.epochs": 2, "learning.batch": 50, "learning.rate": 0.01, "stimulus.load": 1.0, "stimulus.length": 4}
-    protocol = nm.load_protocol("toy-language", {**overrides, "recording.samples": [0]})
+    overrides = {"learning.epochs": 2, "learning.batch": 50, "learning.rate": 0.01, "stimulus.load": 1.0}
+    protocol = nm.load_protocol("toy-language", {**overrides, "stimulus.length": 4, "recording.samples": [0]})
     described = nm.Circuit.from_tables(tables())
     run = nm.simulate(described, protocol, backend="numpy", out=tmp_path / "run.nc")
     assert list(run["synapses"].children) == ["embedding", "input", "recurrent"]

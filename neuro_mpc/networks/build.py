@@ -54,7 +54,7 @@ def build(plan_path: Path, directory: Path, flags: list[str], precompiled: Path)
 
     plan = Plan.from_json(plan_path.read_text())
     compilation = Compilation(directory, flags, precompiled, plan.precision, plan.threads)
-    import_brian2()
+    import_brian2("cpp")
     from brian2 import BrianLogger, device, prefs, second, set_device
 
     from neuro_mpc.networks.model import Model

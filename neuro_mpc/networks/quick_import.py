@@ -10,12 +10,15 @@ from __future__ import annotations
 import sys
 
 NEEDLESS = ("pylab", "matplotlib", "pytest")
-"""Brian2 does without each of them. They take a third of the time, which every run and every build would wait."""
+COMPILES = "Cython"
+"""Brian2 does without each of them, and without Cython for other targets. They take two fifths of the time, which every
+run and every build would wait."""
 
 
-def import_brian2() -> None:
-    """Import Brian2 while what is needless cannot be imported."""
-    absent = [name for name in NEEDLESS if name not in sys.modules]
+def import_brian2(target: str) -> None:
+    """Import Brian2 for a target while what is needless cannot be imported."""
+    needless = NEEDLESS if target == "cython" else (*NEEDLESS, COMPILES)
+    absent = [name for name in needless if name not in sys.modules]
     for name in absent:
         sys.modules[name] = None  # pyright: ignore[reportArgumentType]  # stands for a module that is not there
     try:
@@ -26,5 +29,5 @@ def import_brian2() -> None:
 
 
 if __name__ == "__main__":
-    import_brian2()
+    import_brian2("numpy")
     import neuro_mpc.networks.model  # noqa: F401

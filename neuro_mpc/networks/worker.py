@@ -68,7 +68,7 @@ def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: l
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     gc.disable()  # what is made until the network is there stays
-    import_brian2()
+    import_brian2(target)
     from brian2 import prefs
 
     from neuro_mpc.networks.model import Model
