@@ -131,7 +131,7 @@ FIXED = Plan(
 )
 PLANS = {
     "relaxation": RELAXATION,
-    "twins": FIXED,
+    "twins": replace(FIXED, threads=1),
     "twins, float32": replace(FIXED, precision="float32", threads=1),
     "small": replace(FIXED, circuit=small(), threads=1),
     "small, sweeps": replace(
