@@ -20,6 +20,9 @@ from hypothesis import HealthCheck, settings
 from neuro_mpc.examination import isolation
 from neuro_mpc.networks import launch
 
+# What is flushed, and in which order, is tested of the calls (test_files): nothing here cuts the power of a disk.
+os.fsync = lambda descriptor: None
+
 # A busy machine makes examples slow, which says nothing of what they test.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
