@@ -1,4 +1,4 @@
-"""Measures this framework beside its peers and beside the bound that its matrix products give.
+"""Measures this framework beside its peers, beside its matrix products alone, and beside the peak of the processor.
 
     python benchmarks/performance [--only PART …] [--repeats 7] [--python PEER=PATH …]
 
@@ -10,6 +10,9 @@ interpreter, where two of them need different versions of a library.
 Prints a table for each part, and every ratio in a line of its own:
 
     RATIO <part> <what>/<by what> <value> target <target or -> <met, missed or ->
+
+`--out now.json` keeps all of them in a file, after each part; `python benchmarks/performance/changes.py before.json
+now.json` says what differs between two of them.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import iterations
+import results
 import runs
 import schemes
 
@@ -34,12 +38,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--repeats", type=int, default=7, help="measurements of each implementation")
     parser.add_argument("--python", nargs="+", default=[], metavar="PEER=PATH", help="interpreter of a peer")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="keep what is measured, as JSON")
     options = parser.parse_args()
     options.pythons = dict(each.split("=", 1) for each in options.python)
-    print(machine())
+    results.RESULTS.begin(machine(), options.repeats)
+    print(results.RESULTS.machine)
     for name in options.only:
         print(f"\n## {name}: {PARTS[name].__doc__.splitlines()[0]}", flush=True)
+        results.RESULTS.part = name
         PARTS[name](options)
+        if options.out:
+            results.RESULTS.save(options.out)
 
 
 def machine() -> str:

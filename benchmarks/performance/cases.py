@@ -155,6 +155,17 @@ class Gratings:
 
 
 @dataclass(frozen=True)
+class Square:
+    """One product of two large square matrices: as fast as the core multiplies."""
+
+    size: int = 1536
+
+    @property
+    def operations(self) -> int:
+        return 2 * self.size**3
+
+
+@dataclass(frozen=True)
 class Layers:
     """A layered circuit with point weights and tanh, clamped at both ends; sizes from stimulus to target."""
 

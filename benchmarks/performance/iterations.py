@@ -1,19 +1,22 @@
-"""Iterations of inference and training steps, beside the peers and the bound."""
+"""Iterations of inference and training steps, beside the peers and their products alone."""
 
 from __future__ import annotations
 
 import os
+from functools import cache
 
-from cases import Gratings, Layers, Sequences, Words
+import results
+from cases import Gratings, Layers, Sequences, Square, Words
 from measuring import Peer, compare, ratios, table
+from with_products import products_of
 
 CORES = tuple(sorted(os.sched_getaffinity(0)))
-OURS, BOUND = "neuro_mpc cpp", "products alone"
+OURS, PRODUCTS = "neuro_mpc cpp", "products alone"
 NAMES = {
     OURS: "framework:cpp",
     "neuro_mpc cython": "framework:cython",
     "neuro_mpc numpy": "framework:numpy",
-    BOUND: "products",
+    PRODUCTS: "products",
     "JAX": "jax",
     "torch": "torch",
     "NumPy": "numpy",
@@ -35,15 +38,37 @@ def _python(options, name: str) -> dict[str, str]:
     return {"python": options.pythons[name]} if name in options.pythons else {}
 
 
+@cache
+def peak() -> float:
+    """Floating-point operations a second of one core in one large product of OpenBLAS."""
+    case, name = Square(), "one large product"
+    times = compare({name: Peer("products", case, 1, CORES[-1:])}, 1, 5)
+    found = case.operations / times[name]["processor"]
+    results.RESULTS.peak = found
+    print(f"peak: {found / 1e9:.1f} GFLOP/s of one core, in a product of {case.size} by {case.size} numbers")
+    return found
+
+
+def shown(times, case, unit: str) -> None:
+    """The table of a case that was measured on one core."""
+    table(times, unit, PRODUCTS, operations(case), peak())
+
+
+def operations(case) -> int:
+    """Of the products that a case needs."""
+    return sum(2 * m * n * k * times for m, n, k, _, times in products_of(case))
+
+
 def iteration(options) -> None:
     """an iteration of relaxation, mpl on MNIST rows, T = 28, N = 100, B = 128, float32, one core"""
-    times = compare(_peers(options, Sequences(), *list(NAMES)[:10]), 100, options.repeats)
-    table(times, "iteration of the batch", BOUND)
+    case = Sequences()
+    times = compare(_peers(options, case, *list(NAMES)[:10]), 100, options.repeats)
+    shown(times, case, "iteration of the batch")
     ratios(
         "iteration",
         times,
         (OURS, "JAX", {"at_most": 1.0}),
-        (OURS, BOUND, {"at_most": 1.2}),
+        (OURS, PRODUCTS, {"at_most": 1.2}),
         ("Brian2 Synapses", OURS, {"at_least": 80}),
         ("NumPy, loops as released, float64", OURS, {"at_least": 10}),
         ("NumPy, loops, float64", OURS, {}),
@@ -56,52 +81,72 @@ def iteration(options) -> None:
 
 def large(options) -> None:
     """the same with N = 400"""
-    times = compare(_peers(options, Sequences(units=400), OURS, BOUND, "JAX", "torch", "NumPy"), 100, options.repeats)
-    table(times, "iteration of the batch", BOUND)
-    ratios("large", times, (OURS, "JAX", {"at_most": 1.0}), (OURS, BOUND, {"at_most": 1.2}), ("torch", OURS, {}))
+    _of_units(options, "large", 400, 100)
+
+
+def larger(options) -> None:
+    """the same with N = 1000"""
+    _of_units(options, "larger", 1000, 10)
+
+
+def largest(options) -> None:
+    """the same with N = 2000"""
+    _of_units(options, "largest", 2000, 3)
+
+
+def _of_units(options, part: str, units: int, count: int) -> None:
+    case = Sequences(units=units)
+    times = compare(_peers(options, case, OURS, PRODUCTS, "JAX", "torch", "NumPy"), count, options.repeats)
+    shown(times, case, "iteration of the batch")
+    ratios(part, times, (OURS, "JAX", {"at_most": 0.9}), (OURS, PRODUCTS, {"at_most": 1.2}), ("torch", OURS, {}))
 
 
 def single(options) -> None:
     """the same with one trial, N = 100"""
-    times = compare(_peers(options, Sequences(trials=1), OURS, BOUND, "JAX", "torch", "NumPy"), 200, options.repeats)
-    table(times, "iteration", BOUND)
-    ratios("single", times, (OURS, "JAX", {"at_most": 1.0}), (OURS, BOUND, {}), ("torch", OURS, {}))
+    case = Sequences(trials=1)
+    times = compare(_peers(options, case, OURS, PRODUCTS, "JAX", "torch", "NumPy"), 200, options.repeats)
+    shown(times, case, "iteration")
+    ratios("single", times, (OURS, "JAX", {"at_most": 1.0}), (OURS, PRODUCTS, {}), ("torch", OURS, {}))
 
 
 def layers(options) -> None:
     """a training step of a layered 784-256-256-10 circuit, point weights, tanh, B = 128, 20 iterations, one core"""
-    times = compare(_peers(options, Layers(), OURS, BOUND, "pcx", "jpc"), 5, options.repeats)
-    table(times, "training step", BOUND)
-    ratios("layers", times, (OURS, "pcx", {"at_most": 1.0}), (OURS, "jpc", {"at_most": 1.0}), (OURS, BOUND, {}))
+    case = Layers()
+    times = compare(_peers(options, case, OURS, PRODUCTS, "pcx", "jpc"), 5, options.repeats)
+    shown(times, case, "training step")
+    ratios("layers", times, (OURS, "pcx", {"at_most": 1.0}), (OURS, "jpc", {"at_most": 1.0}), (OURS, PRODUCTS, {}))
 
 
 def presentation(options) -> None:
     """a presentation under fixed prediction (predicted, inferred, learned), MNIST rows, N = 100, B = 128, one core"""
-    times = compare(_peers(options, Sequences(presentation=True), OURS, BOUND), 10, options.repeats)
-    table(times, "presentation", BOUND)
-    ratios("presentation", times, (OURS, BOUND, {}))
+    case = Sequences(presentation=True)
+    times = compare(_peers(options, case, OURS, PRODUCTS), 10, options.repeats)
+    shown(times, case, "presentation")
+    ratios("presentation", times, (OURS, PRODUCTS, {}))
 
 
 def words(options) -> None:
     """a presentation under fixed prediction, mpl-language with Penn Treebank: 300, 512, 10,000, B = 128, T = 35"""
-    times = compare(_peers(options, Words(), OURS, BOUND), 1, min(options.repeats, 3))
-    table(times, "presentation", BOUND)
-    ratios("words", times, (OURS, BOUND, {}))
+    case = Words()
+    times = compare(_peers(options, case, OURS, PRODUCTS), 1, min(options.repeats, 3))
+    shown(times, case, "presentation")
+    ratios("words", times, (OURS, PRODUCTS, {}))
 
 
 def gated(options) -> None:
     """the same of mpl-lstm-language: embedding and cells 256, 10,000 words, B = 64, T = 35"""
     case = Words("mpl-lstm-language", units=256, embedding=256, trials=64)
-    times = compare(_peers(options, case, OURS, BOUND), 1, min(options.repeats, 3))
-    table(times, "presentation", BOUND)
-    ratios("gated", times, (OURS, BOUND, {"at_most": 1.25}))
+    times = compare(_peers(options, case, OURS, PRODUCTS), 1, min(options.repeats, 3))
+    shown(times, case, "presentation")
+    ratios("gated", times, (OURS, PRODUCTS, {"at_most": 1.25}))
 
 
 def causal(options) -> None:
     """a presentation in causal time, mpl-mismatch: 32, 80, 32, B = 128, T = 32, 20 iterations a step, one core"""
-    times = compare(_peers(options, Gratings(), OURS, BOUND), 5, options.repeats)
-    table(times, "presentation", BOUND)
-    ratios("causal", times, (OURS, BOUND, {"at_most": 1.3}))
+    case = Gratings()
+    times = compare(_peers(options, case, OURS, PRODUCTS), 5, options.repeats)
+    shown(times, case, "presentation")
+    ratios("causal", times, (OURS, PRODUCTS, {"at_most": 1.3}))
 
 
 def threads(options) -> None:
@@ -119,5 +164,6 @@ def threads(options) -> None:
 
 
 PARTS = {
-    each.__name__: each for each in (iteration, large, single, layers, presentation, words, gated, causal, threads)
+    each.__name__: each
+    for each in (iteration, large, larger, largest, single, layers, presentation, words, gated, causal, threads)
 }

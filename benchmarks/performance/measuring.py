@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
+import results
+
 Times = dict[str, dict[str, float]]
 
 
@@ -104,12 +106,16 @@ def assert_agreement(sizes: dict[str, float]) -> None:
         raise AssertionError(f"the implementations do not do the same: {sizes}")
 
 
-def table(times: Times, unit: str, reference: str) -> None:
-    """Milliseconds of each implementation, and processor time relative to one of them."""
-    print(f"{'':28}{'processor':>12}{'wall':>12}   ms a {unit}; processor time relative to {reference}")
+def table(times: Times, unit: str, reference: str, operations: int = 0, peak: float = 1.0) -> None:
+    """Milliseconds of each implementation, processor time relative to one of them, and the share of the peak that its
+    floating-point operations reach, where they are counted."""
+    results.RESULTS.add_times(times)
+    print(f"milliseconds a {unit}; processor time relative to {reference}{' and to the peak' if operations else ''}")
+    print(f"{'':34}{'processor':>12}{'wall':>12}")
     for name, each in times.items():
         relative = f"{each['processor'] / times[reference]['processor']:9.2f}" if reference in times else ""
-        print(f"{name:28}{each['processor'] * 1e3:12.3f}{each['wall'] * 1e3:12.3f}   {relative}")
+        of_peak = f"{operations / each['processor'] / peak:8.0%}" if operations else ""
+        print(f"{name:34}{each['processor'] * 1e3:12.3f}{each['wall'] * 1e3:12.3f}   {relative}{of_peak}")
 
 
 def ratio(
@@ -121,6 +127,7 @@ def ratio(
         target, verdict = f"<={at_most:g}", "met" if value <= at_most else "missed"
     if at_least is not None:
         target, verdict = f">={at_least:g}", "met" if value >= at_least else "missed"
+    results.RESULTS.add_ratio(part, f"{what}/{by}", value, target)
     print(f"RATIO {part} {what}/{by} {value:.3f} target {target} {verdict}", flush=True)
 
 

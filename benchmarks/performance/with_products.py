@@ -1,4 +1,4 @@
-"""The bound: the matrix products of an iteration alone, as OpenBLAS does them, in one call each."""
+"""The matrix products of an iteration alone, as OpenBLAS does them, in one call each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cases import CLASSES, Gratings, Layers, Sequences, Words
+from cases import CLASSES, Gratings, Layers, Sequences, Square, Words
 
 from neuro_mpc.networks import blas
 
@@ -45,10 +45,12 @@ int main()
 """
 
 
-def products_of(case: Sequences | Words | Gratings | Layers) -> list[tuple[int, int, int, bool, int]]:
+def products_of(case: Sequences | Words | Gratings | Layers | Square) -> list[tuple[int, int, int, bool, int]]:
     """(m, n, k, transposed, times) of each product: of an iteration, or of a whole training step if the case is one."""
     if isinstance(case, Gratings):
         return 2 * _of_gratings(case)
+    if isinstance(case, Square):
+        return [(case.size, case.size, case.size, False, 1)]
     return [(*each, 1) for each in _each_once(case)]
 
 
@@ -101,7 +103,7 @@ def _of_gratings(case: Gratings) -> list[tuple[int, int, int, bool, int]]:
 class Products:
     """The compiled products."""
 
-    def __init__(self, case: Sequences | Words | Gratings | Layers, threads: int):
+    def __init__(self, case: Sequences | Words | Gratings | Layers | Square, threads: int):
         self._folder = tempfile.TemporaryDirectory()
         source, program = (Path(self._folder.name) / name for name in ("products.cpp", "products"))
         source.write_text(
