@@ -142,11 +142,20 @@ def test_a_run_with_progress_shows_the_bar_of_notebooks_in_a_notebook_alone(monk
         assert in_notebook() == expected
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=place))
-    for progress_in, bar in ((progress_of, NotebookProgress), (sweep_progress_of, NotebookSweep)):
+    for progress_in, bar, last in ((progress_of, NotebookProgress, "complete"), (sweep_progress_of, NotebookSweep, "")):
         with progress_in(True) as progress:
             assert isinstance(progress, bar)
-        assert place.shown
-        place.shown.clear()
+        assert repr(place.shown[-1]) == last
+
+
+def test_a_run_that_failed_is_not_told_to_be_complete(monkeypatch):
+    place = Place()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object())))
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=place))
+    with pytest.raises(nm.RunError), progress_of(True) as progress:
+        progress.stage("learning")
+        raise nm.RunError("the free energy became infinite")
+    assert repr(place.shown[-1]) == "learning"
 
 
 def test_a_protocol_shows_what_differs_from_its_defaults():

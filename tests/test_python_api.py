@@ -144,7 +144,9 @@ def test_progress_is_shown_where_it_is_asked_for(small, capsys):
     assert nm.simulate(*small, backend="numpy", progress=False).attrs["seed"] == 0
     assert capsys.readouterr().out == ""
     nm.simulate(*small, backend="numpy", progress=True)
-    assert "learning" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "learning" in told
+    assert told.endswith("\ncomplete\n")
 
 
 @pytest.mark.usefixtures("one_figure")

@@ -18,5 +18,6 @@ def progress_of(progress: SilentProgress | bool | None) -> Iterator[SilentProgre
     if progress is True:
         with NotebookProgress() if in_notebook() else progress_on(console_of(sys.stdout)) as shown:
             yield shown
+            shown.finish("complete")
     else:
         yield progress or SilentProgress()
