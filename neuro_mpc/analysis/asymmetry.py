@@ -80,6 +80,11 @@ def asymmetry(pairs: xr.Dataset) -> xr.DataArray:
         (snapshot): 0 for a symmetric matrix, 1 for an antisymmetric one, ½ on average for independent weights of mean
         zero, missing where all weights are zero.
 
+    Raises
+    ------
+    RunFileError
+        The synapses of the projection were not recorded, or it does not connect a population with itself.
+
     Notes
     -----
     The share of the antisymmetric part in the squared weights, the sums being over pairs::

@@ -164,6 +164,10 @@ def adaptation_and_deviance(
     RunFileError
         One of the blocks was not shown.
 
+    References
+    ----------
+    Jacobsen & Schröger 2001, Psychophysiology 38:723, for the control of many standards.
+
     Examples
     --------
     >>> import neuro_mpc as nm

@@ -74,6 +74,10 @@ def psychometric_fit(runs: Runs, draws: int = DRAWS, seed: int = SEED) -> xr.Dat
     by their numbers of trials; then the parameters are averaged. Half of the remaining distance to certainty is gained
     by ln 2 / sensitivity of evidence.
 
+    References
+    ----------
+    Wichmann & Hill 2001, Perception & Psychophysics 63:1293, whose functions have lapses, too.
+
     Examples
     --------
     >>> import neuro_mpc as nm

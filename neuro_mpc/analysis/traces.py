@@ -94,6 +94,11 @@ def settled(traces: xr.Dataset) -> xr.Dataset:
     xarray.Dataset
         (step, trial, unit): the last iteration of a trajectory.
 
+    Raises
+    ------
+    RunFileError
+        The population was not recorded.
+
     Examples
     --------
     >>> import neuro_mpc as nm
