@@ -1,6 +1,6 @@
 """Lets every call by which a small run reaches its files fail, one after another, resumes it, and compares.
 
-    python benchmarks/failing_calls.py [--step 1] [--seed 0] [--calls write fsync …] [--process | --sweep] [--messages]
+    python benchmarks/failing_calls.py [--step 1] [--seed 0] [--calls write fsync …] [--process | --sweep] [--seconds N]
 
 The calls of an undisturbed run are counted (open, write, fsync, rename, unlink, stat, close, mkdir, ftruncate, flock,
 statvfs, opendir; fork, pipe, and what is written to pipes, where there are any).  Then, for each of them, a run
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import math
 import random
 import sys
 import time
@@ -76,6 +77,7 @@ def main() -> None:
     options.add_argument("--calls", nargs="+", default=list(ERRORS), choices=ERRORS, help="of these kinds only")
     options.add_argument("--process", action="store_true", help="the network in a process of its own")
     options.add_argument("--sweep", action="store_true", help="a sweep, in place of a run")
+    options.add_argument("--seconds", type=float, default=math.inf, help="that it may take: then in a random order")
     options.add_argument("--messages", action="store_true", help="print what the runs say")
     asked = options.parse_args()
     with system_calls.watching() as (calls, workspace):
@@ -91,8 +93,12 @@ def report(disturbance: Disturbance, asked: argparse.Namespace) -> None:
     work, chance, start = disturbance.work, random.Random(asked.seed), time.perf_counter()
     calls = disturbance.undisturbed()
     chosen = [call for call in calls if call.name in asked.calls][:: asked.step]
+    if asked.seconds < math.inf:
+        chance.shuffle(chosen)
     ends, messages, faults = Counter(), Counter(), 0
     for turn, call in enumerate(chosen):
+        if time.perf_counter() - start > asked.seconds:
+            break
         error = chance.choice(ERRORS[call.name])
         ever = bool(turn % 2) and error != errno.EINTR  # after which calls are made again
         end, said = disturbance.disturbed(call.number, error, FOR_EVER if ever else None)
@@ -109,7 +115,7 @@ def report(disturbance: Disturbance, asked: argparse.Namespace) -> None:
             print(f"call {call.number}, {call.name} of {place}, {how}: {each}\n", flush=True)
     _show(ends, messages if asked.messages else Counter())
     print(
-        f"{len(chosen)} of {len(calls)} calls refused, {time.perf_counter() - start:.0f} s\n"
+        f"{ends.total()} of {len(calls)} calls refused, {time.perf_counter() - start:.0f} s\n"
         f"{faults} faults: tracebacks, files that are lost or damaged, runs that do not resume to the undisturbed one"
     )
     if faults:

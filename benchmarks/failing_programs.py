@@ -1,6 +1,6 @@
 """Lets every system call of the program of a small run fail, one after another, resumes the run, and compares.
 
-    python benchmarks/failing_programs.py [--backend cpp] [--calls read write …] [--step 1] [--seed 0] [--messages]
+    python benchmarks/failing_programs.py [--backend cpp] [--calls read write …] [--step 1] [--seed 0] [--seconds N]
 
 The program, compiled or the process of NumPy, runs under strace, which counts its calls once, and then makes one of
 them after another fail with an error that the system may answer, in turn once and for ever after: from those by which
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import math
 import random
 import re
 import sys
@@ -77,6 +78,7 @@ def main() -> None:
     options.add_argument("--step", type=int, default=1, help="every call, or every third …")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--calls", nargs="+", default=list(ERRORS), choices=ERRORS, help="of these kinds only")
+    options.add_argument("--seconds", type=float, default=math.inf, help="that it may take: then in a random order")
     options.add_argument("--messages", action="store_true", help="print what the runs say")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="neuro_mpc-programs-") as place:
@@ -94,8 +96,12 @@ def report(work: Replacement, tracing: Tracing, asked: argparse.Namespace) -> No
         work.run.require(work.do)
     counted = Counter(tracing.calls())
     chosen = [(name, number) for name in asked.calls for number in range(1, counted[name] + 1)][:: asked.step]
+    if asked.seconds < math.inf:
+        chance.shuffle(chosen)
     ends, messages, faults = Counter(), Counter(), 0
     for turn, (name, number) in enumerate(chosen):
+        if time.perf_counter() - start > asked.seconds:
+            break
         error = chance.choice(ERRORS[name])
         assert error in errno.errorcode.values()
         ever = bool(turn % 2) and error != "EINTR"  # after which calls are made again
@@ -117,7 +123,7 @@ def report(work: Replacement, tracing: Tracing, asked: argparse.Namespace) -> No
     for text, count in messages.most_common() if asked.messages else ():
         print(f"{count} x {text}")
     print(
-        f"{len(chosen)} of {counted.total()} calls refused, {time.perf_counter() - start:.0f} s\n"
+        f"{ends.total()} of {counted.total()} calls refused, {time.perf_counter() - start:.0f} s\n"
         f"{faults} faults: tracebacks, hangs, lost or damaged files, runs that do not resume to the undisturbed one"
     )
     if faults:

@@ -1,11 +1,11 @@
 """Whether tests notice mistakes: makes one at a time in the sources of a package, runs its tests, lists what survives.
 
-    python benchmarks/mutants.py [--of rules lowering …] [--mutants 40] [--seed 0] [--seconds 120]
+    python benchmarks/mutants.py [--of rules lowering …] [--mutants 40] [--seed 0] [--seconds N]
 
 Needs the package coverage.  A copy of this checkout is mutated; `mutation.py` says how.  The tests of each package are
 those of `PACKAGES`, on NumPy and without a compiler.  They are run once to learn which of them reach which line.  Then
-a sample of all mutants is drawn; for each of them the tests run that reach its line, and then the others of the same
-files, until one fails, in a fork of this process, which has imported the libraries.
+a sample of all mutants is drawn; for each of them the tests run that reach its line, until one fails, in a fork of this
+process, which has imported the libraries.
 
 A survivor is a mistake that these tests do not notice: there is a test to write, or a reason to give.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import os
 import random
 import resource
@@ -40,7 +41,7 @@ COPIED = ("neuro_mpc", "tests", "models", "protocols", "benchmarks", "analysis",
 
 
 LOWERING = """groups statements signals rows operations phases phase phase_runner plasticity credit connectivity
-    influences precision settling layout sections functions printers model schemes/* optimizers/*"""
+    influences precision settling layout sections functions printers model kernels/* schemes/* optimizers/*"""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ PACKAGES = {
         prints_code=True,
     ),
     "noise": Package(
-        "networks/kernels/* randomness simulation/initial simulation/schedule",
-        "noise kernels initial sampling schedule rules",
+        "networks/kernels/noise randomness simulation/initial simulation/schedule simulation/sampling",
+        "noise kernels initial sampling schedule",
     ),
     "checkpoint": Package(
         "runfile/checkpoint runfile/differences runs/destination runs/provenance runs/divergence",
@@ -96,16 +97,11 @@ class Reached:
     seconds: dict[str, float]
 
     def tests(self, file: str, found: Mutant) -> list[str]:
-        """Those that reach a mutant, quick ones first, then the others of their files; all, where the import does."""
+        """Those that reach a mutant, quick ones first; all, where the import does."""
         lines = self.lines.get(file, {})
         reaching = lines.get(str(found.line)) or lines.get(str(found.first_line)) or []
-        first = [name for name in reaching if name]
-        files = {name.partition("::")[0] for name in first}
-        rest = [name for name in self.seconds if name not in first and (not files or name.partition("::")[0] in files)]
-        return [*sorted(first, key=self._takes), *sorted(rest, key=self._takes)] if reaching else []
-
-    def _takes(self, name: str) -> float:
-        return self.seconds.get(name, 0.0)
+        named = [name for name in reaching if name]
+        return sorted(named or (self.seconds if reaching else []), key=lambda name: self.seconds.get(name, 0.0))
 
 
 class Copy:
@@ -131,13 +127,13 @@ class Copy:
         """How the tests of a mutant end: "failed", "passed", or "too long"."""
         path = self.folder / file
         original = path.read_text()
-        path.write_text(source)
+        _write(path, source)
         try:
             status = self._child(lambda: _pytest(["-x", *tests]), seconds)
             if status in NOT_FOUND:  # the names of tests may depend on the source
                 status = self._child(lambda: _pytest(["-x", *{name.partition("::")[0] for name in tests}]), seconds)
         finally:
-            path.write_text(original)
+            _write(path, original)
         return "too long" if status is None else "failed" if status else "passed"
 
     def _child(self, work: Callable[[], int], seconds: float) -> int | None:
@@ -165,6 +161,14 @@ class Copy:
             os.dup2(stream, number)
         os.chdir(self.folder)
         sys.path[0] = str(self.folder)
+        sys.dont_write_bytecode = False  # of all that is not mutated there is some then
+
+
+def _write(path: Path, source: str) -> None:
+    """Python would take its bytecode for that of another source of the same second and size."""
+    path.write_text(source)
+    for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+        compiled.unlink()
 
 
 def _end_group(process: int) -> None:
@@ -224,9 +228,11 @@ def examine(name: str, copied: Copy, asked: argparse.Namespace) -> None:
     ]
     ends: Counter[str] = Counter()
     for file, place in chance.sample(every, min(asked.mutants, len(every))):
+        if time.perf_counter() - start > asked.seconds:
+            break
         found = mutant(sources[file], place, package.prints_code)
         tests = reached.tests(file, found)
-        end = copied.end(file, found.source, tests, asked.seconds) if tests else "not reached"
+        end = copied.end(file, found.source, tests, asked.each) if tests else "not reached"
         ends[end] += 1
         if end in ("passed", "not reached") or asked.all:
             print(f"{end:11} {file}:{found.line}: {found.before}\n{'':11} → {found.after}", flush=True)
@@ -252,7 +258,12 @@ def main() -> None:
     options.add_argument("--of", nargs="+", default=list(PACKAGES), choices=PACKAGES)
     options.add_argument("--mutants", type=int, default=40, help="of each package")
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--seconds", type=float, default=120, help="of computing that the tests of a mutant may take")
+    options.add_argument(
+        "--each", type=float, default=120, help="seconds of computing that the tests of a mutant may take"
+    )
+    options.add_argument(
+        "--seconds", type=float, default=math.inf, help="after which no further mutant of a package is made"
+    )
     options.add_argument("--all", action="store_true", help="print the mutants that are killed, too")
     asked = options.parse_args()
     _import_libraries()

@@ -20,6 +20,11 @@ def test_an_epoch_shows_every_trial_at_most_once_in_an_order_of_its_own():
     np.testing.assert_array_equal(course(trials=12).batch_of(5), found.batch_of(5))
 
 
+def test_a_course_is_as_long_as_its_epochs_or_its_presentations():
+    assert course(epochs=6).total == 18
+    assert Course(Learning(rate=1.0, batch=3, presentations=7), 10, 0).total == 7
+
+
 def test_the_rate_steps_after_epochs_or_after_presentations():
     by_epochs = course(kind="step", every=2, floor=0.2)  # 3 presentations an epoch
     assert [by_epochs.rate(k) for k in (0, 5, 6, 11, 12, 17)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
