@@ -12,6 +12,8 @@ import numpy as np
 import neuro_mpc as nm
 
 CLASSES, RATE = 10, 0.1
+TINY_RATE = 1e-6  # of learning: what is measured does not change what is computed
+ADAM = (0.9, 0.999, 1e-8)
 PARAMETERS = {
     "m": lambda rng, shape: rng.normal(0, np.sqrt(shape[1]), shape),
     "pi": lambda rng, shape: 0.1 * rng.random(shape),

@@ -89,7 +89,7 @@ def compare(peers: dict[str, Peer], count: int, repeats: int) -> Times:
                 continue
             peer.pin(answer["processes"])
             ready[name] = peer
-            sizes |= {name: answer["beliefs"]} if answer["beliefs"] else {}
+            sizes |= {name: answer["size"]} if answer["size"] else {}
         assert_agreement(sizes)
         for _ in range(repeats):
             for peer in ready.values():
@@ -101,7 +101,7 @@ def compare(peers: dict[str, Peer], count: int, repeats: int) -> Times:
 
 
 def assert_agreement(sizes: dict[str, float]) -> None:
-    """After the same iterations of the same circuit all have the same beliefs."""
+    """After the same iterations of the same circuit all have the same beliefs, of a presentation the same gradients."""
     if sizes and max(sizes.values()) - min(sizes.values()) > 1e-3 * max(sizes.values()):
         raise AssertionError(f"the implementations do not do the same: {sizes}")
 

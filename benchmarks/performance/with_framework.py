@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from cases import RATE, Gratings, Layers, Sequences, Words
+from cases import RATE, TINY_RATE, Gratings, Layers, Sequences, Words
 
 from neuro_mpc.networks.launch import start
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
@@ -42,19 +42,27 @@ class Shown:
             first_window=0,
             stop_window=plan.steps,
             inference_dt=RATE * TAU_SECONDS,
-            rate=1e-6,
+            rate=TINY_RATE,
             energy_limit=3e38,
             **dict.fromkeys(scheme_of(plan).scalars, MOMENTUM),
             **(plan.update_rule.scalars(LATE) if plan.update_rule else {}),
         )
         self.phases("refreshing", "predicting")
 
-    def phases(self, *names: str) -> None:
-        """Run a presentation with these phases only, to its end."""
+    def phases(self, *names: str, count: int = 1) -> None:
+        """Run presentations with these phases only, to the end of the last one."""
         flags = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying", "redrawing")
         self.program.set(**{flag: int(flag in names) for flag in flags})
-        self.program.step()
+        for _ in range(count):
+            self.program.step()
         self.program.get("iterations")
+
+    def give(self, noise: tuple[np.ndarray, np.ndarray]) -> None:
+        """Noise of the hidden units and of the output in the place of that which is drawn."""
+        hidden, output = noise
+        self.program.set_rows("hidden", "hidden_prediction_epsilon", hidden)
+        self.program.set_rows("output", "output_prediction_epsilon", output[None])
+        self.program.set(drawing=0)
 
 
 class Iterations(Shown):
@@ -64,10 +72,7 @@ class Iterations(Shown):
         plan = Plan(case.circuit, case.trials, case.steps, "last", scheme, precision=case.precision, threads=threads)
         stimulus, target = case.batch
         super().__init__(plan, backend, case.parameters, stimulus, target[None])
-        hidden, output = case.noise
-        self.program.set_rows("hidden", "hidden_prediction_epsilon", hidden)
-        self.program.set_rows("output", "output_prediction_epsilon", output[None])
-        self.program.set(drawing=0)
+        self.give(case.noise)
         self.phases("predicting")
 
     def run(self, count: int) -> None:
@@ -95,10 +100,19 @@ class FixedPredictions(Shown):
             symbolic=(case.circuit.stimulus, case.circuit.target) if of_words else (),
         )
         super().__init__(plan, backend, case.parameters, stimulus, target if of_words else target[None])
+        if not of_words:
+            self.give(case.noise)
+            self.run(1)
+            names = [plan.synapses_name(name) for name in case.circuit.untied]
+            self.found = self.program.get(*(f"{name}_{each}" for name in names for each in ("H1", "H2")))
+            self.program.set(drawing=1)
 
     def run(self, count: int) -> None:
-        for _ in range(count):
-            self.phases("predicting", "inferring", "learning")
+        self.phases("predicting", "inferring", "learning", count=count)
+
+    def gradients(self) -> np.ndarray:
+        """Sums over trials and steps, (H₁, H₂) of each projection, where the noise was given."""
+        return np.concatenate([each.ravel() for each in self.found]) if hasattr(self, "found") else np.ones(1)
 
 
 class Presentations(Shown):
@@ -112,8 +126,7 @@ class Presentations(Shown):
         self.program.set(iterations=case.iterations)
 
     def run(self, count: int) -> None:
-        for _ in range(count):
-            self.phases("predicting", "inferring", "learning")
+        self.phases("predicting", "inferring", "learning", count=count)
 
 
 class CausalPresentations(Shown):
@@ -135,8 +148,7 @@ class CausalPresentations(Shown):
         self.program.set(iterations=case.iterations)
 
     def run(self, count: int) -> None:
-        for _ in range(count):
-            self.phases("predicting", "inferring", "learning")
+        self.phases("predicting", "inferring", "learning", count=count)
 
 
 def make(

@@ -30,13 +30,17 @@ def main(name: str, case: str, threads: int) -> None:
         say(missing=str(error))
         return
     processes = [os.getpid(), *([made.process.pid] if hasattr(made, "process") else [])]
-    say(processes=processes, beliefs=_size(made.beliefs()) if hasattr(made, "beliefs") else None)
+    say(processes=processes, size=_size(made))
     for line in sys.stdin:
         say(**_measured(made, int(line)))
 
 
-def _size(beliefs) -> float:
-    return float((beliefs**2).sum()) ** 0.5
+def _size(made) -> float | None:
+    """Of what all implementations have to agree on: gradients, or beliefs."""
+    for name in ("gradients", "beliefs"):
+        if hasattr(made, name):
+            return float((getattr(made, name)().astype(float) ** 2).sum()) ** 0.5
+    return None
 
 
 def _measured(made, count: int) -> dict[str, float]:
