@@ -4,8 +4,9 @@
     python analysis/museum.py museum.csv --out museum.png
 
 Of each circuit, its runs of the experiment "mismatch" under its name, such as "causal split distributions"; after a
-stroke, what else was different ("held signed points/9 of each"). A circuit called "fatigue" is the input that tires.
-What was kept of earlier runs (.csv) is a source like others. Tables give the contrast of each paradigm in each circuit.
+stroke, what else was different ("held signed points/9 of each"). "fatigue" is the input that tires, "early …" what
+causal circuits show as a step begins, before their beliefs settle. What was kept of earlier runs (.csv) is a source
+like others. Tables give the contrast of each paradigm in each circuit.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from neuro_mpc.analysis.intervals import described
 from neuro_mpc.analysis.paradigms import LEAST, index
 from neuro_mpc.plots import style
 
-FATIGUE = "fatigue"
-TIMES = ("held", "causal")
+FATIGUE, EARLY = "fatigue", "early"
+QUANTITIES = {FATIGUE: "adaptation", EARLY: "surprise"}
+"""First word of a circuit → what is measured of it, where that is not its error."""
+TIMES = {"held": "held", "causal": "causal", EARLY: "causal, as a step begins"}
 KINDS = ("signed points", "signed distributions", "split points", "split distributions")
 CIRCUITS = (*(f"{time} {kind}" for time in TIMES for kind in KINDS), FATIGUE)
 RARE, LESS_RARE = "9 of each", "140 of each"
@@ -70,7 +73,7 @@ def of_runs(text: str) -> Iterator[Kept]:
     """From a source such as "held signed points/9 of each=r0.nc,r1.nc"."""
     name, _, files = text.rpartition("=")
     circuit, _, variant = name.partition("/")
-    quantity = "adaptation" if circuit == FATIGUE else "error"
+    quantity = QUANTITIES.get(circuit.split()[0], "error")
     for seed, path in enumerate(files.split(",")):
         with nm.open_run(path) as run:
             found = paradigms(run, quantity=quantity).isel(run=0)
@@ -139,21 +142,20 @@ def decimals(value: float) -> str:
 
 
 def tables(found: dict[tuple[str, str], np.ndarray]) -> Iterator[str]:
-    """One for circuits whose predictions are held, and one for those whose beliefs settle step by step."""
-    for time in TIMES:
+    """Of circuits whose predictions are held, and of those whose beliefs settle step by step, as they have and before.
+    There is a row for each effect that was found in one of them."""
+    for time, title in TIMES.items():
         columns = [*(f"{time} {kind}" for kind in KINDS), *([FATIGUE] if time == "held" else [])]
+        rows = ([EFFECTS[effect], *(written(found.get((effect, each))) for each in columns)] for effect in EFFECTS)
         head = [name.removeprefix(f"{time} ") for name in columns]
-        yield table(
-            [f"{time}: index of", *head],
-            ([EFFECTS[effect], *(written(found.get((effect, circuit))) for circuit in columns)] for effect in EFFECTS),
-        )
+        yield table([f"{title}: index of", *head], [row for row in rows if any(row[1:])])
 
 
 def draw(found: dict[tuple[str, str], np.ndarray]) -> Figure:
-    """A panel for each effect that was found in some circuit."""
-    shown = [effect for effect in EFFECTS if any(effect == name for name, _ in found)]
+    """A panel for each effect that was found in several circuits; of one circuit tables tell."""
+    shown = [effect for effect in EFFECTS if sum(effect == name for name, _ in found) > 1]
     down = -(-len(shown) // ACROSS)
-    figure = style.new_figure(style.DOUBLE, 47 * down * style.MILLIMETRE)
+    figure = style.new_figure(style.DOUBLE, 54 * down * style.MILLIMETRE)
     panels = figure.subplots(down, ACROSS, sharey=True, squeeze=False).ravel()
     for place, (axes, effect) in enumerate(zip(panels, shown)):
         draw_effect(axes, {circuit: found.get((effect, circuit)) for circuit in CIRCUITS})
