@@ -90,6 +90,10 @@ class Subject:
     turns: Mapping[str, int]
     pauses: bool
 
+    def phases(self, resumed: bool) -> list[str]:
+        """Those that a run has, or one that is resumed."""
+        return [phase for phase in self.turns if resumed or phase not in OF_RESUMPTION]
+
     @classmethod
     def of(cls, simulate: Callable[..., None], reference: Path, pauses: bool) -> Subject:
         """Learns the latter from a run that is left alone, with checkpoints all the time."""
@@ -255,7 +259,7 @@ def report(kind: str, folder: Path, asked: argparse.Namespace, times: int) -> Co
     while phases.total() < times:
         out, here = folder / f"run-{found['runs']}.nc", 0
         found["runs"] += 1
-        while end := disturbed(subject, out, phase := asked.phase or chance.choice(list(subject.turns)), chance):
+        while end := disturbed(subject, out, phase := asked.phase or chance.choice(subject.phases(here > 0)), chance):
             phases[phase] += 1
             found[end] += 1
             if end == "paused":

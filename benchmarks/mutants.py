@@ -37,7 +37,7 @@ LIBRARIES = "brian2 h5py hypothesis netCDF4 numpy pydantic pytest scipy.sparse s
 NOT_FOUND = (4, 5)  # what pytest answers where there are no such tests
 FAILED = 99  # an end that pytest does not know
 WAITING = 20  # times the computing time that a child may take, where others compute, too
-COPIED = ("neuro_mpc", "tests", "models", "protocols", "benchmarks", "analysis", "pyproject.toml")
+COPIED = "neuro_mpc tests models protocols benchmarks analysis docs pyproject.toml README.md CONTRIBUTING.md".split()
 
 
 LOWERING = """groups statements signals rows operations phases phase phase_runner plasticity credit connectivity
@@ -71,7 +71,7 @@ PACKAGES = {
     ),
     "noise": Package(
         "networks/kernels/noise randomness simulation/initial simulation/schedule simulation/sampling",
-        "noise kernels initial sampling schedule",
+        "noise kernels initial sampling schedule connections cautions",
     ),
     "checkpoint": Package(
         "runfile/checkpoint runfile/differences runs/destination runs/provenance runs/divergence",

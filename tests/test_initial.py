@@ -43,6 +43,7 @@ def test_shipped_weights_are_well_scaled():
         ("normal(0, 1) + normal(0, 1)", 0, np.sqrt(2)),
         ("normal(uniform(-1, 1), 0)", 0, 1 / np.sqrt(3)),
         ("0.25", 0.25, 0),
+        ("uniform(0.25, 0.25)", 0.25, 0),
     ],
 )
 def test_distributions(text, mean, std):

@@ -45,6 +45,17 @@ def test_noise_is_standard_normal(counter, dtype):
     assert 1 <= (np.abs(values) > 4).sum() <= 40
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("stream", [0, 5])
+def test_a_number_is_made_of_the_bits_at_its_place(stream, dtype):
+    """By the method of Box and Muller: a random radius and a random angle."""
+    step, trial, unit = 3, 5, 7
+    place = (step * 40 + trial) * 200 + unit
+    radius, angle = (int(bits[0]) for bits in kernels.counter_bits(np.array([place]), 3, 11 ^ stream))
+    expected = np.sqrt(-2 * np.log((radius + 0.5) / 2**32)) * np.cos(2 * np.pi * angle / 2**32)
+    assert drawn(stream=stream, dtype=dtype)[step, trial, unit] == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
 NEIGHBOURS = {
     "unit": lambda: (drawn()[..., 1:], drawn()[..., :-1]),
     "trial": lambda: (drawn()[:, 1:], drawn()[:, :-1]),
