@@ -89,10 +89,10 @@ def test_words_that_are_not_known_are_told(learned):
 
 
 def test_letters_of_a_toy_language(tmp_path):
-    settings = {"stimulus.load": 1, "learning.presentations": 2, "test.generate": 3, "test.every": 0, "recording": {}}
+    settings = {"stimulus.load": 1, "stimulus.length": 5, "learning.presentations": 2, "test.every": 0, "recording": {}}
     path = tmp_path / "toy.nc"
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 10})
-    chosen = {**settings, "learning.schedule": {}, "learning.batch": 5}
+    chosen = {**settings, "test.generate": 3, "learning.schedule": {}, "learning.batch": 5}
     nm.simulate(circuit, nm.load_protocol("toy-language", chosen), backend="numpy", out=path).close()
     (text,) = nm.generate(path, "ac", length=4)
     assert len(text) == 6

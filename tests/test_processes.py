@@ -85,6 +85,10 @@ def test_nothing_of_the_current_folder_runs_in_a_command(strange_folder, command
 COMMANDS = """
 import sys
 from neuro_mpc.__main__ import main
+def with_one_figure():
+    from neuro_mpc.reports import pictures
+    pictures.CHAPTERS = {"Learning": ("learning",)}
+    pictures.FIGURES = {"learning": pictures.FIGURES["learning"]}
 for words in (
     "run oddball --from run.nc --out odd.nc --backend numpy --set protocol.experiment.split=train",
     "plot run.nc --figure learning",
@@ -93,6 +97,8 @@ for words in (
     "sweep mpl toy-language --out sweep --seeds 1 --backend numpy --set circuit.population.hidden.size=4 SET",
 ):
     sys.argv = ["neuro-mpc", *words.replace("SET", SETTINGS).split()]
+    if sys.argv[1] == "report":
+        with_one_figure()  # all of them take a while to draw
     try:
         main()
     except SystemExit as end:
