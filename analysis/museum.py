@@ -152,8 +152,8 @@ def tables(found: dict[tuple[str, str], np.ndarray]) -> Iterator[str]:
 
 
 def draw(found: dict[tuple[str, str], np.ndarray]) -> Figure:
-    """A panel for each effect that was found in several circuits; of one circuit tables tell."""
-    shown = [effect for effect in EFFECTS if sum(effect == name for name, _ in found) > 1]
+    """A panel for each effect that was found in more than two circuits; of others tables tell."""
+    shown = [effect for effect in EFFECTS if sum(effect == name for name, _ in found) > 2]
     down = -(-len(shown) // ACROSS)
     figure = style.new_figure(style.DOUBLE, 54 * down * style.MILLIMETRE)
     panels = figure.subplots(down, ACROSS, sharey=True, squeeze=False).ravel()

@@ -190,8 +190,10 @@ def test_what_was_kept_is_shown_as_the_runs_are(responses, tmp_path, monkeypatch
 
     monkeypatch.syspath_prepend(FOLDER)
     kept, drawn = tmp_path / "kept.csv", tmp_path / "figure.svg"
-    of_runs = answer(f"{FIRST}={responses}", f"fatigue={responses}", "--keep", kept)
+    sources = [f"{name}={responses}" for name in (FIRST, "early signed points", "fatigue")]
+    of_runs = answer(*sources, "--keep", kept)
     of_kept = answer(kept, "--out", drawn)
     assert of_runs.replace(str(kept), "") == of_kept.replace(str(drawn), "")
     assert "| `standard` | *.200* (— to —), n = 1 |  |  |  | *.000*" in of_kept
+    assert "| causal, as a step begins: index of | signed points |" in of_kept
     assert {FIRST, "fatigue", "usual element", "1 seed, no interval; filled where it excludes 0"} <= set(texts(drawn))
