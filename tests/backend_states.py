@@ -142,9 +142,8 @@ PLANS = {
         missing=("second",),
         clip_parameters=("Xi",),
     ),
-    "small, causal": replace(FIXED, circuit=small(), scheme="relaxation", window=1),
+    "gated, causal": replace(FIXED, circuit=gated(small()), scheme="relaxation", window=1, read="every"),
     "small, influence": replace(FIXED, circuit=small(), window=0, credit="influence"),
-    "small, gated": replace(FIXED, circuit=gated(small())),
     "small, float32": replace(FIXED, circuit=small(), precision="float32", threads=1),
 }
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("in_this_process")
 
 SMALL = {
     "stimulus.load": 2,
+    "stimulus.length": 4,
     "learning.batch": 2,
     "learning.presentations": 9,
     "learning.schedule.kind": "cosine",
