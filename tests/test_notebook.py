@@ -125,6 +125,7 @@ def test_a_sweep_in_a_notebook_is_one_bar_with_what_failed_below():
         progress.ended(Outcome("seed=1", "no <memory>"), "seed=1: failed: no <memory>")
         progress.ended(Outcome("seed=0", measures={"accuracy": 0.5}), "seed=0: 3 s, accuracy 0.500")
         progress.learned("seed=2", 0.5)
+    assert repr(place.shown[1]) == "4 members\nseed: 0, 1, 2, 3"
     last = place.shown[-1]
     words = "2 of 4 members, seed=0: 3 s, accuracy 0.500"
     assert repr(last).split("\n") == [words, "4 members", "seed: 0, 1, 2, 3", "seed=1: failed: no <memory>"]

@@ -64,7 +64,8 @@ class Bar:
         self._last = self._clock()
         numbers = f'value="{done:.6g}" max="{total:.6g}"'
         bar = f'<progress {numbers} aria-label="{self._counted}" style="{STYLE}"></progress> ' if total else ""
-        html = "<br>".join(escape(line) for each in (words, *lines) for line in each.split("\n"))
+        text = "\n".join(each for each in (words, *lines) if each)
+        html = "<br>".join(map(escape, text.split("\n")))
         with self._one_at_a_time:
             if self._place is not None:
-                self._place.update(Shown(f"<div>{bar}{html}</div>", "\n".join((words, *lines))))
+                self._place.update(Shown(f"<div>{bar}{html}</div>", text))
