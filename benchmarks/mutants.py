@@ -160,7 +160,7 @@ class Copy:
         for number in (1, 2):
             os.dup2(stream, number)
         os.chdir(self.folder)
-        sys.path[0] = str(self.folder)
+        sys.path[0] = os.environ["PYTHONPATH"] = str(self.folder)  # of processes that tests start, too
         sys.dont_write_bytecode = False  # of all that is not mutated there is some then
 
 

@@ -43,6 +43,14 @@ def test_long_descriptions_are_kept_whole(tmp_path):
         assert run.attrs["protocol"] == text
 
 
+def test_a_block_of_rows_is_written_as_soon_as_it_is_full(tmp_path):
+    with new_run(tmp_path / "run.nc") as file:
+        for k in range(BLOCK_ROWS):
+            file.learning(k, 3.0 * k, k, 2.0 * k, 4.0 * k, 100)
+        with netCDF4.Dataset(tmp_path / "run.nc.partial") as written:
+            assert written["learning"].dimensions["presentation"].size == BLOCK_ROWS
+
+
 def test_rows_beyond_a_block_are_read_in_order(tmp_path):
     count = 2 * BLOCK_ROWS + 3
     with new_run(tmp_path / "run.nc") as file:
@@ -149,6 +157,13 @@ def test_every_variable_has_units_and_a_long_name(example_run):
         for variable in group.variables.values():
             assert variable.attrs["units"] == "1"
             assert variable.attrs["long_name"]
+
+
+def test_the_rows_of_tests_are_labelled_by_their_presentations(example_path):
+    with netCDF4.Dataset(example_path) as file:
+        learning = file["learning"]
+        assert learning["test_loss"].coordinates == "test_presentation"
+        assert "coordinates" not in learning["test_presentation"].ncattrs()
 
 
 def test_the_same_run_has_the_same_content(tmp_path):
