@@ -27,7 +27,7 @@ typedef struct {
     int64_t first, last;    /* these are refused, and those between them */
     int64_t error;          /* with this number */
     int64_t notes;          /* 1: calls are noted, 2: with what is written */
-    _Atomic int64_t locked; /* while a call and its note are made, so that notes are in the order of calls */
+    _Atomic int64_t locked; /* by this process, while a call and its note are made: notes are in the order of calls */
 } State;
 
 typedef struct {
@@ -84,6 +84,20 @@ typedef struct {
     int held;
 } Made;
 
+/* Takes the lock, also from a process that was killed while it had it. */
+static void lock(void) {
+    int saved = errno;
+    int64_t own = syscall(SYS_getpid), holder = 0;
+    while (!atomic_compare_exchange_strong(&state->locked, &holder, own)) {
+        if (holder && syscall(SYS_kill, holder, 0) && errno == ESRCH &&
+            atomic_compare_exchange_strong(&state->locked, &holder, own))
+            break;
+        holder = 0;
+        sched_yield();
+    }
+    errno = saved;
+}
+
 /* Counts a call; errno where it is refused, else 0. */
 static int refused(Made *made, const char *call, int place, const char *name, int everywhere) {
     made->call = call;
@@ -94,12 +108,7 @@ static int refused(Made *made, const char *call, int place, const char *name, in
         path_of(made->path, sizeof made->path, place, name);
         if (!is_watched(made->path)) return 0;
     }
-    int64_t expected = 0;
-    if (state->notes)
-        while (!atomic_compare_exchange_weak(&state->locked, &expected, 1)) {
-            expected = 0;
-            sched_yield();
-        }
+    if (state->notes) lock();
     made->held = state->notes != 0;
     made->number = atomic_fetch_add(&state->count, 1) + 1;
     return made->number >= state->first && made->number <= state->last ? (int)state->error : 0;
