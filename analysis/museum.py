@@ -164,6 +164,7 @@ def draw(found: dict[tuple[str, str], np.ndarray]) -> Figure:
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
     number = max(len(values) for values in found.values())
+    figure.supxlabel("contrast, (response − reference)/(response + reference)", fontsize="medium")
     style.note(figure, f"{described(number, 'seed')}; filled where it excludes 0")
     return figure
 
