@@ -37,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--repeats", type=int, default=7, help="measurements of each implementation")
+    parser.add_argument("--peers", nargs="+", metavar="PEER", help="such as framework, products, jax; all if not given")
     parser.add_argument("--python", nargs="+", default=[], metavar="PEER=PATH", help="interpreter of a peer")
     parser.add_argument("--out", type=Path, metavar="FILE", help="keep what is measured, as JSON")
     options = parser.parse_args()

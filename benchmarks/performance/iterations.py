@@ -32,12 +32,17 @@ NAMES = {
 
 
 def _peers(options, case, *names: str) -> dict[str, Peer]:
-    """Pinned to the last core."""
-    return {name: Peer(NAMES[name], case, 1, CORES[-1:], **_python(options, NAMES[name])) for name in names}
+    """Those that are wanted, pinned to the last core."""
+    chosen = [name for name in names if not options.peers or _module(name) in options.peers]
+    return {name: Peer(NAMES[name], case, 1, CORES[-1:], **_python(options, _module(name))) for name in chosen}
 
 
-def _python(options, name: str) -> dict[str, str]:
-    module = name.partition(":")[0]
+def _module(name: str) -> str:
+    """What an implementation is called on the command line."""
+    return NAMES[name].partition(":")[0]
+
+
+def _python(options, module: str) -> dict[str, str]:
     return {"python": options.pythons[module]} if module in options.pythons else {}
 
 
