@@ -14,6 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import interrupted
 import small_language
 from interrupted import Here
 
@@ -21,16 +22,7 @@ import neuro_mpc as nm
 from neuro_mpc.networks import launch
 from neuro_mpc.runfile.record import RunFile
 
-SETTINGS = {
-    "stimulus.letters": 5,
-    "stimulus.length": 4,
-    "stimulus.load": 4.0,
-    "learning.batch": 8,
-    "learning.epochs": 8,
-    "test.every": 6,
-    "recording.synapses_every": 5,
-    "recording.samples": [0, 9, -1],
-}
+SETTINGS = {**interrupted.SETTINGS, "learning.epochs": 8, "test.generate": 2}
 DIVERGING = {
     "learning.rate": 2e5,
     "learning.optimizer": "sgd",
@@ -42,7 +34,7 @@ DIVERGING = {
 
 def _language(circuit: str = "mpl", **settings: object) -> dict[str, Any]:
     changes = {name.replace("__", "."): value for name, value in settings.items()}
-    protocol = nm.load_protocol("toy-language", {**SETTINGS, "test.generate": 2, **changes})
+    protocol = nm.load_protocol("toy-language", SETTINGS | changes)
     return {"circuit": nm.load_circuit(circuit, {"population.hidden.size": 6}), "protocol": protocol}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from neuro_mpc.system import files
 
 
 @dataclass
@@ -38,9 +39,7 @@ class Results:
 
     def save(self, path: Path) -> None:
         """Write all that was found so far, in place of what the file held."""
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        files.write(path, json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Results:

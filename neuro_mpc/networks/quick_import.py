@@ -11,8 +11,8 @@ import sys
 
 NEEDLESS = ("pylab", "matplotlib", "pytest")
 COMPILES = "Cython"
-"""Brian2 does without each of them, and without Cython for other targets. They take two fifths of the time, which every
-run and every build would wait."""
+"""Brian2 does without each of them, and without Cython for other targets. They take a third of the time,
+for which every run and every build would wait."""
 
 
 def import_brian2(target: str) -> None:
