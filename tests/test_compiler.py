@@ -8,7 +8,7 @@ import pytest
 
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks import compiler as module
-from neuro_mpc.networks.build import MAKEFILE, QUICK, SETTER, WHOLE
+from neuro_mpc.networks.build import MAKEFILE, NEEDLESS, QUICK, TOGETHER, WHOLE, join_phases
 from neuro_mpc.networks.compiler import (
     FLAGS,
     SINGLE_PRECISION,
@@ -125,21 +125,40 @@ make.deps: $(SRCS)
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 def test_what_computes_is_optimised_the_rest_is_one_file_and_no_dependencies_are_looked_for(tmp_path):
-    (tmp_path / "code_objects").mkdir()
-    for name, text in {"makefile": OF_BRIAN2, MAKEFILE: QUICK}.items():
+    for name, text in {"makefile": OF_BRIAN2, MAKEFILE: QUICK, WHOLE: "", "phases_0.cpp": ""}.items():
         (tmp_path / name).write_text(text)
-    for name in ("code_objects/adapt.cpp", WHOLE):
-        (tmp_path / name).touch()
-    command = ["make", "--dry-run", f"--file={MAKEFILE}", "CXX=compile", "FLAGS=-O3", "program"]
+    variables = ["CXX=compile", "FLAGS=-O3", "PHASES=phases_0.o"]
+    command = ["make", "--dry-run", f"--file={MAKEFILE}", *variables, "program"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     common = "-include precompiled/headers.h"
     assert done.stdout.splitlines() == [
         f"compile -c -O3 {common} -O1 whole.cpp -o whole.o",
-        f"compile -c -O3 {common} code_objects/adapt.cpp -o code_objects/adapt.o",
-        "compile whole.o code_objects/adapt.o precompiled/products.o -o main -lblas",
+        f"compile -c -O3 {common} phases_0.cpp -o phases_0.o",
+        "compile whole.o phases_0.o precompiled/common.o -o main -lblas",
     ]
 
 
-def test_what_sets_variables_from_the_command_line_is_left_out():
-    text = "int a;\nvoid set_variable_by_name(std::string s) {\n    if (s == x) {\n    }\n}\nvoid after() {\n}\n"
-    assert SETTER.sub("", text) == "int a;\n\nvoid after() {\n}\n"
+def test_phases_are_compiled_together_until_they_are_long(tmp_path):
+    (tmp_path / "code_objects").mkdir()
+    lengths = {
+        "adapt": TOGETHER // 2,
+        "infer": TOGETHER // 3,
+        "learn": TOGETHER,
+        "messages_codeobject": 9,
+        "predict": 5,
+    }
+    for name, length in lengths.items():
+        (tmp_path / "code_objects" / f"{name}.cpp").write_text(" " * length)
+    assert join_phases(tmp_path) == ["phases_0.o", "phases_1.o"]
+    included = [(tmp_path / f"phases_{number}.cpp").read_text().split('"')[1::2] for number in (0, 1)]
+    assert included == [
+        ["code_objects/adapt.cpp", "code_objects/infer.cpp"],
+        ["code_objects/learn.cpp", "code_objects/predict.cpp"],
+    ]
+
+
+def test_what_sets_and_writes_all_variables_is_left_out():
+    body = "{\n    if (s == x) {\n    }\n}\n"
+    text = f"int a;\nvoid set_variable_by_name(std::string s) {body}void _write_arrays()\n{body}void after() {body}"
+    kept = f"int a;\nvoid set_variable_by_name(std::string s) {{}}\nvoid _write_arrays() {{}}\nvoid after() {body}"
+    assert NEEDLESS.sub(r"\1 {}", text) == kept

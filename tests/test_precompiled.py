@@ -9,7 +9,7 @@ from neuro_mpc.networks.compiler import accepted_flags, compiler
 from neuro_mpc.networks.precompiled import Precompiled
 from neuro_mpc.networks.program_cache import precompiled_cache
 
-COMPILED = ["headers.h.gch", "products.o"]
+COMPILED = ["headers.h.gch", "common.o"]
 
 
 class Process:

@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import accumulate, groupby
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +27,17 @@ MAKEFILE = "quick.mk"
 # Brian2's own, without its targets, says where libraries lie.
 QUICK = """include makefile
 
-PHASES = $(filter-out code_objects/messages_codeobject.o,$(filter code_objects/%,$(OBJS)))
 CXXFLAGS += $(FLAGS) -include precompiled/headers.h
 whole.o: CXXFLAGS += -O1
 
 program: whole.o $(PHASES)
-\t$(CXX) $^ precompiled/products.o -o main $(LFLAGS)
+\t$(CXX) $^ precompiled/common.o -o main $(LFLAGS)
 """
 WHOLE = "whole.cpp"
+MESSAGES = "messages_codeobject.cpp"
 # What loads, stores and passes on arrays, and computes nothing, is read and compiled once.
-PARTS = """#if __has_include("code_objects/messages_codeobject.cpp")
-#include "code_objects/messages_codeobject.cpp"
+PARTS = f"""#if __has_include("code_objects/{MESSAGES}")
+#include "code_objects/{MESSAGES}"
 #endif
 #include "precompiled/unoptimised.h"
 #include "objects.cpp"
@@ -44,8 +45,10 @@ PARTS = """#if __has_include("code_objects/messages_codeobject.cpp")
 #include "run.cpp"
 #include "main.cpp"
 """
-SETTER = re.compile(r"^void set_variable_by_name\(.*?^}$", re.DOTALL | re.MULTILINE)
-"""In objects.cpp: sets variables from the command line, which nobody does, in most lines of the file."""
+TOGETHER = 2**17
+"""Bytes of phases that are compiled as one file: what all include is read once, and others are compiled meanwhile."""
+NEEDLESS = re.compile(r"^(void (?:set_variable_by_name|_write_arrays)\([^)]*\)).*?^}$", re.DOTALL | re.MULTILINE)
+"""In most lines of objects.cpp: sets variables from the command line, and writes them to files, which nobody reads."""
 
 
 def build(plan_path: Path, directory: Path, flags: list[str], precompiled: Path) -> None:
@@ -97,14 +100,29 @@ class Compilation:
         """Compile; CalledProcessError where that fails."""
         self.precompiled.wait()
         objects = self.directory / "objects.cpp"
-        objects.write_text(SETTER.sub("void set_variable_by_name(std::string, std::string) {}", objects.read_text()))
+        objects.write_text(NEEDLESS.sub(r"\1 {}", objects.read_text()))
         (self.directory / WHOLE).write_text(PARTS)
         (self.directory / MAKEFILE).write_text(QUICK)
         # By a link: a path with blanks or a dollar sign means something else to make.
         (self.directory / "precompiled").symlink_to(self.precompiled.folder, target_is_directory=True)
-        flags = f"FLAGS={shlex.join(self.flags)}"
-        command = ["make", f"-j{cores()}", f"--file={MAKEFILE}", flags, "program"]
+        variables = [f"FLAGS={shlex.join(self.flags)}", f"PHASES={' '.join(join_phases(self.directory))}"]
+        command = ["make", f"-j{cores()}", f"--file={MAKEFILE}", *variables, "program"]
         subprocess.run(command, cwd=self.directory, check=True)
+
+
+def join_phases(directory: Path) -> list[str]:
+    """Write files that include several phases each, and name what they are compiled to.
+
+    Which ones depends on the circuit alone: what is compiled together decides about the last bits of results.
+    """
+    phases = sorted(path for path in directory.glob("code_objects/*.cpp") if path.name != MESSAGES)
+    ends = accumulate(path.stat().st_size for path in phases)
+    names = []
+    for number, group in groupby(zip(phases, ends, strict=True), key=lambda each: each[1] // TOGETHER):
+        names.append(f"phases_{number}")
+        lines = [f'#include "code_objects/{path.name}"\n' for path, _ in group]
+        (directory / f"{names[-1]}.cpp").write_text("".join(lines))
+    return [f"{name}.o" for name in names]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What programs of all circuits have in common, compiled once for an installation: headers, and products of rows."""
+"""What programs of all circuits have in common, compiled once for an installation: headers and large kernels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Precompiled:
         # Compiled file → its source, and how it is compiled. Headers are of use to what defines nothing else.
         self._kinds = {
             "headers.h.gch": ("headers.h", ["-x", "c++-header"]),
-            "products.o": ("products.cpp", ["-c", f"-DREAL={REAL[precision]}"]),
+            "common.o": ("common.cpp", ["-c", f"-DREAL={REAL[precision]}"]),
         }
         self._running: dict[str, tuple[Path, subprocess.Popen]] = {}
 

@@ -1,4 +1,5 @@
 // Sums over rows: C (m × n) = [C] + Aᵀ B, A (rows × m), B (rows × n), by the OpenBLAS of the package scipy-openblas32.
+#pragma once
 #include "cblas.h"
 
 static inline void sum_over_rows(int m, int n, int rows, const float* a, const float* b, float old, float* c)

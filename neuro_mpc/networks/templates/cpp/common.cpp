@@ -1,0 +1,3 @@
+#include "common.h"
+
+COMMON_KERNELS(, REAL)
