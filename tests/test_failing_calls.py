@@ -1,6 +1,7 @@
 """What the system refuses, whatever it is, ends as an error that says what to try, not as a traceback."""
 
 import errno
+import gc
 import io
 import os
 import signal
@@ -210,6 +211,18 @@ class TestDiskThatFailsWhileAFileIsClosed:
             sys.exit(0)
 
         assert in_child(abandoned) == 1  # SystemExit, not a signal
+
+    @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs a list of the open files")
+    def test_an_abandoned_file_stays_open_when_nothing_refers_to_it(self, tmp_path):
+        def left(leave):
+            file = netCDF4.Dataset(tmp_path / "a.nc", "w")
+            leave(file)
+            del file
+            gc.collect()
+            _descriptor(tmp_path / "a.nc")
+
+        assert in_child(lambda: left(closing.abandon)) == 0
+        assert in_child(lambda: left(id)) == 1  # Python closes it
 
     def test_another_error_closes_the_file(self, tmp_path):
         file = netCDF4.Dataset(tmp_path / "a.nc", "w")
