@@ -59,14 +59,34 @@ def test_energies_that_stay_out_of_all_proportion_are_noticed_while_they_are_fin
         monitor.energies(PATIENCE, energies(1e12))
 
 
-def test_errors_that_learned_precisions_weigh_may_grow_where_predictions_are_held():
-    learned = {"population.output.precision": {"learned": "unit"}, "population.output.readout": "gaussian"}
-    plans = {
-        (precision, scheme): Plan(nm.load_circuit("mpl", {"population.hidden.size": 4} | settings), 2, 2, scheme=scheme)
-        for precision, settings in (("learned", learned), ("given", {}))
-        for scheme in ("fixed-prediction", "relaxation")
-    }
-    assert {kind for kind, plan in plans.items() if lowered_energy(plan) == "loss"} == {("learned", "fixed-prediction")}
+def test_energies_after_one_that_is_not_finite_are_of_another_presentation():
+    monitor = DivergenceMonitor(Errors(hidden=np.nan, output=np.nan))
+    with pytest.raises(Diverged) as caught:
+        monitor.energies(7, energies(np.nan), last=19)
+    assert (
+        "became nan in presentation 7: the errors of hidden, output are not finite by presentation 19, the last one"
+        in (str(caught.value))
+    )
+    with pytest.raises(Diverged, match="presentation 19: the errors of hidden, output are not finite\n"):
+        monitor.energies(19, energies(np.nan), last=19)
+
+
+def test_the_energy_that_is_not_finite_is_the_one_that_is_named():
+    with pytest.raises(Diverged, match="the free energy became inf in presentation 3"):
+        DivergenceMonitor(Errors(hidden=np.inf), "loss").energies(3, energies(np.inf))
+    with pytest.raises(Diverged, match="the loss became nan in presentation 3"):
+        DivergenceMonitor(Errors(hidden=np.inf), "loss").energies(3, energies(np.inf, np.nan))
+
+
+@pytest.mark.parametrize("precision", [1.0, 400.0, {"learned": "unit"}])
+def test_errors_that_are_passed_back_may_grow_where_predictions_are_held(precision):
+    settings = {"population.hidden.size": 4, "population.output.readout": "gaussian"}
+    circuit = nm.load_circuit("mpl", settings | {"population.output.precision": precision})
+    schemes = ("fixed-prediction", "momentum", "relaxation", "sweeps")
+    assert [lowered_energy(Plan(circuit, 2, 2, scheme=scheme)) for scheme in schemes] == ["loss"] + ["free_energy"] * 3
+
+
+def test_a_loss_that_learning_lowers_is_watched_in_place_of_the_free_energy():
     monitor = DivergenceMonitor(Errors(hidden=4e5, output=1.0), "loss")
     for number in range(2 * PATIENCE):
         monitor.energies(number, energies(1e12))
@@ -74,6 +94,20 @@ def test_errors_that_learned_precisions_weigh_may_grow_where_predictions_are_hel
         for number in range(PATIENCE):
             monitor.energies(number, energies(1.0, 1e11))
     assert "the loss rose from 45" in divergence.growth_warning(np.full(30, 45.0), np.full(30, 1e6), "loss")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_negative_energy_has_the_scale_of_a_positive_one(sign):
+    monitor = DivergenceMonitor(Errors(hidden=2.0), backs_off=True)
+    monitor.energies(0, Energies(0.0, sign * 5000.0, sign * 5000.0, 1))
+    for number in range(1, 3 * PATIENCE):
+        monitor.energies(number, energies(4e5))
+    with pytest.raises(Diverged, match="the free energy became 6e[+]05"):
+        for number in range(PATIENCE):
+            monitor.energies(number, energies(6e5))
+    told = [divergence.growth_warning(np.full(30, sign * 5000.0), np.full(30, last)) for last in (4e4, 6e4)]
+    assert told[0] == ""
+    assert f"rose from {sign * 5000:.3g} to 6e+04" in told[1]
 
 
 def test_a_single_batch_may_have_any_energy():
@@ -106,7 +140,7 @@ def test_a_diverging_run_goes_back_and_on_with_half_the_rate(tmp_path):
         np.testing.assert_array_equal(run["learning"].presentation, np.arange(40))
         assert np.isfinite(run["learning"].free_energy).all()
         changes = run.attrs["changes"].splitlines()
-        assert "learning rate × 0.5, because the free energy became" in changes[0]
+        assert "learning rate × 0.5, because the loss became" in changes[0]
         assert all(int(change.split()[1]) % 4 == 0 for change in changes)
     again = tmp_path / "again.nc"
     assert interrupted(lambda: simulate(again, settings), Presenter, "restore", 2) < 0
@@ -167,6 +201,7 @@ def test_an_activation_without_a_value_is_to_blame_not_the_rate():
         ([45.0] * 30, [45.0] * 24 + [1.2e6] + [9.0] * 5, ""),  # a single batch
         ([45.0] * 30, [45.0] * 20 + [400.0] * 10, ""),
         ([0.01] * 30, [5.0] * 30, ""),
+        ([45.0] * 30, [-2000.0] * 30, ""),
         ([45.0], [1e9], ""),
     ],
 )

@@ -3,6 +3,7 @@
 import math
 import signal
 import warnings
+from types import SimpleNamespace
 
 import netCDF4
 import numpy as np
@@ -12,12 +13,14 @@ from interrupted import REFUSED, Here, content, in_child, interrupted, simulate
 import neuro_mpc as nm
 from neuro_mpc import machine
 from neuro_mpc.networks import launch
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runfile.attributes import FOUND_RATE
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs import range_test, training
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.range_test import LADDER, SAFETY, RangeTest
+from neuro_mpc.simulation.presentation import Energies
 from neuro_mpc.sweeps import members
 from neuro_mpc.sweeps.grid import grid
 
@@ -117,6 +120,40 @@ def test_a_member_of_a_sweep_finds_a_rate_and_is_not_run_again(tmp_path, monkeyp
         assert members.unreadable([job]) == {}
         assert members.learn(job).error == ""
     assert rate_of(tmp_path / "seed=0.nc") > 0
+
+
+@pytest.mark.parametrize(
+    ("scheme", "precision", "energy"),
+    [
+        ("fixed-prediction", 400.0, "loss"),
+        ("fixed-prediction", {"learned": "unit"}, "loss"),
+        ("fixed-prediction", None, "free_energy"),
+        ("relaxation", 400.0, "free_energy"),
+    ],
+)
+def test_rates_are_judged_by_what_learning_lowers_where_errors_are_weighed(scheme, precision, energy):
+    """The loss falls here at the rates at which errors grow that are passed back."""
+    settings = {"population.hidden.size": 4, "population.output.readout": "gaussian"}
+    circuit = nm.load_circuit("mpl", settings | {"population.output.precision": precision})
+    presenter = SimpleNamespace(
+        state=dict,
+        restore=lambda _: None,
+        learn=lambda *given: Energies(1e3 * (1 + given[3]), 100 / (1 + given[3]), 1, 1),
+    )
+    run = SimpleNamespace(
+        plan=Plan(circuit, 2, 2, scheme=scheme),
+        data=SimpleNamespace(batch=lambda *_: ((), ())),
+        course=SimpleNamespace(total=10, batch_of=int, goes_on=bool),
+    )
+    found = range_test.range_test(presenter, run)
+    assert found.energy == energy
+    if energy == "loss":
+        assert found.start == 100
+        assert found.rate == pytest.approx(LADDER[0] / SAFETY, rel=1e-3)
+    else:
+        assert found.start == 1100
+        with pytest.raises(nm.RunError, match="lowers the free energy of 1100"):
+            found.rate  # noqa: B018
 
 
 def test_the_best_rate_goes_down_by_the_factor_of_safety():

@@ -2,6 +2,7 @@
 
 from collections import deque
 from io import BufferedReader, BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from neuro_mpc.networks.local import LocalProgram
 from neuro_mpc.networks.program import CODES, Manifest, Program
 from neuro_mpc.runs import stretches
 from neuro_mpc.runs.stretches import Stretches
+from neuro_mpc.runs.training import Training
 from neuro_mpc.simulation.presentation import Presenter
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -80,6 +82,21 @@ def test_a_run_is_the_same_to_the_last_bit(monkeypatch):
     for group in ("learning", "synapses/recurrent", "neural/hidden"):
         for name, variable in one_by_one[group].data_vars.items():
             np.testing.assert_array_equal(variable, together[group][name], strict=True)
+
+
+def test_each_presentation_has_its_energies_and_the_last_one_leaves_the_neural_state():
+    learned = []
+    training = SimpleNamespace(
+        sampled_presentations=(),
+        monitor=SimpleNamespace(high=0),
+        stretches=Stretches(9, (), (), 100),
+        _shown=lambda stretch: [(presentation, None, None) for presentation in stretch],
+        _begin=lambda presentation, *_: lambda: f"energies of {presentation}",
+        _learned=lambda *each: learned.append(each),
+    )
+    training.stretches._length = 3
+    assert Training._present(training, 4) == 7
+    assert learned == [(presentation, f"energies of {presentation}", 6) for presentation in (4, 5, 6)]
 
 
 def test_answers_are_read_in_the_order_of_the_questions():

@@ -37,9 +37,17 @@ class Diverged(RunError):
 
 
 def lowered_energy(plan: Plan) -> str:
-    """What learning lowers, by its name in the run file: where predictions are held, errors that are weighed by learned
-    precisions grow with them, while the loss falls."""
-    return "loss" if plan.precisions and scheme_of(plan).holds_predictions else "free_energy"
+    """What learning lowers, by its name in the run file.
+
+    Where predictions are held, it is the loss: the errors of free populations are its derivatives there, which grow
+    with the precision of what they come from while it falls."""
+    return "loss" if scheme_of(plan).holds_predictions else "free_energy"
+
+
+def scale(energy: float) -> float:
+    """What a change of an energy is large or small against: its size, or 1. It is negative where precisions are
+    learned and high."""
+    return max(1.0, abs(float(np.nan_to_num(energy))))
 
 
 class DivergenceMonitor:
@@ -54,24 +62,35 @@ class DivergenceMonitor:
         self._presenter, self.lowered, self.largest, self.high = presenter, lowered, 0.0, 0
         self._growth = LARGEST_GROWTH_WITH_BACKOFF if backs_off else LARGEST_GROWTH
 
-    def energies(self, presentation: int, energies: Energies) -> None:
-        """Raises Diverged for energies that show it, with the population where it is worst."""
+    def energies(self, presentation: int, energies: Energies, last: int | None = None) -> None:
+        """Raises Diverged for energies that show it, with the population where it is worst.
+
+        last   the presentation that left the neural state, where it is a later one
+        """
         if not self.largest:
-            self.largest = self._growth * max(1.0, np.nan_to_num(energies.start))
-        energy = energies.loss if self.lowered == "loss" else energies.total
-        self.high = self.high + 1 if energy > self.largest else 0
-        if not np.isfinite(energies.total) or self.high >= PATIENCE:
-            self.high = 0
-            undefined = self._undefined_activation()
-            if undefined:
-                hint = "an activation that is finite for every belief, such as log(1 + relu(r))"
-            else:
-                hint = HINT if presentation else HINT_BEFORE_LEARNING
-            raise Diverged(
-                f"the {_text(self.lowered)} became {energy:.3g} in presentation {presentation}: "
-                f"{undefined or self._where()}",
-                hint=hint,
-            )
+            self.largest = self._growth * scale(energies.start)
+        lowered = energies.of(self.lowered)
+        self.high = self.high + 1 if lowered > self.largest else 0
+        if not np.isfinite(energies.total):
+            name = self.lowered if not np.isfinite(lowered) else "free_energy"
+            raise self._diverged(name, energies.of(name), presentation, last)
+        if self.high >= PATIENCE:
+            raise self._diverged(self.lowered, lowered, presentation, last)
+
+    def _diverged(self, name: str, energy: float, presentation: int, last: int | None) -> Diverged:
+        self.high = 0
+        undefined = self._undefined_activation()
+        if undefined:
+            hint = "an activation that is finite for every belief, such as log(1 + relu(r))"
+        else:
+            hint = HINT if presentation else HINT_BEFORE_LEARNING
+        # The populations of an earlier presentation are no longer known: what is wrong spreads in those after it.
+        later = "" if undefined or last in (None, presentation) else f" by presentation {last}, the last one shown"
+        return Diverged(
+            f"the {_text(name)} became {energy:.3g} in presentation {presentation}: "
+            f"{undefined or self._where()}{later}",
+            hint=hint,
+        )
 
     def parameters(self, presentation: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Raises Diverged for arrays that are not finite."""
@@ -110,8 +129,8 @@ def growth_warning(before: np.ndarray, after: np.ndarray, lowered: str = "free_e
     """
     if len(after) < 2:
         return ""
-    first, last = max(float(before[0]), 1.0), float(np.median(after[-PATIENCE:]))
-    if not last > LARGEST_FINAL_GROWTH * first:
+    first, last = float(before[0]), float(np.median(after[-PATIENCE:]))
+    if not last > LARGEST_FINAL_GROWTH * scale(first):
         return ""
     return (
         f"the {_text(lowered)} rose from {first:.3g} to {last:.3g}: the training diverged, though it stayed finite; "

@@ -1,7 +1,8 @@
 """A learning rate found by trying: the range test behind ``learning.rate = "auto"`` (Smith 2017, IEEE WACV, 464-472).
 
 From the state in which learning is to begin, K batches are learned at each rate of a geometric ladder, with the same
-trials and the same noise; then everything is as it was.  With F_k the free energy of presentation k,
+trials and the same noise; then everything is as it was.  With F_k the free energy of presentation k (or its loss, where
+predictions are held and errors weighed: these then grow while circuits learn),
 
     score(rate) = mean of F_k over the last third of the presentations
 
@@ -19,8 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.learning import AUTO, Learning
 from neuro_mpc.errors import RunError
+from neuro_mpc.runs.divergence import lowered_energy
 
 if TYPE_CHECKING:
     from neuro_mpc.runs.preparation import Preparation
@@ -35,14 +38,16 @@ GROWTH, PATIENCE = 4.0, 2
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What the rates of a ladder did to the free energy.
+    """What the rates of a ladder did to an energy.
 
-    start   the score of rate 0, with which nothing is learned
-    scores  rate → score, of the rates that were tried; infinity where one was ended
+    start    the score of rate 0, with which nothing is learned
+    scores   rate → score, of the rates that were tried; infinity where one was ended
+    energy   its name in the run file
     """
 
     start: float
     scores: dict[float, float]
+    energy: str = "free_energy"
 
     @property
     def rate(self) -> float:
@@ -51,8 +56,8 @@ class RangeTest:
         if not self.scores[best] < self.start:
             tried = f"{min(self.scores):g} to {max(self.scores):g}"
             raise RunError(
-                f'learning.rate = "{AUTO}": none of the rates {tried} lowers the free energy of {self.start:.4g} '
-                "in a few presentations",
+                f'learning.rate = "{AUTO}": none of the rates {tried} lowers the {self.energy.replace("_", " ")} '
+                f"of {self.start:.4g} in a few presentations",
                 hint="a learning.rate of your own, a larger learning.batch, or other initial values",
             )
         return float(f"{best / SAFETY:.4g}")
@@ -71,18 +76,25 @@ def most_presentations(learning: Learning, total: int) -> int:
 def range_test(presenter: Presenter, run: Preparation, done: int = 0) -> RangeTest:
     """Tries rates from the state before presentation `done`, to which the presenter returns."""
     state, numbers = presenter.state(), range(done, done + presentations(run.course.total))
+    judged = lowered_energy(run.plan) if _weighs_errors(run.plan.circuit) else "free_energy"
 
     def energies(rate: float) -> Iterator[float]:
         presenter.restore(state)
         for number in numbers:
             batch = run.data.batch("train", run.course.batch_of(number))
-            yield presenter.learn(number, *batch, rate, run.course.goes_on(number)).total
+            yield presenter.learn(number, *batch, rate, run.course.goes_on(number)).of(judged)
 
     try:
         unlearned = list(energies(0.0))
-        return RangeTest(_score(unlearned), _descended(lambda rate: _tried(energies(rate), unlearned)))
+        scores = _descended(lambda rate: _tried(energies(rate), unlearned))
+        return RangeTest(_score(unlearned), scores, judged)
     finally:
         presenter.restore(state)
+
+
+def _weighs_errors(circuit: Circuit) -> bool:
+    """Whether a precision is learned, or is not 1."""
+    return any(each.precision not in (None, 1.0) for each in circuit.population.values())
 
 
 def _score(energies: Sequence[float]) -> float:

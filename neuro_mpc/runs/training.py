@@ -190,7 +190,7 @@ class Training:
     def _present(self, done: int) -> int:
         """Learns from some presentations; how many are learned then."""
         if done in self.sampled_presentations:
-            self._learned(done, self._learn_observed(done))
+            self._learned(done, self._learn_observed(done), done)
             return done + 1
         # High energies may end the training with any presentation.
         stretch = range(done, done + 1) if self.monitor.high else self.stretches.after(done)
@@ -198,7 +198,7 @@ class Training:
             answers = [self._begin(*each) for each in self._shown(stretch)]
             energies = [answer() for answer in answers]
         for presentation, each in zip(stretch, energies, strict=True):
-            self._learned(presentation, each)
+            self._learned(presentation, each, stretch[-1])
         return stretch.stop
 
     def _shown(self, presentations: range) -> Iterator[tuple[int, stimuli.Given, stimuli.Given]]:
@@ -225,8 +225,9 @@ class Training:
         self._sample(presentation, trials, *batch, traces)
         return energies
 
-    def _learned(self, presentation: int, energies: Energies) -> None:
-        self.monitor.energies(presentation, energies)
+    def _learned(self, presentation: int, energies: Energies, last: int) -> None:
+        """Records the energies of a presentation; `last` is the one that left the neural state."""
+        self.monitor.energies(presentation, energies, last)
         self.record.learning(
             presentation,
             free_energy=energies.total,

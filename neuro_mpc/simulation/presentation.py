@@ -40,6 +40,10 @@ class Energies:
     def total(self) -> float:
         return self.hidden + self.loss
 
+    def of(self, name: str) -> float:
+        """The energy of this name in the run file, "loss" or "free_energy"."""
+        return self.loss if name == "loss" else self.total
+
 
 class Presenter(RunningCircuit):
     """Shows batches to a circuit in a running program.
