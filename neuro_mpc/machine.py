@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ def cores() -> int:
     return max(1, min([usable, *control_groups.cores()]))
 
 
+@cache
 def products_per_second(dtype: str) -> float:
     """Multiplications per second of one core in large matrix products, from the fastest of several batches of small
     ones: large ones would be shared among threads, which wait for each other on a busy machine."""

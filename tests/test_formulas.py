@@ -139,3 +139,14 @@ def test_names_may_differ_in_a_hyphen_and_two_underscores():
     )
     net = InProcess(Plan(described, 1, 1))
     assert {"low_x_belief_r", "low__x_belief_r"} <= set(net.manifest.variables)
+
+
+def test_members_of_a_sweep_share_what_is_read_and_derived(monkeypatch):
+    """Each would take a tenth of a second: minutes before a large sweep begins."""
+    circuit = nm.load_circuit("mpl")
+    first = derive(circuit)
+    for name in ("diff", "factor", "expand"):
+        monkeypatch.setattr(sympy, name, None)
+    monkeypatch.setattr(expressions, "_Reader", None)
+    other = nm.changed(circuit, {"population.hidden.size": 7})
+    assert derive(other).synapses == first.synapses

@@ -24,6 +24,7 @@ from neuro_mpc.descriptions.functions import ARRAYS, FUNCTIONS, NUMERIC, RANDOM_
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
 LONGEST, DEEPEST, HIGHEST_POWER, EXACT = 1000, 50, 20, 10**15
+KEPT = 1024  # expressions, and derivatives: the members of a sweep have the same ones
 DEEP = 3  # SymPy takes the longer the deeper calls and powers are nested
 SIZES = ("n", "n_pre", "n_post")  # of a projection: fan-in (= n_pre), senders, receivers; names in initial values
 FORBIDDEN = re.compile(r"[^A-Za-z0-9_.+\-*/(), \t\r\n]")
@@ -42,9 +43,15 @@ def parse(
 
     Raises DescriptionError for anything that is not plain arithmetic in these names.
     """
-    return _Reader(str(text), tuple(names), source, key, random).expression()
+    return _parsed(str(text), tuple(names), source, key, random)
 
 
+@lru_cache(maxsize=KEPT)
+def _parsed(text: str, names: tuple[str, ...], source: str, key: str, random: bool) -> sympy.Expr:
+    return _Reader(text, names, source, key, random).expression()
+
+
+@lru_cache(maxsize=KEPT)
 def derivative(expression: sympy.Expr, name: str, *, source: str = "", key: str = "") -> sympy.Expr:
     """∂ expression / ∂ name, in the functions of the language only (abs gives sign, relu gives step).
 

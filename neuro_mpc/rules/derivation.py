@@ -16,8 +16,9 @@ the energy itself.  The result is printed in Brian2's equation language.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sympy
 
@@ -273,11 +274,7 @@ def derive(circuit: Circuit, *, variance_feedback: str = "exact") -> Rules:
 def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
     type_name = circuit.projection[projection].synapse
     synapse = circuit.synapse[type_name]
-    names = (*synapse.parameter, "n")
-    in_brian = list(zip(_symbols(*synapse.parameter), _symbols(*map(brian_name, synapse.parameter))))
-    mean, variance = (
-        expressions.parse(part, names).subs(in_brian, simultaneous=True) for part in (synapse.mean, synapse.variance)
-    )
+    mean, variance = (_moment(part, tuple(synapse.parameter)) for part in (synapse.mean, synapse.variance))
     bounds = {brian_name(name): (parameter.low, parameter.high) for name, parameter in synapse.parameter.items()}
     parameters = tuple(
         ParameterRule(
@@ -286,7 +283,7 @@ def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
             parameter.low,
             parameter.high,
             parameter.rate_factor,
-            _descent(mean, variance, brian_name(name), bounds),
+            _descent(mean, variance, brian_name(name), tuple(bounds.items())),
         )
         for name, parameter in synapse.parameter.items()
     )
@@ -294,7 +291,15 @@ def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
     return SynapseRules(projection, type_name, mean, variance, parameters, connects_some)
 
 
-def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str, bounds: Mapping[str, Bounds]) -> sympy.Expr:
+@lru_cache(maxsize=256)
+def _moment(formula: str, parameters: tuple[str, ...]) -> sympy.Expr:
+    """Mean or variance of a weight, by the names that Brian2 has for the parameters."""
+    in_brian = list(zip(_symbols(*parameters), _symbols(*map(brian_name, parameters))))
+    return expressions.parse(formula, (*parameters, "n")).subs(in_brian, simultaneous=True)
+
+
+@lru_cache(maxsize=256)
+def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str, bounds: tuple[tuple[str, Bounds], ...]) -> sympy.Expr:
     """−∂/∂θ ½ (r − h)², with h = G_rest + μ f + √(D_rest + v f²) ε, summed by the two Hebbian sums."""
     d_mu, d_v = _symbols("d_mu", "d_v")
     weight, spread = _symbols("weight", "spread")
@@ -303,7 +308,7 @@ def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str, bounds: Mapping[
     local = sympy.expand(_times_error(change, spread * f**2))
     of_mean = local.coeff(err * f).subs(d_mu, expressions.derivative(mean, name))
     of_variance = local.coeff(q * f**2).subs(d_v, expressions.derivative(variance, name))
-    return H1 * tidied(of_mean, bounds) + H2 * tidied(of_variance, bounds)
+    return H1 * tidied(of_mean, dict(bounds)) + H2 * tidied(of_variance, dict(bounds))
 
 
 def _population_rules(
@@ -326,6 +331,7 @@ def _population_rules(
     )
 
 
+@lru_cache(maxsize=256)
 def _drive(slope: sympy.Expr, sends_variance: bool, is_remembered: bool) -> sympy.Expr:
     """−∂/∂r of ½ (r_post − h_post)², h_post = G_rest + μ f(r) + √(D_rest + v f(r)²) ε, summed over synapses, and of the
     belief's own next prediction, which remembers it."""

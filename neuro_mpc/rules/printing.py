@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from string import ascii_letters
 
 import sympy
@@ -39,6 +40,7 @@ def brian_name(parameter: str) -> str:
     return parameter if parameter in LETTERS else f"p_{parameter}"
 
 
+@lru_cache(maxsize=1024)
 def text(expression: sympy.Expr) -> str:
     """`expression` in Brian2's language."""
     return Brian2Printer({"full_prec": False}).doprint(expression)
