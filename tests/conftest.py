@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from functools import cache
 from types import SimpleNamespace
@@ -12,6 +14,9 @@ from unittest.mock import patch
 
 # Tests run on all cores: the threads of a matrix product would wait for each other longer than they compute.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
+# Without bytecode, each of the many processes that tests start would compile the package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import numpy as np
 import pytest
@@ -35,6 +40,12 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput") and "NEURO_MPC_CACHE" not in os.environ:
         os.environ["NEURO_MPC_CACHE"] = tempfile.mkdtemp(prefix="neuro_mpc-tests-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ["NEURO_MPC_CACHE"], ignore_errors=True))
+
+
+def pytest_collection_finish():
+    """What was imported stays: looking through it for garbage takes a fourteenth of the time of the tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module")
