@@ -5,7 +5,7 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
-from neuro_mpc.simulation.baselines import Batch, baselines, of_classes, of_values
+from neuro_mpc.simulation.baselines import Batch, _late, baselines, of_classes, of_values
 from neuro_mpc.simulation.least_squares import LeastSquares, lagged
 
 RNG = np.random.default_rng(0)
@@ -70,7 +70,7 @@ def test_classes_are_predicted_by_the_most_frequent_one_and_regression():
     assert found["accuracy_of_frequent"] + 0.15 < found["accuracy_of_regression"] <= 1
 
 
-def task(data, read, populations=("x", "y"), readout="gaussian", kind="given", **keys):
+def task(data, read, populations=("x", "y"), readout="gaussian", kind="given", delay=0, **keys):
     """What is asked of a circuit with these populations, of which the last one is the target."""
     *shown, target = populations
     circuit = nm.Circuit(
@@ -81,7 +81,7 @@ def task(data, read, populations=("x", "y"), readout="gaussian", kind="given", *
             target: {"role": "target", "readout": readout, "channel": "x" if kind != "given" else None},
         },
         projection={
-            **{name: {"from": name, "to": "hidden", "synapse": "point"} for name in shown},
+            **{name: {"from": name, "to": "hidden", "synapse": "point", "delay": delay} for name in shown},
             "out": {"from": "hidden", "to": target, "synapse": "point"},
         },
     )
@@ -109,6 +109,41 @@ def test_the_last_value_of_the_next_step_is_the_present_one():
     found = baselines(task({"x": walk}, "every", ("x", "next"), kind="next"))
     assert found["mean_squared_error_of_last"] == pytest.approx(1, rel=0.2)
     assert found["mean_squared_error_of_regression"] == pytest.approx(1, rel=0.2)
+
+
+@pytest.mark.parametrize("delay", [1, 3])
+def test_what_is_shown_is_predicted_from_what_has_reached_the_target_before(delay):
+    steady, noise = 0.9, RNG.standard_normal((400, 20, 1))
+    process = np.empty_like(noise)
+    process[:, 0] = noise[:, 0] / np.sqrt(1 - steady**2)
+    for step in range(1, 20):
+        process[:, step] = steady * process[:, step - 1] + noise[:, step]
+    found = baselines(task({"x": process}, [*range(10, 20)], ("x", "now"), kind="same", delay=delay))
+    unknown = sum(steady ** (2 * step) for step in range(delay))  # of the noise of so many steps
+    assert found["mean_squared_error_of_regression"] == pytest.approx(unknown, rel=0.15)
+
+
+def test_no_regression_is_a_baseline_where_the_answer_is_shown():
+    walk = RNG.standard_normal((20, 5, 2))
+    found = baselines(task({"x": walk}, "every", ("x", "now"), kind="same"))
+    assert {name.rpartition("_")[2] for name in found} == {"mean", "last"}
+    symbols = RNG.integers(3, size=(20, 5))
+    assert set(baselines(task({"x": symbols}, "last", ("x", "now"), "softmax", "same"))) == {"accuracy_of_frequent"}
+
+
+def test_a_regression_sees_what_is_late_late():
+    x, y = system(300)
+    data = {"x": x.swapaxes(0, 1), "y": y.swapaxes(0, 1)}
+    now, late = (baselines(task(data, "every", delay=delay))["mean_squared_error_of_regression"] for delay in (0, 1))
+    weights = np.arange(6) / 6  # of what is shown at the same step, and independent of the step before
+    assert now == pytest.approx(NOISE**2, rel=0.3)
+    assert late == pytest.approx(NOISE**2 + (weights**2).sum() / 2, rel=0.3)
+
+
+@pytest.mark.parametrize("delay", [2, 5])
+def test_nothing_has_reached_a_target_before_the_delay(delay):
+    shown = np.arange(1.0, 4.0).reshape(3, 1, 1)
+    np.testing.assert_array_equal(_late(shown, delay)[:, 0, 0], [0, 0, 1] if delay == 2 else [0, 0, 0])
 
 
 def test_a_regression_sees_symbols_as_one_unit_each():

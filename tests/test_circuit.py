@@ -88,6 +88,11 @@ def test_a_loop_is_told_from_its_first_population_on():
     assert graph.reachable(senders, "a") == {"b", "c", "d"}
 
 
+def test_the_shortest_of_several_ways_counts():
+    steps = {"a": [("b", 3), ("c", 1), ("a", 1)], "b": [("d", 0)], "c": [("b", 1), ("a", 0)], "d": [], "e": [("a", 0)]}
+    assert graph.distances(steps, "a") == {"a": 0, "c": 1, "b": 2, "d": 2}
+
+
 def test_roles_and_order_of_evaluation(circuit):
     assert (circuit.stimulus, circuit.target) == ("input", "output")
     assert circuit.free == ("lower", "upper")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 from itertools import chain
 
 
@@ -38,6 +39,22 @@ def reachable(neighbours: Mapping[str, Iterable[str]], start: str) -> set[str]:
         names |= new
         waiting += new
     return names
+
+
+def distances(steps: Mapping[str, Iterable[tuple[str, int]]], start: str) -> dict[str, int]:
+    """The shortest distance from `start` of all that can be reached.
+
+    steps   name → (neighbour, distance to it); distances are not negative
+    """
+    found: dict[str, int] = {}
+    waiting = [(0, start)]
+    while waiting:
+        distance, name = heappop(waiting)
+        if name not in found:
+            found[name] = distance
+            for neighbour, step in steps[name]:
+                heappush(waiting, (distance + step, neighbour))
+    return found
 
 
 def _once(parts: Iterable[list[str]]) -> list[str]:

@@ -3,17 +3,19 @@
 ``mean``        of the values of the training trials; of classes, the most ``frequent`` one, and for the perplexity
                 their ``frequencies``
 ``last``        the value one step earlier
-``regression``  linear, by least squares on the training trials, from the last steps of all that is shown
+``regression``  linear, by least squares on the training trials, from the last steps of all that is shown and can have
+                reached the target population by then; none, where its very values can have
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from neuro_mpc.descriptions import graph
 from neuro_mpc.simulation.least_squares import LeastSquares, lagged
 from neuro_mpc.simulation.scores import Moments
 from neuro_mpc.stimuli import Split, Task, one_hot
@@ -139,24 +141,43 @@ def _encoded(classes: np.ndarray, number: int) -> np.ndarray:
 
 
 def _batches(task: Task, split: Split, target: str) -> Iterator[Batch]:
+    delays = _delays(task, target)
     for start in range(0, task.size(split), TRIALS_AT_ONCE):
         trials = np.arange(start, min(start + TRIALS_AT_ONCE, task.size(split)))
         wanted = task.wanted(split, trials, target)
         earlier = task.earlier(split, trials, target)[-len(wanted) :]
-        yield Batch(_inputs(task, split, trials, len(wanted)), wanted, earlier)
+        yield Batch(_inputs(task, split, trials, len(wanted), delays), wanted, earlier)
 
 
-def _inputs(task: Task, split: Split, trials: np.ndarray, steps: int) -> np.ndarray:
-    """The last steps of all stimulus populations, up to each of so many last steps of a trial, and a one; of none,
-    where that is too much."""
-    width = sum(task.widths[name] for name in task.circuit.stimuli)
+def _delays(task: Task, target: str) -> dict[str, int]:
+    """The fewest steps after which what each stimulus population shows has reached a target population; of those from
+    which it is reached. None at all, where they show it the answer."""
+    circuit = task.circuit
+    senders = {
+        name: [(each.source, each.delay) for each in circuit.incoming(name).values()] for name in circuit.population
+    }
+    reached = graph.distances(senders, target)
+    delays = {name: reached[name] for name in circuit.stimuli if name in reached}
+    return {} if any(task.shows(name, target) and not delay for name, delay in delays.items()) else delays
+
+
+def _inputs(task: Task, split: Split, trials: np.ndarray, steps: int, delays: Mapping[str, int]) -> np.ndarray:
+    """The last steps of stimulus populations, each so many steps late, up to each of so many last steps of a trial, and
+    a one; of none, where that is too much."""
+    width = sum(task.widths[name] for name in delays)
     lags = min(LAGS, MOST_INPUTS // max(width, 1))
     if not (width and lags):
         return np.empty((steps, len(trials), 0))
     stimuli, _ = task.presented(split, trials)
     shown = [
-        one_hot(values, task.widths[name]) if name in task.symbol_populations else values
-        for name, values in stimuli.items()
+        _late(one_hot(stimuli[name], task.widths[name]) if name in task.symbol_populations else stimuli[name], delay)
+        for name, delay in delays.items()
     ]
     recent = np.concatenate(shown, axis=2)[-(steps + lags - 1) :]
     return lagged(recent, lags)[-steps:]
+
+
+def _late(shown: np.ndarray, delay: int) -> np.ndarray:
+    """(step, trial, unit), some steps later, and silence before."""
+    delay = min(delay, len(shown))
+    return np.concatenate([np.zeros_like(shown[:delay]), shown[: len(shown) - delay]])

@@ -131,6 +131,10 @@ class Task(Stimuli):
             values = _without(values, np.broadcast_to(~is_read[:, None], values.shape[:2]))
         return values[-1:] if read_out.read == "last" else values
 
+    def shows(self, stimulus: str, target: str) -> bool:
+        """Whether a stimulus population is shown, at the same step, what a target population is compared with."""
+        return self._names[stimulus] == self._names[target] and self._read_outs[target].kind != "next"
+
     def earlier(self, split: Split, trials: np.ndarray, target: str) -> np.ndarray:
         """What the channel of a target population gives one step before each that is compared, as `wanted`."""
         values = self.source.given(split, trials, self._names[target])
