@@ -14,9 +14,6 @@ from unittest.mock import patch
 
 # Tests run on all cores: the threads of a matrix product would wait for each other longer than they compute.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-# Without bytecode, each of the many processes that tests start would compile the package again.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 import numpy as np
 import pytest
@@ -36,7 +33,12 @@ LETTERS = [chr(97 + k) for k in range(26)]
 
 
 def pytest_configure(config):
-    """What tests compile is kept in one folder for all of their processes, and not among the programs of the user."""
+    """What tests compile is kept in one folder for all of their processes, and not among the programs of the user.
+
+    Without bytecode, each of the many processes that tests start would compile the package again.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if not hasattr(config, "workerinput") and "NEURO_MPC_CACHE" not in os.environ:
         os.environ["NEURO_MPC_CACHE"] = tempfile.mkdtemp(prefix="neuro_mpc-tests-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ["NEURO_MPC_CACHE"], ignore_errors=True))
