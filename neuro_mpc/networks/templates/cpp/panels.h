@@ -30,17 +30,19 @@ struct Vector
 
 template <typename T> constexpr int lanes() { return VECTOR_BYTES / (int)sizeof(T); }
 
-// ROWS rows by a panel of VECTORS vectors.
+// ROWS rows by a panel of VECTORS vectors. What C holds is asked for at once and added last: where it is large, it has
+// to come from a distant cache, for which the sums would wait.
 template <int ROWS, int VECTORS, typename T>
 inline void wide_block(int k, const T* a, int64_t lda, const T* panel, bool accumulate, T* c, int64_t ldc)
 {
     typedef typename Vector<T, lanes<T>()>::type vector;
-    vector sums[ROWS][VECTORS];
+    vector sums[ROWS][VECTORS] = {};
     #pragma GCC unroll 32
     for (int row = 0; row < ROWS; row++)
-        #pragma GCC unroll 2
-        for (int j = 0; j < VECTORS; j++)
-            sums[row][j] = accumulate ? *(const vector*)(c + row * ldc + j * lanes<T>()) : vector{};
+    {
+        __builtin_prefetch(c + row * ldc, 1);
+        __builtin_prefetch(c + row * ldc + VECTORS * lanes<T>() - 1, 1);
+    }
     for (int i = 0; i < k; i++, panel += VECTORS * lanes<T>())
         #pragma GCC unroll 32
         for (int row = 0; row < ROWS; row++)
@@ -51,7 +53,10 @@ inline void wide_block(int k, const T* a, int64_t lda, const T* panel, bool accu
     for (int row = 0; row < ROWS; row++)
         #pragma GCC unroll 2
         for (int j = 0; j < VECTORS; j++)
-            *(vector*)(c + row * ldc + j * lanes<T>()) = sums[row][j];
+        {
+            vector* found = (vector*)(c + row * ldc + j * lanes<T>());
+            *found = accumulate ? *found + sums[row][j] : sums[row][j];
+        }
 }
 
 // Inputs that a vector of a narrow panel holds of each output; they travel as one number of 8 bytes.
