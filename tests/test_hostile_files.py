@@ -24,6 +24,7 @@ from hostile import (
 from interrupted import simulate
 
 import neuro_mpc as nm
+from neuro_mpc.examination import structure
 from neuro_mpc.examination.isolation import blocks, trouble_elsewhere
 from neuro_mpc.runfile import checkpoint, netcdf
 from neuro_mpc.runfile.paths import lock_path, partial_path, saved_path
@@ -100,6 +101,19 @@ def test_blocks_cover_an_array_once_in_whole_chunks():
         assert block[1].start % 4 == 0
     assert (covered == 1).all()
     assert list(blocks((), (), 10)) == [()]
+
+
+def test_a_file_is_examined_once_in_each_of_its_states(whole, tmp_path, outside, monkeypatch):
+    path = tmp_path / "run.nc"
+    path.write_bytes(whole.read_bytes())
+    nm.open_run(path).close()
+    with monkeypatch.context() as patched:
+        patched.setattr(structure, "examine", None)
+        nm.open_run(path).close()
+    changed(whole, path, external_link, random.Random(1), outside)
+    for _ in range(2):
+        with pytest.raises(nm.RunFileError, match=REFUSED[external_link]):
+            nm.open_run(path)
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +22,8 @@ MOST_COMPRESSION, SMALL_BYTES = 200, 64_000_000
 MOST_DEFLATED = 1032  # of anything, as of data that are zero almost everywhere
 # A chunk that is stored takes more bytes than this; one that is not takes time to read all the same.
 BYTES_OF_CHUNK, MOST_EMPTY_CHUNKS = 16, 10_000
+
+KEPT = 4_096  # files that were found sound: those of a large sweep are opened three times each
 
 # What the system answers where HDF5 wants a lock: there are none, or another program holds it.
 NO_LOCK = (*WITHOUT_LOCKS, errno.EAGAIN)
@@ -46,10 +50,8 @@ def opened(path: Path, mode: Literal["r", "a"] = "r", data: bool = False) -> net
 
     Raises ValueError where it has contents that no run file has; OSError or RuntimeError where it cannot be read.
     """
-    from neuro_mpc.examination.structure import examine  # h5py takes a tenth of a second to import
-
     try:
-        examine(path, data)
+        _examined(path, _state(path), data)
     except OSError as problem:
         if problem.errno in NO_LOCK:
             raise OSError(problem.errno, UNLOCKED) from problem
@@ -58,6 +60,20 @@ def opened(path: Path, mode: Literal["r", "a"] = "r", data: bool = False) -> net
         return netCDF4.Dataset(path, mode)
     except (AttributeError, KeyError, TypeError, IndexError) as problem:  # of dimensions that contradict each other
         raise RuntimeError("netCDF cannot make sense of its dimensions") from problem
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes when a file does."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@lru_cache(maxsize=KEPT)
+def _examined(path: Path, state: tuple[int, ...], data: bool) -> None:
+    """Examines a file; one that was found sound only once in each of its states."""
+    from neuro_mpc.examination.structure import examine  # h5py takes a tenth of a second to import
+
+    examine(path, data)
 
 
 def refuse_strange(path: Path, data: bool = False) -> None:
