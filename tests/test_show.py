@@ -6,19 +6,24 @@ import re
 import shutil
 import subprocess
 
+import matplotlib as mpl
 import pytest
 from brian2 import Equations
+from matplotlib.font_manager import FontProperties
+from matplotlib.mathtext import MathTextParser
 from presented import CASES, circuit
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
+from neuro_mpc.descriptions.loading import shipped
 from neuro_mpc.networks.schemes.fixed_prediction import FixedPrediction
 from neuro_mpc.networks.schemes.relaxation import Relaxation
+from neuro_mpc.rules.breaking import LONGEST_ROW, rows_of, visible
 from neuro_mpc.rules.derivation import derive
 from neuro_mpc.rules.notation import Unicode
 from neuro_mpc.rules.printing import text
-from neuro_mpc.rules.show import as_latex, as_text
+from neuro_mpc.rules.show import NEXT_ROW, as_latex, as_text
 from neuro_mpc.rules.synapse_equations import SOME_PAIRS
 
 ODD = circuit(
@@ -136,6 +141,48 @@ def test_latex_is_a_whole_document(name):
     assert not re.search(r"\^\{(?:[^{}]|\{[^{}]*\})*\}\^", document), "a superscript on a superscript"
     unescaped = re.sub(r"\\[{}]", "", document)
     assert unescaped.count("{") == unescaped.count("}")
+
+
+GATED = (
+    "sigmoid(gate)*tanh(input + sigmoid(reset)*recurrent)*sigmoid(input)*tanh(before)/(1 + sigmoid(reset + gate)**2)"
+)
+
+
+@pytest.mark.parametrize("name", [*shipped("circuit"), GATED])
+def test_rows_of_latex_fit_on_a_page(name):
+    """A row and the left side with which it is aligned, at 10 pt: 160 mm."""
+    circuit = (
+        nm.load_circuit("mpl-gru", {"population.hidden.prediction": name}) if name == GATED else nm.load_circuit(name)
+    )
+    widest = 0.0
+    for section in re.findall(r"\\begin{align\*}\n(.*?)\n\\end{align\*}", as_latex(circuit), re.DOTALL):
+        rows = [row.split("&") for row in section.split(NEXT_ROW)]
+        for formula in {right.split(r"\qquad")[0] for _, right in rows}:
+            assert visible(formula) <= LONGEST_ROW + 2, formula
+            assert formula.count(r"\left") == formula.count(r"\right")
+        left, right = (max(texts, key=visible) for texts in zip(*rows, strict=True))
+        if visible(left) + visible(right) > widest:
+            widest, measured = visible(left) + visible(right), (left, right)
+    assert sum(map(millimetres, measured)) <= 160
+
+
+def millimetres(latex: str) -> float:
+    """The width of a formula in Computer Modern at 10 pt; Matplotlib's mathematics knows less."""
+    known = re.sub(r"\\big[lr]", "", latex.strip().replace(r"\tfrac12", r"\frac{1}{2}"))
+    with mpl.rc_context({"mathtext.fontset": "cm"}):
+        return MathTextParser("path").parse(f"${known or '.'}$", 72, FontProperties(size=10)).width / 72 * 25.4
+
+
+def test_a_formula_is_broken_where_it_can_be_read():
+    term = r"\sigma{\left(abcdefghij + klmnopqrst \right)}"
+    assert rows_of(rf"{term} - {term} \, {term} + {term}") == [term, rf"- {term} \, {term}", f"+ {term}"]
+    assert rows_of(rf"{term} \, {term} \, {term}") == [rf"{term} \, {term}", rf"\cdot {term}"]
+    assert rows_of(rf"e \odot \left({term} \, {term} - {term} \, {term}\right)") == [
+        rf"e \odot \left({term} \, {term}\right.",
+        rf"\left.- {term} \, {term}\right)",
+    ]
+    assert rows_of("a" * 70 + " + b") == ["a" * 70, "+ b"]
+    assert rows_of("a" * 100) == ["a" * 100]
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex")

@@ -13,6 +13,8 @@ from unicodedata import lookup
 import sympy
 from sympy.printing.str import StrPrinter
 
+from neuro_mpc.rules.breaking import LONGEST_ROW, visible
+
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Those that look like Latin letters have no name in LaTeX.
 GREEK = set(
@@ -174,7 +176,10 @@ class Latex:
         expression, complements = _complements(expression)
         inner = {symbol: rf"\left({self.formula(part, names)}\right)" for symbol, part in complements.items()}
         outer = {symbol: names[symbol.name] for symbol in expression.atoms(sympy.Symbol) if symbol.name in names}
-        text = sympy.latex(expression, symbol_names={**outer, **inner}, mul_symbol=r" \, ")
+        options = {"symbol_names": {**outer, **inner}, "mul_symbol": r" \, "}
+        text = sympy.latex(expression, **options)
+        if visible(text) > LONGEST_ROW:  # no row can end within a quotient
+            text = sympy.latex(expression, **options, long_frac_ratio=1)
         return text.replace(r"\operatorname{sigmoid}", r"\sigma")
 
 

@@ -8,6 +8,7 @@ import textwrap
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import INPUT, Projection
 from neuro_mpc.descriptions.connections import Connect
+from neuro_mpc.rules.breaking import LONGEST_ROW, rows_of, visible
 from neuro_mpc.rules.equations import sections
 from neuro_mpc.rules.notation import Latex, Unicode, escaped
 from neuro_mpc.rules.symbols import Code, Section
@@ -99,7 +100,6 @@ def _code_line(line: str, symbol: str, words: str) -> str:
 
 # --- LaTeX ------------------------------------------------------------------------------------------------
 
-LONG_ROW = 50
 NEXT_ROW = "\\\\\n"
 DOCUMENT = r"""\documentclass[a4paper]{article}
 \usepackage[utf8]{inputenc}
@@ -145,27 +145,10 @@ def aligned(section: Section) -> str:
 
 
 def _latex_equation(left: str, right: str, remark: str) -> str:
-    rows = _rows(right)
-    equation = f"{left} &= " + rf"{NEXT_ROW}&\quad + ".join(rows)
-    beside = r"\qquad" if _visible(rows[-1]) < LONG_ROW else rf"{NEXT_ROW}&\quad"
+    rows = rows_of(right)
+    equation = f"{left} &= " + rf"{NEXT_ROW}&\quad ".join(rows)
+    beside = r"\qquad" if visible(rows[-1]) + len(remark) <= LONGEST_ROW else rf"{NEXT_ROW}&\quad"
     return equation + (rf"{beside} \text{{({escaped(remark)})}}" if remark else "")
-
-
-def _rows(right: str) -> list[str]:
-    """A sum in rows that fit on the page, broken at signs that stand in no brackets that grow."""
-    rows, depth = [""], 0
-    for part in re.split(r"( \+ |\\left|\\right|[{}])", right):
-        depth += (part in ("{", r"\left")) - (part in ("}", r"\right"))
-        if part == " + " and depth == 0 and _visible(rows[-1]) > LONG_ROW:
-            rows.append("")
-        else:
-            rows[-1] += part
-    return rows
-
-
-def _visible(latex: str) -> int:
-    """About how many characters are seen."""
-    return len(re.sub(r"\\[a-zA-Z]+|[{}^_ ]", "", latex))
 
 
 def _latex_code(code: Code) -> str:
