@@ -65,6 +65,12 @@ def test_the_page_needs_nothing_else(page):
     assert "default-src 'none'" in page
 
 
+def test_what_keys_can_scroll_has_a_name(page):
+    scrolled = re.findall('<div class="scroll"[^>]*>', page)
+    assert len(scrolled) > 10
+    assert all(re.search('role="group" aria-label="[^"]+" tabindex="0"', each) for each in scrolled)
+
+
 def test_what_scrolls_says_so_on_narrow_screens(page):
     """In words where a picture is narrower than its 576 px and the page's margins, by a shadow for tables."""
     assert "min-width: min(36rem" in page
