@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -216,19 +216,21 @@ def comparisons(cells: Cells) -> dict[tuple[str, str], Pairs]:
     return found
 
 
-def _measures(cells: Cells, pairs: Pairs) -> list[float]:
-    """The measures of a comparison; NaN where they are not defined."""
-    deviant, control = (np.concatenate([cells[pair[side]].mean(axis=0) for pair in pairs]) for side in (0, 1))
-    total, spread = deviant.mean() + control.mean(), control - control.mean()
-    power = (spread**2).sum()
-    slope = (spread * deviant).sum() / power if power > 0 else np.nan
-    difference = deviant.mean() - control.mean()
-    index = difference / total if total else np.nan
-    return [deviant.mean(), control.mean(), difference, index, slope, deviant.mean() - slope * control.mean()]
+def _measures(cells: Cells, pairs: Pairs) -> np.ndarray:
+    """The measures of a comparison; NaN where they are not defined. Of cells (1, draw, unit) those of each draw."""
+    deviant, control = (np.concatenate([cells[pair[side]].mean(axis=0) for pair in pairs], axis=-1) for side in (0, 1))
+    high, low = deviant.mean(axis=-1), control.mean(axis=-1)
+    total, difference, spread = high + low, high - low, control - low[..., None]
+    power = (spread**2).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.where(power > 0, (spread * deviant).sum(axis=-1) / power, np.nan)
+        index = np.where(total != 0, difference / total, np.nan)
+    return np.stack([high, low, difference, index, slope, high - slope * low], axis=-1)
 
 
-def _difference(cells: Cells, pairs: Pairs) -> float:
-    return float(np.mean([cells[one].mean() - cells[other].mean() for one, other in pairs]))
+def _difference(cells: Cells, pairs: Pairs) -> np.ndarray:
+    """Of cells (1, draw, unit) that of each draw."""
+    return np.mean([cells[one].mean(axis=(0, -1)) - cells[other].mean(axis=(0, -1)) for one, other in pairs], axis=0)
 
 
 def _over_runs(values: np.ndarray, draws: int, seed: int) -> np.ndarray:
@@ -242,7 +244,7 @@ def _over_trials(cells: Cells, compared: dict[tuple[str, str], Pairs], draws: in
 
 
 def _resampled(
-    cells: Cells, compared: list[Pairs], measured: Callable[[Cells, Pairs], object], draws: int, seed: int
+    cells: Cells, compared: list[Pairs], measured: Callable[[Cells, Pairs], np.ndarray], draws: int, seed: int
 ) -> np.ndarray:
     """Both ends (2, comparison, …) of intervals over trials, which are drawn again within each cell."""
     found = np.array([measured(cells, pairs) for pairs in compared])
@@ -250,24 +252,25 @@ def _resampled(
     needed = list(dict.fromkeys(cell for pairs in compared for pair in pairs for cell in pair))
     samples = []
     for start in range(0, draws, DRAWN_TOGETHER):
-        together = _drawn_again({cell: cells[cell] for cell in needed}, min(DRAWN_TOGETHER, draws - start), random)
-        samples += [[measured(drawn, pairs) for pairs in compared] for drawn in together]
-    low, high = percentiles(np.array(samples), LEVEL)
+        drawn = _drawn_again({cell: cells[cell] for cell in needed}, min(DRAWN_TOGETHER, draws - start), random)
+        samples.append(np.stack([measured(drawn, pairs) for pairs in compared], axis=1))
+    low, high = percentiles(np.concatenate(samples), LEVEL)
     number = np.array([min(len(cells[cell]) for pair in pairs for cell in pair) for pairs in compared])
     return intervals.widened(found, low, high, number.reshape(-1, *[1] * (found.ndim - 1)))
 
 
-def _drawn_again(cells: Cells, draws: int, random: np.random.Generator) -> Iterator[Cells]:
-    """The cells of each draw, (1, unit): means of as many trials, drawn with replacement. How often each is drawn says
-    all that a mean needs; the products of many draws are one."""
-    counts = {cell: np.empty((draws, len(values))) for cell, values in cells.items()}
-    for draw in range(draws):
-        for each in counts.values():
-            number = each.shape[1]
-            each[draw] = np.bincount(random.integers(number, size=number), minlength=number)
-    means = {cell: counts[cell] @ values / len(values) for cell, values in cells.items()}
-    for draw in range(draws):
-        yield {cell: each[draw : draw + 1] for cell, each in means.items()}
+def _drawn_again(cells: Cells, draws: int, random: np.random.Generator) -> Cells:
+    """The cells (1, draw, unit): means of as many trials, drawn with replacement. How often each is drawn says all
+    that a mean needs; the products of many draws are one."""
+    numbers = [len(values) for values in cells.values()]
+    first = np.cumsum([0, *numbers])
+    drawn = random.integers(np.repeat(numbers, numbers), size=(draws, first[-1])) + np.repeat(first[:-1], numbers)
+    drawn += first[-1] * np.arange(draws)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(float)
+    return {
+        cell: (counts[:, start : start + len(values)] @ values / len(values))[None]
+        for (cell, values), start in zip(cells.items(), first)
+    }
 
 
 def _units(every: list[Cells], compared: dict[tuple[str, str], Pairs], side: int) -> np.ndarray:
