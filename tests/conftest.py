@@ -56,15 +56,13 @@ def in_this_process():
 
     Gives what starts a process after all.
     """
-    from in_process import keep_all_that_is_imported
+    import in_process  # Brian2 takes seconds to import
 
-    from neuro_mpc.networks.local import LocalProgram  # Brian2 takes seconds to import
-
-    keep_all_that_is_imported()
+    in_process.keep_all_that_is_imported()
     start = launch.start
 
     def started(plan, backend, *arguments):
-        return LocalProgram(plan, backend) if backend == "numpy" else start(plan, backend, *arguments)
+        return in_process.started(plan) if backend == "numpy" else start(plan, backend, *arguments)
 
     with patch.object(launch, "start", started), patch.object(isolation, "trouble_elsewhere", isolation.trouble):
         yield start

@@ -31,6 +31,32 @@ class InProcess(LocalProgram):
         super().step()
 
 
+class Reused(LocalProgram):
+    """The network of a plan on the NumPy target, which is used again once it is closed, from the state in which it was
+    made: making one takes a fourth of a small run."""
+
+    def __init__(self, plan: Plan):
+        self._key = plan.to_json()
+        super().__init__(plan, "numpy")
+        keep_all_that_is_imported()
+        self._made = {name: array.copy() for name, array in self._arrays.items()}
+
+    def close(self) -> None:
+        self.set(**self._made)
+        _idle[self._key] = self
+        if len(_idle) > MOST_IDLE:
+            del _idle[next(iter(_idle))]
+
+
+MOST_IDLE = 8
+_idle: dict[str, Reused] = {}
+
+
+def started(plan: Plan, *_) -> Reused:
+    """Stands for `launch.start`: a network in this very process, which saves the seconds of a start."""
+    return _idle.pop(plan.to_json(), None) or Reused(plan)
+
+
 PLAIN = frozenset({str, int, float, bool, type(None), type})
 _key = caching._hashable
 

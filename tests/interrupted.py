@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import netCDF4
 import numpy as np
-from in_process import InProcess
+from in_process import started
 
 import neuro_mpc as nm
 from neuro_mpc.networks import launch
@@ -34,19 +34,11 @@ SETTINGS = {
 REFUSED = 2
 
 
-class Here(InProcess):
-    """The network of a run in this very process, which saves the seconds of a start."""
-
-    def step(self) -> None:
-        for runner in self.model.runners:
-            runner.run()
-
-
 def simulate(out: Path, settings: dict[str, object] | None = None, **options) -> None:
     """20 presentations of a small circuit."""
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 8})
     protocol = nm.load_protocol("toy-language", {**SETTINGS, **(settings or {})})
-    with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+    with patch.object(launch, "start", started):
         nm.simulate(
             circuit, protocol, **{"seed": 1, "backend": "numpy", "checkpoint_every": 0, **options}, out=out
         ).close()

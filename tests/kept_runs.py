@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
-from interrupted import Here
+from in_process import started
 
 import neuro_mpc as nm
 from neuro_mpc.networks import launch
@@ -82,7 +82,7 @@ def simulate_experiment(start: Path, out: Path) -> None:
 
 def _in_this_process(*described, **options) -> None:
     circuit, protocol, out = described
-    with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+    with patch.object(launch, "start", started):
         nm.simulate(circuit, protocol, backend="numpy", out=out, **options).close()
 
 

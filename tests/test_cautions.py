@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from analysed import synapses_run
-from interrupted import Here
+from in_process import started
 
 import neuro_mpc as nm
 from neuro_mpc import analysis, cli
@@ -28,7 +28,7 @@ FIXED_SPIKE = {
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
     """A program of its own for each run would take a second to start."""
-    monkeypatch.setattr(launch, "start", lambda plan, *_: Here(plan))
+    monkeypatch.setattr(launch, "start", started)
 
 
 def circuit(synapse=None):
@@ -73,7 +73,7 @@ def protocol(**settings):
 def learned():
     """A fixed spike of one half, and a variance that is learned down to nothing: the run, and what it told."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(launch, "start", lambda plan, *_: Here(plan))
+        patched.setattr(launch, "start", started)
         with pytest.warns(UserWarning, match="of the synapses the spike alone varies more") as told:
             run = nm.simulate(circuit(FIXED_SPIKE), protocol(test__ensemble=2), backend="numpy")
     return run, [str(each.message) for each in told if each.category is UserWarning]

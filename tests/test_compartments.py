@@ -12,6 +12,8 @@ import neuro_mpc as nm
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks.plan import Plan
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 SIZES = {"input": 3, "output": 2}
 SCHEMES = ["relaxation", "momentum", "fixed-prediction", "sweeps"]
 

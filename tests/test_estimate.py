@@ -10,6 +10,8 @@ from neuro_mpc.runs import estimate
 from neuro_mpc.simulation.plans import plan_of
 from neuro_mpc.simulation.schedule import Course
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 PRODUCTS_PER_SECOND = 58.5e9  # of one core: 117 GFLOP/s
 ROWS = SimpleNamespace(
     steps=28,

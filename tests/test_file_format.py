@@ -15,6 +15,8 @@ import neuro_mpc as nm
 from neuro_mpc.runfile import catalogue, checkpoint, file_format
 from neuro_mpc.runfile.paths import saved_path
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 PAGE = text_of("docs/run-file.md")
 NAMED = {word for quoted in re.findall(r"`([^`]+)`", PAGE) for word in re.split(r"[ ,()]+", quoted)}
 OWN_NAMES = ("synapses", "precision", "neural")  # groups of groups that are named by the circuit

@@ -10,6 +10,8 @@ from brian2 import Equations, NeuronGroup, prefs
 import neuro_mpc as nm
 from neuro_mpc.networks import local
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 STEPS, UNITS, LETTERS = 3, 4, 6
 LANGUAGE = {
     "stimulus.letters": LETTERS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn import texts
-from interrupted import Here
+from in_process import started
 from small_language import TEXT, language, learn, protocol
 
 import neuro_mpc as nm
@@ -48,7 +48,7 @@ def test_reading_is_what_the_circuit_does_step_by_step(learned, folder):
     plan = Plan(
         trained.circuit, 1, len(read), precision="float64", symbolic=(trained.circuit.stimulus, trained.circuit.target)
     )
-    shown = Presenter(Here(plan), plan, trained.protocol, 0)
+    shown = Presenter(started(plan), plan, trained.protocol, 0)
     shown.load(trained.parameters)
     with shown.noiseless():
         expected = shown.predict(np.array(read)[:, None], np.full((len(read), 1), -1), "", 0)[0][:, 0]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from interrupted import Here
+from in_process import started
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
@@ -37,7 +37,7 @@ recording = { samples = [-1] }
 def here(tmp_path, monkeypatch):
     """Circuit, protocol and data lie in the current folder; runs are in this process."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(launch, "start", lambda plan, *_: Here(plan))
+    monkeypatch.setattr(launch, "start", started)
     monkeypatch.setattr(netcdf_file, "_trouble", lambda path: isolation.trouble(path, data=True))
     Path("small.toml").write_text(CIRCUIT)
     Path("own.toml").write_text(PROTOCOL)

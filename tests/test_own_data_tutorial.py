@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from interrupted import Here
+from in_process import started
 from pictures import ink
 from typer.testing import CliRunner
 
@@ -30,7 +30,7 @@ def followed(tmp_path_factory):
     files = iter(re.findall(r"`([\w-]+\.toml)`:$", TUTORIAL, re.MULTILINE))
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
-        patched.setattr(launch, "start", lambda plan, *_: Here(plan))
+        patched.setattr(launch, "start", started)
         patched.setattr(netcdf_file, "_trouble", lambda path: isolation.trouble(path, data=True))
         for kind, block in BLOCK.findall(TUTORIAL):
             if kind == "toml":

@@ -12,7 +12,7 @@ MODULE, PROTOCOL, PROJECT = re.findall(
 DONE = """
 from unittest.mock import patch
 from typer.testing import CliRunner
-from interrupted import Here
+from in_process import started
 import neuro_mpc as nm
 from neuro_mpc.cli import app
 from neuro_mpc.networks import launch
@@ -21,7 +21,7 @@ strings = {"stimulus.letters": 6, "stimulus.length": 4, "stimulus.load": 2.0}
 settings = {**strings, "learning.presentations": 2, "learning.batch": 10}
 described = nm.load_circuit("mpl", {"population.hidden.size": 5}), nm.load_protocol("toy-language", settings)
 print(CliRunner().invoke(app, ["list"]).output)
-with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+with patch.object(launch, "start", started):
     nm.simulate(*described, backend="numpy", out="run.nc")
     words = "run noise-cost.toml --from run.nc --out cost.nc --backend numpy"
     print(CliRunner().invoke(app, words.split()).output)

@@ -10,8 +10,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from beside import ROOT, install, printed
-from in_process import InProcess
-from interrupted import Here
+from in_process import InProcess, started
 from presented import CASES, INFERENCE_RATE, STEPS, TRIALS, Presentation, assert_close
 
 import neuro_mpc as nm
@@ -134,7 +133,7 @@ def test_keys_are_those_of_the_scheme_and_of_the_optimiser(described):
 def test_a_run_in_a_process_of_its_own_is_that_in_this_one(described):
     """The process that runs the network imports the modules from where they were imported here."""
     other = nm.simulate(*described, seed=1, backend="numpy")
-    with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+    with patch.object(launch, "start", started):
         here = nm.simulate(*described, seed=1, backend="numpy")
     assert (other["learning"].iterations == 4).all()
     np.testing.assert_array_equal(other["learning"].free_energy, here["learning"].free_energy)
@@ -151,7 +150,7 @@ class Interrupting(SilentProgress):
 
 def test_a_resumed_run_has_what_the_optimiser_remembered(described, tmp_path):
     energies = []
-    with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+    with patch.object(launch, "start", started):
         for name, progress in (("whole", SilentProgress()), ("resumed", Interrupting())):
             out, options = tmp_path / f"{name}.nc", {"seed": 1, "backend": "numpy", "checkpoint_every": 0}
             try:

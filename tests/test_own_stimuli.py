@@ -7,7 +7,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from beside import ROOT, install, printed
-from interrupted import Here
+from in_process import started
 
 import neuro_mpc as nm
 from neuro_mpc.descriptions.sources import SOURCES
@@ -20,7 +20,7 @@ SHOWN = """
 import os, signal
 from unittest.mock import patch
 from typer.testing import CliRunner
-from interrupted import Here
+from in_process import started
 import neuro_mpc as nm
 from neuro_mpc.cli import app
 from neuro_mpc.networks import launch
@@ -34,7 +34,7 @@ class Interrupting(SilentProgress):
 for words in ("list", "check mpl bars.toml --backend numpy", "check mpl bars.toml --set protocol.stimulus.nois=1"):
     print(CliRunner().invoke(app, words.split()).output)
 described = nm.load_circuit("mpl", {"population.hidden.size": 5}), nm.load_protocol("bars.toml")
-with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+with patch.object(launch, "start", started):
     try:
         nm.simulate(*described, backend="numpy", out="run.nc", progress=Interrupting())
     except KeyboardInterrupt:
@@ -73,7 +73,7 @@ def test_an_imported_source_is_run_and_one_that_is_missing_is_named(folder, monk
         protocol = nm.load_protocol(
             folder / "bars.toml", {"learning.presentations": 2, "target.read": "every", "test.measure": "accuracy"}
         )
-        with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+        with patch.object(launch, "start", started):
             run = nm.simulate(circuit, protocol, backend="numpy", out=folder / "run.nc")
         assert run["learning/accuracy"].shape == (2,)
         assert nm.load_trained(folder / "run.nc").protocol == protocol

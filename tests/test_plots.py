@@ -166,7 +166,9 @@ def test_weights_that_are_points_have_no_figure_of_variances(tmp_path):
     assert results.variability(run) == ([], [])
 
 
-def test_files_are_named_after_run_and_figure(example_run, example_path, tmp_path):
+def test_files_are_named_after_run_and_figure(example_run, example_path, tmp_path, monkeypatch):
+    for name, pages in {"learning": 1, "synapses": 2}.items():
+        monkeypatch.setitem(FIGURES, name, lambda run, pages=pages: [style.new_figure(1, 1) for _ in range(pages)])
     for run in (example_run, example_path, str(example_path)):
         assert plot_run(run, "learning") == [example_path.parent / "run-learning.png"]
     assert plot_run(example_run, "learning", tmp_path) == [tmp_path / "run-learning.png"]

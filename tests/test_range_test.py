@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import netCDF4
 import numpy as np
 import pytest
-from interrupted import REFUSED, Here, content, in_child, interrupted, simulate
+from in_process import started
+from interrupted import REFUSED, content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
 from neuro_mpc import machine
@@ -90,7 +91,7 @@ def test_a_stored_rate_that_is_none_is_refused_by_name(tmp_path, monkeypatch, ra
 
 
 def test_gaussian_synapses_do_not_blow_up_on_the_toy_language(monkeypatch):
-    monkeypatch.setattr(launch, "start", lambda plan, *_: Here(plan))
+    monkeypatch.setattr(launch, "start", started)
     gaussian = {f"projection.{name}.synapse": "gaussian" for name in ("input", "recurrent", "output")}
     hidden = {"population.hidden.size": 20, "population.hidden.activation": "tanh(r)"}
     circuit = nm.load_circuit("mpl", {**gaussian, **hidden})
@@ -109,7 +110,7 @@ def test_gaussian_synapses_do_not_blow_up_on_the_toy_language(monkeypatch):
 
 
 def test_a_member_of_a_sweep_finds_a_rate_and_is_not_run_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "start", lambda plan, *_: Here(plan))
+    monkeypatch.setattr(launch, "start", started)
     settings = {"learning.presentations": 3, "learning.batch": 5, "stimulus.load": 1.0, "stimulus.length": 4, **AUTO}
     settings["test.every"] = 0
     described = nm.load_circuit("mpl", {"population.hidden.size": 6}), nm.load_protocol("toy-language", settings)

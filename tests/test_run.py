@@ -83,14 +83,16 @@ class Listener(SilentProgress):
 
 @pytest.fixture(scope="module", params=["numpy", "cpp"])
 def repeated(request, in_this_process, tmp_path_factory):
-    """Backend, runs in processes of their own with the seeds 5, 5 and 6, and what they told; no other test has their
-    circuit compiled."""
+    """Backend, runs with the seeds 5, 5 and 6, the first two in processes of their own, and what they told; no other
+    test has their circuit compiled."""
     folder, listener = tmp_path_factory.mktemp("runs"), Listener()
+
+    def made(name, seed):
+        return small_run(size=11, out=folder / f"{name}.nc", backend=request.param, seed=seed, progress=listener)
+
     with patch.object(launch, "start", in_this_process):
-        runs = [
-            small_run(size=11, out=folder / f"{name}.nc", backend=request.param, seed=seed, progress=listener)
-            for name, seed in {"a": 5, "b": 5, "c": 6}.items()
-        ]
+        runs = [made("a", 5), made("b", 5)]
+    runs.append(made("c", 6))
     yield request.param, runs, listener
     for run in runs:
         run.close()

@@ -12,6 +12,8 @@ from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.signals import noises
 from neuro_mpc.simulation.presentation import Presenter
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 STEPS, TRIALS = 4, 5
 SIZES = {"input": 3, "output": 2}
 CAUSAL = {"inference.window": 0, "learning.every": "step"}

@@ -4,7 +4,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from interrupted import Here
+from in_process import Reused
 from small_language import STEPS, SYMBOLS, TRIALS, language, protocol
 
 import neuro_mpc as nm
@@ -29,7 +29,7 @@ def presenter(symbolic, steps=STEPS, carries=False, precision="float64", describ
         precision=precision,
         symbolic=(circuit.stimulus, circuit.target) if symbolic else (),
     )
-    shown = Presenter(Here(plan), plan, learned, 3, carries=carries)
+    shown = Presenter(Reused(plan), plan, learned, 3, carries=carries)
     shown.load(initial.draw(circuit, learned, 1))
     return shown
 

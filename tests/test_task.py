@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from interrupted import Here
+from in_process import started
 
 import neuro_mpc as nm
 from neuro_mpc.errors import DescriptionError
@@ -169,7 +169,7 @@ def simulated(described, data, **settings):
             **settings,
         },
     )
-    with patch.object(launch, "start", lambda plan, *_: Here(plan)):
+    with patch.object(launch, "start", started):
         return nm.simulate(described, protocol, data=data, backend="numpy", seed=1)
 
 

@@ -14,6 +14,8 @@ from neuro_mpc.reports.described import circuit_tables
 from neuro_mpc.rules.show import as_latex, as_text
 from neuro_mpc.runfile import access
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 SIZES = {"token": 5, "next": 5}
 SCHEMES = ["relaxation", "momentum", "fixed-prediction", "sweeps"]
 
