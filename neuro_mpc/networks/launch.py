@@ -73,7 +73,7 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
         str(plan_path),
         backend,
         str(manifest_path),
-        str(cython_cache(flags)),
+        str(cython_cache(flags)) if backend == "cython" else "",
         json.dumps(flags),
     )
     program = Program(command, Manifest({}), tiling_of(plan), plan.layout, log, variables)

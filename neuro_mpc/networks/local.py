@@ -63,13 +63,15 @@ class LocalProgram(Program):
 @contextmanager
 def _preferences(plan: Plan, target: str) -> Iterator[None]:
     """Within, Brian2 generates code as the programs of runs do; then its preferences are those of before."""
-    flags, compilers = cython_options(plan) if target == "cython" else ([], {})
-    wanted = {
+    compilers: dict[str, str] = {}
+    wanted: dict[str, object] = {
         "core.default_float_dtype": np.dtype(plan.precision).type,
         "codegen.target": target,
-        "codegen.cpp.extra_compile_args": flags,
-        "codegen.runtime.cython.cache_dir": str(cython_cache(flags)),
     }
+    if target == "cython":
+        flags, compilers = cython_options(plan)
+        wanted["codegen.cpp.extra_compile_args"] = flags
+        wanted["codegen.runtime.cython.cache_dir"] = str(cython_cache(flags))
     before = {name: prefs[name] for name in wanted}
     environment = {name: os.environ.get(name) for name in compilers}
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,19 @@ def names(statements: Iterable[Statement]) -> set[str]:
     return {each.name for each in _parts(statements) if isinstance(each, Pointer | Scalar)}
 
 
-def _parts(whole: object) -> Iterator[object]:
-    """A statement or value, or several, with all that they are made of."""
-    yield whole
-    if is_dataclass(whole):
-        whole = [getattr(whole, each.name) for each in fields(whole)]
-    for part in whole if isinstance(whole, list | tuple) else ():
-        yield from _parts(part)
+def _parts(statements: Iterable[Statement]) -> Iterator[object]:
+    """Some statements, with all statements and values that they are made of, but for plain numbers and texts."""
+    waiting: list[object] = [*statements]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list | tuple):
+            waiting.extend(part)
+        elif held := _held(type(part)):
+            yield part
+            waiting.extend(getattr(part, name) for name in held)
+
+
+@cache
+def _held(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of statement or value; none of a number or a text."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()

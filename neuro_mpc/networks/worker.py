@@ -77,8 +77,9 @@ def main(plan_path: Path, target: str, manifest_path: Path, cache: str, flags: l
     plan = Plan.from_json(plan_path.read_text())
     prefs.core.default_float_dtype = np.dtype(plan.precision).type
     prefs.codegen.target = target
-    prefs.codegen.cpp.extra_compile_args = flags
-    prefs.codegen.runtime.cython.cache_dir = cache
+    if target == "cython":
+        prefs.codegen.cpp.extra_compile_args = flags
+        prefs.codegen.runtime.cython.cache_dir = cache
     model = Model(plan, target)
     model.generate()
     gc.enable()
