@@ -7,11 +7,13 @@ import sys
 def main() -> None:
     """The command line, without modules of the current folder and without the figures of a notebook."""
     leave_current_folder()
+    from neuro_mpc.examination.netcdf_lock import NETCDF
     from neuro_mpc.runs import terminal
     from neuro_mpc.system import processes
 
     processes.be_a_command()
     processes.heed_termination()
+    NETCDF.do_without_xarray()
     terminal.take_all_letters()
     from neuro_mpc.cli import app
 

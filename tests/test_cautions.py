@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from analysed import synapses_run
+from finished_runs import finished
 from in_process import started
 
 import neuro_mpc as nm
@@ -85,14 +86,14 @@ class TestSpikes:
         found = [(node["a"].values[-1] ** 2 > node["s"].values[-1] ** 2) for node in run["synapses"].children.values()]
         return np.concatenate([each.ravel() for each in found]).mean()
 
-    def test_a_spike_that_contradicts_the_learned_variance_is_told_and_recorded(self, learned):
+    def test_a_spike_that_contradicts_the_learned_variance_is_told_and_recorded(self, learned, tmp_path):
         run, told = learned
         share = self.share(run)
         assert 0 < share < 1
         assert told == run.attrs["warning"].splitlines()
         assert f"in {100 * share:.2g} % of the synapses" in told[0]
         assert float(run["evaluation"]["spike_contradicted"]) == pytest.approx(share)
-        assert told[0] in cli.summary("run.nc", run, 1.0)
+        assert told[0] in cli.summary("run.nc", finished(run, tmp_path), 1.0)
 
     def test_the_analysis_has_no_slab_where_there_cannot_be_one(self, learned):
         run, _ = learned
@@ -144,7 +145,7 @@ class TestSelection:
             ({"learning__schedule": {"kind": "plateau", "factor": 0.5}}, 'the schedule "plateau"'),
         ],
     )
-    def test_to_select_on_the_test_set_is_told(self, settings, what):
+    def test_to_select_on_the_test_set_is_told(self, settings, what, tmp_path):
         described = circuit(), protocol(test__split="test", **settings)
         lines = []
         run = nm.simulate(*described, backend="numpy", progress=PlainProgress(lines.append))
@@ -153,7 +154,7 @@ class TestSelection:
         assert "test.split" in told
         assert lines.count(f"warning: {told}") == 1
         assert f"warning  {told}" in as_text(nm.check(*described, backend="numpy"))
-        assert told in cli.summary("run.nc", run, 1.0)
+        assert told in cli.summary("run.nc", finished(run, tmp_path), 1.0)
         with pytest.warns(UserWarning, match='selects on the split "test"'):
             nm.simulate(*described, backend="numpy")
 

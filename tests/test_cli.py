@@ -11,10 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
+from finished_runs import finished
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
+from neuro_mpc.runfile.finished import Finished
+from neuro_mpc.runs import run as runs
 from neuro_mpc.runs import task
 from neuro_mpc.runs.quantities import duration
 
@@ -26,10 +29,15 @@ def command(*arguments):
 
 
 def learned(presentations=3, **tests):
-    """The part of a finished run that the last line is made of."""
+    """The part of a run that the last line is made of."""
     variables = {name: ("test", np.asarray(values)) for name, values in tests.items()}
     learning = xr.Dataset({"loss": ("presentation", np.ones(presentations)), **variables})
-    return xr.DataTree.from_dict({"/learning": learning})
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs={"protocol": ""}), "/learning": learning})
+
+
+def done(**measures):
+    """What a run came to."""
+    return Finished(warnings=(), presentations=3, measures=measures, experiment="", start="")
 
 
 @pytest.fixture
@@ -39,15 +47,21 @@ def pretend(monkeypatch):
 
 
 @pytest.fixture
-def simulated(pretend):
-    """The arguments of every call of `simulate`, which here does nothing."""
+def pretend_run(monkeypatch):
+    """Puts a function in the place of the one that writes a run."""
+    return lambda function: monkeypatch.setattr(runs, "write_run", function)
+
+
+@pytest.fixture
+def simulated(pretend_run):
+    """The arguments of every run that is to be written; none is."""
     calls = []
 
     def simulate(circuit, protocol, **choices):
         calls.append({"circuit": circuit, "protocol": protocol, **choices})
-        return learned(correct_letter_ratio=[0.1, 0.75])
+        return done(correct_letter_ratio=0.75)
 
-    pretend("simulate", simulate)
+    pretend_run(simulate)
     return calls
 
 
@@ -81,12 +95,12 @@ def test_run_ends_with_one_line(simulated, tmp_path):
     assert output.endswith(" s, correct letter ratio 0.750\n")
 
 
-def test_run_shows_progress(pretend, tmp_path):
+def test_run_shows_progress(pretend_run, tmp_path):
     def simulate(circuit, protocol, *, progress, **choices):
         progress.stage("compiling")
-        return learned()
+        return done()
 
-    pretend("simulate", simulate)
+    pretend_run(simulate)
     assert command(*RUN, "--out", tmp_path / "run.nc").stdout.startswith("compiling\n")
 
 
@@ -122,25 +136,25 @@ def test_an_unknown_circuit_is_told_without_a_traceback(simulated, tmp_path):
     assert "Traceback" not in result.output
 
 
-def test_a_refused_run_is_told_without_a_traceback(pretend, tmp_path):
+def test_a_refused_run_is_told_without_a_traceback(pretend_run, tmp_path):
     def simulate(*_, **__):
         raise nm.RunError("the run file is there already")
 
-    pretend("simulate", simulate)
+    pretend_run(simulate)
     result = command(*RUN, "--out", tmp_path / "run.nc")
     assert (result.exit_code, result.stderr) == (2, "neuro-mpc: the run file is there already\n")
 
 
-def test_a_mistake_of_ours_keeps_its_traceback(pretend, tmp_path):
+def test_a_mistake_of_ours_keeps_its_traceback(pretend_run, tmp_path):
     def simulate(*_, **__):
         raise ZeroDivisionError
 
-    pretend("simulate", simulate)
+    pretend_run(simulate)
     assert isinstance(command(*RUN, "--out", tmp_path / "run.nc").exception, ZeroDivisionError)
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_an_interruption_says_what_is_left(pretend, tmp_path, recorded):
+def test_an_interruption_says_what_is_left(pretend_run, tmp_path, recorded):
     partial = tmp_path / "run.nc.partial"
 
     def simulate(*_, **__):
@@ -148,7 +162,7 @@ def test_an_interruption_says_what_is_left(pretend, tmp_path, recorded):
             partial.touch()
         raise KeyboardInterrupt
 
-    pretend("simulate", simulate)
+    pretend_run(simulate)
     result = command(*RUN, "--out", tmp_path / "run.nc")
     assert result.exit_code == 130
     assert (str(partial) if recorded else "nothing was recorded") in result.stderr
@@ -156,14 +170,15 @@ def test_an_interruption_says_what_is_left(pretend, tmp_path, recorded):
 
 def test_ctrl_c_ends_the_process_with_130_after_its_clean_up(tmp_path):
     code = f"""
-import sys, time, neuro_mpc as nm
+import sys, time
+from types import SimpleNamespace
 def simulate(*_, out, **__):
     try:
         print("ready", flush=True)
         time.sleep(60)
     finally:
         out.with_name(out.name + ".partial").write_text("closed")
-nm.simulate = simulate
+sys.modules["neuro_mpc.runs.run"] = SimpleNamespace(write_run=simulate)
 from neuro_mpc.cli import app
 app({[*RUN, "--out", str(tmp_path / "run.nc")]!r})
 """
@@ -187,14 +202,14 @@ app({[*RUN, "--out", str(tmp_path / "run.nc")]!r})
     ],
 )
 def test_summary(tmp_path, tests, told):
-    line = cli.summary(tmp_path, learned(125, **tests), 3.21)
+    line = cli.summary(tmp_path, finished(learned(125, **tests), tmp_path), 3.21)
     assert line == f"{tmp_path}: 125 presentations in 3.2 s{told}"
 
 
 def test_summary_prefers_the_evaluation(tmp_path):
-    finished = learned(125, accuracy=[0.1, 0.96])
-    finished["evaluation"] = xr.DataTree(xr.Dataset({"accuracy": 0.97}))
-    assert cli.summary(tmp_path, finished, 3.21).endswith(", accuracy 0.970")
+    run = learned(125, accuracy=[0.1, 0.96])
+    run["evaluation"] = xr.DataTree(xr.Dataset({"accuracy": 0.97}))
+    assert cli.summary(tmp_path, finished(run, tmp_path), 3.21).endswith(", accuracy 0.970")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from finished_runs import finished
 from interrupted import content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
@@ -218,4 +219,4 @@ def test_a_run_that_blew_up_says_so_at_the_end_and_in_its_file(monkeypatch, tmp_
         run = nm.simulate(circuit, nm.load_protocol("toy-language", TINY), backend="numpy")
     assert run.attrs["complete"] == 1
     assert "smaller learning.rate" in run.attrs["warning"]
-    assert cli.summary(tmp_path, run, 1.0).endswith(f"\nwarning: {run.attrs['warning']}")
+    assert cli.summary(tmp_path, finished(run, tmp_path), 1.0).endswith(f"\nwarning: {run.attrs['warning']}")

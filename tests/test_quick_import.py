@@ -9,11 +9,33 @@ from neuro_mpc.networks.quick_import import import_brian2
 
 CODE = """
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from neuro_mpc.descriptions.experiments import ExperimentTable
 from neuro_mpc.descriptions.loading import shipped
 from neuro_mpc.descriptions.sources import StimulusTable
 assert shipped("circuit") and ExperimentTable.descriptions() and StimulusTable.descriptions()
 assert not {"h5py", "netCDF4", "scipy", "sympy", "xarray"} & set(sys.modules)
+
+from neuro_mpc.examination.netcdf_lock import NETCDF
+from neuro_mpc.runs import check
+described = {"seed": 0, "backend": "numpy", "threads": 1}
+check.prepare("mpl", "toy-language", **described)
+assert not {"h5py", "netCDF4", "scipy", "xarray"} & set(sys.modules)
+
+from neuro_mpc.networks import launch
+from neuro_mpc.runs import run
+class Starting(Exception): ...
+def present(*_, **__): raise Starting
+launch.start, run.Presenter = lambda *_: nullcontext(), present
+NETCDF.do_without_xarray()  # as a command does
+try:
+    run.write_run("mpl", "toy-language", out=Path(sys.argv[1]), **described)
+except Starting:
+    assert not {"dask", "h5py", "pandas", "scipy", "xarray"} & set(sys.modules)
+else:
+    raise AssertionError("nothing was presented")
+
 from neuro_mpc.networks.quick_import import COMPILES, NEEDLESS, import_brian2
 import_brian2("numpy")
 import neuro_mpc.networks.model
@@ -22,8 +44,8 @@ import matplotlib, Cython
 """
 
 
-def test_what_lists_imports_neither_sympy_nor_xarray_and_what_simulates_no_matplotlib():
-    subprocess.run([sys.executable, "-c", CODE], check=True)
+def test_what_lists_checks_and_runs_imports_only_what_it_needs_and_what_simulates_no_matplotlib(tmp_path):
+    subprocess.run([sys.executable, "-c", CODE, str(tmp_path / "run.nc")], check=True)
 
 
 def test_what_was_imported_stays():

@@ -171,7 +171,7 @@ class TestCommandLine:
 
     def test_a_circuit_is_given_or_started_from(self, path, monkeypatch):
         calls = []
-        monkeypatch.setitem(vars(nm), "simulate", lambda *given, **choices: calls.append((given, choices)))
+        monkeypatch.setattr("neuro_mpc.runs.run.write_run", lambda *given, **choices: calls.append((given, choices)))
         words = [
             "run",
             "toy-language",

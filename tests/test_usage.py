@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import neuro_mpc as nm
 from neuro_mpc import cli
 from neuro_mpc.cli.answers import as_json
+from neuro_mpc.runfile.finished import Finished
 
 RUN = ["run", "mpl", "toy-language", "--out", "run.nc"]
 MEMBERS = {"complete": [1, 0], "file": ["a.nc", "b.nc"], "error": ["", "it diverged"]}
@@ -32,15 +33,14 @@ def completed(line: str) -> list[str]:
 
 @pytest.fixture
 def simulated(monkeypatch):
-    """Instead of a run, its progress, a warning and its tree."""
+    """Instead of a run, its progress, a warning and what it came to."""
 
     def simulate(*_, progress, **__):
         progress.stage("compiling")
         progress.warning("little data")
-        learning = xr.Dataset({"loss": ("presentation", np.ones(3)), "accuracy": ("test", [0.1, np.nan])})
-        return xr.DataTree.from_dict({"/": xr.Dataset(attrs={"warning": "little data"}), "/learning": learning})
+        return Finished(("little data",), presentations=3, measures={"accuracy": np.nan}, experiment="", start="")
 
-    monkeypatch.setitem(vars(nm), "simulate", simulate)
+    monkeypatch.setattr("neuro_mpc.runs.run.write_run", simulate)
 
 
 @pytest.mark.parametrize(

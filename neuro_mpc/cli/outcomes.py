@@ -7,25 +7,21 @@ from neuro_mpc.runs.progress import measured
 from neuro_mpc.runs.quantities import duration
 
 if TYPE_CHECKING:
-    from xarray import Dataset, DataTree
+    from xarray import Dataset
+
+    from neuro_mpc.runfile.finished import Finished
 
 
-def outcome(out: Path, finished: "DataTree", seconds: float) -> dict[str, Any]:
+def outcome(out: Path, finished: "Finished", seconds: float) -> dict[str, Any]:
     """File, seconds and warnings of a run, and what it measured: the presentations and the final measure of a training,
     the kind of an experiment and the run it started from."""
-    told = {"files": [out], "seconds": seconds, "warnings": finished.attrs.get("warning", "").splitlines()}
-    if "experiment" in finished.children:
-        return {**told, "experiment": finished["experiment"].attrs["kind"], "start": finished.attrs["start_run"]}
-    from neuro_mpc.runfile.access import final_measure
-
-    return {
-        **told,
-        "presentations": finished["learning"].sizes["presentation"],
-        "measures": final_measure(finished),
-    }
+    told = {"files": [out], "seconds": seconds, "warnings": list(finished.warnings)}
+    if finished.experiment:
+        return {**told, "experiment": finished.experiment, "start": finished.start}
+    return {**told, "presentations": finished.presentations, "measures": finished.measures}
 
 
-def summary(out: Path, finished: "DataTree", seconds: float) -> str:
+def summary(out: Path, finished: "Finished", seconds: float) -> str:
     """A run in one line: `run.nc: 125 presentations in 3.2 s, correct letter ratio 1.000`.
 
     The measure is that of the evaluation after learning, or of the last test.

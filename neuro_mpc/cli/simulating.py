@@ -59,10 +59,12 @@ def run(
     if overwrite and resume:
         raise typer.BadParameter("--overwrite starts again, --resume continues: choose one")
     with errors_reported(), interruption_reported(out):
+        from neuro_mpc.runs.run import write_run
+
         setup = set_up(circuit, protocol, settings, start=start, start_at=start_at, seed=seed)
         begin = time.perf_counter()
         with progress_on(progress_console()) as progress:
-            finished = nm.simulate(
+            finished = write_run(
                 setup.circuit,
                 setup.protocol,
                 start=setup.start,

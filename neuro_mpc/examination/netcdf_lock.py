@@ -30,7 +30,7 @@ class LibraryLock:
         return NETCDF4_PYTHON_LOCK
 
     def do_without_xarray(self) -> None:
-        """In a process that reads nothing with xarray, which need not be imported then."""
+        """In a process that opens no file with xarray alone, which need not be imported then."""
         self._of_xarray = threading.Lock()
 
     def acquire(self, blocking: bool = True) -> bool:

@@ -9,6 +9,7 @@ from neuro_mpc.analysis import projections, summary
 from neuro_mpc.analysis.weights import varies
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.runfile import access
+from neuro_mpc.runfile.labels import MEASURES
 
 ENERGIES = {
     "free_energy": "free energy",
@@ -43,7 +44,7 @@ def results(run: xr.DataTree) -> list[tuple[str, str]]:
     if learning is None or not learning.sizes.get("presentation"):
         return rows
     measured = learning.dataset
-    tests = [name for name in access.MEASURES if name in measured and measured[name].size]
+    tests = [name for name in MEASURES if name in measured and measured[name].size]
     rows += [(f"{name.replace('_', ' ')}, first and last test", _ends(measured[name].values, 1)) for name in tests]
     part = max(1, round(PART * learning.sizes["presentation"]))
     rows += [

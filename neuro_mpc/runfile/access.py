@@ -11,10 +11,7 @@ import xarray as xr
 
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile.attributes import attribute
-
-# The first one that a run has is shown.
-MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "mean_squared_error", "explained_variance", "test_loss")
-LOWER_IS_BETTER = ("perplexity", "mean_squared_error", "test_loss")
+from neuro_mpc.runfile.finished import measure_of
 
 Snapshots = TypeVar("Snapshots", xr.Dataset, xr.DataArray)
 
@@ -108,12 +105,6 @@ def snapshot_name(run: xr.DataTree, presentations: np.ndarray, index: int = 0) -
 def final_measure(run: xr.DataTree) -> dict[str, float]:
     """The final measure of a run, by name: of the evaluation after learning, or the last test; empty without either."""
     learning, evaluation = group(run, "learning"), group(run, "evaluation")
-    test = describe(run, "protocol").get("test", {}) if "protocol" in run.attrs else {}
-    measure = test.get("measure", "accuracy").replace("-", "_")
-    tests = xr.Dataset() if learning is None else learning.dataset
-    name = next((name for name in (measure, *MEASURES) if name in tests), None)
-    if name is None or tests[name].size == 0:
-        return {}
-    if evaluation is not None and name in evaluation:
-        return {name: float(evaluation.dataset[name])}
-    return {name: float(tests[name][-1])}
+    protocol = describe(run, "protocol") if "protocol" in run.attrs else {}
+    tests, evaluated = (xr.Dataset() if node is None else node.dataset for node in (learning, evaluation))
+    return measure_of(protocol, tests, evaluated)

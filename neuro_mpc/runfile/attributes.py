@@ -6,16 +6,18 @@ A run file may be a stranger's, or damaged: an attribute of another kind is an e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import xarray as xr
 
 from neuro_mpc.errors import RunFileError
 
-Owner: TypeAlias = xr.DataTree | xr.Dataset | xr.DataArray
+if TYPE_CHECKING:
+    import xarray as xr
+
+Owner: TypeAlias = "xr.DataTree | xr.Dataset | xr.DataArray"
 LONGEST_SHOWN = 80
 FOUND_RATE = "found_learning_rate"
 DIGITS = re.compile(r"[+-]?\d{1,20}")
@@ -63,12 +65,20 @@ def attribute(owner: Owner, name: str, default: Any = _REQUIRED) -> Any:
     A whole number may be written as text, and is returned as an integer.  Raises RunFileError where the attribute is
     missing and there is no default, or is not of the kind that runs write.
     """
-    if name not in owner.attrs and default is not _REQUIRED:
+    try:
+        return attribute_of(owner.attrs, name, default)
+    except ValueError as problem:
+        raise RunFileError(f"{_source(owner)}: the attribute {name}{_place(owner)} is {problem}") from None
+
+
+def attribute_of(attributes: Mapping[Any, Any], name: str, default: Any = _REQUIRED) -> Any:
+    """As `attribute`, of attributes whose owner is not known; ValueError says what was found and expected."""
+    if name not in attributes and default is not _REQUIRED:
         return default
-    value, kind = owner.attrs.get(name, "missing"), KINDS[name]
-    if name not in owner.attrs or not kind.holds(value):
-        found = f"{str(value)[:LONGEST_SHOWN]!r}" if name in owner.attrs else value
-        raise RunFileError(f"{_source(owner)}: the attribute {name}{_place(owner)} is {found}, not {kind.expected}")
+    value, kind = attributes.get(name, "missing"), KINDS[name]
+    if name not in attributes or not kind.holds(value):
+        found = f"{str(value)[:LONGEST_SHOWN]!r}" if name in attributes else value
+        raise ValueError(f"{found}, not {kind.expected}")
     return int(value) if kind is WHOLE_NUMBER else value
 
 
@@ -82,10 +92,14 @@ def checked(group: xr.Dataset) -> xr.Dataset:
 
 def _source(owner: Owner) -> str:
     """The path of the file, as far as it is known."""
+    import xarray as xr  # takes a second to import, which those who only write files do without
+
     encoding = owner.root.encoding if isinstance(owner, xr.DataTree) else owner.encoding
     return encoding.get("source") or "this run"
 
 
 def _place(owner: Owner) -> str:
+    import xarray as xr
+
     name = owner.path.strip("/") if isinstance(owner, xr.DataTree) else getattr(owner, "name", "")
     return f" of {name}" if name else ""

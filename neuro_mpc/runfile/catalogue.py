@@ -21,6 +21,7 @@ from neuro_mpc.errors import NeuroMPCError, RunFileError
 from neuro_mpc.examination import isolation
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
+from neuro_mpc.runfile.labels import LOWER_IS_BETTER
 from neuro_mpc.runfile.reading import SWEEP, open_run
 from neuro_mpc.runfile.write_errors import failures_reported
 from neuro_mpc.system import processes
@@ -118,7 +119,7 @@ def _best(learning: xr.DataTree, measure: str) -> float:
     values = np.asarray(access.variable(learning, measure).values, float)
     if np.isnan(values).all():
         return float("nan")
-    return float((np.nanmin if measure in access.LOWER_IS_BETTER else np.nanmax)(values))
+    return float((np.nanmin if measure in LOWER_IS_BETTER else np.nanmax)(values))
 
 
 def _number(value: float | None) -> float | None:

@@ -9,6 +9,9 @@ LEARNING = {
     "free_energy_start": "free energy before inference, mean per trial",
     "iterations": "iterations of inference",
 }
+# The first one that a run has is shown.
+MEASURES = ("correct_letter_ratio", "accuracy", "perplexity", "mean_squared_error", "explained_variance", "test_loss")
+LOWER_IS_BETTER = ("perplexity", "mean_squared_error", "test_loss")
 TESTS = {
     "test_loss": "loss of the prediction on the tested trials, mean per trial",
     "accuracy": "fraction of the tested trials that are predicted correctly",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import netCDF4
 import numpy as np
-import xarray as xr
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # With an unlimited dimension the default chunk is one row, which is slow to write and slower to read.
 CHUNK_ROWS, CHUNK_BYTES = 1024, 2**20

@@ -8,8 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.examination import isolation, opening
@@ -17,7 +16,9 @@ from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.examination.opening import refuse_strange
 from neuro_mpc.runfile import file_format
 from neuro_mpc.runfile.paths import partial_path, saved_path
-from neuro_mpc.runfile.tree import open_tree
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DAMAGED = "a copy of the file; an unfinished run can be continued: --resume"
 SWEEP = "sweep.nc"
@@ -80,6 +81,8 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
 @contextmanager
 def as_run(run: xr.DataTree | str | os.PathLike[str]) -> Iterator[xr.DataTree]:
     """A run as it is, or that of a file, which is closed again."""
+    import xarray as xr  # takes a second to import, and a run that is written is not read
+
     if isinstance(run, xr.DataTree):
         yield run
         return
@@ -121,6 +124,8 @@ def _run_files(folder: Path, but: str = SWEEP) -> str:
 
 def _opened(path: Path) -> xr.DataTree:
     """The tree of a file whose structure is that of a run file."""
+    from neuro_mpc.runfile.tree import open_tree  # xarray takes a second to import, and a run reads no tree
+
     with NETCDF:
         refuse_strange(path)
         return open_tree(path)

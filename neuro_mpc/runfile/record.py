@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import netCDF4
 import numpy as np
-import xarray as xr
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.connections import CONNECTED
@@ -25,13 +25,17 @@ from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.examination.opening import opened
 from neuro_mpc.rules.weighting import OWNER, is_precision
 from neuro_mpc.runfile import closing, file_format, netcdf
-from neuro_mpc.runfile.attributes import FOUND_RATE, attribute
+from neuro_mpc.runfile.attributes import FOUND_RATE, attribute_of
+from neuro_mpc.runfile.finished import Finished
 from neuro_mpc.runfile.labels import LEARNING, TESTS, evaluation_label, neural_label
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.runfile.root_attributes import root_attributes
 from neuro_mpc.runfile.write_errors import writes
 from neuro_mpc.system import files
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["RunFile", "open_run"]
 
@@ -91,6 +95,7 @@ class RunFile:
         self._rows: list[tuple] = []
         self._flushed = time.monotonic()
         self._is_open = True
+        self.finished: Finished | None = None
 
     @writes
     def _create(self, attributes: Mapping[str, str | int | float]) -> None:
@@ -284,9 +289,12 @@ class RunFile:
     def found_rate(self) -> float | None:
         """The learning rate that was found when the run began, if any. Raises RunFileError where it is no rate."""
         attributes = {name: self._file.getncattr(name) for name in self._file.ncattrs() if name == FOUND_RATE}
-        rate = attribute(xr.Dataset(attrs=attributes), FOUND_RATE, None)
-        if rate is not None and not 0 < rate < np.inf:
-            raise RunFileError(f"{self.partial}: the attribute {FOUND_RATE} is {rate:g}, not a learning rate")
+        try:
+            rate = attribute_of(attributes, FOUND_RATE, None)
+            if rate is not None and not 0 < rate < np.inf:
+                raise ValueError(f"{rate:g}, not a learning rate")
+        except ValueError as problem:
+            raise RunFileError(f"{self.partial}: the attribute {FOUND_RATE} is {problem}") from None
         return None if rate is None else float(rate)
 
     @writes
@@ -341,6 +349,7 @@ class RunFile:
         with closing.closed_after(self._file, self.partial):
             self._sync()  # the reserve is for the last rows, too
             self._file.complete = int(complete)
+            self.finished = Finished.of(self._file) if complete else None
 
     def __enter__(self) -> RunFile:
         return self

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from contextlib import ExitStack
-from typing import Any
-
-import xarray as xr
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
@@ -15,6 +15,7 @@ from neuro_mpc.errors import path_argument
 from neuro_mpc.experiments import experiment_of
 from neuro_mpc.networks import launch
 from neuro_mpc.networks.workspace import workspace
+from neuro_mpc.runfile.finished import Finished
 from neuro_mpc.runfile.lock import writing
 from neuro_mpc.runfile.record import open_run
 from neuro_mpc.runfile.write_errors import failures_reported
@@ -25,7 +26,11 @@ from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.reporting import progress_of
 from neuro_mpc.runs.training import Training
 from neuro_mpc.simulation.presentation import Presenter
-from neuro_mpc.simulation.trained import Source
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from neuro_mpc.simulation.trained import Source
 
 
 def simulate(
@@ -109,16 +114,32 @@ def simulate(
     with ExitStack() as stack:
         path = stack.enter_context(workspace()) / "run.nc" if out is None else path_argument("out", out)
         stack.enter_context(failures_reported(path))
-        if out is None:
-            destination = Destination(path)
-        else:
-            destination = Destination(path, overwrite, resume, accept_changes, checkpoint_every)
-        with progress_of(progress) as reporter:
-            _write(prepare(circuit, protocol, **options, say=reporter.stage), destination, reporter)
+        manner = {} if out is None else {"overwrite": overwrite, "resume": resume, "accept_changes": accept_changes}
+        every = math.inf if out is None else checkpoint_every
+        write_run(circuit, protocol, out=path, checkpoint_every=every, progress=progress, **manner, **options)
         if out is not None:
             return _warned(open_run(path), progress)
         with open_run(path) as run:
             return _warned(_in_memory(run), progress)
+
+
+def write_run(
+    circuit: Circuit | NameOrPath | None,
+    protocol: Protocol | ExperimentProtocol | NameOrPath,
+    *,
+    out: Path,
+    overwrite: bool = False,
+    resume: bool = False,
+    accept_changes: bool = False,
+    checkpoint_every: float = math.inf,
+    progress: SilentProgress | bool | None = None,
+    **options: Any,
+) -> Finished:
+    """Write a run without reading it again, and say what it came to; the arguments are those of `simulate`."""
+    with failures_reported(out):
+        destination = Destination(out, overwrite, resume, accept_changes, checkpoint_every)
+        with progress_of(progress) as reporter:
+            return _write(prepare(circuit, protocol, **options, say=reporter.stage), destination, reporter)
 
 
 def _warned(run: xr.DataTree, progress: SilentProgress | bool | None) -> xr.DataTree:
@@ -131,16 +152,18 @@ def _warned(run: xr.DataTree, progress: SilentProgress | bool | None) -> xr.Data
 
 def _in_memory(run: xr.DataTree) -> xr.DataTree:
     """A copy that needs no file, and names none; `DataTree.load` leaves inherited coordinates lazy."""
+    import xarray as xr  # takes a second to import, which a run that is only written does without
+
     datasets = {node.path: node.to_dataset(inherit=False).load().drop_encoding() for node in run.subtree}
     return xr.DataTree.from_dict(datasets)
 
 
-def _write(run: Preparation, destination: Destination, progress: SilentProgress) -> None:
+def _write(run: Preparation, destination: Destination, progress: SilentProgress) -> Finished:
     """Writes the run file of a run that can start, or the rest of it."""
     warn_of_little_room(run.estimate, destination.path, progress.stage)
     with writing(destination.path, progress.stage):
         if destination.is_complete(run.provenance, progress.stage):
-            return
+            return Finished.read(destination.path)
         for text in run.cautions:
             progress.warning(text)
         saved = destination.latest(run.provenance, progress.stage)
@@ -157,3 +180,5 @@ def _write(run: Preparation, destination: Destination, progress: SilentProgress)
                 results = experiment_of(experiment).results(presenter, run.data, run.trained)
                 record.experiment(results.assign_attrs(kind=experiment.kind, **results.attrs))
         destination.discard()
+        assert record.finished is not None  # a run that is not raises an error
+        return record.finished

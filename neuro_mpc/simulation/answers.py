@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from neuro_mpc.simulation.measures import predictions
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.stimuli import Split, Task
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Arrays = dict[str, tuple[tuple[str, ...], np.ndarray, str]]
 
@@ -22,6 +25,8 @@ def answers(presenter: Presenter, task: Task, split: Split, presentation: int) -
     theirs. Of what is read at the last step,
     that is the only one. `trial_number` (trial) counts in the split.
     """
+    import xarray as xr  # takes a second to import, which most runs do without
+
     found: dict[str, list[Arrays]] = {name: [] for name in task.circuit.targets}
     with presenter.aside():
         for trials, _ in predictions(presenter, task, split, presentation):

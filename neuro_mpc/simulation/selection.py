@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.runfile.access import LOWER_IS_BETTER
+from neuro_mpc.runfile.labels import LOWER_IS_BETTER
 from neuro_mpc.simulation.initial import Parameters
 
 SEPARATOR = "/"
