@@ -12,11 +12,12 @@ from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
-from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.simulation.presentation import Energies, Presenter
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from neuro_mpc.runfile.record import RunFile
 
 # Energies fall while a circuit learns. Single batches may have any energy where the variance of an input is small; one
 # that stays this many times above the first one for PATIENCE presentations in a row will not come back.
