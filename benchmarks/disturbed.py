@@ -61,7 +61,7 @@ def unreadable(out: Path, saved: bool) -> list[str]:
     for path in filter(Path.exists, (partial_path(out), saved_path(out))):
         # What was left half written is read from its checkpoint; before that, nothing was learned.
         may_be_half = path == partial_path(out) and (not saved or saved_path(out).exists())
-        if not may_be_half and (trouble := isolation.trouble(path)):
+        if not may_be_half and (trouble := isolation.trouble_elsewhere(path)):
             wrong.append(f"{path.name} cannot be read: {trouble}")
     return wrong
 

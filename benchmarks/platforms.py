@@ -200,7 +200,7 @@ def report(asked: argparse.Namespace, folder: Path) -> None:
     print("| Python | packages | program | " + " | ".join(f"{m}, {p}" for p in PRECISIONS for m in MEASURED) + " |")
     print("|---" * (3 + len(PRECISIONS) * len(MEASURED)) + "|")
     for number, each in enumerate(combinations(asked.pythons, asked.backends, asked.compilers, asked.all)):
-        packages, compiler, cells = "", each.command, []
+        packages, compiler, cells = "", each.command.partition(" ")[0], []
         for precision in PRECISIONS if not each.missing else ():
             place = folder / f"{number}-{precision}"
             try:
@@ -217,7 +217,7 @@ def report(asked: argparse.Namespace, folder: Path) -> None:
                 for measure, value in found.items()
                 if value > MOST_ROUNDINGS * np.finfo(precision).eps
             ]
-        cells += [each.missing] * (len(PRECISIONS) * len(MEASURED) - len(cells))
+        cells += [each.missing, *[""] * (len(PRECISIONS) * len(MEASURED) - 1)] if each.missing else []
         program = ", ".join(filter(None, (each.backend, compiler, each.instructions)))
         print(f"| {version_of(each.python)} | {packages} | {program} | " + " | ".join(cells) + " |", flush=True)
     print(f"\n{tried} combinations, three runs of each, {time.perf_counter() - start:.0f} s")

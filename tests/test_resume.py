@@ -12,12 +12,14 @@ import pytest
 from interrupted import REFUSED, content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
+from neuro_mpc.examination import isolation
 from neuro_mpc.networks import launch
 from neuro_mpc.runfile import checkpoint, paths
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.lock import writing
 from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runfile.record import RunFile
+from neuro_mpc.runs import destination
 from neuro_mpc.runs.training import Training
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.system import files
@@ -216,6 +218,17 @@ def test_a_half_written_file_is_read_from_its_checkpoint(halfway):
     partial.write_bytes(partial.read_bytes()[:3000])
     with pytest.warns(UserWarning, match="left half written"), nm.open_run(partial) as run:
         assert run["learning"].sizes["presentation"] == 11
+
+
+def test_a_file_that_is_searched_without_end_is_read_from_its_checkpoint(halfway, monkeypatch):
+    """HDF5 does so with some that a power cut has torn: they are read elsewhere, and for a while only."""
+    monkeypatch.setattr(isolation, "trouble", None)
+    monkeypatch.setattr(isolation, "trouble_elsewhere", lambda path: isolation.TOO_SLOW)
+    with pytest.warns(UserWarning, match="left half written"), nm.open_run(partial_path(halfway)) as run:
+        assert run.encoding["source"] == str(saved_path(halfway))
+    saved_path(halfway).unlink()
+    monkeypatch.setattr(destination, "attributes", None)
+    assert destination.Destination(halfway, resume=True).latest({}, lambda text: None) is None
 
 
 def test_two_runs_do_not_write_to_one_file(out, uninterrupted):

@@ -181,11 +181,8 @@ def _readable(path: Path, carefully: bool) -> Path:
         raise RunFileError(f"{path} is not there", hint=f"open {unfinished}, its unfinished run" if unfinished else "")
     saved = saved_path(path.with_suffix("")) if path.suffix == ".partial" else None
     replaceable = saved is not None and saved.is_file()
-    trouble = ""
-    if carefully:
-        trouble = isolation.trouble_elsewhere(path)
-    elif replaceable:
-        trouble = isolation.trouble(path)
+    # Where a power cut tears a file, HDF5 can search it without end.
+    trouble = isolation.trouble_elsewhere(path) if carefully or replaceable else ""
     if not trouble:
         return path
     if saved is None or trouble == opening.UNLOCKED:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from neuro_mpc.descriptions.recorded import without_masks
 from neuro_mpc.errors import RunError, RunFileError
+from neuro_mpc.examination import isolation
 from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.differences import as_lines, differences
@@ -76,8 +77,9 @@ class Destination:
             self._compare(saved.origin, provenance, f"{self._saved} is of another run")
             stage(f"resuming after {saved.presentation} presentations")
             return saved
-        if (partial := partial_path(self.path)).exists():
-            with suppress(RunFileError):  # half written, and about to be replaced
+        # One that cannot be read is half written, and about to be replaced.
+        if (partial := partial_path(self.path)).exists() and not isolation.trouble_elsewhere(partial):
+            with suppress(RunFileError):
                 self._compare(attributes(partial), provenance, f"{partial} is of another run")
         stage("no checkpoint: starting from the beginning")
         return None
