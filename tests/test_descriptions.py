@@ -144,6 +144,10 @@ WRONG = [
     ("protocol.learning.rate", "not a setting", ""),
     ("protocol..rate=3", "not a setting", ""),
     ("", "not a setting", ""),
+    ("population.hidden.size=5", "not a setting", "did you mean 'circuit.population.hidden.size=5'?"),
+    ("learning.rate=1", "not a setting", "did you mean 'protocol.learning.rate=1'?"),
+    ("lr=1", "not a setting", "did you mean 'protocol.learning.rate'?"),
+    ("seed=1", "not a setting", "seed, of the run"),
 ]
 
 
@@ -168,7 +172,9 @@ def test_what_is_wrong_with_a_setting_is_not_put_down_to_the_file():
         ("mlp", "did you mean 'mpl'?"),
         ("", "unknown circuit"),
         ("no/such/file.toml", "no/such/file.toml: cannot be read: No such file"),
+        ("mpl.toml", "try: mpl, which comes with the package"),
         (Path("/"), "cannot be read"),
+        (".", ".: is a folder, not a circuit"),
         ("a\0.toml", "cannot be read"),
     ],
 )

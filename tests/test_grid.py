@@ -55,6 +55,11 @@ def test_what_is_no_key_with_values_is_refused(text):
         parse_over([text])
 
 
+def test_seeds_are_no_key():
+    with pytest.raises(nm.DescriptionError, match="try: seeds, of the sweep"):
+        parse_over(["seed=0,1"])
+
+
 def test_a_key_cannot_be_swept_twice():
     with pytest.raises(nm.DescriptionError, match="swept twice"):
         parse_over([f"{LOAD}=1", f"{LOAD}=2"])
@@ -67,7 +72,7 @@ def test_seeds(text, seeds):
     assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "-1", "1.5", "0:99999999", "1:2:3"])
+@pytest.mark.parametrize("text", ["", "a", "-1", "1.5", "0:99999999", "1:2:3", "5:0"])
 def test_what_are_no_seeds_is_refused(text):
     with pytest.raises(nm.DescriptionError, match="seeds: "):
         parse_seeds(text)

@@ -361,3 +361,13 @@ def test_swapped_files_are_told(folder, data):
     damaged(folder, NAMES[0], lambda content: encoded(data[NAMES[1]]))
     damaged(folder, NAMES[1], lambda content: encoded(data[NAMES[0]]))
     assert "the files are swapped" in refused(folder)
+
+
+def test_a_file_is_no_folder_of_data(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    for find in (
+        lambda folder: files.find(["x"], folder, "own", {}),
+        lambda folder: files.find_folder("x", folder, "own"),
+    ):
+        with pytest.raises(DescriptionError, match="data_dir: is a file"):
+            find(str(tmp_path / "notes.txt"))

@@ -109,6 +109,21 @@ def test_the_command_line_shows_no_traceback_of_a_strange_file(whole, tmp_path, 
     assert "run.nc" in result.output
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("run-0.nc", "did you mean 'run-1.nc'?"),
+        ("mpl", "a run file: mpl is a circuit that comes with the package"),
+        ("toy-language", "a run file: toy-language is a protocol that comes with the package"),
+    ],
+)
+def test_what_is_meant_by_a_file_that_is_not_there_is_guessed(tmp_path, name, hint):
+    (tmp_path / "run-1.nc").touch()
+    with pytest.raises(nm.RunFileError, match="is not there") as caught:
+        nm.open_run(tmp_path / name)
+    assert caught.value.hint == hint
+
+
 def test_a_folder_is_called_what_it_is(tmp_path):
     for name in ("seed=0.nc", "seed=1.nc", "seed=2.nc", "seed=3.nc"):
         (tmp_path / name).touch()

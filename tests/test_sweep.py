@@ -59,6 +59,21 @@ def test_an_unknown_key_is_refused(simulated, tmp_path):
     assert not simulated
 
 
+def test_what_all_points_have_wrong_is_told_once(tmp_path):
+    with pytest.raises(nm.DescriptionError) as caught:
+        nm.sweep(*described(), {"protocol.stimulus.lod": [1, 2]}, out=tmp_path, backend="numpy", dry_run=True)
+    error = caught.value
+    assert (error.source, error.key, error.problem) == ("--over", "protocol.stimulus.lod", "unknown key")
+    assert "did you mean 'load'?" in error.hint
+
+
+def test_a_file_is_no_folder_for_members(tmp_path):
+    (tmp_path / "sweep.nc").touch()
+    with pytest.raises(nm.RunError, match="sweep.nc is a file, not a folder") as caught:
+        nm.sweep(*described(), {}, out=tmp_path / "sweep.nc", backend="numpy", dry_run=True)
+    assert caught.value.hint == "a folder for the run files, such as sweep"
+
+
 def test_files_of_other_runs_are_not_taken_for_members(simulated, tmp_path):
     swept(tmp_path, seeds=[0])
     simulated.clear()

@@ -61,6 +61,7 @@ def simulated(monkeypatch):
             "run: --seed: not a value that it takes\n  found: '-1'\n  expected: a whole number, 0 or",
         ),
         (["generate", "run.nc", "--temperature", "hot"], "found: 'hot'\n  expected: a number, 0 or more"),
+        (["plot", "run.nc", "learning"], "learning is a figure, not a run file: choose it by --figure learning"),
         ([*RUN, "--overwrite", "--resume"], "neuro-mpc: run: --overwrite starts again, --resume continues: choose one"),
     ],
 )

@@ -76,11 +76,21 @@ def plot(
     with errors_reported(), ExitStack() as stack:
         from neuro_mpc.runfile.reading import reading
 
+        _refuse_figures([str(run) for run in runs if not run.exists()])
         with warnings_reported():
             trees = [stack.enter_context(closing(nm.open_run(run, careful=True))) for run in runs]
         with reading(Path(", ".join(map(str, runs)))), warnings_reported():
             paths = nm.plot_run(trees if len(trees) > 1 else trees[0], figure, out, font)
         tell("\n".join(map(str, paths)), {"files": paths})
+
+
+def _refuse_figures(missing: list[str]) -> None:
+    """A figure in the place of a run file is told as that."""
+    if missing:
+        from neuro_mpc.plots import FIGURES
+
+        for name in FIGURES.keys() & set(missing):
+            raise typer.BadParameter(f"{name} is a figure, not a run file: choose it by --figure {name}")
 
 
 def report(

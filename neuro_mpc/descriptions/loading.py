@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 from neuro_mpc.descriptions import shipped as shipped_files
 from neuro_mpc.descriptions.circuit import Circuit, with_shipped_synapses
+from neuro_mpc.descriptions.other_names import OF_A_RUN, PATHS
 from neuro_mpc.descriptions.overrides import overridden, prefix
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.descriptions.settings import takes_text, written_value
+from neuro_mpc.descriptions.structure import fields
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import read_toml
 from neuro_mpc.errors import DescriptionError, did_you_mean, path_argument
@@ -226,15 +228,26 @@ def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str
 
 
 def _unknown_setting(setting: str, key: str) -> DescriptionError:
-    start = key.strip().partition(".")[0]
-    near = did_you_mean(start, ["circuit", "protocol"]) if start not in ("circuit", "protocol") else ""
     return DescriptionError(
         "not a setting",
         source="--set",
         found=setting,
-        hint=near,
+        hint=_meant(setting, key.strip().partition(".")[0]),
         expected="circuit.KEY=VALUE or protocol.KEY=VALUE, such as protocol.learning.batch=50",
     )
+
+
+def _meant(setting: str, start: str) -> str:
+    """What a text that is no setting may stand for: one without `circuit.` or `protocol.`, or an option."""
+    kinds = [prefix(model) for model in (Circuit, Protocol) if start in fields(model)]
+    if len(kinds) == 1:
+        return f"did you mean {f'{kinds[0]}.{setting}'!r}?"
+    if start in OF_A_RUN:
+        return OF_A_RUN[start]
+    path = PATHS.get(start, "")
+    if path.partition(".")[0] in fields(Protocol):
+        return f"did you mean {f'protocol.{path}'!r}?"
+    return did_you_mean(start, ["circuit", "protocol"]) if start not in ("circuit", "protocol") else ""
 
 
 def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
@@ -242,12 +255,19 @@ def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
         raise _no_name(kind, name_or_path)
     text = os.fspath(name_or_path)
     is_path = isinstance(name_or_path, os.PathLike) or text.endswith(".toml") or os.sep in text
+    if text and not is_path and text not in shipped_files.files(kind) and Path(text).is_dir():
+        raise DescriptionError(f"is a folder, not a {kind}", source=text, expected="a name, or the path of a TOML file")
     if not is_path and (text in shipped_files.files(kind) or not Path(text).is_file()):
         path, source = shipped_files.file_of(kind, text), shipped_files.shown_path(kind, text)
     else:
         path, source = Path(os.path.expanduser(text)), text
     _refuse_run_file(kind, path)
-    tables = read_toml(path, source)
+    try:
+        tables = read_toml(path, source)
+    except DescriptionError as problem:
+        if path.stem in shipped_files.files(kind) and not path.exists():
+            problem.hint = f"{path.stem}, which comes with the package"
+        raise
     _refuse_other_kind(kind, tables, source)
     return _beside(path, tables) if is_path or path.name == text else tables, source
 
@@ -302,7 +322,8 @@ def _refuse_run_file(kind: str, path: Path) -> None:
     except (OSError, ValueError):  # reported by whatever reads it
         return
     if is_run:
-        hint = f"a run that starts from it: --from {path}" if kind == "circuit" else "a name or the path of a TOML file"
+        hint = f"a run that starts from it: --from {path}; what it holds: neuro-mpc report {path}"
+        hint = hint if kind == "circuit" else "a name or the path of a TOML file"
         raise DescriptionError(f"is a run file, not a {kind}", source=str(path), expected="TOML", hint=hint)
 
 

@@ -16,9 +16,10 @@ def rows_of(right: str) -> list[str]:
         return [right]
     depth, position = min(places, key=lambda place: _badness(right, *place))
     row = right[:position] + r"\right." * depth
-    sign, rest = OPERATOR.match(right, position)[1], right[position:]
-    rest = rest if sign != r"\," else rest.replace(r"\,", r"\cdot", 1)
-    return [row, *rows_of(r"\left." * depth + rest.lstrip())]
+    rest = right[position:].lstrip()
+    if rest.startswith(r"\,"):
+        rest = rest.replace(r"\,", r"\cdot", 1)
+    return [row, *rows_of(r"\left." * depth + rest)]
 
 
 def _places(right: str) -> list[tuple[int, int]]:

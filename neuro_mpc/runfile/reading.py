@@ -7,10 +7,12 @@ import tomllib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neuro_mpc.errors import RunFileError
+from neuro_mpc.descriptions import shipped
+from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.examination import isolation, opening
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.examination.opening import refuse_strange
@@ -24,6 +26,8 @@ DAMAGED = "a copy of the file; an unfinished run can be continued: --resume"
 SWEEP = "sweep.nc"
 OF_SWEEPS = (b"seed", b"complete", b"error", b"file")  # variables at the root of its combined file
 FILES_IN_HINT = 3
+MOST_NAMES = 1000  # of files among which the nearest name is sought
+NO_RUN = "a file that neuro-mpc run or nm.simulate has written"
 
 
 def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataTree:
@@ -135,7 +139,7 @@ def _refuse_others(path: Path, run: xr.DataTree) -> None:
     """RunFileError for the tree of a file that is no run file, or one of a format that this version does not read."""
     file_format.refuse_unknown(path, run.attrs)
     if missing := [name for name in ("circuit", "protocol", "complete") if not _has_attribute(run, name)]:
-        raise _no_run(path, f"is not a run file: it has no attribute {', '.join(missing)} that can be read")
+        raise _no_run(path, f"is not a run file: it has no attribute {', '.join(missing)} that can be read", NO_RUN)
 
 
 def _has_attribute(run: xr.DataTree, name: str) -> bool:
@@ -171,14 +175,25 @@ def reading(path: Path) -> Iterator[None]:
         raise RunFileError(f"{path} is damaged: {problem}", hint=DAMAGED) from problem
 
 
+def _in_its_place(path: Path) -> str:
+    """What may be meant by the path of a run file that is not there."""
+    for unfinished in (partial_path(path), saved_path(path)):
+        if unfinished.is_file():
+            return f"open {unfinished}, its unfinished run"
+    for kind in ("circuit", "protocol"):
+        if path.name in shipped.files(kind):
+            return f"a run file: {path.name} is a {kind} that comes with the package"
+    names = islice(path.parent.glob("*.nc"), MOST_NAMES)
+    return did_you_mean(path.name, [each.name for each in names])
+
+
 def _readable(path: Path, carefully: bool) -> Path:
     """The path, or that of the checkpoint in its place."""
     if path.is_dir():
         content = _run_files(path)
         raise RunFileError(f"{path} is a folder, not a run file", hint=f"in it are: {content}" if content else "")
     if not path.is_file():
-        unfinished = next((file for file in (partial_path(path), saved_path(path)) if file.is_file()), None)
-        raise RunFileError(f"{path} is not there", hint=f"open {unfinished}, its unfinished run" if unfinished else "")
+        raise RunFileError(f"{path} is not there", hint=_in_its_place(path))
     saved = saved_path(path.with_suffix("")) if path.suffix == ".partial" else None
     replaceable = saved is not None and saved.is_file()
     # Where a power cut tears a file, HDF5 can search it without end.

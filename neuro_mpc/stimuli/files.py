@@ -106,6 +106,8 @@ def compare(content: bytes, path: Path, checksum: str | None) -> None:
 
 def _folders(data_dir: str | None, folder: str) -> list[Path]:
     if data_dir:
+        if Path(data_dir).expanduser().is_file():
+            raise DescriptionError("is a file", key="data_dir", found=data_dir, expected="the folder of the data")
         return [Path(data_dir).expanduser()]
     shared = os.environ.get("NEURO_MPC_DATA")
     return [*([Path(shared), Path(shared) / folder] if shared else []), downloads(folder), Path()]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from neuro_mpc.descriptions.loading import parse_settings
+from neuro_mpc.descriptions.other_names import OF_A_RUN
 from neuro_mpc.descriptions.values import plain
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.simulation import arguments
@@ -119,6 +120,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         if not match:
             raise DescriptionError("not seeds", source="--seeds", found=text, expected=SEEDS)
         first, end = int(match[1]), int(match[2] or int(match[1]) + 1)
+        if end <= first:
+            raise DescriptionError("are none", source="--seeds", found=text, expected=SEEDS)
         if end - first > MOST_MEMBERS:
             raise DescriptionError(
                 "the sweep is too large",
@@ -150,6 +153,8 @@ def _setting(text: str) -> tuple[str, object]:
         ((key, value),) = next(changes for changes in parse_settings([text]) if changes).items()
     except DescriptionError as error:
         error.source = "--over"
+        if error.hint == OF_A_RUN["seed"]:
+            error.hint = "--seeds, of the sweep"
         raise
     return key, value
 
@@ -209,7 +214,9 @@ def _seeds(seeds: Iterable[int] | int) -> tuple[int, ...]:
 def _refuse_repeated(values: Sequence[object], key: str, source: str) -> None:
     repeated = next((text for text, times in Counter(map(as_text, values)).items() if times > 1), None)
     if repeated is not None:
-        raise DescriptionError("has the same value twice", source=source, key=key, found=repeated)
+        raise DescriptionError(
+            "has the same value twice", source=source, key=key, found=repeated, expected="each value once"
+        )
 
 
 def _short_names(keys: Sequence[str]) -> dict[str, str]:

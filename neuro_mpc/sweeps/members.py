@@ -132,7 +132,12 @@ def _prepared(
     data: Any,
 ) -> Preparation:
     for_circuit, for_protocol = settings_of(member)
-    circuit, protocol = changed(circuit, for_circuit), changed(protocol, for_protocol)
+    try:
+        circuit, protocol = changed(circuit, for_circuit), changed(protocol, for_protocol)
+    except DescriptionError as error:
+        if error.source == "--set":
+            error.source = "--over"
+        raise
     return prepare(circuit, protocol, seed=member.seed, backend=backend, threads=threads, data=data)
 
 
@@ -141,7 +146,10 @@ def _with_digest(job: Job, run: Preparation) -> Job:
     return replace(job, data_sha256=run.provenance["data_sha256"]) if job.state == "complete" else job
 
 
-def _cannot_run(problems: dict[str, NeuroMPCError], points: int) -> DescriptionError:
+def _cannot_run(problems: dict[str, NeuroMPCError], points: int) -> NeuroMPCError:
+    """One error for all points; where all have the same one, it itself."""
+    if len(problems) == points and len(set(map(str, problems.values()))) == 1:
+        return next(iter(problems.values()))
     lines = [f"{len(problems)} of {points} points of the sweep cannot be run"]
     for name, error in list(problems.items())[:PROBLEMS_IN_FULL]:
         lines += [f"{name}: {error}".replace("\n", "\n  ")]
