@@ -32,10 +32,10 @@ from neuro_mpc.cli import app
 from neuro_mpc.descriptions.toml_text import parse_toml, to_toml
 from neuro_mpc.networks import launch
 from neuro_mpc.runfile import checkpoint
+from neuro_mpc.runfile.differences import differences
 from neuro_mpc.runfile.paths import saved_path
 from neuro_mpc.runfile.reading import reading
 from neuro_mpc.runs.progress import SilentProgress
-from neuro_mpc.runs.provenance import differences
 
 SECONDS, MEMORY, AT_ONCE = 30, 3 * 2**30, 50
 SMALL = {"stimulus.letters": 6, "stimulus.length": 5, "stimulus.load": 1.0, "learning.batch": 4, "learning.epochs": 4}

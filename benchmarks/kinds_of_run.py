@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import interrupted
 import small_language
-from interrupted import Here
+from in_process import InProcess
 
 import neuro_mpc as nm
 from neuro_mpc.networks import launch
@@ -88,7 +88,7 @@ class Kind:
 
     arguments: Callable[[Path], dict[str, Any]]
     folder: Path
-    _made: list[Here] = field(default_factory=list)
+    _made: list[InProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         given = self.arguments(self.folder)
@@ -97,10 +97,10 @@ class Kind:
 
     def prepare(self) -> None:
         """Makes the network."""
-        made: list[Here] = []
+        made: list[InProcess] = []
 
-        def started(plan, *_) -> Here:
-            made.append(Here(plan))
+        def started(plan, *_) -> InProcess:
+            made.append(InProcess(plan))
             return made[0]
 
         stopped = patch.object(RunFile, "__init__", side_effect=KeyboardInterrupt)
@@ -109,7 +109,7 @@ class Kind:
         self._made = made
 
     def simulate(self, out: Path, **options: Any) -> None:
-        with patch.object(launch, "start", lambda plan, *_: self._made.pop() if self._made else Here(plan)):
+        with patch.object(launch, "start", lambda plan, *_: self._made.pop() if self._made else InProcess(plan)):
             self._simulate(out, **options)
 
     def _simulate(self, out: Path, **options: Any) -> None:

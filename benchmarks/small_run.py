@@ -15,7 +15,8 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from interrupted import REFUSED, Here, _imported_and_tried
+from in_process import InProcess
+from interrupted import REFUSED, _imported_and_tried
 
 import neuro_mpc as nm
 from neuro_mpc.networks import launch
@@ -49,7 +50,7 @@ class SmallRun:
 
     def __init__(self, workspace: Path, in_process: bool = True, backend: str = "numpy"):
         self.workspace, self.in_process, self.backend = workspace, in_process, backend
-        self._made: list[Here] = []
+        self._made: list[InProcess] = []
 
     @property
     def circuit(self) -> nm.Circuit:
@@ -62,10 +63,10 @@ class SmallRun:
     def prepare(self, runs: int = 1) -> None:
         """Makes the networks of the runs of a child, and imports whatever a run imports."""
         _imported_and_tried()
-        made: list[Here] = []
+        made: list[InProcess] = []
 
-        def started(plan, *_) -> Here:
-            made.append(Here(plan))
+        def started(plan, *_) -> InProcess:
+            made.append(InProcess(plan))
             return made[-1]
 
         stopped = patch.object(RunFile, "__init__", side_effect=KeyboardInterrupt)
@@ -88,7 +89,7 @@ class SmallRun:
         if not self.in_process:
             yield
             return
-        with patch.object(launch, "start", lambda plan, *_: self._made.pop() if self._made else Here(plan)):
+        with patch.object(launch, "start", lambda plan, *_: self._made.pop() if self._made else InProcess(plan)):
             yield
 
     def child(
@@ -115,7 +116,7 @@ class SmallRun:
         """As `child`, of which nothing but success is expected."""
         ended = self.child(*work, **options)
         if ended.status:
-            raise SystemExit(ended.said)
+            raise SystemExit(f"undisturbed work ended with {ended.status}: {ended.said or 'nothing was said'}")
 
 
 def _status(work: Callable[[], object]) -> int:

@@ -165,7 +165,8 @@ def populations(soak: Soak) -> None:
     }
     with soak.stage(f"{len(chain)} populations described"):
         circuit = nm.Circuit.from_tables(tables)
-    protocol = nm.load_protocol("toy-language", TINY | {"learning.presentations": 2})
+    strings = {"stimulus.load": 10 / (3 * len(free)), "learning.presentations": 2}
+    protocol = nm.load_protocol("toy-language", TINY | strings)
     with soak.stage("checked"):
         nm.check(circuit, protocol, backend=soak.backend)
     with soak.stage("equations printed"):

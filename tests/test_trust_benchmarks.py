@@ -1,8 +1,10 @@
 """The benchmarks that disturb runs and sources: what they name exists, a disk forgets what was not flushed, and each
 mutant has one mistake."""
 
+import ast
 import random
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,44 @@ import mutation
 from kill_and_resume import PHASES
 from mutants import CHECKOUT, PACKAGES, interval
 from system_calls import Call
+
+BENCHMARKS = sorted((CHECKOUT / "benchmarks").glob("**/*.py"))
+
+
+@cache
+def defined(file: Path) -> set[str]:
+    """The names that a module defines or imports."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {each.asname or each.name for each in node.names}
+    return found
+
+
+def absent(file: Path) -> list[str]:
+    """What a benchmark imports from a module of this checkout that does not have it."""
+    found, folders = [], (CHECKOUT, CHECKOUT / "tests", CHECKOUT / "benchmarks", file.parent)
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not node.module:
+            continue
+        places = [folder / node.module.replace(".", "/") for folder in folders]
+        modules = [module for place in places for module in (place.with_suffix(".py"), place / "__init__.py")]
+        present = [module for module in modules if module.is_file()]
+        for name in (each.name for each in node.names if present or node.module.startswith("neuro_mpc")):
+            inner = any((place / name).with_suffix(".py").is_file() or (place / name).is_dir() for place in places)
+            if not inner and not any(name in defined(module) for module in present):
+                found.append(f"{node.module}.{name}")
+    return found
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_what_a_benchmark_imports_exists(file):
+    """They share the helpers of tests, and no test runs all of them."""
+    assert absent(file) == []
 
 
 @pytest.mark.parametrize("phase", PHASES)
