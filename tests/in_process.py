@@ -6,6 +6,8 @@ import gc
 import logging
 from functools import cache
 
+from brian2.core.clocks import Clock
+from brian2.equations.equations import Equations
 from brian2.utils import caching
 
 from neuro_mpc.networks.local import LocalProgram
@@ -77,8 +79,11 @@ def _key_of(value):
 def keep_all_that_is_imported() -> None:
     """Every network that Brian2 makes looks through all of Python's objects for some to collect: now through few.
 
-    It makes keys of all variables for every block of code, too, which takes a third of the time.
+    It makes keys of all variables for every block of code, too, which takes a third of the time; a fifth of the rest
+    are its clock in a message of every object that nobody sees, and names that it finds good again and again.
     """
     caching._hashable = _key_of
+    Clock.__repr__ = object.__repr__
+    Equations.check_identifier = staticmethod(cache(Equations.check_identifier))
     gc.collect()
     gc.freeze()

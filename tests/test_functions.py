@@ -7,16 +7,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from function_values import evaluate, values_of
 from scipy.special import expit
 
 import neuro_mpc as nm
 from neuro_mpc.descriptions import functions
 from neuro_mpc.networks.compiler import accepted_flags
 from neuro_mpc.networks.launch import available
-from neuro_mpc.networks.program_cache import IN_CYTHON
+from neuro_mpc.networks.local import _preferences
 
 SINGLE = np.finfo(np.float32)
 ROUNDINGS = 8
@@ -63,12 +65,19 @@ def values(request, tmp_path_factory):
     folder, target = tmp_path_factory.mktemp(request.param), request.param
     if available(target) != target:
         pytest.skip("needs a C++ compiler")
+    if target == "cpp":
+        return in_a_process(folder)
+    plan = SimpleNamespace(precision="float32", threads=1)
+    with _preferences(plan, target), np.errstate(all="ignore"):
+        return values_of(evaluate(target, numbers()))
+
+
+def in_a_process(folder: Path):
+    """Brian2 is set to C++ standalone in a process of its own."""
     np.save(folder / "x.npy", numbers())
-    flags = {"numpy": [], "cython": IN_CYTHON, "cpp": []}[target]
-    flags = [] if target == "numpy" else accepted_flags("float32", *flags)
     script, package = Path(__file__).with_name("function_values.py"), Path(nm.__file__).parents[1]
     subprocess.run(
-        [sys.executable, str(script), target, str(folder), json.dumps(flags)],
+        [sys.executable, str(script), str(folder), json.dumps(accepted_flags("float32"))],
         env={**os.environ, "PYTHONPATH": str(package), "TMPDIR": str(folder)},
         capture_output=True,
         timeout=300,
