@@ -8,7 +8,7 @@ import pytest
 from neuro_mpc.networks.quick_import import import_brian2
 
 CODE = """
-import sys
+import gc, sys
 from contextlib import nullcontext
 from pathlib import Path
 from neuro_mpc.descriptions.experiments import ExperimentTable
@@ -18,6 +18,9 @@ assert shipped("circuit") and ExperimentTable.descriptions() and StimulusTable.d
 assert not {"h5py", "netCDF4", "scipy", "sympy", "xarray"} & set(sys.modules)
 
 from neuro_mpc.examination.netcdf_lock import NETCDF
+from neuro_mpc.system import processes
+processes.be_a_command()
+full_collections = gc.get_stats()[-1]["collections"]
 from neuro_mpc.runs import check
 described = {"seed": 0, "backend": "numpy", "threads": 1}
 check.prepare("mpl", "toy-language", **described)
@@ -33,6 +36,7 @@ try:
     run.write_run("mpl", "toy-language", out=Path(sys.argv[1]), **described)
 except Starting:
     assert not {"dask", "h5py", "pandas", "scipy", "xarray"} & set(sys.modules)
+    assert gc.get_stats()[-1]["collections"] == full_collections
 else:
     raise AssertionError("nothing was presented")
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import gc
 import os
 import shutil
 import signal
@@ -50,6 +51,9 @@ OF_OURS = {
 """Figures go into files, whatever a notebook says of its own; a lock of our own keeps two runs from one file, and that
 of HDF5 fails on file systems without locks. Brian2 asks distutils for a name: where Python still has them, setuptools
 take a quarter of a second to stand in for them."""
+YOUNG_OBJECTS = 50_000
+"""More than a command makes while it imports: the collector of garbage would look through all of that again and again,
+an eighth of the time of `neuro-mpc check`."""
 LIFELINE = "NEURO_MPC_LIFELINE"  # the pipe whose end tells a child that the process that started it is gone
 ROOT = Path(os.sep)
 LACKING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # processes, memory, descriptors
@@ -87,7 +91,8 @@ def program_path() -> str:
 
 
 def be_a_command() -> None:
-    """Settings of libraries for a process that is a command of the package: before they are imported."""
+    """Settings of Python and of libraries for a process that is a command of the package: before they are imported."""
+    gc.set_threshold(YOUNG_OBJECTS)
     os.environ.update(OF_OURS)
     if not _has_home():
         os.environ["HOME"] = _private_home()
