@@ -12,6 +12,7 @@ from reference import evaluate, gradient
 import neuro_mpc as nm
 from neuro_mpc.descriptions import expressions
 from neuro_mpc.networks.plan import Plan
+from neuro_mpc.rules import breaking
 from neuro_mpc.rules.derivation import derive
 from neuro_mpc.rules.printing import LETTERS, brian_name, text
 
@@ -150,3 +151,15 @@ def test_members_of_a_sweep_share_what_is_read_and_derived(monkeypatch):
     monkeypatch.setattr(expressions, "_Reader", None)
     other = nm.changed(circuit, {"population.hidden.size": 7})
     assert derive(other).synapses == first.synapses
+
+
+def test_a_long_sum_is_broken_by_looking_at_one_row_at_a_time(monkeypatch):
+    """A sum of hundreds of terms, as the energy of a large circuit is, would else take minutes."""
+    looked_at = []
+    visible = breaking.visible
+    monkeypatch.setattr(breaking, "visible", lambda latex: looked_at.append(latex) or visible(latex))
+    terms = [rf"\tfrac{{1}}{{2}} a_{{{number}}}^2" for number in range(200)]
+    rows = breaking.rows_of(" + ".join(terms))
+    assert "".join(rows).replace(" ", "") == "+".join(terms).replace(" ", "")
+    assert all(visible(row) <= breaking.LONGEST_ROW for row in rows)
+    assert len(looked_at) < 50 * len(rows)

@@ -28,8 +28,10 @@ def _places(right: str) -> list[tuple[int, int]]:
     for match in re.finditer(rf"{OPERATOR.pattern}|\\left|\\right|[{{}}]", right):
         braces += (match[0] == "{") - (match[0] == "}")
         depth += (match[0] == r"\left") - (match[0] == r"\right")
-        if match[1] and not braces and visible(right[: match.start()]) > depth:
+        if match[1] and not braces and (before := visible(right[: match.start()])) > depth:
             places.append((depth, match.start()))
+            if before > LONGEST_ROW:  # a row up to a later one would be longer still
+                break
     return places
 
 

@@ -256,12 +256,13 @@ def derive(circuit: Circuit, *, variance_feedback: str = "exact") -> Rules:
     """
     released = variance_feedback == "as-released"
     synapses = {name: _synapse_rules(circuit, name) for name in circuit.projection}
-    populations = {name: _population_rules(circuit, name, synapses, released) for name in circuit.free}
+    varies = {name: rules.varies for name, rules in synapses.items()}
+    populations = {name: _population_rules(circuit, name, varies, released) for name in circuit.free}
     readouts = {
         name: ReadOutRules(
             name,
             circuit.population[name].readout or "softmax",
-            any(synapses[key].varies for key in circuit.incoming(name)),
+            any(varies[key] for key in circuit.incoming(name)),
             released,
             precision_of(circuit, name),
             circuit.population[name].split,
@@ -311,12 +312,9 @@ def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str, bounds: tuple[tu
     return H1 * tidied(of_mean, dict(bounds)) + H2 * tidied(of_variance, dict(bounds))
 
 
-def _population_rules(
-    circuit: Circuit, name: str, synapses: dict[str, SynapseRules], released: bool
-) -> PopulationRules:
+def _population_rules(circuit: Circuit, name: str, varies: dict[str, bool], released: bool) -> PopulationRules:
     rate = expressions.parse(circuit.population[name].activation or "r", ("r",))
     slope = expressions.derivative(rate, "r")
-    varies = {key: rules.varies for key, rules in synapses.items()}
     sends = any(varies[key] for key in circuit.outgoing(name))
     prediction = prediction_of(circuit, name, varies, released)
     return PopulationRules(
