@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import platform
+import re
+import signal
+import subprocess
+
 import numpy as np
 import pytest
 from presented import Presentation, network
 from scipy import stats
 
-from neuro_mpc.networks import kernels
+from neuro_mpc.networks import kernels, phase_runner
+from neuro_mpc.networks.compiler import compiler
 
 
 @pytest.mark.parametrize(
@@ -22,6 +28,67 @@ def test_random_bits_are_those_of_philox(position, counter, key, expected):
     """The known answers that Random123 (Salmon et al. 2011) gives for Philox 2x32-10."""
     low, high = kernels.counter_bits(np.array([position]), counter, key)
     assert (low[0], high[0]) == expected
+
+
+# What processors without vectors, with AVX2 and with AVX-512 compute, in one program. Of the code for AVX-512, the one
+# instruction that others lack is spelled out.
+VARIANTS = """
+#include <cstdint>
+#include <cstdio>
+#include <initializer_list>
+#if defined(__clang__) || !defined(__GNUC__)
+#error needs GCC
+#endif
+#undef __AVX2__
+#undef __AVX512F__
+namespace plain { PHILOX }
+#define __AVX2__ 1
+namespace avx2 { PHILOX }
+#define __AVX512F__ 1
+typedef uint64_t eight __attribute__((vector_size(64)));
+static inline eight product(eight a, eight b) { return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu); }
+#define __builtin_ia32_pmuludq512_mask(a, b, zero, all) product((eight)(a), (eight)(b))
+namespace avx512 { PHILOX }
+static_assert(avx2::WORDS == 4 && avx512::WORDS == 8);
+
+int main()
+{
+    for (auto philox : {plain::philox, avx2::philox, avx512::philox})
+        for (int count : {1, 37, 64})
+        {
+            uint64_t low[64], high[64];
+            for (int i = 0; i < 64; i++)
+                low[i] = 0xFFFFFFF0u + i & 0xFFFFFFFFu, high[i] = 0x89ABCDEFu;
+            philox(low, high, count, 0xF0F0F0F0u);
+            for (int i = 0; i < count; i++)
+                std::printf("%u %u\\n", (uint32_t)low[i], (uint32_t)high[i]);
+        }
+}
+"""
+
+
+@pytest.mark.compiler
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="vectors of another processor")
+def test_random_bits_are_those_of_philox_on_every_processor(tmp_path):
+    header = (phase_runner.TEMPLATES / "cpp" / "kernels.h").read_text()
+    philox = re.search(r"inline constexpr int NORMALS.*?#else.*?#endif\n(?=\n)", header, re.DOTALL)[0]
+    source, program = tmp_path / "philox.cpp", tmp_path / "philox"
+    source.write_text(VARIANTS.replace("PHILOX }", philox + "}"))
+    command = [*compiler(), "-std=c++17", "-w", str(source)]
+    built = subprocess.run([*command, "-O1", "-mavx2", "-o", str(program)], capture_output=True, text=True)
+    if "needs GCC" in built.stderr:
+        pytest.skip("needs GCC")
+    assert not built.returncode, built.stderr
+    ran = subprocess.run([str(program)], capture_output=True, text=True)
+    if ran.returncode == -signal.SIGILL:
+        pytest.skip("needs a processor with AVX2")
+    found = np.array(ran.stdout.split(), np.uint32).reshape(3, -1, 2)
+    positions = np.concatenate([np.arange(count) for count in (1, 37, 64)]) + 0xFFFFFFF0 & 0xFFFFFFFF
+    expected = np.stack(kernels.counter_bits(positions, 0x89ABCDEF, 0xF0F0F0F0), axis=1)
+    for variant in found:
+        np.testing.assert_array_equal(variant, expected)
+    source.write_text(f"#include <cstdint>\n{philox}")
+    subprocess.run([*command, "-mavx512f", "-fsyntax-only"], check=True)
 
 
 def drawn(counter=3, key=11, stream=0, dtype=np.float64, first=0, width=40):
