@@ -115,6 +115,8 @@ def test_the_conclusions_of_the_page_hold(found):
         ("held", "causal", "early"),
         {"usual element": "less", "local": "more"},
     )
+    says("Rarity adds to deviance in every circuit whose predictions are held", "held", {"rarity": "more"})
+    says("and in none whose beliefs settle", ("causal", "early"), {"rarity": "none"})
     says("the rare end as such evokes nothing more in any", ("held", "causal", "early"), {"global": "none"})
     tires = {effect: verdict(values) for (effect, circuit), values in found.items() if circuit == "fatigue"}
     assert "Fatigue explains the suppression in trains and the response to B, hardly any of what the usual" in section
@@ -137,9 +139,11 @@ def test_the_figure_of_the_page_shows_the_kept_numbers(museum, kept):
 
 
 def test_all_circuits_were_shown_every_context_in_five_seeds(museum, found):
-    for effect in list(museum["EFFECTS"])[:10]:
+    left_out = {"rarity": "fatigue", "precision": ("fatigue", "early"), "precise index": ("fatigue", "early")}
+    for effect in museum["EFFECTS"]:
         shown = {circuit: len(values) for (name, circuit), values in found.items() if name == effect}
-        assert shown == dict.fromkeys(museum["CIRCUITS"], 5)
+        circuits = [each for each in museum["CIRCUITS"] if not each.startswith(left_out.get(effect, ()))]
+        assert shown == dict.fromkeys(circuits, 5)
 
 
 @pytest.fixture(scope="module")
