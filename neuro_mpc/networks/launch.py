@@ -12,7 +12,6 @@ from neuro_mpc.networks.compiler import compiler
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Manifest, Program
 from neuro_mpc.networks.program_cache import built, cython_cache, cython_options, environment
-from neuro_mpc.networks.quick_import import FOR_BRIAN2
 from neuro_mpc.networks.schemes.interface import tiling_of
 from neuro_mpc.networks.workspace import writing_temporary_files
 from neuro_mpc.system import processes
@@ -66,8 +65,7 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
     with writing_temporary_files():
         plan_path.write_text(plan.to_json())
     flags, compilers = cython_options(plan) if backend == "cython" else ([], {})
-    quick = FOR_BRIAN2 if backend == "numpy" else {}  # to compile Cython, Brian2 needs setuptools as a whole
-    variables = {**environment(plan.threads, workspace), **compilers, **quick}
+    variables = environment(plan.threads, workspace) | compilers
     command = processes.python(
         "neuro_mpc.networks.worker",
         str(plan_path),

@@ -23,7 +23,6 @@ from neuro_mpc.networks.compiler import accepted_flags, build_failed, compiler, 
 from neuro_mpc.networks.layout import groups
 from neuro_mpc.networks.phases import all_phases
 from neuro_mpc.networks.plan import Plan
-from neuro_mpc.networks.quick_import import FOR_BRIAN2
 from neuro_mpc.system import files, locks, processes
 
 PACKAGE = Path(__file__).parents[1]
@@ -116,7 +115,7 @@ def compile_into(plan: Plan, directory: Path) -> None:
         build = processes.run(
             command,
             folder=directory,
-            environment={**environment(1, directory), **FOR_BRIAN2, "CXX": shlex.join(compiler())},
+            environment={**environment(1, directory), "CXX": shlex.join(compiler())},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

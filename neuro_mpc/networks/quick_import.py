@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import sys
 
-FOR_BRIAN2 = {"SETUPTOOLS_USE_DISTUTILS": "stdlib"} if sys.version_info < (3, 12) else {}
-"""In the environment of a process that imports Brian2, which asks distutils for the name of a compiler: setuptools' own
-takes a quarter of a second. From Python 3.12 on there is no other."""
 NEEDLESS = ("pylab", "matplotlib", "pytest")
 COMPILES = "Cython"
 """Brian2 does without each of them, and without Cython for other targets. They take a third of the time,
