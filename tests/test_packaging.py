@@ -49,7 +49,8 @@ def sdist(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     name = build.build_sdist(str(tmp_path))
     with tarfile.open(tmp_path / name) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python has from 3.11.4 on
+        archive.extractall(tmp_path)
     return tmp_path / name.removesuffix(".tar.gz")
 
 
