@@ -6,6 +6,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "extensions"))
 
+import sphinx_copybutton  # noqa: E402
+
 import neuro_mpc  # noqa: E402
 
 project = "neuro_mpc"
@@ -39,6 +41,13 @@ nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+
+# The button that copies a block of code has a picture only, to which screen readers can give no name.
+copybutton_image_svg = (
+    (Path(sphinx_copybutton.__file__).parent / "_static" / "copy-button.svg")
+    .read_text(encoding="utf-8")
+    .replace("<svg ", '<svg role="img" aria-label="Copy" ', 1)
+)
 
 # Docstrings are numpydoc's; tests/test_docstrings.py checks that they are complete.
 default_role = "literal"
