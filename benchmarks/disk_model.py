@@ -113,6 +113,8 @@ class Disk:
 
     def note(self, call: Call) -> bool:
         """Follows a call that was made; whether it changed anything."""
+        if call.failed:
+            return False
         if call.created:
             self._inodes[call.file] = File()
             self._do(Operation(call.path, self._inodes[call.file]))

@@ -27,7 +27,7 @@ from collections import Counter
 import system_calls
 from disturbed import TOLD, Replacement, Sweep, Work
 from small_run import SmallRun
-from system_calls import FOR_EVER, Call, Calls
+from system_calls import Call, Calls, turns
 
 DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 ERRORS = {
@@ -62,10 +62,10 @@ class Disturbance:
         self.calls.pass_on()
         return list(self.calls.noted())
 
-    def disturbed(self, number: int, error: int, last: int | None) -> tuple[str, str]:
-        """Lets the calls from `number` to `last` fail; how the work ended, and what it said."""
+    def disturbed(self, kind: str, turn: int, error: int, for_ever: bool) -> tuple[str, str]:
+        """Lets the call of a kind whose turn it is fail, or it and all later ones; how the work ended, what it said."""
         self.work.begin()
-        end = self.work.disturbed(lambda: self.calls.refuse(number, error, last))
+        end = self.work.disturbed(lambda: self.calls.refuse(kind, turn, error, for_ever))
         self.calls.pass_on()
         return end
 
@@ -92,16 +92,16 @@ def main() -> None:
 def report(disturbance: Disturbance, asked: argparse.Namespace) -> None:
     work, chance, start = disturbance.work, random.Random(asked.seed), time.perf_counter()
     calls = disturbance.undisturbed()
-    chosen = [call for call in calls if call.name in asked.calls][:: asked.step]
+    chosen = [(call, turn) for call, turn in turns(calls) if call.name in asked.calls][:: asked.step]
     if asked.seconds < math.inf:
         chance.shuffle(chosen)
     ends, messages, faults = Counter(), Counter(), 0
-    for turn, call in enumerate(chosen):
+    for number, (call, turn) in enumerate(chosen):
         if time.perf_counter() - start > asked.seconds:
             break
         error = chance.choice(ERRORS[call.name])
-        ever = bool(turn % 2) and error != errno.EINTR  # after which calls are made again
-        end, said = disturbance.disturbed(call.number, error, FOR_EVER if ever else None)
+        ever = bool(number % 2) and error != errno.EINTR  # after which calls are made again
+        end, said = disturbance.disturbed(call.name, turn, error, ever)
         ends[call.name, end] += 1
         if end == "refused":
             messages[said.replace(str(work.folder), "…")] += 1
@@ -112,7 +112,7 @@ def report(disturbance: Disturbance, asked: argparse.Namespace) -> None:
         place = call.path.removeprefix(str(work.folder))
         how = f"{errno.errorcode[error]}, {'and all later ones' if ever else 'alone'}"
         for each in wrong:
-            print(f"call {call.number}, {call.name} of {place}, {how}: {each}\n", flush=True)
+            print(f"{call.name} {turn}, of {place}, {how}: {each}\n", flush=True)
     _show(ends, messages if asked.messages else Counter())
     print(
         f"{ends.total()} of {len(calls)} calls refused, {time.perf_counter() - start:.0f} s\n"

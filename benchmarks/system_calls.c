@@ -23,11 +23,12 @@
 #include <unistd.h>
 
 typedef struct {
-    _Atomic int64_t count;  /* calls so far */
-    int64_t first, last;    /* these are refused, and those between them */
+    _Atomic int64_t count;  /* calls so far, of the one kind where there is one */
+    int64_t first, last;    /* these are refused, and those between them; where last is later, those of other kinds, too */
     int64_t error;          /* with this number */
     int64_t notes;          /* 1: calls are noted, 2: with what is written */
     _Atomic int64_t locked; /* by this process, while a call and its note are made: notes are in the order of calls */
+    char kind[16];          /* the one that is counted; empty: all are */
 } State;
 
 typedef struct {
@@ -35,6 +36,7 @@ typedef struct {
     int64_t number, device, inode, offset, length; /* length: of what was written, or of the file now */
     int32_t path, other, data;                     /* bytes that follow: the path, a second one, what was written */
     int32_t created;                               /* whether there was no such file before */
+    int32_t failed, unused;                        /* whether no name was changed, though that was asked for */
 } Note;
 
 static State none, *state = &none;
@@ -56,8 +58,11 @@ __attribute__((constructor)) static void start(void) {
     state = mapped;
 }
 
-static int is_watched(const char *path) {
-    if (!strncmp(path, "pipe:", 5)) return state->notes < 2; /* what is written to a disk is no other's */
+static int is_pipe(const char *path) { return !strncmp(path, "pipe:", 5); }
+
+/* How often a pipe is read depends on how its content arrives; what is written to a disk is no pipe's. */
+static int is_watched(const char *call, const char *path) {
+    if (is_pipe(path)) return state->notes < 2 && strcmp(call, "read");
     return folder_length && !strncmp(path, folder, folder_length) && (path[folder_length] == '/' || !path[folder_length]);
 }
 
@@ -81,7 +86,7 @@ typedef struct {
     const char *call;
     char path[4096];
     int64_t number; /* 0: of a file elsewhere */
-    int held;
+    int held, failed;
 } Made;
 
 /* Takes the lock, also from a process that was killed while it had it. */
@@ -98,27 +103,11 @@ static void lock(void) {
     errno = saved;
 }
 
-/* Counts a call; errno where it is refused, else 0. */
-static int refused(Made *made, const char *call, int place, const char *name, int everywhere) {
-    made->call = call;
-    made->number = made->held = 0;
-    if (state == &none) return 0;
-    made->path[0] = 0;
-    if (!everywhere) {
-        path_of(made->path, sizeof made->path, place, name);
-        if (!is_watched(made->path)) return 0;
-    }
-    if (state->notes) lock();
-    made->held = state->notes != 0;
-    made->number = atomic_fetch_add(&state->count, 1) + 1;
-    return made->number >= state->first && made->number <= state->last ? (int)state->error : 0;
-}
-
 static void note(Made *made, int place, const char *other, int64_t offset, const void *data, int64_t length, int created) {
     if (!made->number) return;
     int saved = errno;
     if (state->notes && log_file >= 0) {
-        Note entry = {.number = made->number, .offset = offset, .length = length, .created = created};
+        Note entry = {.number = made->number, .offset = offset, .length = length, .created = created, .failed = made->failed};
         struct stat status;
         strncpy(entry.call, made->call, sizeof entry.call - 1);
         int found = place >= 0 ? syscall(SYS_fstat, place, &status)
@@ -138,6 +127,32 @@ static void note(Made *made, int place, const char *other, int64_t offset, const
     }
     if (made->held) atomic_store(&state->locked, 0);
     errno = saved;
+}
+
+/* Whether a call may wait for another process, which may first need the lock itself. */
+static int may_wait(const Made *made) { return is_pipe(made->path) || !strcmp(made->call, "flock"); }
+
+/* Counts a call; errno where it is refused, else 0. */
+static int refused(Made *made, const char *call, int place, const char *name, int everywhere) {
+    made->call = call;
+    made->number = made->held = made->failed = 0;
+    if (state == &none) return 0;
+    made->path[0] = 0;
+    if (!everywhere) {
+        path_of(made->path, sizeof made->path, place, name);
+        if (!is_watched(call, made->path)) return 0;
+    }
+    if (state->notes) lock();
+    made->held = state->notes != 0;
+    int counts = !state->kind[0] || !strcmp(call, state->kind);
+    made->number = atomic_fetch_add(&state->count, counts) + counts;
+    int among = made->number >= state->first && made->number <= state->last;
+    int problem = among && (counts || state->last > state->first) ? (int)state->error : 0;
+    if (!problem && may_wait(made)) {
+        note(made, -1, NULL, 0, NULL, 0, 0);
+        made->number = made->held = 0; /* it is noted */
+    }
+    return problem;
 }
 
 #define REAL(type, name, ...) \
@@ -335,7 +350,7 @@ XSTAT(__lxstat64, stat64)
 FXSTAT(__fxstat, stat)
 FXSTAT(__fxstat64, stat64)
 
-/* Names are noted once they have changed; where they have not, nothing is. */
+/* Names are noted once they have changed. */
 static int renamed(Made *made, int result, const char *new) {
     if (made->number && !result) {
         Made there = *made;
@@ -343,7 +358,7 @@ static int renamed(Made *made, int result, const char *new) {
         path_of(path, sizeof path, AT_FDCWD, new);
         note(&there, -1, path, 0, NULL, 0, 0);
     } else {
-        made->call = "nothing";
+        made->failed = 1;
         note(made, -1, NULL, 0, NULL, 0, 0);
     }
     return result;
@@ -366,7 +381,7 @@ int renameat(int place, const char *path, int to, const char *new) {
         REAL(int, name, const char *); \
         REFUSE(what, AT_FDCWD, path, -1) \
         int result = real(path); \
-        if (result) made.call = "nothing"; \
+        made.failed = result != 0; \
         note(&made, -1, NULL, 0, NULL, 0, 0); \
         return result; \
     }
@@ -378,7 +393,7 @@ int unlinkat(int place, const char *path, int flags) {
     REAL(int, unlinkat, int, const char *, int);
     REFUSE("unlink", place, path, -1)
     int result = real(place, path, flags);
-    if (result) made.call = "nothing";
+    made.failed = result != 0;
     note(&made, -1, NULL, 0, NULL, 0, 0);
     return result;
 }

@@ -11,20 +11,22 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 STATE, LOG, FOLDER = "NEURO_MPC_CALLS_STATE", "NEURO_MPC_CALLS_LOG", "NEURO_MPC_CALLS_FOLDER"
-FIELDS = struct.Struct("6q")  # count, first, last, error, notes, locked
-NOTE = struct.Struct("16s5q4i")
+FIELDS = struct.Struct("6q16s")  # count, first, last, error, notes, locked, kind
+NOTE = struct.Struct("16s5q6i")
 FOR_EVER = 2**62
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call that was made: `number` counts from 1; `created` where there was no such file before.
+    """A call that was made: `number` counts from 1; `created` where there was no such file before; `failed` where no
+    name was changed, though that was asked for.
 
     file    device and inode
     length  of the file afterwards, or of what was written at `offset`
@@ -39,6 +41,7 @@ class Call:
     other: str
     data: bytes
     created: bool
+    failed: bool = False
 
 
 @contextmanager
@@ -78,32 +81,30 @@ class Calls:
         with open(os.environ[STATE], "r+b") as file:
             self._state = mmap.mmap(file.fileno(), FIELDS.size)
 
-    @property
-    def count(self) -> int:
-        """Calls since the last order."""
-        return FIELDS.unpack(self._state[:])[0]
-
     def pass_on(self) -> None:
         """Every call is made; none is noted."""
         self._set()
 
-    def refuse(self, first: int, error: int, last: int | None = None) -> None:
-        """The calls from `first` to `last`, by default that one alone, fail with an error."""
-        self._set(first=first, last=first if last is None else last, error=error)
+    def refuse(self, kind: str, turn: int, error: int, for_ever: bool = False) -> None:
+        """The call of a kind whose turn it is fails with an error, alone or with all that come after it.
+
+        Calls of one kind are counted: in what order several processes make calls of different kinds, nothing says.
+        """
+        self._set(first=turn, last=FOR_EVER if for_ever else turn, error=error, kind=kind)
 
     def note(self, data: bool = False) -> None:
         """Calls are noted, if asked with what they write."""
         os.truncate(self._log, 0)
         self._set(notes=2 if data else 1)
 
-    def _set(self, first: int = 0, last: int = 0, error: int = 0, notes: int = 0) -> None:
-        self._state[:] = FIELDS.pack(0, first, last, error, notes, 0)
+    def _set(self, first: int = 0, last: int = 0, error: int = 0, notes: int = 0, kind: str = "") -> None:
+        self._state[:] = FIELDS.pack(0, first, last, error, notes, 0, kind.encode())
 
     def noted(self) -> Iterator[Call]:
         """The calls in their order."""
         content, place = self._log.read_bytes(), 0
         while place < len(content):
-            name, number, device, inode, offset, length, *sizes, created = NOTE.unpack_from(content, place)
+            name, number, device, inode, offset, length, *sizes, created, failed, _ = NOTE.unpack_from(content, place)
             place += NOTE.size
             parts = []
             for size in sizes:
@@ -111,4 +112,13 @@ class Calls:
                 place += size
             path, other = map(os.fsdecode, parts[:2])
             word = name.rstrip(b"\0").decode()
-            yield Call(word, number, (device, inode), offset, length, path, other, parts[2], bool(created))
+            flags = bool(created), bool(failed)
+            yield Call(word, number, (device, inode), offset, length, path, other, parts[2], *flags)
+
+
+def turns(calls: Iterable[Call]) -> Iterator[tuple[Call, int]]:
+    """Every call, and how many of its kind there are up to it."""
+    made = Counter[str]()
+    for call in calls:
+        made[call.name] += 1
+        yield call, made[call.name]

@@ -2,7 +2,10 @@
 mutant has one mistake."""
 
 import ast
+import os
 import random
+import shutil
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,6 +19,8 @@ import mutation
 from kill_and_resume import PHASES
 from mutants import CHECKOUT, PACKAGES, interval
 from system_calls import Call
+
+from neuro_mpc.system import processes
 
 BENCHMARKS = sorted((CHECKOUT / "benchmarks").glob("**/*.py"))
 
@@ -151,3 +156,78 @@ def test_mutated_sources_and_the_tests_that_notice_exist(name):
 
 def test_the_interval_of_a_share_is_wilsons():
     assert interval(8, 10) == pytest.approx((0.490, 0.943), abs=5e-4)
+
+
+WATCHED = """
+import errno, os, sys
+import system_calls
+
+def work(folder):
+    asks, asked = os.pipe()
+    answers, answered = os.pipe()
+    if not os.fork():
+        while os.read(asks, 1) == b".":
+            with open(folder / "file", "ab") as file:
+                file.write(b"1")
+            os.write(answered, b"." * 100_000)
+        os._exit(0)
+    for _ in range(2):
+        os.write(asked, b".")
+        left = 100_000
+        while left:
+            left -= len(os.read(answers, left))
+    os.write(asked, b"!")
+    os.wait()
+    try:
+        os.remove(folder / "none")
+    except FileNotFoundError:
+        os.remove(folder / "file")
+
+def refused(calls, *order):
+    calls.refuse(*order)
+    try:
+        for name in ("a", "b"):
+            (calls.folder / name).write_bytes(b"1")
+            (calls.folder / name).unlink()
+    except OSError as problem:
+        return f"{errno.errorcode[problem.errno]} {os.path.basename(problem.filename or '-')}"
+    finally:
+        calls.pass_on()
+
+with system_calls.watching() as (calls, workspace):
+    calls.note()
+    work(calls.folder)
+    calls.pass_on()
+    made = list(system_calls.turns(calls.noted()))
+    print([call.number for call, _ in made] == [*range(1, len(made) + 1)])
+    for kind in ("fork", "pipe", "open", "write", "unlink", "read"):
+        print(kind, [f"{os.path.basename(call.path)[:4]}{'-' * call.failed}" for call, _ in made if call.name == kind])
+    print(refused(calls, "unlink", 1, errno.EIO))
+    print(refused(calls, "unlink", 2, errno.EIO))
+    print(refused(calls, "write", 1, errno.ENOSPC))
+    print(refused(calls, "close", 1, errno.EDQUOT, True))
+"""
+
+
+@pytest.mark.skipif(not (sys.platform == "linux" and shutil.which("gcc")), reason="needs Linux and GCC")
+def test_calls_of_two_processes_that_wait_for_each_other_are_noted_and_refused_by_their_kind(tmp_path):
+    """Neither waits with the lock that the other needs: to read a pipe, to write to a full one."""
+    program = tmp_path / "program.py"
+    program.write_text(WATCHED)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "benchmarks"), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, str(program)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    ended = processes.run(command, environment=environment, timeout=60, **pipes)
+    assert ended.stdout.splitlines() == [
+        "True",
+        "fork ['']",
+        "pipe ['', '']",
+        "open ['file', 'file']",
+        "write ['pipe', 'file', 'pipe', 'pipe', 'file', 'pipe', 'pipe']",
+        "unlink ['none-', 'file']",
+        "read []",
+        "EIO a",
+        "EIO b",
+        "ENOSPC -",
+        "EDQUOT -",
+    ], ended.stderr
