@@ -5,6 +5,7 @@ import gc
 import io
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -55,6 +56,28 @@ def test_a_process_that_cannot_be_started_is_told_wherever_one_is(name, number, 
     with pytest.raises(nm.RunError, match=told):
         catalogue.catalogue(tmp_path)
     assert isolation.trouble_elsewhere(tmp_path / "run.nc").startswith(told)
+
+
+def test_ends_of_pipes_that_fail_to_close_cost_nothing(monkeypatch):
+    close, refused = os.close, []
+
+    def failing_for_ours(descriptor):
+        close(descriptor)
+        if sys._getframe(1).f_globals["__name__"] == processes.__name__:
+            refused.append(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "close", failing_for_ours)
+    with processes.Child(["cat"], environment={}, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        monkeypatch.setattr(child, "stdin", SimpleNamespace(close=failing(errno.ENOSPC)))
+    assert child.returncode == -signal.SIGKILL
+    assert len(refused) == 2
+    with pytest.raises(FileNotFoundError):
+        processes.Child(["/there/is/none"], environment={})
+    assert len(refused) == 4
+    for descriptor in set(refused):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
 
 
 def test_a_program_that_no_longer_answers_is_ended_and_the_error_says_why(monkeypatch, tmp_path):

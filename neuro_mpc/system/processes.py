@@ -169,10 +169,10 @@ class Child(subprocess.Popen):
                     **options,
                 )
         except BaseException:
-            os.close(self._lifeline)
+            _close(self._lifeline)
             raise
         finally:
-            os.close(watched)
+            _close(watched)
 
     def end(self) -> None:
         """End the process, and all that it started."""
@@ -181,7 +181,7 @@ class Child(subprocess.Popen):
                 os.killpg(self.pid, signal.SIGKILL)
             self.wait()
         if self._lifeline is not None:
-            os.close(self._lifeline)
+            _close(self._lifeline)
             self._lifeline = None
 
     def __enter__(self) -> Self:
@@ -189,7 +189,14 @@ class Child(subprocess.Popen):
 
     def __exit__(self, *raised) -> None:
         self.end()
-        super().__exit__(*raised)
+        with suppress(OSError):  # nothing more is said through its pipes
+            super().__exit__(*raised)
+
+
+def _close(descriptor: int) -> None:
+    """Close an end of a pipe: it is closed even where the system calls that an error."""
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def run(
