@@ -27,20 +27,27 @@ def shown_path(kind: str, name: str) -> str:
 
 
 @cache
-def _synapse_type(path: Path, source: str) -> dict[str, Any]:
+def _tables(path: Path, source: str) -> dict[str, Any]:
     return read_toml(path, source)
 
 
 def synapse_type(name: str) -> dict[str, Any] | None:
     """The table of a shipped synapse type; None where there is none of that name."""
     path = files("synapse").get(name)
-    return _synapse_type(path, shown_path("synapse", name)) if path else None
+    return _tables(path, shown_path("synapse", name)) if path else None
 
 
 def synapse_parameters() -> set[str]:
     """The names of the parameters of all shipped synapse types."""
-    tables = [_synapse_type(path, shown_path("synapse", name)) for name, path in files("synapse").items()]
+    tables = [_tables(path, shown_path("synapse", name)) for name, path in files("synapse").items()]
     return {parameter for table in tables for parameter in table["parameter"]}
+
+
+def initial_values(protocol: str) -> dict[str, Any]:
+    """What the shipped protocol of a name states in ``learning.initial``; nothing where there is none of that name."""
+    path = files("protocol").get(protocol)
+    tables = _tables(path, shown_path("protocol", protocol)) if path else {}
+    return tables.get("learning", {}).get("initial", {})
 
 
 def file_of(kind: str, name: str) -> Path:

@@ -142,7 +142,8 @@ def _draw(
 def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
     """Refuses names in ``learning.initial`` and ``learning.rate_factor`` that mean nothing.
 
-    A parameter of a shipped synapse type may be absent from the circuit: a protocol serves several circuits.
+    A parameter of a shipped synapse type may be absent from the circuit, and so may a projection for which a shipped
+    protocol states values: a protocol serves several circuits.
     """
     names = {parameter for synapse in circuit.synapse.values() for parameter in synapse.parameter}
     shipped_names = shipped.synapse_parameters()
@@ -156,18 +157,32 @@ def _refuse_unknown(circuit: Circuit, protocol: Protocol) -> None:
                 hint=did_you_mean(name, names | shipped_names),
             )
     for name, value in protocol.learning.initial.items():
-        is_table = isinstance(value, Mapping)
-        kind, known = ("projection", set(circuit.untied)) if is_table else ("parameter", names | shipped_names)
-        if name not in known:
+        if isinstance(value, Mapping):
+            _refuse_unknown_projection(circuit, protocol, name, value, shipped_names)
+        elif name not in names | shipped_names:
             raise DescriptionError(
-                f"unknown {kind}",
+                "unknown parameter",
                 source=protocol.name,
                 key=f"learning.initial.{name}",
-                expected=", ".join(sorted(known)),
-                hint=did_you_mean(name, known),
+                expected=", ".join(sorted(names | shipped_names)),
+                hint=did_you_mean(name, names | shipped_names),
             )
-        if is_table:
-            _refuse_unknown_parameters(circuit, protocol, name, value, shipped_names)
+
+
+def _refuse_unknown_projection(
+    circuit: Circuit, protocol: Protocol, name: str, values: Mapping[str, object], shipped_names: set[str]
+) -> None:
+    if name in circuit.untied:
+        _refuse_unknown_parameters(circuit, protocol, name, values, shipped_names)
+    elif values != shipped.initial_values(protocol.name).get(name):
+        tied = circuit.projection[name].tied if name in circuit.projection else None
+        raise DescriptionError(
+            f"has the synapses of {tied}, and no values of its own" if tied else "unknown projection",
+            source=protocol.name,
+            key=f"learning.initial.{name}",
+            expected=", ".join(sorted(circuit.untied)),
+            hint=f"learning.initial.{tied}" if tied else did_you_mean(name, circuit.untied),
+        )
 
 
 def _refuse_unknown_parameters(
