@@ -15,7 +15,7 @@ from neuro_mpc.descriptions.connections import Connect
 from neuro_mpc.networks import program_cache
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.program import Program
-from neuro_mpc.rules.printing import brian_name
+from neuro_mpc.rules.variables import brian_name
 
 TRIALS, STEPS, SYMBOLS = 5, 4, 3
 PRESENTATION = ("predicting", "inferring", "learning")

@@ -14,7 +14,7 @@ from reference import Reference, by_population, gradients, noise_key
 import neuro_mpc as nm
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
-from neuro_mpc.rules.printing import brian_name
+from neuro_mpc.rules.variables import brian_name
 
 EXACT = 1e-9
 TRIALS, STEPS = 3, 5

@@ -16,7 +16,7 @@ from interrupted import content
 import neuro_mpc as nm
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks import launch, program_cache
-from neuro_mpc.networks.sources import ROOMS
+from neuro_mpc.system.sources import ROOMS
 
 pytestmark = pytest.mark.compiler
 

@@ -12,7 +12,7 @@ from in_process import InProcess
 
 import neuro_mpc as nm
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
-from neuro_mpc.rules.printing import brian_name
+from neuro_mpc.rules.variables import brian_name
 from neuro_mpc.simulation import initial
 from neuro_mpc.simulation.connections import existing
 from neuro_mpc.simulation.running import RunningCircuit

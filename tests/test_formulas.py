@@ -14,7 +14,7 @@ from neuro_mpc.descriptions import expressions
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.rules import breaking
 from neuro_mpc.rules.derivation import derive
-from neuro_mpc.rules.printing import LETTERS, brian_name, text
+from neuro_mpc.rules.variables import LETTERS, brian_name
 
 
 def one_synapse(mean: str, variance: str, *parameters: str) -> nm.Circuit:
@@ -54,7 +54,7 @@ def test_rules_of_the_shipped_synapse_types(synapse, formulas):
     assert {rule.name for rule in rules} == set(formulas)
     for rule in rules:
         expected = expressions.parse(formulas[rule.name], ("H1", "H2", "m", "p_pi", "Xi", "n"))
-        assert sympy.simplify(rule.descent - expected) == 0
+        assert sympy.simplify(rule.descent.expression - expected) == 0
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_rules_of_any_formula_stay_in_its_language(formula):
         name = rule.name
         slope = gradient(lambda value, name=name: evaluate(formula, {**values, name: value}).sum(axis=-1), values[name])
         expected = 0.7 * slope - 1.3 * evaluate(formula, values) * slope
-        found = evaluate(text(rule.descent), {**values, "H1": 0.7, "H2": -1.3})
+        found = evaluate(rule.descent.text, {**values, "H1": 0.7, "H2": -1.3})
         np.testing.assert_allclose(np.broadcast_to(found, expected.shape), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -91,7 +91,7 @@ def test_rules_do_not_overflow_where_formulas_do_not():
     """exp(−a²/2) and tanh are harmless at a = 60; exp(a²/2) or cosh in a rule would not be."""
     rules = derive(one_synapse("tanh(a)*b + exp(-a**2/2)", "exp(-a**2)*b", "a", "b"))
     values = {"a": 60.0, "b": 1.0, "n": 4, "H1": 1.0, "H2": 1.0}
-    found = [evaluate(text(rule.descent), values) for rule in rules.synapses["in"].parameters]
+    found = [evaluate(rule.descent.text, values) for rule in rules.synapses["in"].parameters]
     assert found == [pytest.approx(0, abs=1e-12), 1]
 
 

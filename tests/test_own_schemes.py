@@ -20,7 +20,7 @@ from neuro_mpc.descriptions.plugins import origin_of
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks import launch, program_cache
 from neuro_mpc.networks.plan import Plan
-from neuro_mpc.rules.printing import brian_name
+from neuro_mpc.rules.variables import brian_name
 from neuro_mpc.runs.progress import SilentProgress
 
 NESTEROV, RMSPROP, PROJECT = re.findall(

@@ -22,7 +22,6 @@ from neuro_mpc.networks.schemes.relaxation import Relaxation
 from neuro_mpc.rules.breaking import LONGEST_ROW, rows_of, visible
 from neuro_mpc.rules.derivation import derive
 from neuro_mpc.rules.notation import Unicode
-from neuro_mpc.rules.printing import text
 from neuro_mpc.rules.show import NEXT_ROW, as_latex, as_text
 from neuro_mpc.rules.synapse_equations import SOME_PAIRS
 
@@ -126,7 +125,7 @@ def test_shown_code_is_the_code_of_the_rules(name):
         code = shown[f"Synapses {synapses.type_name}"]
         some = f" {SOME_PAIRS}" if synapses.connects_some else ""
         assert Equations(code[f"synapses{some}"]) == Equations(synapses.equations())
-        steps = [f"rate*({text(rule.descent)})/trials" for rule in synapses.parameters]
+        steps = [f"rate*({rule.descent.text})/trials" for rule in synapses.parameters]
         learning = "".join(code[f"learning{some}"].split())
         assert all("".join(step.split()) in learning for step in steps)
 

@@ -12,11 +12,10 @@ from rich.console import Console
 
 import neuro_mpc as nm
 from neuro_mpc import cli
-from neuro_mpc.networks import cache_folder
 from neuro_mpc.runs import terminal
 from neuro_mpc.runs.progress import PlainProgress, ProgressBar, print_at_once, progress_on, spinner_for
 from neuro_mpc.sweeps.progress import PlainSweep, sweep_progress_on
-from neuro_mpc.system import processes
+from neuro_mpc.system import cache_folder, processes
 
 
 def stream(encoding: str) -> io.TextIOWrapper:

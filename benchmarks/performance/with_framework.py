@@ -11,7 +11,7 @@ from cases import RATE, TINY_RATE, Gratings, Layers, Sequences, Words
 from neuro_mpc.networks.launch import start
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
-from neuro_mpc.rules.printing import brian_name
+from neuro_mpc.rules.variables import brian_name
 
 MOMENTUM = 0.9
 LATE = 10**6  # a presentation at which an optimiser's means have settled

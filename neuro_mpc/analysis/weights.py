@@ -16,7 +16,8 @@ from neuro_mpc.analysis.named import of_run
 from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.expressions import evaluate, parse
 from neuro_mpc.errors import RunFileError, did_you_mean
-from neuro_mpc.rules.slab import contradicted, contradiction, slab
+from neuro_mpc.rules.slab import slab
+from neuro_mpc.rules.spike import contradicted, contradiction
 from neuro_mpc.rules.tidying import Bounds
 from neuro_mpc.runfile import access
 

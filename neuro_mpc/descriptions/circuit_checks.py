@@ -16,7 +16,7 @@ from neuro_mpc.descriptions.circuit_tables import (
     is_parameter_name,
 )
 from neuro_mpc.descriptions.connections import connection_problems
-from neuro_mpc.descriptions.expressions import SIZES, derivative, parse, symbol_names
+from neuro_mpc.descriptions.formulas import SIZES, formula
 from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
 from neuro_mpc.descriptions.ties import tie_problems
 from neuro_mpc.errors import DescriptionError, did_you_mean
@@ -148,17 +148,17 @@ def _predictions(circuit: Circuit) -> Iterator[DescriptionError]:
         if population.role != "free":
             continue
         key = f"population.{name}.prediction"
-        formula = INPUT if population.prediction is None else population.prediction
+        text = INPUT if population.prediction is None else population.prediction
         ended_in = {projection.compartment for projection in circuit.incoming(name).values()}
         names = sorted({*ended_in, INPUT, BEFORE})
-        problems = [*_formula_problems(formula, names, key, names)]
+        problems = [*_formula_problems(text, names, key, names)]
         yield from problems
-        unnamed = set() if problems else ended_in - {*symbol_names(parse(formula, names))}
+        unnamed = set() if problems else ended_in - formula(text, names).names
         if unnamed:
             yield DescriptionError(
                 f"does not name the compartment {min(unnamed)!r}, in which projections end",
                 key=key,
-                found=formula,
+                found=text,
                 expected=f"an expression in {', '.join(names)}",
                 hint="compartment = … in a projection says where it ends; the default is input",
             )
@@ -180,8 +180,8 @@ def _synapses(circuit: Circuit) -> Iterator[DescriptionError]:
         yield from _parameter_names(parameters, f"{key}.parameter")
         yield from _symbols(synapse, f"{key}.parameter")
         for moment in ("mean", "variance"):
-            formula = getattr(synapse, moment)
-            yield from _formula_problems(formula, [*parameters, "n"], f"{key}.{moment}", parameters)
+            text = getattr(synapse, moment)
+            yield from _formula_problems(text, [*parameters, "n"], f"{key}.{moment}", parameters)
         yield from _formula_problems(synapse.spike, [*parameters, "n"], f"{key}.spike", [])
 
 
@@ -212,13 +212,17 @@ def _symbols(synapse: SynapseType, key: str) -> Iterator[DescriptionError]:
 
 def _formula_problems(text: str, names: list[str], key: str, differentiated: list[str]) -> Iterator[DescriptionError]:
     try:
-        expression = parse(text, names, key=key)
+        read = formula(text, names, key=key)
     except DescriptionError as error:
         yield error
         return
     for name in differentiated:
+        if name in read.differentiable:
+            continue
+        from neuro_mpc.descriptions import expressions  # SymPy is slow to import
+
         try:
-            derivative(expression, name, key=key)
+            expressions.derivative(expressions.parse(text, names), name, key=key)
         except DescriptionError as error:
             yield error
 
@@ -251,11 +255,11 @@ def _own_initial_values(circuit: Circuit, name: str, projection: Projection) -> 
 def initial_problems(value: str | float, parameter: Parameter, key: str) -> Iterator[DescriptionError]:
     """What is wrong with an initial value: its expression, or a constant outside the bounds."""
     try:
-        expression = parse(value, SIZES, key=key, random=True)
+        number = formula(value, SIZES, key=key, random=True).number
     except DescriptionError as error:
         yield error
         return
-    if expression.is_Number and not within(float(expression), parameter):
+    if number is not None and not within(number, parameter):
         yield DescriptionError(
             "outside the bounds", key=key, found=value, expected=bounds_text(parameter.low, parameter.high)
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from neuro_mpc.descriptions import graph
 from neuro_mpc.descriptions.circuit_tables import BEFORE, INPUT, Population, Projection
+from neuro_mpc.descriptions.formulas import formula
 from neuro_mpc.errors import DescriptionError
 
 
@@ -144,10 +145,8 @@ class CircuitGraph:
         prediction = self.population[population].prediction
         if prediction is None:
             return False
-        from neuro_mpc.descriptions import expressions  # SymPy is slow to import
-
         names = (*self.compartments(population), INPUT, BEFORE)
-        return BEFORE in expressions.symbol_names(expressions.parse(prediction, names))
+        return BEFORE in formula(prediction, names).names
 
     def senders(self) -> dict[str, list[str]]:
         """Each population with those that it has to wait for: its senders without delay.

@@ -20,13 +20,14 @@ import numpy as np
 import sympy
 from sympy.printing.numpy import NumPyPrinter
 
-from neuro_mpc.descriptions.functions import ARRAYS, FUNCTIONS, NUMERIC, RANDOM_FUNCTIONS, step
+from neuro_mpc.descriptions.arithmetic import evaluated
+from neuro_mpc.descriptions.functions import FUNCTIONS, NUMERIC, RANDOM_FUNCTIONS
+from neuro_mpc.descriptions.symbolic import RANDOM, SYMBOLIC, RandomCall, step
 from neuro_mpc.errors import DescriptionError, did_you_mean
 
 LONGEST, DEEPEST, HIGHEST_POWER, EXACT = 1000, 50, 20, 10**15
-KEPT = 1024  # expressions, and derivatives: the members of a sweep have the same ones
+KEPT = 1024  # expressions, derivatives and texts: the members of a sweep have the same ones
 DEEP = 3  # SymPy takes the longer the deeper calls and powers are nested
-SIZES = ("n", "n_pre", "n_post")  # of a projection: fan-in (= n_pre), senders, receivers; names in initial values
 FORBIDDEN = re.compile(r"[^A-Za-z0-9_.+\-*/(), \t\r\n]")
 PLAIN = "numbers, names, + - * / **, parentheses and the functions "
 
@@ -80,30 +81,56 @@ def symbol_names(expression: sympy.Basic) -> list[str]:
 
 def evaluate(expression: sympy.Basic, values: Mapping[str, object]) -> np.ndarray:
     """The values of an expression, float64, for `values` (name → number or array), with broadcasting."""
-    names = tuple(symbol_names(expression))
-    # NumPy's numbers follow IEEE 754 where those of Python raise, such as 1/0.
-    numbers = (np.asarray(values[name], dtype=float) for name in names)
-    return np.asarray(_compiled(expression, names)(*numbers), dtype=float)
+    return evaluated(array_text(expression), values)
 
 
-@lru_cache(maxsize=256)
-def _compiled(expression: sympy.Basic, names: tuple[str, ...]) -> Callable:
-    # The text handed to Python here is SymPy's own print of a checked expression, never that of a file.
-    return on_arrays(expression, [sympy.Symbol(name, real=True) for name in names])
-
-
-def on_arrays(expression: sympy.Basic, symbols: list[sympy.Symbol]) -> Callable:
-    """The function that computes an expression from numbers or arrays, one for each symbol."""
+@lru_cache(maxsize=KEPT)
+def array_text(expression: sympy.Basic) -> str:
+    """An expression as NumPy computes it: `neuro_mpc.descriptions.arithmetic` reads it."""
     # As SymPy prints for its module "numpy", all of which it would import, with tests and compilers of Fortran.
     printer = NumPyPrinter(
         {
             "fully_qualified_modules": False,
             "inline": True,
             "allow_unknown_functions": True,
-            "user_functions": {name: name for name in ARRAYS},
+            "user_functions": {name: name for name in SYMBOLIC},
         }
     )
-    return sympy.lambdify(symbols, expression, modules=[ARRAYS], printer=printer, dummify=True)
+    # The order of terms, and with it the last bit of a sum, is that of the names of symbols. `sympy.lambdify` numbers
+    # them from the last one on; results stay the same only if they are printed in that order.
+    symbols = sorted(expression.atoms(sympy.Symbol), key=lambda symbol: symbol.name, reverse=True)
+    numbered = {symbol: sympy.Symbol(f"x{number:04d}") for number, symbol in enumerate(symbols)}
+    text = str(printer.doprint(expression.xreplace(numbered)))
+    return re.sub(r"\bx(\d{4})\b", lambda found: _variable(symbols[int(found[1])]), text)
+
+
+def _variable(symbol: sympy.Symbol) -> str:
+    """The name of a symbol as a name of Python; what was drawn by call #1 is _1, which no description can say."""
+    return symbol.name.replace("#", "_")
+
+
+def formula_data(expression: sympy.Expr, names: Iterable[str]) -> dict:
+    """What `formulas.Formula.read` reads of an expression, and whether it has derivatives with respect to `names`."""
+    calls = sorted(expression.atoms(RandomCall), key=lambda call: int(call.label.removeprefix("#")))
+    results = {call: sympy.Symbol(call.label, real=True) for call in calls}
+    draws = [
+        [_variable(result), type(call).__name__, [array_text(each.xreplace(results)) for each in call.args[:-1]]]
+        for call, result in results.items()
+    ]
+    return {
+        "text": array_text(expression.xreplace(results)),
+        "number": float(expression) if expression.is_Number else None,
+        "differentiable": [name for name in names if _has_derivative(expression, name)],
+        "draws": draws,
+    }
+
+
+def _has_derivative(expression: sympy.Expr, name: str) -> bool:
+    try:
+        derivative(expression, name)
+    except DescriptionError:
+        return False
+    return True
 
 
 class _Reader:
@@ -199,7 +226,7 @@ class _Reader:
     def call(self, name: str, args: list[sympy.Expr]) -> sympy.Expr:
         known = {
             **dict.fromkeys(FUNCTIONS, 1),
-            **{function: arguments for function, (_, arguments) in RANDOM_FUNCTIONS.items() if self.random},
+            **(RANDOM_FUNCTIONS if self.random else {}),
         }
         if name not in known:
             place = "random functions belong in initial values only" if name in RANDOM_FUNCTIONS else ""
@@ -209,13 +236,13 @@ class _Reader:
             raise self.fail(f"{name} takes {known[name]} argument(s), not {len(args)}")
         if name in RANDOM_FUNCTIONS:
             self.calls += 1
-            return RANDOM_FUNCTIONS[name][0](*args, sympy.Symbol(f"#{self.calls}", real=True))
+            return RANDOM[name](*args, sympy.Symbol(f"#{self.calls}", real=True))
         if args[0].is_Number:
             return self.folded(NUMERIC[name], args[0])
         # SymPy turns exp(k log x) into x**k, whose numbers could be without bound.
         if name == "exp" and args[0].has(sympy.log):
             raise self.fail("log is inside exp", hint="write the power itself, such as x**2")
-        return self.checked(FUNCTIONS[name](args[0]))
+        return self.checked(SYMBOLIC[name](args[0]))
 
     def apply(self, operation: Callable, left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
         if left.is_Number and right.is_Number:

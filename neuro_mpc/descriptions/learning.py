@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainValidator, model_validator
 
+from neuro_mpc.descriptions import formulas
 from neuro_mpc.descriptions.plugins import Registry
 from neuro_mpc.descriptions.tables import (
     LARGEST_NUMBER,
@@ -109,11 +110,9 @@ def _initial_values(value: object) -> dict[str, str | float | dict[str, str | fl
 
 
 def _initial_value(value: object) -> str | float:
-    from neuro_mpc.descriptions.expressions import SIZES, parse  # SymPy is slow to import
-
     checked = formula(value)
     try:
-        parse(checked, SIZES, random=True)
+        formulas.formula(checked, formulas.SIZES, random=True)
     except DescriptionError as error:
         raise problem(f"{error.problem} in {value!r}", expected=error.expected, hint=error.hint) from None
     return checked

@@ -15,8 +15,8 @@ import numpy as np
 from neuro_mpc.errors import RunError
 from neuro_mpc.installation.finding import Finding
 from neuro_mpc.networks import blas, compiler
-from neuro_mpc.networks.cache_folder import cache_directory
 from neuro_mpc.system import processes
+from neuro_mpc.system.cache_folder import cache_directory
 
 PROGRAM = """#include <cstdio>
 #include "cblas.h"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from neuro_mpc import machine
 from neuro_mpc.installation.finding import Finding
-from neuro_mpc.networks import cache_folder
 from neuro_mpc.runs.quantities import in_bytes
 from neuro_mpc.stimuli.files import downloads
+from neuro_mpc.system import cache_folder
 
 LITTLE_ROOM = 500e6
 

@@ -13,7 +13,6 @@ from neuro_mpc.descriptions import graph
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.rules.derivation import PopulationRules
-from neuro_mpc.rules.printing import text
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def credited(plan: Plan) -> list[str]:
 def credit_equations(rules: PopulationRules, diagonal: bool) -> str:
     """Brian2 equations of the credit units of a population: the slope of its rates, what its noise makes of a variance,
     and (but for a diagonal) what the errors of later steps say about its beliefs."""
-    linked, lines = ["r"], [f"slope = {text(rules.slope)} : 1 (constant over dt)"]
+    linked, lines = ["r"], [f"slope = {rules.slope.text} : 1 (constant over dt)"]
     (compartment,) = rules.predicted.compartments.values()
     if compartment.varies:
         lines.append(f"gain = {compartment.noise_by_deviation} : 1 (constant over dt)")

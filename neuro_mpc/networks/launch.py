@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from neuro_mpc.errors import RunError, did_you_mean
-from neuro_mpc.networks.cache_folder import fallback
 from neuro_mpc.networks.compiler import compiler
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Manifest, Program
@@ -15,6 +14,7 @@ from neuro_mpc.networks.program_cache import built, cython_cache, cython_options
 from neuro_mpc.networks.schemes.interface import tiling_of
 from neuro_mpc.networks.workspace import writing_temporary_files
 from neuro_mpc.system import processes
+from neuro_mpc.system.cache_folder import fallback
 
 BACKENDS = ("cpp", "cython", "numpy")
 

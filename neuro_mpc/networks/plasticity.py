@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from neuro_mpc.networks.optimizers.interface import Optimizer
 from neuro_mpc.rules.derivation import ParameterRule, SynapseRules
 from neuro_mpc.rules.precision import PrecisionRules
-from neuro_mpc.rules.printing import text
 
 UNBOUNDED = 3e38
 
@@ -72,7 +71,7 @@ def state_names(optimizer: Optimizer, variable: str) -> dict[str, str]:
 
 
 def _descent(rule: ParameterRule) -> str:
-    return text(rule.descent) if rule.descent != 0 else "0.0*H1"
+    return "0.0*H1" if rule.descent.is_zero else rule.descent.text
 
 
 def _bounded(moved: str, rule: ParameterRule) -> str:

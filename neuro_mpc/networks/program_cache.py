@@ -17,13 +17,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from neuro_mpc.errors import RunError
-from neuro_mpc.networks import blas, sources
-from neuro_mpc.networks.cache_folder import cache_directory
+from neuro_mpc.networks import blas
 from neuro_mpc.networks.compiler import accepted_flags, build_failed, compiler, compiler_version
 from neuro_mpc.networks.layout import groups
 from neuro_mpc.networks.phases import all_phases
 from neuro_mpc.networks.plan import Plan
-from neuro_mpc.system import files, locks, processes
+from neuro_mpc.system import files, locks, processes, sources
+from neuro_mpc.system.cache_folder import cache_directory
 
 PACKAGE = Path(__file__).parents[1]
 CHECKED = "sha256"

@@ -16,10 +16,9 @@ from functools import cache
 from pathlib import Path
 
 from neuro_mpc.errors import RunError
-from neuro_mpc.networks import sources
-from neuro_mpc.networks.cache_folder import cache_directory
 from neuro_mpc.networks.compiler import compiler, refuse_broken
-from neuro_mpc.system import files, processes
+from neuro_mpc.system import files, processes, sources
+from neuro_mpc.system.cache_folder import cache_directory
 
 PACKAGE = Path(__file__).parents[1]
 SHOWN_LINES = 5

@@ -18,19 +18,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
 
-import sympy
-
-from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import BEFORE, INPUT
-from neuro_mpc.rules.printing import text
-
-
-def current_name(compartment: str) -> str:
-    """The variable of the input of a compartment."""
-    return f"I_{compartment}"
+from neuro_mpc.rules.terms import Term
+from neuro_mpc.rules.variables import current_name
 
 
 @dataclass(frozen=True)
@@ -38,17 +30,17 @@ class Slope:
     """How a prediction depends on one thing that it is made of, ∂h/∂(·)."""
 
     name: str
-    derivative: sympy.Expr
+    derivative: Term
 
     @property
     def is_one(self) -> bool:
         """Whether errors are passed on as they are."""
-        return self.derivative == 1
+        return self.derivative.is_one
 
     @property
     def is_stored(self) -> bool:
         """Whether prediction units store it: it is no number."""
-        return not self.derivative.is_Number
+        return not self.derivative.is_number
 
     @property
     def variable(self) -> str:
@@ -57,7 +49,7 @@ class Slope:
     @property
     def factor(self) -> str:
         """What an error is multiplied by, in Brian2's language."""
-        return self.variable if self.is_stored else f"({text(self.derivative)})"
+        return self.variable if self.is_stored else f"({self.derivative.text})"
 
     def share(self, error: str) -> str:
         """The variable of what is passed on of an error."""
@@ -140,14 +132,14 @@ class Prediction:
     before        its dependence on the belief one step earlier; None where it does not name it
     """
 
-    value: sympy.Expr
+    value: Term
     compartments: dict[str, Compartment]
     before: Slope | None
 
     @cached_property
     def is_input(self) -> bool:
         """Whether the prediction is the input itself."""
-        return self.value == sympy.Symbol(current_name(INPUT), real=True)
+        return self.value.text == current_name(INPUT)
 
     @property
     def slopes(self) -> list[Slope]:
@@ -161,8 +153,8 @@ class Prediction:
             (compartment,) = self.compartments.values()
             return "\n".join([f"h = {compartment.current} : 1 (constant over dt)", *parameters])
         stored = {current_name(name): each.current for name, each in self.compartments.items()}
-        stored |= {"h": text(self.value)}
-        stored |= {slope.variable: text(slope.derivative) for slope in self.slopes if slope.is_stored}
+        stored |= {"h": self.value.text}
+        stored |= {slope.variable: slope.derivative.text for slope in self.slopes if slope.is_stored}
         lines = [f"{name} = {value} : 1 (constant over dt)" for name, value in stored.items()]
         return "\n".join([*lines, *parameters, *([f"{BEFORE} : 1"] if self.before else [])])
 
@@ -192,17 +184,10 @@ def prediction_of(circuit: Circuit, name: str, varies: Mapping[str, bool], relea
     varies    projection → whether its weights have a variance
     """
     compartments = circuit.compartments(name)
-    formula = circuit.population[name].prediction or INPUT
-    # A compartment in which nothing ends has no input.
-    parsed = expressions.parse(formula, {*compartments, INPUT, BEFORE})
-    inputs: dict[str, sympy.Expr] = {each: sympy.Symbol(current_name(each), real=True) for each in compartments}
-    named: dict[Any, sympy.Expr] = {
-        sympy.Symbol(each, real=True): inputs.get(each, sympy.S.Zero) for each in {*compartments, INPUT}
-    }
-    value = cast(sympy.Expr, parsed.subs(named, simultaneous=True))
+    formula = circuit.population[name].prediction or INPUT, compartments
 
     def slope(part: str) -> Slope:
-        return Slope(part, expressions.derivative(value, BEFORE if part == BEFORE else current_name(part)))
+        return Slope(part, Term("passed_on", (*formula, part)))
 
     def compartment(each: str) -> Compartment:
         ends = {key: table for key, table in circuit.incoming(name).items() if table.compartment == each}
@@ -219,4 +204,4 @@ def prediction_of(circuit: Circuit, name: str, varies: Mapping[str, bool], relea
         )
 
     parts = {each: compartment(each) for each in compartments}
-    return Prediction(value, parts, slope(BEFORE) if circuit.remembers(name) else None)
+    return Prediction(Term("prediction", formula), parts, slope(BEFORE) if circuit.remembers(name) else None)

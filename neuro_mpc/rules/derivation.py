@@ -10,45 +10,23 @@ or an expression in several such inputs (`neuro_mpc.rules.compartments`).
 Π is the precision of a population's errors (Rao & Ballard 1999, Eq. 4); an error unit holds the weighted error
 Π (r − h), which is what it sends and what synapses learn from.
 
-Everything that a unit or a synapse has to do is a derivative of this energy; nothing below is typed in by hand but
-the energy itself.  The result is printed in Brian2's equation language.
+Everything that a unit or a synapse has to do is a derivative of this energy (`neuro_mpc.rules.derivatives`); nothing
+there is typed in by hand but the energy itself.  The result is printed in Brian2's equation language.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
-import sympy
-
-from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import SplitErrors
 from neuro_mpc.descriptions.connections import CONNECTED, Connect
 from neuro_mpc.rules.compartments import Compartment, Prediction, prediction_of
-from neuro_mpc.rules.printing import brian_name, text
 from neuro_mpc.rules.splitting import SIGNS, felt
-from neuro_mpc.rules.tidying import Bounds, factored, tidied
+from neuro_mpc.rules.terms import Term
+from neuro_mpc.rules.variables import brian_name
 from neuro_mpc.rules.weighting import Precision, factor, learned_equations, links, precision_of
-
-
-def _symbols(*names: str) -> list[sympy.Symbol]:
-    return [sympy.Symbol(name, real=True) for name in names]
-
-
-# Symbols of one synapse and its two ends; G_rest and D_rest are what the unit's other synapses contribute.
-f, err, epsilon, D, q, H1, H2 = _symbols("f", "err", "epsilon", "D", "q", "H1", "H2")
-G_rest, D_rest, A, V, M, r = _symbols("G_rest", "D_rest", "A", "V", "M", "r")
-
-
-def _times_error(change_of_prediction: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
-    """err · ∂h/∂(·) with q put in for err ε / √D."""
-    root = sympy.Symbol("root", positive=True)
-    local = sympy.expand((err * change_of_prediction).subs(sympy.sqrt(D_rest + variance), root))
-    slope = local.coeff(root, -1)
-    # ∂√D = ∂D / (2 √D): what the factor err ε / √D multiplies
-    return local.coeff(root, 0) + q * sympy.expand(slope / (err * epsilon))
 
 
 @dataclass(frozen=True)
@@ -60,7 +38,7 @@ class ParameterRule:
     low: float | None
     high: float | None
     rate_factor: float
-    descent: sympy.Expr
+    descent: Term
     """−∂F/∂θ in H1 = Σ err f and H2 = Σ q f², sums over steps and trials."""
 
     @property
@@ -75,8 +53,8 @@ class SynapseRules:
 
     projection: str
     type_name: str
-    mean: sympy.Expr
-    variance: sympy.Expr
+    mean: Term
+    variance: Term
     parameters: tuple[ParameterRule, ...]
     connects_some: bool = False
     """Whether some pairs of units only have a synapse; the weights of the others are zero."""
@@ -84,16 +62,16 @@ class SynapseRules:
     @property
     def varies(self) -> bool:
         """Whether the weights have any variance."""
-        return self.variance != 0
+        return not self.variance.is_zero
 
     def equations(self) -> str:
         """The Brian2 equations of the synapses; one element per synapse, post × pre."""
         lines = [f"{brian_name(rule.name)} : 1" for rule in self.parameters]
         lines += [f"{CONNECTED} : 1"] if self.connects_some else []
-        lines.append(f"mu = {self.where_connected(text(self.mean), '0.0')} : 1 (constant over dt)")
+        lines.append(f"mu = {self.where_connected(self.mean.text, '0.0')} : 1 (constant over dt)")
         lines.append("H1 : 1")
         if self.varies:
-            lines += [f"v = {self.where_connected(text(self.variance), '0.0')} : 1 (constant over dt)", "H2 : 1"]
+            lines += [f"v = {self.where_connected(self.variance.text, '0.0')} : 1 (constant over dt)", "H2 : 1"]
         return "\n".join(lines)
 
     def where_connected(self, value: str, otherwise: str) -> str:
@@ -111,13 +89,13 @@ class PopulationRules:
     """
 
     population: str
-    rate: sympy.Expr
-    slope: sympy.Expr
+    rate: Term
+    slope: Term
     sends_variance: bool
     predicted: Prediction
     precision: Precision
     split: SplitErrors | None
-    drive: sympy.Expr
+    drive: Term
     """What the next populations' errors do to this belief, in A = Σ μᵀ err, V = Σ vᵀ q and M, what its own next error
     does to it."""
 
@@ -132,7 +110,7 @@ class PopulationRules:
         motion   the equation of the belief `r`
         own      equations of what else a scheme keeps in value units
         """
-        lines = [motion, f"f = {text(self.rate)} : 1 (constant over dt)", *own]
+        lines = [motion, f"f = {self.rate.text} : 1 (constant over dt)", *own]
         if self.sends_variance:
             lines += ["f_squared = f**2 : 1 (constant over dt)", "V : 1"]
         if self.predicted.before:
@@ -178,12 +156,12 @@ class PopulationRules:
     @property
     def feedback(self) -> str:
         """What the next populations' errors do to this belief, in Brian2's language."""
-        return text(self.drive)
+        return self.drive.text
 
     @property
     def feedback_names(self) -> list[str]:
         """Variables of the value units in `feedback`."""
-        return expressions.symbol_names(self.drive)
+        return self.drive.names
 
     @property
     def downhill(self) -> str:
@@ -275,8 +253,9 @@ def derive(circuit: Circuit, *, variance_feedback: str = "exact") -> Rules:
 def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
     type_name = circuit.projection[projection].synapse
     synapse = circuit.synapse[type_name]
-    mean, variance = (_moment(part, tuple(synapse.parameter)) for part in (synapse.mean, synapse.variance))
-    bounds = {brian_name(name): (parameter.low, parameter.high) for name, parameter in synapse.parameter.items()}
+    moments, names = (synapse.mean, synapse.variance), tuple(synapse.parameter)
+    mean, variance = (Term("moment", (each, names)) for each in moments)
+    bounds = tuple((name, (parameter.low, parameter.high)) for name, parameter in synapse.parameter.items())
     parameters = tuple(
         ParameterRule(
             name,
@@ -284,7 +263,7 @@ def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
             parameter.low,
             parameter.high,
             parameter.rate_factor,
-            _descent(mean, variance, brian_name(name), tuple(bounds.items())),
+            Term("descent", (*moments, bounds, name)),
         )
         for name, parameter in synapse.parameter.items()
     )
@@ -292,50 +271,17 @@ def _synapse_rules(circuit: Circuit, projection: str) -> SynapseRules:
     return SynapseRules(projection, type_name, mean, variance, parameters, connects_some)
 
 
-@lru_cache(maxsize=256)
-def _moment(formula: str, parameters: tuple[str, ...]) -> sympy.Expr:
-    """Mean or variance of a weight, by the names that Brian2 has for the parameters."""
-    in_brian = list(zip(_symbols(*parameters), _symbols(*map(brian_name, parameters))))
-    return expressions.parse(formula, (*parameters, "n")).subs(in_brian, simultaneous=True)
-
-
-@lru_cache(maxsize=256)
-def _descent(mean: sympy.Expr, variance: sympy.Expr, name: str, bounds: tuple[tuple[str, Bounds], ...]) -> sympy.Expr:
-    """−∂/∂θ ½ (r − h)², with h = G_rest + μ f + √(D_rest + v f²) ε, summed by the two Hebbian sums."""
-    d_mu, d_v = _symbols("d_mu", "d_v")
-    weight, spread = _symbols("weight", "spread")
-    h = G_rest + weight * f + sympy.sqrt(D_rest + spread * f**2) * epsilon
-    change = sympy.diff(h, weight) * d_mu + sympy.diff(h, spread) * d_v
-    local = sympy.expand(_times_error(change, spread * f**2))
-    of_mean = local.coeff(err * f).subs(d_mu, expressions.derivative(mean, name))
-    of_variance = local.coeff(q * f**2).subs(d_v, expressions.derivative(variance, name))
-    return H1 * tidied(of_mean, dict(bounds)) + H2 * tidied(of_variance, dict(bounds))
-
-
 def _population_rules(circuit: Circuit, name: str, varies: dict[str, bool], released: bool) -> PopulationRules:
-    rate = expressions.parse(circuit.population[name].activation or "r", ("r",))
-    slope = expressions.derivative(rate, "r")
+    activation = circuit.population[name].activation or "r"
     sends = any(varies[key] for key in circuit.outgoing(name))
     prediction = prediction_of(circuit, name, varies, released)
     return PopulationRules(
         name,
-        rate,
-        slope,
+        Term("rate", (activation,)),
+        Term("slope", (activation,)),
         sends,
         prediction,
         precision_of(circuit, name),
         circuit.population[name].split,
-        _drive(slope, sends, prediction.before is not None),
+        Term("drive", (activation, sends, prediction.before is not None)),
     )
-
-
-@lru_cache(maxsize=256)
-def _drive(slope: sympy.Expr, sends_variance: bool, is_remembered: bool) -> sympy.Expr:
-    """−∂/∂r of ½ (r_post − h_post)², h_post = G_rest + μ f(r) + √(D_rest + v f(r)²) ε, summed over synapses, and of the
-    belief's own next prediction, which remembers it."""
-    weight, spread, d_f = _symbols("weight", "spread", "d_f")
-    h = G_rest + weight * f + sympy.sqrt(D_rest + spread * f**2) * epsilon
-    local = sympy.expand(_times_error(sympy.diff(h, f) * d_f, spread * f**2))
-    by_mean, by_variance = local.coeff(err * weight), local.coeff(q * spread)
-    total = by_mean * A + (by_variance * V if sends_variance else 0)
-    return factored(total).subs(d_f, slope) + (M if is_remembered else 0)

@@ -14,13 +14,9 @@ import sympy
 from sympy.printing.str import StrPrinter
 
 from neuro_mpc.rules.breaking import LONGEST_ROW, visible
+from neuro_mpc.rules.variables import GREEK
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-# Those that look like Latin letters have no name in LaTeX.
-GREEK = set(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
-)
 LETTERS = {
     name: lookup(
         f"GREEK {'CAPITAL' if name[0].isupper() else 'SMALL'} LETTER {name.upper().replace('LAMBDA', 'LAMDA')}"

@@ -8,10 +8,11 @@ from typing import Any
 
 from neuro_mpc.descriptions.circuit_checks import bounds_text
 from neuro_mpc.descriptions.circuit_tables import BEFORE, INPUT, Projection
-from neuro_mpc.rules.compartments import Prediction, Slope, current_name
+from neuro_mpc.rules.compartments import Prediction, Slope
 from neuro_mpc.rules.derivation import PopulationRules
 from neuro_mpc.rules.splitting import SIGNS, halves
 from neuro_mpc.rules.symbols import Section, Writer
+from neuro_mpc.rules.variables import current_name
 
 
 class PopulationWriter(Writer):
@@ -25,8 +26,8 @@ class PopulationWriter(Writer):
         rules, n = self.rules.populations[name], self.n
         r, h = (n.variable(letter) for letter in "rh")
         equations = [
-            ("f(r)", n.formula(rules.rate, {}), ""),
-            (f"{n.slope}(r)", n.formula(rules.slope, {}), ""),
+            ("f(r)", n.formula(rules.rate.expression, {}), ""),
+            (f"{n.slope}(r)", n.formula(rules.slope.expression, {}), ""),
             *self._free_prediction(rules, h),
             *self._errors(name, f"{r} {n.minus} {h}"),
             *self._learned_precision(name),
@@ -122,7 +123,7 @@ class PopulationWriter(Writer):
         if predicted.is_input:
             yield from self._prediction(rules.population, prediction, rules.receives_variance)
             return
-        yield prediction, self.n.formula(predicted.value, self._symbols(predicted)), ""
+        yield prediction, self.n.formula(predicted.value.expression, self._symbols(predicted)), ""
         for name, compartment in predicted.compartments.items():
             current = self.n.variable("I", of=name)
             yield from self._prediction(rules.population, current, compartment.varies, name)
@@ -165,8 +166,9 @@ class PopulationWriter(Writer):
                 yield from self._variance_error(varies, self._share(slope), slope.name)
 
     def _derivative(self, slope: Slope, predicted: Prediction) -> str:
-        formula = self.n.formula(slope.derivative, self._symbols(predicted))
-        return self.n.brackets(formula) if slope.derivative.is_Add else formula
+        derivative = slope.derivative.expression
+        formula = self.n.formula(derivative, self._symbols(predicted))
+        return self.n.brackets(formula) if derivative.is_Add else formula
 
     def _remembered(self, rules: PopulationRules) -> Iterator[tuple[str, str, str]]:
         """What the next error says of a belief that its prediction remembers."""

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import sympy
-
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import LearnedPrecision
 from neuro_mpc.rules.derivation import ParameterRule
+from neuro_mpc.rules.terms import Term
 from neuro_mpc.rules.weighting import LOG_PRECISION, PRECISION
 
 
@@ -42,10 +41,9 @@ class PrecisionRules:
 
     @property
     def parameters(self) -> tuple[ParameterRule, ...]:
-        """log Π; −∂F/∂ log Π in the number of errors that share it and in H, the sum of their squares."""
-        count, squares, precision = sympy.symbols(f"count H {PRECISION}", positive=True)
+        """log Π."""
         low, _, high = self.table.logarithms
-        descent = (count - squares / precision) / 2
+        descent = Term("log_precision", ())
         return (PrecisionRule(LOG_PRECISION, r"\log\Pi", low, high, self.table.rate_factor, descent),)
 
     def equations(self) -> str:

@@ -1,17 +1,11 @@
-"""Expressions and names in the language of Brian2's equations."""
+"""Expressions in the language of Brian2's equations."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from string import ascii_letters
 
 import sympy
 from sympy.printing.str import StrPrinter
-
-from neuro_mpc.rules.notation import GREEK
-
-# The others mean something to Brian2 or to synapses.
-LETTERS = (set(ascii_letters) | GREEK) - {*"eiNt", "pi", "xi", "lambda"} - {*"nv", "mu", "tau"}
 
 
 class Brian2Printer(StrPrinter):
@@ -30,14 +24,6 @@ class Brian2Printer(StrPrinter):
     def _print_Float(self, number):
         # every digit: fifteen, as SymPy prints, are one or two short of double precision
         return repr(float(number))
-
-
-def brian_name(parameter: str) -> str:
-    """The Brian2 variable of a synapse parameter: letters stand for themselves.
-
-    Brian2 refuses about two thousand names, of constants (`pi`), units (`amp`, `flux`) and functions (`rand`).
-    """
-    return parameter if parameter in LETTERS else f"p_{parameter}"
 
 
 @lru_cache(maxsize=1024)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import sympy
 
 from neuro_mpc.rules.tidying import Bounds, factored, more_accurate
-
-ROUNDING = 1e-9  # relative size of what rounding, also of typed constants, may take from a variance
 
 
 def slab(
@@ -28,13 +25,3 @@ def slab(
     slab_mean = mean / (1 - spike)
     plain = (variance + mean**2) / (1 - spike) - slab_mean**2
     return sympy.cancel(slab_mean), more_accurate(factored(sympy.cancel(plain)), plain, bounds)
-
-
-def contradicted(mean: np.ndarray, variance: np.ndarray, spike: np.ndarray) -> np.ndarray:
-    """Whether the variance v is below μ² p/(1 − p), which a weight has that is zero with probability p, bool."""
-    return variance * (1 - spike) < mean**2 * spike - ROUNDING * (np.abs(variance) + mean**2)
-
-
-def contradiction(share: float) -> str:
-    """Words for the share of the synapses whose spike contradicts their variance."""
-    return f"in {100 * share:.2g} % of the synapses the spike alone varies more than the variance says"

@@ -6,8 +6,8 @@ import math
 
 from neuro_mpc.descriptions.circuit_checks import bounds_text
 from neuro_mpc.rules.derivation import ParameterRule, SynapseRules
-from neuro_mpc.rules.printing import brian_name, text
 from neuro_mpc.rules.symbols import Code, Section, Writer
+from neuro_mpc.rules.variables import brian_name
 
 SOME_PAIRS = "of some pairs of units"
 
@@ -21,7 +21,7 @@ class SynapseWriter(Writer):
         by_projection = {key: rules for key, rules in own.items() if rules.type_name == type_name}
         rules, names = next(iter(by_projection.values())), self._names(type_name)
         moments = [(self.n.mu, rules.mean), (self.n.v, rules.variance)]
-        equations = [(letter, self.n.formula(moment, names), "") for letter, moment in moments]
+        equations = [(letter, self.n.formula(moment.expression, names), "") for letter, moment in moments]
         equations += [equation for key in by_projection for equation in self._sums(key)]
         equations += [self._update(rule, names) for rule in rules.parameters]
         forms = {each.connects_some: each for each in by_projection.values()}
@@ -64,7 +64,7 @@ class SynapseWriter(Writer):
     def _update(self, rule: ParameterRule, names: dict[str, str]) -> tuple[str, str, str]:
         symbol, n = names[brian_name(rule.name)], self.n
         factor = "" if rule.rate_factor == 1 else f"{rule.rate_factor:g} "
-        change = f"{factor}{n.learning_rate} {n.brackets(n.formula(rule.descent, names))}"
+        change = f"{factor}{n.learning_rate} {n.brackets(n.formula(rule.descent.expression, names))}"
         remark = "" if rule.low is None and rule.high is None else f"kept {bounds_text(rule.low, rule.high)}"
         return f"{n.change}{symbol}", change, remark
 
@@ -73,7 +73,7 @@ def _descent(rule: ParameterRule, synapses: SynapseRules) -> str:
     """One step of gradient descent in Brian2's language."""
     name = brian_name(rule.name)
     factor = "" if rule.rate_factor == 1 else f"{rule.rate_factor:g}*"
-    moved = f"{name} + {factor}rate*({text(rule.descent)})/trials"
+    moved = f"{name} + {factor}rate*({rule.descent.text})/trials"
     if rule.low is None and rule.high is None:
         return f"{name} = {synapses.where_connected(moved, name)}"
     low = -math.inf if rule.low is None else rule.low

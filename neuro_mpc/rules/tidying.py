@@ -14,7 +14,8 @@ from functools import lru_cache
 import numpy as np
 import sympy
 
-from neuro_mpc.descriptions.expressions import on_arrays, symbol_names
+from neuro_mpc.descriptions.arithmetic import arithmetic
+from neuro_mpc.descriptions.expressions import array_text, symbol_names
 
 POINTS, SEED = 48, 0
 TOLERATED = 100 * float(np.finfo(np.float32).eps)  # relative error that every form may have
@@ -97,9 +98,9 @@ def _within(low: float | None, high: float | None, rng: np.random.Generator) -> 
 
 
 def _in_single_precision(expression: sympy.Expr, points: Mapping[str, np.ndarray]) -> np.ndarray:
-    function = on_arrays(expression, _symbols(points))
     with np.errstate(all="ignore"):
-        return np.broadcast_to(np.asarray(function(*points.values()), np.float32), POINTS).astype(float)
+        values = arithmetic(array_text(expression))(points)
+        return np.broadcast_to(np.asarray(values, np.float32), POINTS).astype(float)
 
 
 def _exact(expression: sympy.Expr, points: Mapping[str, np.ndarray]) -> np.ndarray:

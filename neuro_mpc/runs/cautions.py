@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import BEFORE, INPUT, Population
+from neuro_mpc.descriptions.formulas import formula
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.rules.slab import contradiction
+from neuro_mpc.rules.spike import contradiction
 from neuro_mpc.simulation.initial import Parameters
 from neuro_mpc.simulation.sampling import contradicted_share
 
@@ -53,8 +53,8 @@ def of_priors(circuit: Circuit, holds_predictions: bool) -> list[str]:
 
 def _is_silent(population: Population) -> bool:
     """Whether a prediction is 0 where the input and the belief before are."""
-    expression = expressions.parse(INPUT if population.prediction is None else population.prediction, (INPUT, BEFORE))
-    return not expressions.evaluate(expression, {INPUT: 0, BEFORE: 0}).any()
+    prediction = formula(INPUT if population.prediction is None else population.prediction, (INPUT, BEFORE))
+    return not prediction.evaluate({INPUT: 0, BEFORE: 0}).any()
 
 
 def of_data(trained: Trained | None, protocol: Protocol, seed: int, data_sha256: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuro_mpc.descriptions.expressions import evaluate, parse
+from neuro_mpc.descriptions.formulas import formula
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
@@ -113,7 +113,7 @@ class DivergenceMonitor:
             if activation is None or np.isfinite(error):
                 continue
             with np.errstate(all="ignore"):
-                values = evaluate(parse(activation, ["r"]), {"r": PROBED_BELIEFS})
+                values = formula(activation, ["r"]).evaluate({"r": PROBED_BELIEFS})
             if not (finite := np.isfinite(np.broadcast_to(values, PROBED_BELIEFS.shape))).all():
                 return f"the activation of {name}, {activation}, is not finite at r = {PROBED_BELIEFS[~finite][-1]:g}"
         return ""

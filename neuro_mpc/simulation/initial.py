@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import sympy
 
 from neuro_mpc.descriptions import shipped
+from neuro_mpc.descriptions.arithmetic import evaluated
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_checks import bounds_text
 from neuro_mpc.descriptions.circuit_tables import Parameter
-from neuro_mpc.descriptions.expressions import SIZES, evaluate, parse
-from neuro_mpc.descriptions.functions import RandomCall, identity, normal
+from neuro_mpc.descriptions.formulas import SIZES, Draw, Formula, formula
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.randomness import generator
-from neuro_mpc.rules.slab import contradicted
+from neuro_mpc.rules.spike import contradicted
 from neuro_mpc.simulation.connections import connects_some, existing, mask_for, only
 from neuro_mpc.simulation.precisions import initial_precisions
 
@@ -65,8 +64,8 @@ def _parameter(
 ) -> np.ndarray:
     value, place = _stated_value(circuit, protocol, projection, name)
     try:
-        expression = parse(value, SIZES, random=True, **place)
-        values = only(mask, _values(expression, circuit, projection, generator(seed, projection, name)))
+        stated = formula(value, SIZES, random=True, **place)
+        values = only(mask, _values(stated, circuit, projection, generator(seed, projection, name)))
     except (ValueError, MemoryError) as problem:
         raise DescriptionError(str(problem), found=value, **place) from None
     low = -np.inf if parameter.low is None else parameter.low
@@ -102,38 +101,36 @@ def _stated_value(
     return circuit.synapse[table.synapse].parameter[name].initial, {"source": circuit.name, "key": key}
 
 
-def _values(expression: sympy.Expr, circuit: Circuit, projection: str, rng: np.random.Generator) -> np.ndarray:
-    """The expression for every synapse of a projection, its random calls drawn in the order of the text."""
+def _values(stated: Formula, circuit: Circuit, projection: str, rng: np.random.Generator) -> np.ndarray:
+    """The formula for every synapse of a projection, its random calls drawn in the order of the text."""
     shape, table = circuit.shape(projection), circuit.projection[projection]
     values: dict[str, object] = {
         "n": float(circuit.fan_in(projection)),
         "n_pre": float(circuit.size_of(table.source)),
         "n_post": float(circuit.size_of(table.target)),
     }
-    calls = sorted(expression.atoms(RandomCall), key=lambda call: int(call.label.removeprefix("#")))
-    symbols = {call: sympy.Symbol(f"{call.label} drawn", real=True) for call in calls}
     with np.errstate(all="ignore"):  # what is not finite is refused by the caller
-        for call, symbol in symbols.items():
-            args = [evaluate(arg.xreplace(symbols), values) for arg in call.args[:-1]]
-            values[symbol.name] = _draw(call, args, shape, table.connect == "one-to-one", rng)
-        return np.array(np.broadcast_to(evaluate(expression.xreplace(symbols), values), shape))
+        for draw in stated.draws:
+            arguments = [evaluated(each, values) for each in draw.arguments]
+            values[draw.variable] = _drawn(draw, arguments, shape, table.connect == "one-to-one", rng)
+        return np.array(np.broadcast_to(stated.evaluate(values), shape))
 
 
-def _draw(
-    call: RandomCall, args: list[np.ndarray], shape: tuple[int, int], one_to_one: bool, rng: np.random.Generator
+def _drawn(
+    draw: Draw, arguments: list[np.ndarray], shape: tuple[int, int], one_to_one: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    if isinstance(call, identity):
+    if draw.function == "identity":
         if one_to_one:
             return np.ones(shape)
         if shape[0] != shape[1]:
             raise ValueError(f"identity() needs as many receivers as senders, here {shape[0]} and {shape[1]}")
         return np.eye(shape[0])
-    if isinstance(call, normal):
-        mean, deviation = args
+    if draw.function == "normal":
+        mean, deviation = arguments
         if (deviation < 0).any():
             raise ValueError("normal(mean, std) needs std ≥ 0")
         return rng.normal(mean, deviation, shape)
-    low, high = args
+    low, high = arguments
     if (low > high).any():
         raise ValueError("uniform(low, high) needs low ≤ high")
     return rng.uniform(low, high, shape)
@@ -210,14 +207,14 @@ def _of_existing(circuit: Circuit, projection: str, parameters: Mapping[str, np.
 def _refuse_impossible_moments(circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]) -> None:
     name = circuit.projection[projection].synapse
     synapse, values = circuit.synapse[name], _of_existing(circuit, projection, parameters)
-    for moment, formula in (("mean", synapse.mean), ("variance", synapse.variance)):
+    for moment, text in (("mean", synapse.mean), ("variance", synapse.variance)):
         with np.errstate(all="ignore"):
-            moment_values = evaluate(parse(formula, values), values)
+            moment_values = formula(text, values).evaluate(values)
         # Rounding may leave a variance that is zero a little below it.
         slack = 1e-12 * max(1.0, float(np.abs(moment_values).max(initial=0.0))) if moment == "variance" else np.inf
         if not (np.isfinite(moment_values).all() and (moment_values >= -slack).all()):
             problem = f"the parameters of {projection} make a {moment} that is negative or not finite"
-            raise DescriptionError(problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=formula)
+            raise DescriptionError(problem, source=circuit.name, key=f"synapse.{name}.{moment}", found=text)
 
 
 def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapping[str, np.ndarray]) -> None:
@@ -227,7 +224,7 @@ def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapp
     place = {"source": circuit.name, "key": f"synapse.{name}.spike", "found": synapse.spike}
     with np.errstate(all="ignore"):
         mean, variance, spike = (
-            evaluate(parse(text, values), values) for text in (synapse.mean, synapse.variance, synapse.spike)
+            formula(text, values).evaluate(values) for text in (synapse.mean, synapse.variance, synapse.spike)
         )
         too_small = contradicted(mean, variance, spike)
     if not ((spike >= 0) & (spike <= 1)).all():

@@ -12,7 +12,7 @@ from neuro_mpc.errors import RunError
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.plasticity import state_names
 from neuro_mpc.networks.program import Program
-from neuro_mpc.rules.printing import brian_name
+from neuro_mpc.rules.variables import brian_name
 from neuro_mpc.rules.weighting import LOG_PRECISION, PRECISION
 from neuro_mpc.simulation.connections import connects_some, existing, filled, only
 from neuro_mpc.simulation.initial import Parameters

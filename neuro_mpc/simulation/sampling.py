@@ -12,9 +12,9 @@ import numpy as np
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import SynapseType
-from neuro_mpc.descriptions.expressions import evaluate, parse
+from neuro_mpc.descriptions.formulas import formula
 from neuro_mpc.randomness import generator
-from neuro_mpc.rules.slab import contradicted
+from neuro_mpc.rules.spike import contradicted
 from neuro_mpc.simulation.connections import existing, only
 from neuro_mpc.simulation.initial import Parameters
 
@@ -81,5 +81,5 @@ def _moments(
     """Mean, variance and probability of the spike, of that shape each; missing where there is no synapse."""
     values, there = {**parameters, "n": fan_in}, existing(parameters)
     texts = synapse.mean, synapse.variance, synapse.spike
-    moments = [np.broadcast_to(evaluate(parse(text, values), values), shape) for text in texts]
+    moments = [np.broadcast_to(formula(text, values).evaluate(values), shape) for text in texts]
     return moments if there is None or there.all() else [only(there, moment) for moment in moments]

@@ -9,8 +9,8 @@ import numpy as np
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Program
 from neuro_mpc.networks.schemes.interface import scheme_of
-from neuro_mpc.rules.compartments import current_name
 from neuro_mpc.rules.splitting import SIGNS
+from neuro_mpc.rules.variables import current_name
 from neuro_mpc.runfile.labels import of_compartment
 
 Traces = dict[str, dict[str, np.ndarray]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -23,7 +23,9 @@ from neuro_mpc.networks.signals import (
     output_errors,
 )
 from neuro_mpc.rules.derivation import PopulationRules
-from neuro_mpc.rules.notation import Notation
+
+if TYPE_CHECKING:
+    from neuro_mpc.rules.notation import Notation
 
 
 class FixedPredictionInference(Inference):

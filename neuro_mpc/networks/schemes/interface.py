@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.rows import Tiling
 from neuro_mpc.rules.derivation import PopulationRules
-from neuro_mpc.rules.notation import Notation
+
+if TYPE_CHECKING:
+    from neuro_mpc.rules.notation import Notation
 
 EFFICIENT_TRIALS = 64
 """Trials of a tile where products go step by step; fewer trials than a presentation has then cost less."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from neuro_mpc.networks.signals import (
     noises,
 )
 from neuro_mpc.rules.derivation import PopulationRules
-from neuro_mpc.rules.notation import Notation
+
+if TYPE_CHECKING:
+    from neuro_mpc.rules.notation import Notation
 
 CACHE_BYTES = 1_000_000
 """Working set of one tile: the second-level cache of many processors, half of that of others."""

@@ -1,4 +1,4 @@
-"""The folder of compiled programs, also where there is no home folder, or none that can be written."""
+"""The folder of what is compiled or derived once, also where there is no home folder, or none that can be written."""
 
 from __future__ import annotations
 
