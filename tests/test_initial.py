@@ -52,6 +52,20 @@ def test_distributions(text, mean, std):
     assert values.std() == pytest.approx(std, rel=0.06, abs=1e-12)
 
 
+def test_values_by_the_numbers_of_units():
+    weights = drawn(**{"input.m": "j - 3*i", "recurrent.m": "exp(-abs(i - j)/5)"})
+    receivers, senders = np.indices((100, 26))
+    np.testing.assert_array_equal(weights["input"]["m"], receivers - 3 * senders)
+    distance = abs(np.arange(100)[:, None] - np.arange(100))
+    np.testing.assert_allclose(weights["recurrent"]["m"], np.exp(-distance / 5), rtol=1e-14)
+
+
+def test_one_to_one_the_same_number_sends_and_receives():
+    own = {"from": "hidden", "to": "hidden", "delay": 1, "connect": "one-to-one", "synapse": "point"}
+    weights = drawn(settings={"projection.own": own}, **{"own.m": "i + 10*j"})
+    np.testing.assert_array_equal(weights["own"]["m"], 11.0 * np.arange(100)[:, None])
+
+
 def test_the_same_seed_gives_the_same_and_another_seed_another_draw():
     np.testing.assert_array_equal(drawn(3)["input"]["m"], drawn(3)["input"]["m"])
     assert not np.array_equal(drawn(3)["input"]["m"], drawn(4)["input"]["m"])

@@ -16,7 +16,7 @@ from neuro_mpc.descriptions.circuit_tables import (
     is_parameter_name,
 )
 from neuro_mpc.descriptions.connections import connection_problems
-from neuro_mpc.descriptions.formulas import SIZES, formula
+from neuro_mpc.descriptions.formulas import IN_INITIAL_VALUES, SIZES, formula
 from neuro_mpc.descriptions.functions import FUNCTIONS, RANDOM_FUNCTIONS
 from neuro_mpc.descriptions.ties import tie_problems
 from neuro_mpc.errors import DescriptionError, did_you_mean
@@ -255,7 +255,7 @@ def _own_initial_values(circuit: Circuit, name: str, projection: Projection) -> 
 def initial_problems(value: str | float, parameter: Parameter, key: str) -> Iterator[DescriptionError]:
     """What is wrong with an initial value: its expression, or a constant outside the bounds."""
     try:
-        number = formula(value, SIZES, key=key, random=True).number
+        number = formula(value, IN_INITIAL_VALUES, key=key, random=True).number
     except DescriptionError as error:
         yield error
         return

@@ -223,7 +223,7 @@ def _units_of(shape: object) -> int | None:
 class Parameter(Table):
     """One parameter of every synapse of a type.
 
-    initial      a number, or an expression in n, n_pre, n_post, normal(mean, std), uniform(low, high), identity()
+    initial      a number, or an expression in n, n_pre, n_post, i, j, normal(mean, std), uniform(low, high), identity()
     low, high    bounds within which learning keeps the parameter; unbounded by default
     rate_factor  factor on the learning rate; 0 keeps the parameter constant
     symbol       its symbol in LaTeX

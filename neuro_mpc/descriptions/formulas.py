@@ -18,7 +18,8 @@ from neuro_mpc.descriptions.derived import derived
 from neuro_mpc.descriptions.functions import RANDOM_FUNCTIONS
 from neuro_mpc.errors import DescriptionError
 
-SIZES = ("n", "n_pre", "n_post")  # of a projection: fan-in (= n_pre), senders, receivers; names in initial values
+SIZES = ("n", "n_pre", "n_post")  # of a projection: fan-in (= n_pre), senders, receivers
+IN_INITIAL_VALUES = (*SIZES, "i", "j")  # and of a synapse: unit that sends and unit that receives, from 0, as in Brian2
 
 
 @dataclass(frozen=True)

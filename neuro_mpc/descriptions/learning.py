@@ -112,7 +112,7 @@ def _initial_values(value: object) -> dict[str, str | float | dict[str, str | fl
 def _initial_value(value: object) -> str | float:
     checked = formula(value)
     try:
-        formulas.formula(checked, formulas.SIZES, random=True)
+        formulas.formula(checked, formulas.IN_INITIAL_VALUES, random=True)
     except DescriptionError as error:
         raise problem(f"{error.problem} in {value!r}", expected=error.expected, hint=error.hint) from None
     return checked

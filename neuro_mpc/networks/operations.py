@@ -133,7 +133,8 @@ class HebbianSum(Operation):
     transposed: bool = False
 
     def lower(self, visit):
-        steps = visit.stretch(self.span.first, self.span.stop) if visit.moves else self.span.received
+        first, stop = self.span.first_learned, self.span.stop
+        steps = visit.stretch(first, stop) if visit.moves else Stretch(first, stop - first)
         factors = self.span.post.of(self.post, steps), self.span.pre.of(self.pre, steps.shifted(-self.span.delay))
         if self.transposed:
             added = Call(self.kernel, *self.sizes, steps.rows, *factors[::-1], 1, Pointer(self.target))

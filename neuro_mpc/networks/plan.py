@@ -224,8 +224,31 @@ class Plan:
 
     def span(self, projection: str) -> Span:
         each = self.circuit.projection[projection]
-        silenced = each.target in self.circuit.targets and self.output_feedback == "last"
-        return Span(self.rows[each.target], self.rows[each.source], each.delay, self.steps - 1 if silenced else 0)
+        ends = self.rows[each.target], self.rows[each.source]
+        return Span(*ends, each.delay, self._silent(each.target), self.erring[each.target])
+
+    @cached_property
+    def erring(self) -> dict[str, int]:
+        """The first step at which the error of each population that is not given can differ from zero.
+
+        Where predictions are held, a free population errs as far as what it predicts does: in front of a target that
+        is read at the last step, at that step alone, unless populations that receive from each other are between."""
+        first = {name: self.rows[name].first_step for name in self.circuit.population}
+        if not SCHEMES.get(self.scheme).holds_predictions or self.known or self.credit:
+            return first
+        for component in reversed(self.circuit.components):
+            if not self.circuit.is_recurrent(component):
+                (name,) = component
+                heard = [
+                    max(first[each.target], self._silent(each.target)) - each.delay
+                    for each in self.circuit.outgoing(name).values()
+                ]
+                first[name] = max(0, min(heard, default=0))
+        return first
+
+    def _silent(self, population: str) -> int:
+        """Steps, counted from the first, whose error a population does not feed back."""
+        return self.steps - 1 if population in self.circuit.targets and self.output_feedback == "last" else 0
 
     def past(self, population: str) -> tuple[Past, Span]:
         """What a population remembers of its beliefs, and where in time."""

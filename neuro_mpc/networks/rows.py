@@ -148,12 +148,14 @@ class Span:
     """A projection's synapses in time: `post` at step s receives from `pre` at step s − `delay`.
 
     silent    steps of `post`, counted from the first of the sequence, whose error is not fed back
+    erring    the first step of `post` whose error can differ from zero
     """
 
     post: Rows
     pre: Rows
     delay: int = 0
     silent: int = 0
+    erring: int = 0
 
     @property
     def first(self) -> int:
@@ -163,16 +165,16 @@ class Span:
     @property
     def first_within(self) -> int:
         """First postsynaptic step whose error is fed back: its source lies inside the sequence."""
-        return max(self.post.first_step, self.delay + self.pre.first_step, self.silent)
+        return max(self.post.first_step, self.delay + self.pre.first_step, self.silent, self.erring)
 
     @property
     def stop(self) -> int:
         return self.post.stop
 
     @property
-    def received(self) -> Stretch:
-        """The postsynaptic steps that receive anything."""
-        return Stretch(self.first, self.stop - self.first)
+    def first_learned(self) -> int:
+        """First postsynaptic step of which anything is learned: something is received, and an error is possible."""
+        return max(self.first, self.erring)
 
 
 @dataclass(frozen=True)

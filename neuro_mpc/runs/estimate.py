@@ -221,12 +221,13 @@ def _test_batches(plan: Plan, protocol: Protocol, course: Course, data: Task) ->
 
 def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int) -> float:
     """Multiplications of the matrix products of all presentations and tests."""
-    synapses = sum(
-        _synapses(plan, name) * (2 if rules.varies else 1)
-        for name, rules in plan.rules.synapses.items()
-        if not plan.looked_up(plan.circuit.projection[name].source)
-    )
-    one_pass = float(synapses * plan.trials * plan.steps)
+    forward = backward = 0.0
+    for name, rules in plan.rules.synapses.items():
+        if not plan.looked_up(plan.circuit.projection[name].source):
+            of_step = float(_synapses(plan, name) * (2 if rules.varies else 1) * plan.trials)
+            span = plan.span(name)
+            forward += of_step * (span.stop - span.first)
+            backward += of_step * (span.stop - span.first_learned)
     inference = protocol.inference
     starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]
     bounds = [*(min(start, course.total) for start in starts), course.total]
@@ -235,4 +236,4 @@ def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int)
     known = plan.known or plan.steps
     inferring *= known * (plan.steps - known + 1) / plan.steps  # each window is inferred by itself
     crediting = plan.trials * plan.steps * numbers_passed_on(plan) * course.total
-    return one_pass * (2 * course.total + inferring + test_batches) + crediting
+    return forward * (course.total + test_batches) + backward * (course.total + inferring) + crediting

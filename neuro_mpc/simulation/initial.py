@@ -11,7 +11,7 @@ from neuro_mpc.descriptions.arithmetic import evaluated
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_checks import bounds_text
 from neuro_mpc.descriptions.circuit_tables import Parameter
-from neuro_mpc.descriptions.formulas import SIZES, Draw, Formula, formula
+from neuro_mpc.descriptions.formulas import IN_INITIAL_VALUES, Draw, Formula, formula
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.randomness import generator
@@ -64,7 +64,7 @@ def _parameter(
 ) -> np.ndarray:
     value, place = _stated_value(circuit, protocol, projection, name)
     try:
-        stated = formula(value, SIZES, random=True, **place)
+        stated = formula(value, IN_INITIAL_VALUES, random=True, **place)
         values = only(mask, _values(stated, circuit, projection, generator(seed, projection, name)))
     except (ValueError, MemoryError) as problem:
         raise DescriptionError(str(problem), found=value, **place) from None
@@ -104,10 +104,13 @@ def _stated_value(
 def _values(stated: Formula, circuit: Circuit, projection: str, rng: np.random.Generator) -> np.ndarray:
     """The formula for every synapse of a projection, its random calls drawn in the order of the text."""
     shape, table = circuit.shape(projection), circuit.projection[projection]
+    receivers = np.arange(shape[0], dtype=float)[:, None]
     values: dict[str, object] = {
         "n": float(circuit.fan_in(projection)),
         "n_pre": float(circuit.size_of(table.source)),
         "n_post": float(circuit.size_of(table.target)),
+        "i": receivers if table.connect == "one-to-one" else np.arange(shape[1], dtype=float),
+        "j": receivers,
     }
     with np.errstate(all="ignore"):  # what is not finite is refused by the caller
         for draw in stated.draws:
