@@ -197,10 +197,14 @@ def test_traces_hold_the_inputs_of_all_compartments():
     np.testing.assert_allclose(traces["prediction"].values, gate * before + (1 - gate) * candidate, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mpl-gru", "pc-gru", "mpl-lstm", "pc-lstm", "mpl-leaky", "mpl-normalised"])
+@pytest.mark.parametrize(
+    "name", ["mpl-gru", "pc-gru", "mpl-lstm", "pc-lstm", "mpl-leaky", "mpl-normalised", "mpl-resonant"]
+)
 def test_shipped_circuits_learn(name):
     """The loss of a batch falls to half by the gradient of every parameter that they have."""
-    sizes = {each: 6 for each in ("hidden", "cell", "drive") if each in nm.load_circuit(name).population}
+    sizes = {
+        each: 6 for each in ("hidden", "cell", "drive", "cosine", "sine") if each in nm.load_circuit(name).population
+    }
     described = nm.load_circuit(name, {f"population.{each}.size": size for each, size in sizes.items()})
     shown = Presentation(InProcess(plan(described.with_sizes(SIZES))), 5, rate=2.0)
     shown.net.set(noise_scale=0)
