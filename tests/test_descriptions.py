@@ -159,6 +159,27 @@ def test_wrong_settings_are_refused_with_their_path(setting, problem, hint):
     assert hint in str(caught.value)
 
 
+def test_a_key_has_one_value():
+    _, protocol = loaded("protocol.learning.rate=0.1", "protocol.learning.rate=1e-1")
+    assert protocol.learning.rate == 0.1
+    told = "protocol.learning.rate: is set twice\n  found: '0.1 and 0.2'\n  expected: one value\n  try: .*over"
+    with pytest.raises(DescriptionError, match=told):
+        loaded("protocol.learning.rate=0.1", "protocol.learning.rate=0.2")
+    with pytest.raises(DescriptionError, match="found: 'tanh and relu'"):
+        loaded("circuit.population.hidden.activation=tanh", "circuit.population.hidden.activation=relu")
+
+
+def test_a_value_can_be_set_in_a_table_that_was_set_before_and_not_lost_to_one_set_after_it():
+    table, value = "protocol.learning.initial={pi=0, Xi=0}", "protocol.learning.initial.pi=0.3"
+    _, protocol = loaded(table, value)
+    assert protocol.learning.initial == {"pi": 0.3, "Xi": 0.0}
+    told = "overrides: protocol.learning.initial.pi: would be replaced by protocol.learning.initial, which is set"
+    with pytest.raises(DescriptionError, match=told):
+        loaded(value, table)
+    with pytest.raises(DescriptionError, match="would be replaced by circuit.population.hidden"):
+        load_circuit("mpl", {"population.hidden.size": 3, "population.hidden": {"size": 5}})
+
+
 def test_what_is_wrong_with_a_setting_is_not_put_down_to_the_file():
     with pytest.raises(DescriptionError) as caught:
         loaded("protocol.learning.epochs=three", "protocol.learning.batch=0")

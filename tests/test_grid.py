@@ -4,7 +4,7 @@ import pytest
 from small_sweeps import LOAD
 
 import neuro_mpc as nm
-from neuro_mpc.sweeps.grid import grid, parse_over, parse_seeds, settings_of
+from neuro_mpc.sweeps.grid import grid, parse_over, parse_seeds, refuse_set, settings_of
 
 
 def test_a_grid_holds_every_combination_once():
@@ -65,6 +65,32 @@ def test_a_key_cannot_be_swept_twice():
         parse_over([f"{LOAD}=1", f"{LOAD}=2"])
     with pytest.raises(nm.DescriptionError, match="same value twice"):
         grid({LOAD: [1, 1.0]}, [0])
+
+
+def test_a_swept_value_is_not_lost_to_a_table_that_is_swept_too():
+    table, value = ("protocol.learning.initial", [{"pi": 0}, {}]), ("protocol.learning.initial.Xi", [0, 1])
+    assert len(grid(dict([table, value]), [0])) == 4
+    with pytest.raises(nm.DescriptionError, match="over: protocol.learning.initial.Xi: would be replaced by protocol"):
+        grid(dict([value, table]), [0])
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (f"{LOAD}=1", f"over: {LOAD}: is swept, and set as well"),
+        (f" {LOAD} = 2", f"over: {LOAD}: is swept, and set as well"),
+        ("protocol.stimulus.letters=5", ""),
+        ("protocol.learning.epochs=2", "learning.presentations: is swept, and protocol.learning.epochs set as well"),
+        ("protocol.learning.schedule.kind=step", "learning.schedule: is swept, and protocol.learning.schedule.kind "),
+    ],
+)
+def test_what_is_swept_is_not_set_as_well(setting, told):
+    over = {LOAD: (1, 2), "protocol.learning.presentations": (3, 4), "protocol.learning.schedule": ({},)}
+    if not told:
+        refuse_set(over, [setting])
+        return
+    with pytest.raises(nm.DescriptionError, match=told):
+        refuse_set(over, [setting])
 
 
 @pytest.mark.parametrize(("text", "seeds"), [("3", (3,)), ("0:3", (0, 1, 2)), ("0,4,2:4", (0, 4, 2, 3))])

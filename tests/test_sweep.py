@@ -68,10 +68,11 @@ def test_what_all_points_have_wrong_is_told_once(tmp_path):
 
 
 def test_a_file_is_no_folder_for_members(tmp_path):
-    (tmp_path / "sweep.nc").touch()
-    with pytest.raises(nm.RunError, match="sweep.nc is a file, not a folder") as caught:
-        nm.sweep(*described(), {}, out=tmp_path / "sweep.nc", backend="numpy", dry_run=True)
-    assert caught.value.hint == "a folder for the run files, such as sweep"
+    for told in ("the name of a file, not a folder", "a file, not a folder"):
+        with pytest.raises(nm.RunError, match=f"sweep.nc is {told}") as caught:
+            nm.sweep(*described(), {}, out=tmp_path / "sweep.nc", backend="numpy", dry_run=True)
+        assert caught.value.hint == "a folder for the run files, such as sweep"
+        (tmp_path / "sweep.nc").touch()
 
 
 def test_files_of_other_runs_are_not_taken_for_members(simulated, tmp_path):

@@ -72,6 +72,42 @@ def test_a_usage_error_says_where_what_was_found_and_what_to_try(words, told):
     assert not result.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "told", "instead"),
+    [
+        ("mpl.toml", "not .toml", "mpl.nc"),
+        ("run.CSV", "not .CSV", "run.nc"),
+        ("a=0.5.py", "not .py", "a=0.5.nc"),
+        ("run.nc.checkpoint", "not .checkpoint", "run.nc"),
+    ],
+)
+def test_a_run_takes_no_name_of_another_kind_of_file(name, told, instead, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("neuro_mpc.runs.run.prepare", lambda *_, **__: pytest.fail("something was computed"))
+    result = command(*RUN[:-1], name, "--overwrite")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"neuro-mpc: {name}: a run file is netCDF, {told}\n  try: {instead}\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["run.nc", "run", "a=0.5", "run.h5", "v2.nc4"])
+def test_other_names_are_those_of_run_files(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr("neuro_mpc.runs.run.prepare", lambda *_, **__: asked.append(name))
+    monkeypatch.setattr("neuro_mpc.runs.run._write", lambda *_: Finished((), 1, {}, experiment="", start=""))
+    assert command(*RUN[:-1], name).exit_code == 0
+    assert asked == [name]
+
+
+def test_a_sweep_says_what_is_set_and_swept():
+    key = "protocol.stimulus.load"
+    options = ["--out", "folder", "--set", f"{key}=3", "--over", f"{key}=1,2", "--dry-run"]
+    result = command("sweep", "mpl", "toy-language", *options)
+    told = f"--over: {key}: is swept, and set as well\n  expected: one of the two\n  try: leave --set {key} out"
+    assert (result.exit_code, result.stderr) == (2, f"neuro-mpc: {told}\n")
+
+
 def test_without_arguments_there_is_help():
     result = command()
     assert result.exit_code == 2

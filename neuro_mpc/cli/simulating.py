@@ -109,12 +109,13 @@ def sweep(
     The same command again runs what is missing.
     """
     with errors_reported(), sweep_interruption_reported():
-        from neuro_mpc.sweeps.grid import parse_over, parse_seeds
+        from neuro_mpc.sweeps.grid import parse_over, parse_seeds, refuse_set
         from neuro_mpc.sweeps.progress import sweep_progress_on
         from neuro_mpc.sweeps.sweep import failures
 
         values, seed_numbers = parse_over(over or []), parse_seeds(seeds)
         setup = set_up(circuit, protocol, settings)
+        refuse_set(values, settings or [])
         with sweep_progress_on(progress_console()) as progress:
             dataset = nm.sweep(
                 setup.circuit,

@@ -213,7 +213,7 @@ def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str
     """The overrides of circuit and protocol in texts such as ``circuit.population.hidden.size=50``.
 
     A value is one of TOML, or a number as Python writes it; anything else, and any value of a field of text, is text.
-    Raises DescriptionError for any other form.
+    Raises DescriptionError for any other form, and for a key with two values.
     """
     overrides: dict[str, dict[str, object]] = {"circuit": {}, "protocol": {}}
     for setting in settings:
@@ -223,7 +223,16 @@ def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str
             raise _unknown_setting(setting, key)
         path, text = form[2].removeprefix("."), value.strip()
         is_text = takes_text(Circuit if form[1] == "circuit" else Protocol, path.split("."))
-        overrides[form[1]][path] = text if is_text and not text.startswith(QUOTES) else written_value(text)
+        new = text if is_text and not text.startswith(QUOTES) else written_value(text)
+        if (before := overrides[form[1]].setdefault(path, new)) != new:
+            raise DescriptionError(
+                "is set twice",
+                source="--set",
+                key=key.strip(),
+                found=f"{before} and {new}",
+                expected="one value",
+                hint="neuro-mpc sweep with --over, to run it with each of several values",
+            )
     return overrides["circuit"], overrides["protocol"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from neuro_mpc.descriptions.circuit import Circuit
@@ -21,7 +21,18 @@ ALTERNATIVES = [
 
 
 def overridden(model: type[Table], tables: Mapping[str, Any], overrides: Mapping[str, object]) -> dict[str, Any]:
-    """A copy of the tables of a description with other values; DescriptionError for a key that names nothing."""
+    """A copy of the tables of a description with other values, set in their order.
+
+    Raises DescriptionError for a key that names nothing, and for a table that would replace a value set before it.
+    """
+    if pair := first_replaced(overrides):
+        earlier, later = (f"{prefix(model)}.{key}" for key in pair)
+        raise DescriptionError(
+            f"would be replaced by {later}, which is set after it",
+            source="--set",
+            key=earlier,
+            hint=f"{later} first, or one of them alone",
+        )
     new = copy.deepcopy(dict(tables))
     if model is Protocol:
         _without_alternatives(new, overrides)
@@ -29,6 +40,26 @@ def overridden(model: type[Table], tables: Mapping[str, Any], overrides: Mapping
     for key, value in overrides.items():
         _set(model, new, key, value)
     return new
+
+
+def first_replaced(keys: Iterable[str]) -> tuple[str, str] | None:
+    """The first of the dotted keys that a later one would replace, which is the same or a table that it is in, and that
+    one; None where each keeps its value."""
+    given = list(keys)
+    for place, earlier in enumerate(given):
+        for later in given[place + 1 :]:
+            if f"{earlier}.".startswith(f"{later}."):
+                return earlier, later
+    return None
+
+
+def excluded(key: str) -> str | None:
+    """The key of a protocol, with its `protocol.`, that setting this one removes."""
+    for pair in ALTERNATIVES:
+        for one, other in (pair, pair[::-1]):
+            if key == f"protocol.{one}":
+                return f"protocol.{other}"
+    return None
 
 
 def prefix(model: type[Table]) -> str:

@@ -12,6 +12,18 @@ from neuro_mpc.system import files
 
 # Free space that closing a run file takes.
 RESERVE_BYTES = 2**20
+OTHER_ENDINGS = frozenset(
+    {
+        *(".toml", ".yaml", ".yml", ".json", ".ini", ".cfg", ".xml"),
+        *(".txt", ".csv", ".tsv", ".md", ".rst", ".tex", ".html", ".htm", ".log"),
+        *(".py", ".ipynb", ".sh", ".m", ".r", ".c", ".cpp", ".h"),
+        *(".png", ".pdf", ".svg", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".eps"),
+        *(".npz", ".npy", ".pkl", ".mat", ".zarr", ".nwb", ".parquet", ".xlsx", ".pt", ".onnx"),
+        *(".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z"),
+        *(".partial", ".checkpoint", ".lock"),
+    }
+)
+"""Those of files that no run file is: most likely something else was meant to stand there."""
 
 
 def partial_path(path: Path) -> Path:
@@ -34,6 +46,13 @@ def refuse_links(path: Path) -> None:
     for name in (partial_path(path), saved_path(path), lock_path(path)):
         if files.is_link(name):
             raise RunError(f"{name} is a link to another file, which the run would change", hint="remove the link")
+
+
+def refuse_other_endings(path: Path) -> None:
+    """Raises RunError for a name that says that a file is no run file."""
+    if path.suffix.lower() in OTHER_ENDINGS:
+        hint = path.with_name(f"{path.stem.removesuffix('.nc')}.nc")
+        raise RunError(f"{path}: a run file is netCDF, not {path.suffix}", hint=str(hint))
 
 
 def check_folder(path: Path) -> None:

@@ -15,7 +15,14 @@ from neuro_mpc.runfile import checkpoint
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.differences import as_lines, differences
 from neuro_mpc.runfile.lock import refuse_locked
-from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, refuse_links, saved_path
+from neuro_mpc.runfile.paths import (
+    check_folder,
+    partial_path,
+    refuse_existing,
+    refuse_links,
+    refuse_other_endings,
+    saved_path,
+)
 from neuro_mpc.runfile.reading import attributes
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs.preparation import Preparation
@@ -29,7 +36,8 @@ Stage = Callable[[str], None]
 class Destination:
     """A run file, and what happens to an earlier one; the names are those of `neuro_mpc.simulate`.
 
-    Raises RunError where the folder cannot be written, or a file exists that is neither to be replaced nor resumed.
+    Raises RunError where the name is that of another kind of file, the folder cannot be written, or a file exists that
+    is neither to be replaced nor resumed.
     """
 
     path: Path
@@ -39,6 +47,7 @@ class Destination:
     every: float = math.inf
 
     def __post_init__(self) -> None:
+        refuse_other_endings(self.path)
         check_folder(self.path)
         if self.overwrite and self.resume:
             raise RunError("a run cannot both start again and resume", hint="either overwrite or resume")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from neuro_mpc.descriptions.loading import parse_settings
 from neuro_mpc.descriptions.other_names import OF_A_RUN
+from neuro_mpc.descriptions.overrides import excluded, first_replaced
 from neuro_mpc.descriptions.values import plain
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.simulation import arguments
@@ -74,8 +75,18 @@ class Grid:
 
 
 def grid(over: Mapping[str, Iterable[object]], seeds: Iterable[int]) -> Grid:
-    """The grid of `over` (dotted key → values) and `seeds`; DescriptionError where a value occurs twice."""
+    """The grid of `over` (dotted key → values) and `seeds`.
+
+    Raises DescriptionError where a value occurs twice, or has no effect.
+    """
     lists = {key: _values(key, values) for key, values in over.items()}
+    if pair := first_replaced(lists):
+        raise DescriptionError(
+            f"would be replaced by {pair[1]}, which is swept, too",
+            source="--over",
+            key=pair[0],
+            hint=f"{pair[1]} first, or one of them alone",
+        )
     names = _short_names(list(lists))
     points = Grid(tuple(Axis(key, names[key], values) for key, values in lists.items()), _seeds(seeds))
     if len(points) > MOST_MEMBERS:
@@ -110,6 +121,21 @@ def parse_over(texts: Iterable[str]) -> dict[str, tuple[object, ...]]:
             )
         over[key.strip()] = tuple(_setting(part)[1] for part in parts)
     return over
+
+
+def refuse_set(over: Iterable[str], settings: Iterable[str]) -> None:
+    """Refuses texts of `--set` whose values the swept keys would replace."""
+    keys = [text.partition("=")[0].strip() for text in settings]
+    for key in over:
+        found = [each for each in keys if first_replaced((each, key)) or excluded(key) == each]
+        if found:
+            raise DescriptionError(
+                f"is swept, and {'' if found[0] == key else f'{found[0]} '}set as well",
+                source="--over",
+                key=key,
+                expected="one of the two",
+                hint=f"leave --set {found[0]} out",
+            )
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -110,8 +110,9 @@ def sweep(
     threads = arguments.threads(threads)
     workers = None if workers is None else arguments.workers(workers)
     points, folder = grid(over, seeds), path_argument("out", out).expanduser().absolute()
-    if folder.is_file():
-        raise RunError(f"{out} is a file, not a folder", hint=f"a folder for the run files, such as {folder.stem}")
+    if folder.is_file() or (folder.suffix == ".nc" and not folder.is_dir()):
+        kind = "a file" if folder.is_file() else "the name of a file"
+        raise RunError(f"{out} is {kind}, not a folder", hint=f"a folder for the run files, such as {folder.stem}")
     with failures_reported(folder), sweep_progress_of(progress) as reporter:
         reporter.say(str(points))
         backend = launch.available(backend, reporter.say)
