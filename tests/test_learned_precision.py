@@ -7,8 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+import xarray as xr
 from in_process import InProcess
 from presented import MIXED, RATE, STEPS, TRIALS, Presentation, assert_close, circuit, recurrent
+from scipy.stats import norm
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
@@ -153,6 +155,38 @@ def test_the_variance_of_data_is_found(fitted):
     data = stimuli.load(trained.protocol, trained.circuit, 0).given("train", np.arange(500), "data")
     assert np.exp(-learned[-1].item()) == pytest.approx(data.var(), rel=1e-4)
     assert data.var() == pytest.approx(2, abs=0.3)
+
+
+@pytest.mark.parametrize(("learned", "observed"), [("unit", [1]), ("population", [])])
+def test_the_free_energy_before_inference_counts_the_precision_of_free_populations(learned, observed, in_this_process):
+    """Without errors, it is that of normal densities of the learned variances, less a constant; inference that does not
+    move leaves it as it is."""
+    circuit = nm.load_circuit("pc", {"population.hidden": {"size": 3, "precision": {"learned": learned, "high": 1e3}}})
+    settings = {
+        "stimulus.letters": 5,
+        "stimulus.length": 4,
+        "inference": {"scheme": "relaxation", "rate": 1e-12, "iterations": 1},
+        "learning.presentations": 3,
+        "test.every": 0,
+        "recording.synapses_every": 1,
+        "recording.samples": observed,
+    }
+    protocol = nm.load_protocol("toy-language", settings)
+    run = nm.simulate(circuit, protocol, backend="numpy")
+    found, logarithms = run["learning"], run["precision/hidden/log_precision"].values[:3]
+    assert np.abs(logarithms[1:]).min() > 0.1
+    deviations = np.broadcast_to(np.exp(-logarithms / 2), (3, 3))
+    densities = norm.logpdf(0, scale=deviations) + 0.5 * np.log(2 * np.pi)
+    steps = found["free_energy_start"] - found["loss"]
+    np.testing.assert_allclose(steps, -3 * densities.sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(found["free_energy"], found["free_energy_start"], rtol=1e-6)
+    with nm.network(None, protocol, start=nm.load_trained(run), trials=2) as net:
+        net.show([0, 1])
+        net.predict()
+        before = net.energies()
+        net.infer(1)
+        xr.testing.assert_allclose(before, net.energies(), rtol=1e-6)
+        assert before["hidden"].min() < -1
 
 
 def test_the_variance_that_was_learned_is_read_and_drawn(fitted):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from zlib import crc32
 
 import numpy as np
@@ -13,6 +14,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.program import Program
 from neuro_mpc.networks.schemes.interface import scheme_of
+from neuro_mpc.rules.weighting import LOG_PRECISION
 from neuro_mpc.simulation.running import RunningCircuit
 from neuro_mpc.simulation.traces import NeuralState, Traces
 from neuro_mpc.stimuli.interface import one_hot
@@ -91,17 +93,18 @@ class Presenter(RunningCircuit):
         waited for."""
         self._show(stimulus, target, presentation, carrying=carrying)
         self._set_learning(presentation, rate)
+        believed = self._asked_energy_of_predictions()
         if self.plan.stepwise:
             self._phases(predicting=True, carrying=carrying)
             self._learn_by_step(presentation)
         else:
             self._phases(predicting=True, inferring=True, learning=True, carrying=carrying)
-        return self._asked_energies()
+        return self._asked_energies(believed)
 
     @property
     def ahead(self) -> int:
         """Presentations that may be learned before the energies of the first of them are read."""
-        return self.program.answers_ahead(*ENERGIES)
+        return self.program.answers_ahead(*ENERGIES, *self._free_precisions)
 
     def _learn_by_step(self, presentation: int) -> None:
         """Infer and learn from each step before the next."""
@@ -125,9 +128,10 @@ class Presenter(RunningCircuit):
         inference first where the protocol asks for the trajectory."""
         self._show(stimulus, target, presentation, carrying=carrying)
         self._set_learning(presentation, rate)
+        believed = self._asked_energy_of_predictions()
         self._phases(predicting=True, carrying=carrying)
         traces = self._learned_by_step(presentation) if self.plan.stepwise else self._infer_observed()
-        energies = self._energies()
+        energies = self._asked_energies(believed)()
         if not self.plan.stepwise:
             self._phases(learning=True)
         return energies, traces
@@ -293,18 +297,36 @@ class Presenter(RunningCircuit):
         scalars = self.plan.update_rule.scalars(presentation) if self.plan.update_rule else {}
         self.program.set(rate=rate, iterations=iterations, **scalars)
 
-    def _energies(self) -> Energies:
-        return self._asked_energies()()
-
-    def _asked_energies(self) -> Callable[[], Energies]:
+    def _asked_energies(self, believed: Callable[[], float]) -> Callable[[], Energies]:
+        """The energies of the last presentation, once they are asked for; `believed`, of its predictions."""
         answer = self.program.ask(*ENERGIES)
 
         def energies() -> Energies:
-            start, loss, hidden, used, planned = answer()
+            loss_start, loss, hidden, used, planned = answer()
             iterations = self._scheme.iterations(int(planned[0]), used, self.plan.settles)
-            return Energies(float(hidden.mean()), float(loss.mean()), float(start.mean()), iterations)
+            start = believed() + float(loss_start.mean())
+            return Energies(float(hidden.mean()), float(loss.mean()), start, iterations)
 
         return energies
+
+    def _asked_energy_of_predictions(self) -> Callable[[], float]:
+        """The energy of the free populations of a trial when beliefs are what is predicted, −½ log Π of every error, at
+        the precisions of this moment."""
+        if not self._free_precisions:
+            return lambda: 0.0
+        answer = self.program.ask(*self._free_precisions)
+        return lambda: (
+            -0.5 * sum(errors * float(values.sum()) for errors, values in zip(self._free_precisions.values(), answer()))
+        )
+
+    @cached_property
+    def _free_precisions(self) -> dict[str, int]:
+        """Variable of the log Π that a free population learns → errors of a trial that each of them weighs."""
+        return {
+            f"{self.plan.group_name(name, 'precision')}_{LOG_PRECISION}": self.plan.precision_rows(name).steps
+            for name in self.plan.precisions
+            if name in self.plan.circuit.free
+        }
 
 
 def _of_windows(windows: Sequence[Traces]) -> Traces:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -13,6 +13,7 @@ class SteppedPresenter(Presenter):
     """A presenter whose phases are run one by one."""
 
     _settled = False  # whether inference ran since the last prediction
+    _believed: Callable[[], float] = staticmethod(lambda: 0.0)  # energy of that prediction
 
     def show(self, stimuli: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], count: int) -> None:
         """Set what populations are given, and the key of the noise of presentation `count`; nothing runs."""
@@ -20,6 +21,7 @@ class SteppedPresenter(Presenter):
 
     def ancestral_pass(self) -> None:
         """Beliefs become the predictions, step by step."""
+        self._believed = self._asked_energy_of_predictions()
         self._phases(predicting=True)
         self._settled = False
 
@@ -52,6 +54,6 @@ class SteppedPresenter(Presenter):
 
     def energies(self) -> tuple[np.ndarray, np.ndarray]:
         """Energy of the errors of free populations and loss of the output, of every trial; predictions that are
-        believed make no errors."""
+        believed make no errors, whose precision counts all the same."""
         hidden, loss, at_start = self.program.get("energy_hidden", "loss", "loss_start")
-        return (hidden, loss) if self._settled else (np.zeros_like(hidden), at_start)
+        return (hidden, loss) if self._settled else (np.full_like(hidden, self._believed()), at_start)
