@@ -22,7 +22,8 @@ import neuro_mpc as nm
 from neuro_mpc.cli import endings
 from neuro_mpc.examination import isolation
 from neuro_mpc.examination.opening import reason
-from neuro_mpc.networks import program, usable, worker, workspace
+from neuro_mpc.networks import launch, program, usable, worker, workspace
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import CODES, Manifest, Program
 from neuro_mpc.networks.rows import Tiling
 from neuro_mpc.runfile import catalogue, closing
@@ -87,6 +88,16 @@ def test_a_program_that_no_longer_answers_is_ended_and_the_error_says_why(monkey
         with pytest.raises(nm.RunError, match=r"cannot be reached: Input/output error\n  try: resume=True"):
             started.set(r=1.0)
         assert started._process.returncode == -signal.SIGKILL
+
+
+def test_a_process_that_ends_before_it_is_ready_is_told_without_its_log(monkeypatch, tmp_path):
+    plan = Plan(nm.load_circuit("mpl", {"population.hidden.size": 2}).sized(2, 2), 1, 1)
+    monkeypatch.setattr(processes, "python", lambda *_: ["sh", "-c", "echo 'error: no header' >&2; exit 3"])
+    with pytest.raises(nm.RunError, match="cython failed\n    error: no header"):
+        launch.start(plan, "numpy", tmp_path)
+    monkeypatch.setattr(Path, "read_text", failing(errno.EACCES))
+    with pytest.raises(nm.RunError, match="the simulation program ended with exit code 3\n  try: "):
+        launch.start(plan, "numpy", tmp_path)
 
 
 def test_the_process_of_a_network_says_why_it_ends(monkeypatch, capsys):

@@ -79,14 +79,14 @@ def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:
         program.wait_until_ready(manifest_path)
     except RunError:
         program.close()
-        _check_compilation(log)
+        _check_compilation(program.log_lines())
         raise
     return program
 
 
-def _check_compilation(log: Path) -> None:
+def _check_compilation(lines: list[str]) -> None:
     """RunError if a log tells of a compiler's errors."""
-    errors = [line for line in log.read_text(errors="replace").splitlines() if "error:" in line][:5]
+    errors = [line for line in lines if "error:" in line][:5]
     if errors:
         raise RunError(
             "compiling for the backend cython failed" + "".join(f"\n    {line[:300]}" for line in errors),

@@ -218,15 +218,21 @@ class Program:
         except OSError as problem:
             self._died(problem)
 
+    def log_lines(self) -> list[str]:
+        """What it has written to its log; nothing where that cannot be read: how it ended is told all the same."""
+        try:
+            return self.log.read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return []
+
     def _died(self, problem: OSError | None = None) -> NoReturn:
         try:
-            code, lines = self._process.wait(SECONDS_TO_END), []
+            code = self._process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:
             self._process.end()
             reason = problem.strerror if problem else "it closed its output"
             raise RunError(f"the simulation program cannot be reached: {reason}", hint=CONTINUES) from problem
-        with contextlib.suppress(OSError):  # how it ended is told without its log, too
-            lines = self.log.read_text(errors="replace").strip().splitlines()[-15:]
+        lines = self.log_lines()[-15:]
         end = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         hint = HINTS.get(-code, "--backend numpy needs no compiler")
         raise RunError(
