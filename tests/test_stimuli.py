@@ -1,5 +1,9 @@
 """The toy language and the digits: encodings, splits, and what is the same for every seed."""
 
+import gzip
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +13,7 @@ from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.descriptions.sources import SOURCES
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli import SPLITS, load, one_hot
+from neuro_mpc.stimuli import digits as digits_of
 from neuro_mpc.stimuli.digits import stratified
 from neuro_mpc.stimuli.toy_language import ToyLanguage, spelled
 
@@ -128,6 +133,20 @@ def test_the_digits_are_those_of_scikit_learn(digits):
     order, found = np.lexsort((*pixels.T, labels)), np.lexsort((*images.T, named))
     np.testing.assert_allclose(images[found], pixels[order] / 16, atol=1e-7)
     np.testing.assert_array_equal(named[found], labels[order])
+
+
+def test_the_file_of_scikit_learn_is_read_without_it_and_else_by_it(monkeypatch, tmp_path):
+    """The same numbers to the byte; a file that is damaged, or elsewhere, is left to scikit-learn."""
+    found = digits_of.digits()
+    code = "import sys; from neuro_mpc.stimuli.digits import digits; digits(); assert 'sklearn' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    content = gzip.decompress(digits_of._file().read_bytes())
+    for damaged in (None, b"", b"1,2,3", gzip.compress(content[:-9]), gzip.compress(content.replace(b"16", b"999"))):
+        if damaged is not None:
+            (tmp_path / "digits.csv.gz").write_bytes(damaged)
+        monkeypatch.setattr(digits_of, "_file", lambda: tmp_path / "digits.csv.gz")
+        for ours, theirs in zip(found, digits_of.digits(), strict=True):
+            assert (ours.dtype, ours.shape, ours.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes())
 
 
 def test_the_digits_have_fixed_sizes(digits):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import numpy as np
@@ -14,6 +18,7 @@ from neuro_mpc.descriptions.tables import problem
 from neuro_mpc.stimuli.images import ImageStimuli
 from neuro_mpc.stimuli.interface import Split
 
+DIGITS, PIXELS = 1797, 64
 TEST, VALIDATION, BRIGHTEST = 300, 200, 16
 
 
@@ -50,19 +55,44 @@ class DigitsStimuli(ImageStimuli):
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         table = cast(Digits, protocol.stimulus)
-        from sklearn.datasets import load_digits  # takes a second to import
-
-        pixels, labels = map(np.asarray, load_digits(return_X_y=True))
+        pixels, labels = digits()
         parts = stratified(labels)
         parts["train"] = parts["train"][: table.learned or None]
         super().__init__(
             protocol,
-            {split: pixels[part].astype(np.uint8) for split, part in parts.items()},
-            {split: labels[part].astype(np.uint8) for split, part in parts.items()},
+            {split: pixels[part] for split, part in parts.items()},
+            {split: labels[part] for split, part in parts.items()},
             pixels_per_step=table.pixels_per_step,
             brightest=BRIGHTEST,
             classes=10,
         )
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (digit, 64) and labels (digit,), uint8, as `sklearn.datasets.load_digits` has them.
+
+    To import it takes a second and more: its file, a digit a line with the label last, is read without it where it is
+    found.
+    """
+    try:
+        table = _table(_file())
+    except (OSError, LookupError, ValueError, EOFError, zlib.error):  # another version may keep them in another way
+        from sklearn.datasets import load_digits
+
+        pixels, labels = map(np.asarray, load_digits(return_X_y=True))
+        return pixels.astype(np.uint8), labels.astype(np.uint8)
+    return table[:, :-1], table[:, -1]
+
+
+def _file() -> Path:
+    spec = find_spec("sklearn")
+    folders = (spec and spec.submodule_search_locations) or []
+    return Path(folders[0], "datasets", "data", "digits.csv.gz")
+
+
+def _table(path: Path) -> np.ndarray:
+    numbers = gzip.decompress(path.read_bytes()).replace(b"\n", b",").strip(b",").split(b",")
+    return np.frombuffer(bytes(map(int, numbers)), np.uint8).reshape(DIGITS, PIXELS + 1)
 
 
 def stratified(labels: np.ndarray) -> dict[Split, np.ndarray]:
