@@ -82,11 +82,26 @@ def refuse_strange(path: Path, data: bool = False) -> None:
     Counted is what would be read: a variable is as long as its dimensions, which others may have made longer.
     """
     with NETCDF, opened(path, data=data) as file:
-        shapes = [
-            (tuple(map(int, variable.shape)), np.dtype(variable.dtype).itemsize, chunking(variable))
-            for variable in _variables(file)
-        ]
-    size = path.stat().st_size
+        _refuse_excess(file, path.stat().st_size, data)
+
+
+def opened_sound(path: Path) -> netCDF4.Dataset:
+    """A run file, opened once it passes `refuse_strange`, with the errors of that."""
+    file = opened(path)
+    try:
+        _refuse_excess(file, path.stat().st_size, data=False)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _refuse_excess(file: netCDF4.Dataset, size: int, data: bool) -> None:
+    """ValueError for a file that declares more than its size can hold."""
+    shapes = [
+        (tuple(map(int, variable.shape)), np.dtype(variable.dtype).itemsize, chunking(variable))
+        for variable in _variables(file)
+    ]
     declared = sum(math.prod(shape) * item for shape, item, _ in shapes)
     if declared > (MOST_DEFLATED if data else MOST_COMPRESSION) * size + SMALL_BYTES:
         raise ValueError(f"it declares {declared:,} bytes of data, which a file of its size cannot hold")

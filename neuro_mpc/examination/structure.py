@@ -106,26 +106,29 @@ class _Examination:
         self._attributes += number
         if number > MOST_ATTRIBUTES or self._attributes > MOST_ATTRIBUTES_TOGETHER:
             raise ValueError(f"{path} has {number:,} of {self._attributes:,} attributes, more than any run file")
-        for index in range(number):
-            attribute = h5a.open(owner, index=index)
-            name = f"the attribute {attribute.name.decode(errors='replace')[:100]} of {path}"
-            self._count_attribute(attribute, name)
+        names: list[bytes] = []
+        h5a.iterate(owner, names.append)  # by their numbers, HDF5 would sort all names for each of them
+        if len(set(names)) != number:
+            raise ValueError(f"{path} has attributes of the same name")
+        for each in names:
+            name = f"the attribute {each.decode(errors='replace')[:100]} of {path}"
+            self._count_attribute(h5a.open(owner, each), each, name)
 
-    def _count_attribute(self, attribute: h5a.AttrID, name: str) -> None:
+    def _count_attribute(self, attribute: h5a.AttrID, own_name: bytes, name: str) -> None:
         self._attribute_bytes += (size := attribute.get_storage_size())
         if size > LARGEST_ATTRIBUTE:
             raise ValueError(f"{name} has {size:,} bytes, more than {LARGEST_ATTRIBUTE:,}")
         if self._attribute_bytes > LARGEST_ATTRIBUTES:
             raise ValueError(f"its attributes have more than {LARGEST_ATTRIBUTES:,} bytes")
-        if attribute.name == b"DIMENSION_LIST":
+        if own_name == b"DIMENSION_LIST":
             self._dimension_lists.append((name, attribute))
-        elif not self._is_plain(attribute.get_type(), math.prod(attribute.shape or ())):
+        elif not self._is_plain(attribute, attribute.get_type()):
             raise ValueError(f"{name} is of a kind that no run file has")
 
-    def _is_plain(self, kind: h5t.TypeID, length: int) -> bool:
+    def _is_plain(self, attribute: h5a.AttrID, kind: h5t.TypeID) -> bool:
         """Numbers, a text, or netCDF's list of the variables that a dimension has."""
         if kind.get_class() == h5t.STRING:  # of variable length only one: many could be one and the same long text
-            return self._data or not kind.is_variable_str() or length <= 1
+            return self._data or not kind.is_variable_str() or math.prod(attribute.shape or ()) <= 1
         if kind.get_class() == h5t.COMPOUND:
             of_two = kind.get_nmembers() == 2
             return of_two and _is_object(kind.get_member_type(0)) and _is_number(kind.get_member_type(1))

@@ -10,19 +10,22 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import netCDF4
 import numpy as np
-import xarray as xr
 
 from neuro_mpc.errors import NeuroMPCError, RunFileError
 from neuro_mpc.examination import isolation
-from neuro_mpc.runfile import access
-from neuro_mpc.runfile.attributes import attribute
+from neuro_mpc.examination.netcdf_lock import NETCDF
+from neuro_mpc.runfile.attributes import attribute_of
+from neuro_mpc.runfile.finished import measure_of
 from neuro_mpc.runfile.labels import LOWER_IS_BETTER
-from neuro_mpc.runfile.reading import SWEEP, open_run
+from neuro_mpc.runfile.reading import SWEEP, opened_run
 from neuro_mpc.runfile.write_errors import failures_reported
 from neuro_mpc.system import processes
 
@@ -89,7 +92,7 @@ def read(folder: Path, files: Sequence[str]) -> list[Entry]:
 def entry_of(folder: Path, file: str) -> Entry:
     """What a run file says of itself."""
     try:
-        with open_run(folder / file) as run:
+        with opened_run(folder / file) as run:
             return _described(file, run)
     except NeuroMPCError as error:
         return Entry(file, trouble=str(error).splitlines()[0].removeprefix(str(folder / file)).lstrip(": "))
@@ -97,26 +100,41 @@ def entry_of(folder: Path, file: str) -> Entry:
         return Entry(file, trouble=f"{isolation.DAMAGED}: {problem}")
 
 
-def _described(file: str, run: xr.DataTree) -> Entry:
-    learning, experiment = access.group(run, "learning"), access.group(run, "experiment")
-    final = next(iter(access.final_measure(run).items()), ("", None))
-    names = [str(access.describe(run, kind).get("name", "")) for kind in ("circuit", "protocol")]
+def _described(file: str, run: netCDF4.Dataset) -> Entry:
+    learning, evaluation, experiment = (run.groups.get(name) for name in ("learning", "evaluation", "experiment"))
+    circuit, protocol = (tomllib.loads(_attribute(run, kind)) for kind in ("circuit", "protocol"))
+    tests, evaluated = ({} if group is None else group.variables for group in (learning, evaluation))
+    measure, last = next(iter(measure_of(protocol, tests, evaluated).items()), ("", None))
     return Entry(
         file,
-        *names,
-        seed=attribute(run, "seed", None),
-        backend=str(run.attrs.get("backend", "")),
-        presentations=None if learning is None else int(learning.sizes.get("presentation", 0)),
-        measure=final[0],
-        last=_number(final[1]),
-        best=_number(_best(learning, final[0])) if learning is not None and final[0] else None,
-        experiment="" if experiment is None else attribute(experiment, "kind", ""),
-        complete=bool(attribute(run, "complete")),
+        circuit=str(circuit.get("name", "")),
+        protocol=str(protocol.get("name", "")),
+        seed=_attribute(run, "seed", None),
+        backend=str(run.getncattr("backend")) if "backend" in run.ncattrs() else "",
+        presentations=None if learning is None else _length(learning, "presentation"),
+        measure=measure,
+        last=_number(last),
+        best=_number(_best(tests[measure], measure)) if measure else None,
+        experiment="" if experiment is None else _attribute(experiment, "kind", ""),
+        complete=bool(_attribute(run, "complete")),
     )
 
 
-def _best(learning: xr.DataTree, measure: str) -> float:
-    values = np.asarray(access.variable(learning, measure).values, float)
+def _attribute(group: netCDF4.Dataset | netCDF4.Group, name: str, *default: Any) -> Any:
+    """An attribute of the kind that runs write, or `default` where there is none; RunFileError for any other."""
+    try:
+        return attribute_of({each: group.getncattr(each) for each in group.ncattrs()}, name, *default)
+    except ValueError as problem:
+        of = f" of {group.path.strip('/')}" if group.path != "/" else ""
+        raise RunFileError(f"the attribute {name}{of} is {problem}") from None
+
+
+def _length(group: netCDF4.Group, dimension: str) -> int:
+    return len(group.dimensions[dimension]) if dimension in group.dimensions else 0
+
+
+def _best(tests: netCDF4.Variable, measure: str) -> float:
+    values = np.asarray(tests[...], float)
     if np.isnan(values).all():
         return float("nan")
     return float((np.nanmin if measure in LOWER_IS_BETTER else np.nanmax)(values))
@@ -128,6 +146,7 @@ def _number(value: float | None) -> float | None:
 
 
 if __name__ == "__main__":
+    NETCDF.do_without_xarray()
     below, allowed = Path(sys.argv[1]), isolation.time_allowed()
     isolation.limit_memory()
     for name in map(json.loads, sys.stdin):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tomllib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import netCDF4
 
 from neuro_mpc.descriptions import shipped
 from neuro_mpc.errors import RunFileError, did_you_mean
@@ -22,6 +24,7 @@ from neuro_mpc.runfile.paths import partial_path, saved_path
 if TYPE_CHECKING:
     import xarray as xr
 
+Opened = TypeVar("Opened")
 DAMAGED = "a copy of the file; an unfinished run can be continued: --resume"
 SWEEP = "sweep.nc"
 OF_SWEEPS = (b"seed", b"complete", b"error", b"file")  # variables at the root of its combined file
@@ -63,16 +66,9 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     """
     if not isinstance(path, (str, os.PathLike)):
         raise RunFileError(f"{type(path).__name__} is not the path of a run file", hint="a path, such as 'run.nc'")
+    path, run = _opened_by(_opened, Path(path), careful)
     try:
-        path = _readable(Path(path), careful)
-    except OSError as problem:
-        raise _no_run(Path(path), f"cannot be read: {problem.strerror or problem}") from problem
-    try:
-        run = _opened(path)
-    except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
-        raise _no_run(path, f"cannot be read as a run file: {opening.reason(problem)}") from problem
-    try:
-        _refuse_others(path, run)
+        _refuse_others(path, run.attrs)
         newer = file_format.unread(path, run.attrs, run.children)
     except RunFileError:
         run.close()
@@ -80,6 +76,29 @@ def open_run(path: str | os.PathLike[str], *, careful: bool = False) -> xr.DataT
     if newer:
         warnings.warn(newer, stacklevel=2)
     return run
+
+
+@contextmanager
+def opened_run(path: Path) -> Iterator[netCDF4.Dataset]:
+    """As `open_run`, for what is read of the file within, and without xarray: that makes a tree of all of it."""
+    with NETCDF:
+        place, file = _opened_by(opening.opened_sound, path, careful=False)
+        with file:
+            _refuse_others(place, {name: file.getncattr(name) for name in file.ncattrs()})
+            file.set_auto_mask(False)
+            yield file
+
+
+def _opened_by(open_file: Callable[[Path], Opened], path: Path, careful: bool) -> tuple[Path, Opened]:
+    """What a run file, or the checkpoint in its place, is opened as, and its path."""
+    try:
+        path = _readable(path, careful)
+    except OSError as problem:
+        raise _no_run(path, f"cannot be read: {problem.strerror or problem}") from problem
+    try:
+        return path, open_file(path)
+    except Exception as problem:  # a damaged file makes netCDF and xarray stumble in many ways
+        raise _no_run(path, f"cannot be read as a run file: {opening.reason(problem)}") from problem
 
 
 @contextmanager
@@ -135,21 +154,22 @@ def _opened(path: Path) -> xr.DataTree:
         return open_tree(path)
 
 
-def _refuse_others(path: Path, run: xr.DataTree) -> None:
-    """RunFileError for the tree of a file that is no run file, or one of a format that this version does not read."""
-    file_format.refuse_unknown(path, run.attrs)
-    if missing := [name for name in ("circuit", "protocol", "complete") if not _has_attribute(run, name)]:
+def _refuse_others(path: Path, attributes: Mapping[Any, Any]) -> None:
+    """RunFileError for a file that is no run file, or one of a format that this version does not read, by the
+    attributes of its root."""
+    file_format.refuse_unknown(path, attributes)
+    if missing := [name for name in ("circuit", "protocol", "complete") if not _has_attribute(attributes, name)]:
         raise _no_run(path, f"is not a run file: it has no attribute {', '.join(missing)} that can be read", NO_RUN)
 
 
-def _has_attribute(run: xr.DataTree, name: str) -> bool:
+def _has_attribute(attributes: Mapping[Any, Any], name: str) -> bool:
     """Whether a run has an attribute, and the description of a circuit or a protocol is TOML."""
-    if name in run.attrs and name != "complete":
+    if name in attributes and name != "complete":
         try:
-            tomllib.loads(run.attrs[name])
+            tomllib.loads(attributes[name])
         except (TypeError, ValueError, RecursionError, AttributeError):
             return False
-    return name in run.attrs
+    return name in attributes
 
 
 def attributes(path: Path) -> dict[str, str]:
