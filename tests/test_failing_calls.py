@@ -22,7 +22,7 @@ import neuro_mpc as nm
 from neuro_mpc.cli import endings
 from neuro_mpc.examination import isolation
 from neuro_mpc.examination.opening import reason
-from neuro_mpc.networks import launch, program, usable, worker, workspace
+from neuro_mpc.networks import compiler, launch, program, usable, worker, workspace
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import CODES, Manifest, Program
 from neuro_mpc.networks.rows import Tiling
@@ -51,6 +51,10 @@ def test_a_process_that_cannot_be_started_is_told_wherever_one_is(name, number, 
     hint = "ulimit -n" if name == "pipe" else "fewer processes"
     with pytest.raises(nm.RunError, match=rf"{told}\n  try: .*{hint}"):
         usable.try_to_import()
+    monkeypatch.setattr(compiler, "compiler", lambda: ("a-compiler",))
+    for asked in (compiler.compiler_version, lambda: compiler.accepted_flags("float64")):
+        with pytest.raises(nm.RunError, match=rf"{told}\n  try: .*{hint}"):
+            asked()
     with pytest.raises(nm.RunError, match=f"the simulation program does not start: {told}") as refused:
         Program(["true"], Manifest({}), Tiling(1, 1), {}, tmp_path / "log", {})
     assert hint in refused.value.hint

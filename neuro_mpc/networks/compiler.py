@@ -103,6 +103,8 @@ def _run(command: list[str], text: str = "") -> subprocess.CompletedProcess:
             universal_newlines=True,
             errors="replace",
         )
+    except processes.StartError as error:  # which says nothing of the compiler
+        raise RunError(str(error.strerror), hint=error.hint) from error
     except OSError as error:  # no program for this system
         return subprocess.CompletedProcess(command, 126, "", str(error))
 
