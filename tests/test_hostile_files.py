@@ -87,6 +87,17 @@ def test_dimensions_that_contradict_each_other_are_told(whole, tmp_path, outside
             read(path)
 
 
+def test_a_second_attribute_of_one_name_is_refused(tmp_path):
+    """By that name the first one is found, and netCDF may find the other."""
+    path = tmp_path / "twice.nc"
+    with h5py.File(path, "w") as file:
+        file.attrs.update(first_one=1, other_one=2)
+    structure.examine(path)
+    path.write_bytes(path.read_bytes().replace(b"other_one", b"first_one"))
+    with pytest.raises(ValueError, match="^/ has attributes of the same name$"):
+        structure.examine(path)
+
+
 def test_a_sound_file_is_examined_and_read(whole):
     assert trouble_elsewhere(whole) == ""
     with nm.open_run(whole) as run:
