@@ -154,3 +154,13 @@ def test_a_split_in_which_nothing_is_asked_is_refused_before_anything_is_learned
     monkeypatch.setattr(ImageStimuli, "labels", unasked)
     with pytest.raises(nm.DescriptionError, match=rf"test.split: no trial of the split '{split}' has a target"):
         nm.check("mpl", protocol, backend="numpy")
+
+
+@pytest.mark.parametrize("weights", ["drawn", "mean"])
+def test_tests_during_learning_draw_weights_or_take_their_means(weights):
+    circuit, protocol = described("mpl")
+    run = nm.simulate(circuit, nm.changed(protocol, {"test": {"weights": weights}}), seed=3, backend="numpy")
+    last, evaluation = run["learning"]["accuracy"].values[-1], run["evaluation"]
+    same, other = ("accuracy_mean_weights", "accuracy")[:: 1 if weights == "mean" else -1]
+    assert float(evaluation[same]) == pytest.approx(last, rel=1e-6)
+    assert float(evaluation[other]) != pytest.approx(last, rel=1e-6)

@@ -92,6 +92,7 @@ class Test(Table):
     ensemble  networks that the evaluation draws from the learned distributions; 0: none
     generate  letters to generate from each letter ("correct-letter-ratio" only)
     keep      parameters that learning ends with: those of the "best" test, or the "last"
+    weights   in tests during learning, "drawn" from their distributions, as in learning, or the "mean" of each
 
     Examples
     --------
@@ -109,6 +110,7 @@ class Test(Table):
     ensemble: Annotated[int, Field(ge=0, le=10_000)] = 0
     generate: AtLeastOne = 10
     keep: Literal["last", "best"] = "last"
+    weights: Literal["drawn", "mean"] = "drawn"
 
     @model_validator(mode="after")
     def _counts_once(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -259,7 +260,8 @@ class Training:
 
     def _test(self, presentation: int) -> None:
         test = self.protocol.test
-        result = measures.measure(self.presenter, self.data, test, test.split, presentation)
+        with self.presenter.noiseless() if test.weights == "mean" else nullcontext():
+            result = measures.measure(self.presenter, self.data, test, test.split, presentation)
         if result.sequences is not None:
             self.record.generated(
                 presentation, result.sequences, symbols=self.data.symbols, transitions=self.data.transitions
