@@ -3,12 +3,14 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import netCDF4
 import pytest
 from conftest import write_example
 from typer.testing import CliRunner
 
+import neuro_mpc as nm
 from neuro_mpc import cli
 from neuro_mpc.runfile import catalogue
 
@@ -79,6 +81,34 @@ class TestRuns:
         monkeypatch.setattr(catalogue.processes, "run", run)
         entries = catalogue.read(folder, ["cut.nc", "a.nc"])
         assert [entry.trouble for entry in entries] == ["it is damaged, or no netCDF file", ""]
+
+    @pytest.mark.parametrize(("cores", "files", "processes"), [(8, 130, 4), (2, 130, 2), (8, 59, 2), (8, 39, 1)])
+    def test_many_files_are_read_by_several_processes_and_told_in_their_order(
+        self, cores, files, processes, monkeypatch
+    ):
+        asked = []
+
+        def run(command, *, text, **_):
+            names = [json.loads(line) for line in text.splitlines()]
+            asked.append(len(names))
+            return subprocess.CompletedProcess(command, 0, "".join(json.dumps({"file": name}) + "\n" for name in names))
+
+        monkeypatch.setattr(catalogue.processes, "run", run)
+        monkeypatch.setattr(catalogue.machine, "cores", lambda: cores)
+        names = [f"{number}.nc" for number in range(files)]
+        assert [entry.file for entry in catalogue.read(Path(), names)] == names
+        assert (len(asked), sum(asked)) == (processes, files)
+
+    def test_what_one_of_several_processes_cannot_do_is_told(self, monkeypatch):
+        def run(command, *, text, **_):
+            if "39.nc" in text:
+                raise nm.RunError("no process can be started")
+            return subprocess.CompletedProcess(command, 0, (json.dumps({"file": "a.nc"}) + "\n") * text.count("\n"))
+
+        monkeypatch.setattr(catalogue.processes, "run", run)
+        monkeypatch.setattr(catalogue.machine, "cores", lambda: 2)
+        with pytest.raises(nm.RunError, match="no process can be started"):
+            catalogue.read(Path(), [f"{number}.nc" for number in range(40)])
 
     def test_a_table_and_json_tell_the_same(self, folder, monkeypatch):
         read = [catalogue.entry_of(folder, file) for file in catalogue.run_files(folder)]

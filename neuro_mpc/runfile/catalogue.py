@@ -10,15 +10,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import netCDF4
 import numpy as np
 
+from neuro_mpc import machine
 from neuro_mpc.errors import NeuroMPCError, RunFileError
 from neuro_mpc.examination import isolation
 from neuro_mpc.examination.netcdf_lock import NETCDF
@@ -29,6 +32,7 @@ from neuro_mpc.runfile.reading import SWEEP, opened_run
 from neuro_mpc.runfile.write_errors import failures_reported
 from neuro_mpc.system import processes
 
+FILES_OF_A_PROCESS, MOST_PROCESSES = 20, 4  # starting one takes as long as reading so many; each may take a GiB
 PATTERNS = ("*.nc", "*.nc.partial")
 UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, MemoryError)
 
@@ -71,6 +75,28 @@ def run_files(folder: Path) -> list[str]:
 
 
 def read(folder: Path, files: Sequence[str]) -> list[Entry]:
+    """An entry for each file, in their order, read by as many processes as are worth their start."""
+    number = max(1, min(machine.cores(), MOST_PROCESSES, len(files) // FILES_OF_A_PROCESS))
+    ended: SimpleQueue[tuple[int, list[Entry] | Exception]] = SimpleQueue()
+
+    def share(place: int) -> None:
+        try:
+            ended.put((place, _read(folder, files[place::number])))
+        except Exception as problem:  # raised where it was asked for
+            ended.put((place, problem))
+
+    for place in range(1, number):
+        threading.Thread(target=share, args=(place,), daemon=True).start()  # Ctrl-C need not wait for them
+    share(0)
+    entries: list[Entry | None] = [None] * len(files)
+    for place, found in (ended.get() for _ in range(number)):
+        if isinstance(found, Exception):
+            raise found
+        entries[place::number] = found
+    return [entry for entry in entries if entry]
+
+
+def _read(folder: Path, files: Sequence[str]) -> list[Entry]:
     """An entry for each file; one that ends the process that reads it is told as damaged, and the next one reads on."""
     entries: list[Entry] = []
     while len(entries) < len(files):
