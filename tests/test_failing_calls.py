@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import typer
 import xarray as xr
+from filelock import FileLock
 from interrupted import in_child, simulate
 
 import neuro_mpc as nm
@@ -146,7 +147,7 @@ def test_a_temporary_folder_that_cannot_be_removed_costs_nothing(monkeypatch):
 def test_a_lock_that_cannot_be_released_costs_nothing(monkeypatch, tmp_path):
     with locks.held(tmp_path / "lock") as held:
         assert held
-        monkeypatch.setattr(locks.FileLock, "release", failing(errno.EIO))
+        monkeypatch.setattr(FileLock, "release", failing(errno.EIO))
 
 
 @pytest.mark.parametrize("name", ["run.nc", "run.nc.checkpoint", "run.nc.lock"])

@@ -6,13 +6,12 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neuro_mpc.descriptions import shipped as shipped_files
 from neuro_mpc.descriptions.circuit import Circuit, with_shipped_synapses
 from neuro_mpc.descriptions.other_names import OF_A_RUN, PATHS
 from neuro_mpc.descriptions.overrides import overridden, prefix
-from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.descriptions.settings import takes_text, written_value
 from neuro_mpc.descriptions.structure import fields
 from neuro_mpc.descriptions.tables import Table
@@ -20,8 +19,12 @@ from neuro_mpc.descriptions.toml_text import read_toml
 from neuro_mpc.errors import DescriptionError, did_you_mean, path_argument
 from neuro_mpc.system import files
 
-Description = TypeVar("Description", bound=Circuit | Protocol | ExperimentProtocol)
-AnyProtocol = Protocol | ExperimentProtocol
+if TYPE_CHECKING:
+    from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+
+    AnyProtocol = Protocol | ExperimentProtocol
+
+Description = TypeVar("Description", bound="Circuit | Protocol | ExperimentProtocol")
 SWAPPED = shipped_files.SWAPPED
 # Tables that tell a circuit from a protocol, where one is given in place of the other.
 TABLES_OF = {"circuit": {"population", "projection", "synapse"}, "protocol": {"stimulus", "learning", "experiment"}}
@@ -91,9 +94,10 @@ def load_protocol(
     50
     """
     tables, source = _read("protocol", name_or_path)
+    whole, experiment = _protocols()
     if "experiment" in tables and "stimulus" not in tables:
-        return _described(ExperimentProtocol, tables, overrides or {}, source)
-    return _described(Protocol, tables, overrides or {}, source)
+        return _described(experiment, tables, overrides or {}, source)
+    return _described(whole, tables, overrides or {}, source)
 
 
 def changed(description: Description, overrides: Mapping[str, object]) -> Description:
@@ -133,7 +137,7 @@ def as_circuit(circuit: Circuit | str | os.PathLike[str]) -> Circuit:
 
 def as_protocol(protocol: AnyProtocol | str | os.PathLike[str]) -> AnyProtocol:
     """The protocol itself, or that of a name or path."""
-    return _described_by("protocol", protocol, (Protocol, ExperimentProtocol), load_protocol)
+    return _described_by("protocol", protocol, _protocols(), load_protocol)
 
 
 def _described_by(kind: str, description: Any, models: Any, load: Callable[[Any], Any]) -> Any:
@@ -141,7 +145,7 @@ def _described_by(kind: str, description: Any, models: Any, load: Callable[[Any]
         return description
     if isinstance(description, (str, os.PathLike)):
         return load(description)
-    swapped = isinstance(description, (Circuit, Protocol, ExperimentProtocol))
+    swapped = isinstance(description, (Circuit, *_protocols()))
     raise DescriptionError(
         f"is not a {kind}",
         key=kind,
@@ -222,7 +226,7 @@ def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str
         if not equals or not form:
             raise _unknown_setting(setting, key)
         path, text = form[2].removeprefix("."), value.strip()
-        is_text = takes_text(Circuit if form[1] == "circuit" else Protocol, path.split("."))
+        is_text = takes_text(Circuit if form[1] == "circuit" else _protocols()[0], path.split("."))
         new = text if is_text and not text.startswith(QUOTES) else written_value(text)
         if (before := overrides[form[1]].setdefault(path, new)) != new:
             raise DescriptionError(
@@ -248,15 +252,23 @@ def _unknown_setting(setting: str, key: str) -> DescriptionError:
 
 def _meant(setting: str, start: str) -> str:
     """What a text that is no setting may stand for: one without `circuit.` or `protocol.`, or an option."""
-    kinds = [prefix(model) for model in (Circuit, Protocol) if start in fields(model)]
+    protocol, _ = _protocols()
+    kinds = [prefix(model) for model in (Circuit, protocol) if start in fields(model)]
     if len(kinds) == 1:
         return f"did you mean {f'{kinds[0]}.{setting}'!r}?"
     if start in OF_A_RUN:
         return OF_A_RUN[start]
     path = PATHS.get(start, "")
-    if path.partition(".")[0] in fields(Protocol):
+    if path.partition(".")[0] in fields(protocol):
         return f"did you mean {f'protocol.{path}'!r}?"
     return did_you_mean(start, ["circuit", "protocol"]) if start not in ("circuit", "protocol") else ""
+
+
+def _protocols() -> tuple[type[Protocol], type[ExperimentProtocol]]:
+    """The tables of protocols, which to make takes as long as those of circuits: these are often loaded alone."""
+    from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+
+    return Protocol, ExperimentProtocol
 
 
 def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
@@ -284,7 +296,7 @@ def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
 def _no_name(kind: str, given: object) -> DescriptionError:
     """The error of something else in the place of a name or a path, with what takes that."""
     hint = f"nm.{kind.capitalize()}(**tables)" if isinstance(given, Mapping) else ""
-    if isinstance(given, (Circuit, Protocol, ExperimentProtocol)):
+    if isinstance(given, (Circuit, *_protocols())):
         hint = "it as it is, or nm.changed for a copy with other values"
     return DescriptionError(
         "is not a name or a path",

@@ -8,7 +8,6 @@ from typing import Any, Literal, get_args, get_origin
 
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.other_names import known_name
-from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.structure import fields, inner, open_table
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.errors import DescriptionError
@@ -34,7 +33,7 @@ def overridden(model: type[Table], tables: Mapping[str, Any], overrides: Mapping
             hint=f"{later} first, or one of them alone",
         )
     new = copy.deepcopy(dict(tables))
-    if model is Protocol:
+    if "learning" in fields(model):
         _without_alternatives(new, overrides)
     _without_other_kinds(model, new, overrides)
     for key, value in overrides.items():

@@ -7,11 +7,14 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from neuro_mpc.errors import DescriptionError, did_you_mean
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Plugin = TypeVar("Plugin")
 
@@ -21,7 +24,8 @@ class Registry(Generic[Plugin]):
 
     kind     what is registered, as errors call it: "stimulus source"
     group    entry points of this group are loaded, too; the name of one is the name it registers
-    package  every module of it is imported, when a name is first asked for and not before
+    package  its modules are imported when they are asked for and not before: for a name, the module that is called
+             like it, if that registers it, and else all
 
     An entry point names a module that registers by the decorator, or the object itself. One that cannot be loaded
     is an error only for those who ask for its name.
@@ -55,19 +59,32 @@ class Registry(Generic[Plugin]):
 
     def get(self, name: str) -> Plugin:
         """What is registered under `name`; DescriptionError where that is nothing, or could not be loaded."""
-        self._load()
-        if name in self._plugins:
-            return self._plugins[name]
+        if (known := self.known(name)) is not None:
+            return known
         if failure := self.failure(name):
             raise DescriptionError(failure, found=name, hint="repair or uninstall the package that provides it")
         raise DescriptionError(
             f"unknown {self.kind}", found=name, expected=", ".join(self.names()), hint=did_you_mean(name, self.names())
         )
 
+    def known(self, name: str) -> Plugin | None:
+        """What is registered under `name`; None where that is nothing, or could not be loaded."""
+        if name not in self._plugins:
+            self._load_module(name.replace("-", "_"))
+        if name not in self._plugins:
+            self._load()
+        return self._plugins.get(name)
+
     def failure(self, name: str) -> str:
         """Why the entry point `name` could not be loaded; "" where it could, or where there is none."""
         self._load()
         return self._failures.get(name, "")
+
+    def _load_module(self, name: str) -> None:
+        """Imports the module of the package that is called so, if there is one: to import all takes long."""
+        with self._loading:
+            if name.isidentifier() and find_spec(module := f"{self.package}.{name}"):
+                import_module(module)
 
     def _load(self) -> None:
         with self._loading:
@@ -80,6 +97,8 @@ class Registry(Generic[Plugin]):
             except BaseException:
                 self._loaded = False
                 raise
+            from importlib.metadata import entry_points
+
             for entry in entry_points(group=self.group):
                 self._load_entry(entry)
 

@@ -6,6 +6,7 @@ Pydantic checks types and ranges; here its errors become DescriptionErrors with 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, reduce
 from operator import or_
 from typing import (
@@ -231,8 +232,12 @@ class OpenTable(Table):
         if isinstance(value, Mapping) and cls.default_tag:
             value = {cls.tag: cls.default_tag, **value}
         name = value.get(cls.tag) if isinstance(value, Mapping) else None
-        if isinstance(name, str) and (failure := cls.registry.failure(name)) and name not in cls.registry.names():
-            raise problem(failure, hint="repair or uninstall the package that provides it")
+        if isinstance(name, str):
+            if (known := cls.registry.known(name)) is not None:
+                with suppress(ValidationError):  # which are told as those of one of all forms
+                    return _any_of((known.table,), cls.tag).validate_python(value, context=info.context)
+            elif failure := cls.registry.failure(name):
+                raise problem(failure, hint="repair or uninstall the package that provides it")
         return _any_of(cls.forms(), cls.tag).validate_python(value, context=info.context)
 
 

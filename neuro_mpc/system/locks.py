@@ -8,10 +8,12 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from neuro_mpc.system import files
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 # What file systems answer that have no locks: NFS without its lock daemon, Lustre mounted without flock.
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, 524)
@@ -35,6 +37,8 @@ def held(path: Path, wait: Callable[[], None] | None = None) -> Iterator[bool]:
     """
     if files.is_link(path):  # of either kind: the note would take the place of what another file holds
         raise OSError(errno.EMLINK, "it is a link to another file", str(path))
+    from filelock import FileLock  # asks the machine for much that a command without locks need not wait for
+
     lock = FileLock(path, thread_local=False, fallback_to_soft=False)
     try:
         _acquire(lock, path, wait)
@@ -56,6 +60,8 @@ def held(path: Path, wait: Callable[[], None] | None = None) -> Iterator[bool]:
 
 
 def _acquire(lock: FileLock, path: Path, wait: Callable[[], None] | None) -> None:
+    from filelock import Timeout
+
     try:
         lock.acquire(timeout=0)
     except Timeout:
