@@ -1,22 +1,29 @@
-"""The table rule × task: one command a cell, and one for the table of those that were run.
+"""The table rule × task: one command a cell, or a pattern of cells, and one for the table of those that were run.
 
     python benchmarks/rules_and_tasks.py                                          # the names of all cells
     python benchmarks/rules_and_tasks.py digits-rows/gated/point/fixed-prediction --seeds 0 1 2
+    python benchmarks/rules_and_tasks.py 'copying/*' --estimate                   # time and memory that they will take
+    python benchmarks/rules_and_tasks.py '*'                                      # all of them
     python benchmarks/rules_and_tasks.py --table                                  # Markdown, published numbers below
 
-A cell is TASK/UNITS/SYNAPSES/RULE; `rules_and_tasks.toml` says what each stands for. Run files are kept in a folder
-(--out, by default cells), named by cell and seed: what is there is not run again, and what was interrupted continues.
-Further settings (--set KEY=VALUE) change all that is run.
+A cell is TASK/UNITS/SYNAPSES/RULE; `rules_and_tasks.toml` says what each stands for. Each run is a process of its own.
+Run files are kept in a folder (--out, by default cells), named by cell and seed, beside a file of what they took. What
+is there is not run again; what was interrupted continues. Further settings (--set KEY=VALUE) change all that is run.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
-from time import process_time, time
+from time import time
 
 import numpy as np
 
@@ -56,7 +63,9 @@ def protocol_of(task: str, rule: str, settings: dict[str, object]) -> nm.Protoco
 
 
 def settings_of(task: str, units: str) -> dict[str, object]:
-    return TABLE.get("settings", {}).get(task, {}).get(units, {})
+    """What a cell needs besides the settings of its rule: of its task, then of its task and units."""
+    settings = TABLE["settings"].get(task, {})
+    return settings.get("all", {}) | settings.get(units, {})
 
 
 def _of(kind: str, settings: dict[str, object]) -> dict[str, object]:
@@ -64,30 +73,48 @@ def _of(kind: str, settings: dict[str, object]) -> dict[str, object]:
     return {key.removeprefix(f"{kind}."): value for key, value in settings.items() if key.startswith(f"{kind}.")}
 
 
-def run(cell: str, seed: int, folder: Path, backend: str, further: dict[str, object]) -> None:
-    """Runs a cell with a seed, or what is left of it."""
+def described(cell: str, further: dict[str, object]) -> tuple[nm.Circuit, nm.Protocol]:
+    """The circuit and the protocol of a cell."""
     task, units, synapses, rule = cell.split("/")
     settings = settings_of(task, units) | further
-    folder.mkdir(parents=True, exist_ok=True)
-    path, started = folder / f"{cell.replace('/', '+')}+{seed}.nc", time()
+    return circuit_of(task, units, synapses, settings), protocol_of(task, rule, settings)
+
+
+def path_of(cell: str, seed: int, folder: Path) -> Path:
+    return folder / f"{cell.replace('/', '+')}+{seed}.nc"
+
+
+def run_apart(cell: str, seed: int, folder: Path, words: list[str]) -> None:
+    """Runs a cell with a seed, or what is left of it, in a process of its own, and writes down what it takes."""
+    path, started = path_of(cell, seed, folder), time()
     if path.exists():
         return
-    circuit, protocol = circuit_of(task, units, synapses, settings), protocol_of(task, rule, settings)
-    nm.simulate(circuit, protocol, seed=seed, backend=backend, out=path, resume=True)
-    print(f"{cell}, seed {seed}: {time() - started:.0f} s of wall time, {process_time():.0f} s in this process")
+    folder.mkdir(parents=True, exist_ok=True)
+    work = subprocess.Popen([sys.executable, __file__, cell, "--seeds", str(seed), "--here", *words])
+    _, status, used = os.wait4(work.pid, 0)
+    work.returncode = os.waitstatus_to_exitcode(status)
+    kept = path.with_suffix(".json")
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    seconds = used.ru_utime + used.ru_stime + before.get("computing", 0)  # of all its processes
+    largest = max(used.ru_maxrss * 1024, before.get("memory", 0))  # the largest of them
+    kept.write_text(json.dumps({"computing": seconds, "memory": largest}), encoding="utf-8")
+    if work.returncode:
+        raise SystemExit(f"{cell}, seed {seed}: ended with {work.returncode}")
+    print(f"{cell}, seed {seed}: {time() - started:.0f} s of wall time, {seconds:.0f} s of computing", flush=True)
 
 
 def table(folder: Path) -> Iterator[str]:
     """The cells that were run: mean and standard deviation of the seeds, with noise and by mean weights."""
-    yield "| task | units | synapses | rule | seeds | measure | with noise | mean weights |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| task | units | synapses | rule | seeds | measure | with noise | mean weights | computing | memory |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for cell in cells():
         files = sorted(folder.glob(f"{'+'.join(cell)}+*.nc"))
         if files:
             measure = TABLE["task"][cell[0]]["measure"]
             found = [_measured(path, measure) for path in files]
             noisy, mean = (_summary([each[k] for each in found]) for k in (0, 1))
-            yield f"| {' | '.join(cell)} | {len(files)} | {measure.replace('_', ' ')} | {noisy} | {mean} |"
+            values = f"{measure.replace('_', ' ')} | {noisy} | {mean} | {_taken(files)}"
+            yield f"| {' | '.join(cell)} | {len(files)} | {values} |"
     yield ""
     for task, described in TABLE["task"].items():
         for rule, value, source in described.get("published", []):
@@ -106,22 +133,44 @@ def _summary(values: list[float]) -> str:
     return "" if np.isnan(mean) else f"{mean:.4g}" + (f" ± {deviation:.2g}" if len(values) > 1 else "")
 
 
+def _taken(files: list[Path]) -> str:
+    """The computing time of a run, and the largest of its processes: the means of the seeds."""
+    kept = [path.with_suffix(".json") for path in files]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in kept if path.exists()]
+    if not found:
+        return " | "
+    seconds, memory = (np.mean([each[what] for each in found]) for what in ("computing", "memory"))
+    return f"{seconds:.0f} s | {memory / 2**20:.0f} MiB"
+
+
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("cells", nargs="*", metavar="TASK/UNITS/SYNAPSES/RULE")
+    words.add_argument("cells", nargs="*", metavar="TASK/UNITS/SYNAPSES/RULE", help="or patterns with *")
     words.add_argument("--seeds", type=int, nargs="+", default=[0])
     words.add_argument("--out", type=Path, default=Path("cells"), metavar="FOLDER")
     words.add_argument("--backend", choices=["cpp", "cython", "numpy"], default="cpp")
     words.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     words.add_argument("--table", action="store_true", help="the table of the run files of the folder")
+    words.add_argument("--estimate", action="store_true", help="time and memory of the cells, as neuro-mpc check says")
+    words.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # in this process
     given = words.parse_args()
     names = ["/".join(cell) for cell in cells()]
-    if unknown := [cell for cell in given.cells if cell not in names]:
-        words.error(f"no cell {unknown[0]!r}; without arguments all are listed")
+    for pattern in given.cells:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            words.error(f"no cell {pattern!r}; without arguments all are listed")
+    asked = [name for name in names if any(fnmatchcase(name, pattern) for pattern in given.cells)]
     further = dict(setting.split("=", 1) for setting in given.set)
     further = {key: tomllib.loads(f"x = {value}")["x"] for key, value in further.items()}
-    for cell, seed in itertools.product(given.cells, given.seeds):
-        run(cell, seed, given.out, given.backend, further)
+    same = ["--out", str(given.out), "--backend", given.backend, *(f"--set={each}" for each in given.set)]
+    for cell, seed in [(cell, seed) for cell in asked for seed in given.seeds]:
+        if given.estimate:
+            taken = nm.check(*described(cell, further), seed=seed, backend=given.backend)
+            print(f"{cell}, seed {seed}: {taken.seconds:.0f} s, {taken.memory / 2**20:.0f} MiB", flush=True)
+        elif given.here:
+            path = path_of(cell, seed, given.out)
+            nm.simulate(*described(cell, further), seed=seed, backend=given.backend, out=path, resume=True)
+        else:
+            run_apart(cell, seed, given.out, same)
     if not given.cells:
         print(*(table(given.out) if given.table else names), sep="\n")
 

@@ -25,6 +25,13 @@ def test_every_cell_has_a_circuit_and_a_protocol():
     assert rules["adding", "local"].credit == "local"
 
 
+@pytest.mark.parametrize("task", ["digits-rows", "toy-language", "adding", "copying"])
+@pytest.mark.parametrize("units", ["simple", "leaky", "gated"])
+def test_circuits_fit_the_protocols_of_their_cells(task, units):
+    circuit, protocol = MADE["described"](f"{task}/{units}/spike-and-slab/fixed-prediction", {})
+    assert nm.check(circuit, protocol, seed=0, backend="numpy").presentations > 0
+
+
 def test_a_cell_that_was_run_is_in_the_table(tmp_path, monkeypatch, capsys):
     cell = "digits-rows/leaky/spike-and-slab/fixed-prediction"
     short = ["protocol.learning.presentations=2", "circuit.population.hidden.size=5", "protocol.recording.samples=[]"]
