@@ -14,7 +14,6 @@ from scipy.linalg import block_diag
 import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.networks import launch
-from neuro_mpc.stimuli.image_patches import aperture, photographs
 
 OWN_TRIALS = {
     "stimulus.source": "arrays",
@@ -108,36 +107,6 @@ def test_two_levels_settle_on_the_most_probable_causes_of_an_image():
     names = ["patch-1", "patch-2", "patch-3", "context"]
     beliefs = np.concatenate([found[f"{name}_belief"] for name in names], axis=1)
     np.testing.assert_allclose(beliefs, exact.T, rtol=1e-9, atol=1e-12)
-
-
-def test_neighbouring_windows_share_their_pixels_and_splits_share_none():
-    protocol = nm.load_protocol("rao-ballard", {"stimulus.number": 40})
-    source, table = stimuli.load(protocol, nm.load_circuit("rao-ballard"), 3), protocol.stimulus
-    through = aperture(table.side, table.aperture)
-    left, right = (
-        source.given("train", np.arange(40), f"window-{number}")[0].reshape(40, 16, 16) / through for number in (1, 2)
-    )
-    np.testing.assert_allclose(left[:, :, table.shift :], right[:, :, : -table.shift], rtol=1e-5, atol=1e-5)
-    assert np.abs(left - right).max() > 0.1
-    *_, places = source.content("train")
-    *_, tested = source.content("test")
-    assert places[:, 2].max() + table.width <= tested[:, 2].min()
-    np.testing.assert_allclose(photographs().std((1, 2)), 1)
-
-
-def test_windows_in_rows_share_their_pixels_with_those_beside_and_below():
-    protocol = nm.load_protocol("rao-ballard-surround", {"stimulus.number": 20})
-    source, table = stimuli.load(protocol, nm.load_circuit("rao-ballard-surround"), 3), protocol.stimulus
-    assert (table.width, table.height, table.corner(5), table.corner(7)) == (14, 14, (3, 3), (6, 0))
-    through = aperture(table.side, table.aperture)
-    seen = {
-        number: source.given("train", np.arange(20), f"window-{number}")[0].reshape(20, 8, 8) / through
-        for number in (1, 2, 4)
-    }
-    np.testing.assert_allclose(seen[1][:, :, 3:], seen[2][:, :, :-3], rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(seen[1][:, 3:], seen[4][:, :-3], rtol=1e-4, atol=1e-4)
-    with pytest.raises(nm.DescriptionError, match="rows that divide 9"):
-        nm.load_protocol("rao-ballard-surround", {"stimulus.rows": 2})
 
 
 def principal(values, number):

@@ -123,7 +123,7 @@ def test_data_of_ones_own_are_not_looked_for_on_the_network(monkeypatch):
     monkeypatch.setattr(idx, "download", None)
     with pytest.raises(DescriptionError, match="data files are missing:") as caught:
         stimuli()
-    assert "stimulus.train_images" in str(caught.value)
+    assert '; for files of your own add nm.load_protocol(…, {"stimulus.train_images": "FILE"})' in str(caught.value)
 
 
 def test_checksums_are_those_of_the_uncompressed_files(folder, data):

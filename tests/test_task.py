@@ -110,6 +110,67 @@ def test_a_target_is_compared_at_the_steps_that_are_read():
     assert np.isnan(some[[0, 2]]).all()
 
 
+def test_a_task_counts_the_steps_that_are_read_and_those_that_are_shown():
+    made = {
+        str(read): task(Offered(x=VALUES, y=VALUES), {"read": read}, x=STIMULUS, y=GAUSSIAN)
+        for read in ("every", "last", [1, 3])
+    }
+    counts = {read: (each.steps_read("y"), each.steps_shown("y")) for read, each in made.items()}
+    assert counts == {"every": (STEPS, STEPS), "last": (1, 1), "[1, 3]": (2, STEPS)}
+    assert {read: (each.read, each.last_read) for read, each in made.items()} == {
+        "every": ("every", ()),
+        "last": ("last", ("y",)),
+        "[1, 3]": ("every", ()),
+    }
+
+
+def test_a_task_without_a_stimulus_has_no_units_of_one():
+    generative, given = task(Offered(y=VALUES), y=GAUSSIAN), task(Offered(x=VALUES, y=CLASSES), x=STIMULUS, y=SOFTMAX)
+    assert (generative.width, generative.classes, generative.measure) == (0, 2, "mean-squared-error")
+    assert (given.width, given.classes, given.measure) == (2, 3, "accuracy")
+    assert not generative.predicts_next
+    assert (generative.symbols, given.symbols) == (["0", "1"], ["0", "1", "2"])
+
+
+def test_where_a_language_allows_several_answers_the_source_says_which_are_right():
+    source = Offered(x=CLASSES, y=CLASSES)
+    trials, answers = np.arange(TRIALS), np.zeros((STEPS, TRIALS), int)
+    plain = task(source, x={**STIMULUS, "channel": "x"}, y={**SOFTMAX, "channel": "y"})
+    np.testing.assert_array_equal(plain.right("train", trials, answers), plain.labels("train", trials) == 0)
+    assert plain.chance == 1 / 3
+    source.transitions, allowed = (1, 2), answers == 0
+    with patch.object(Offered, "chance", 2 / 3), patch.object(Offered, "right", lambda *_: allowed):
+        made = task(source, x={**STIMULUS, "channel": "x"}, y={**SOFTMAX, "channel": "y"})
+        assert made.chance == 2 / 3
+        assert made.right("train", trials, answers) is allowed
+
+
+def test_what_came_one_step_before_is_nothing_at_first():
+    source, trials = Offered(x=VALUES, y=CLASSES), np.arange(TRIALS)
+    made = task(source, x=STIMULUS, y=SOFTMAX)
+    earlier = made.earlier("train", trials, "y")
+    np.testing.assert_array_equal(earlier[0], -1)
+    np.testing.assert_array_equal(earlier[1:], made.wanted("train", trials, "y")[:-1])
+    same, following = (
+        task(source, {"read": "every", "kind": kind}, x=STIMULUS, y={**GAUSSIAN, "channel": "x"})
+        for kind in ("same", "next")
+    )
+    assert np.isnan(same.earlier("train", trials, "y")[0]).all()
+    np.testing.assert_array_equal(following.earlier("train", trials, "y"), source.given("train", trials, "x"))
+    assert (same.shows("x", "y"), following.shows("x", "y"), made.shows("x", "y")) == (True, False, False)
+
+
+def test_a_trial_in_which_nothing_is_asked_is_known():
+    source = Offered(x=VALUES, y=CLASSES)
+    for given, asked in ((np.full((STEPS, 1), -1), False), (np.full((STEPS, 1), 0), True)):
+        with patch.object(Offered, "given", lambda *_, given=given: given):
+            assert task(source, x=STIMULUS, y=SOFTMAX).has_target("train", np.array([0])) == asked
+    for given, asked in ((np.full((STEPS, 1, 2), np.nan), False), (np.zeros((STEPS, 1, 2)), True)):
+        with patch.object(Offered, "given", lambda *_, given=given: given):
+            values = task(source, x=STIMULUS, y={**GAUSSIAN, "channel": "x"})
+            assert values.has_target("train", np.array([0])) == asked
+
+
 def test_a_channel_tells_where_a_target_is_compared():
     source = Offered(x=VALUES, y=VALUES, go=CLASSES)
     made = task(source, {"read": "every", "where": "go"}, x={**STIMULUS, "channel": "x"}, y=GAUSSIAN)

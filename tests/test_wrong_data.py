@@ -1,6 +1,7 @@
 """Data of users that are wrong, damaged or hostile: refused by name."""
 
 import json
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from own_data import KINDS, STEPS, dataset, loaded, written
 
 import neuro_mpc as nm
-from neuro_mpc.stimuli import labelled
+from neuro_mpc.stimuli import labelled, zarr_store
 
 pytestmark = pytest.mark.usefixtures("data_folder")
 
@@ -163,3 +164,68 @@ def test_a_zarr_store_with_foreign_codecs_is_refused_before_it_is_unpacked():
     os.symlink("/etc/hosts", os.path.join(name, "x", "9.9"))
     with pytest.raises(nm.DescriptionError, match="is a link to another file"):
         loaded(file=name)
+
+
+@pytest.mark.parametrize(
+    ("limit", "exactly", "problem"),
+    [
+        ("LARGEST_CHUNK", 8 * 30 * STEPS * 3, "has chunks that are too large"),
+        ("LARGEST_METADATA", None, "is too long"),
+        ("MOST_ARRAYS", None, "has too many arrays"),
+        ("SMALL_BYTES", None, "declares more data than a store of its size can hold"),
+    ],
+)
+def test_a_zarr_store_is_as_large_as_it_may_be_and_no_larger(monkeypatch, limit, exactly, problem):
+    name = written(dataset(), "zarr")
+    monkeypatch.setattr(zarr_store, "MOST_COMPRESSION", 0)  # what it declares is all that counts
+    if exactly is None:
+        described = [path for path in Path(name).rglob(".z*") if path.is_file()]
+        tables = [table for path in described for table in zarr_store._arrays(json.loads(path.read_text()))]
+        exactly = {
+            "LARGEST_METADATA": max(path.stat().st_size for path in described),
+            "MOST_ARRAYS": len(described),
+            "SMALL_BYTES": sum(math.prod(table["shape"]) for table in tables),
+        }[limit]
+    monkeypatch.setattr(zarr_store, limit, exactly)
+    assert loaded(file=name).steps == STEPS
+    monkeypatch.setattr(zarr_store, limit, exactly - 1)
+    with pytest.raises(nm.DescriptionError, match=problem):
+        loaded(file=name)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("{", "is no JSON"), ('{"shape": [2.5], "chunks": [1]}', "has no shape of whole numbers")],
+)
+def test_a_zarr_store_that_describes_no_arrays_is_refused(text, problem):
+    name = written(dataset(), "zarr")
+    Path(name, "x", ".zarray").write_text(text)
+    with pytest.raises(nm.DescriptionError, match=problem):
+        loaded(file=name)
+
+
+@pytest.mark.parametrize(
+    ("keys", "renamed", "hint"),
+    [
+        ({"step": "frames"}, {"step": "frame"}, "did you mean 'frame'"),
+        ({"trial": "subjects"}, {"trial": "subject"}, "did you mean 'subject'"),
+        ({}, {"step": "steps"}, "did you mean 'steps'"),
+        ({"step": "zzz"}, {"step": "times"}, "did you mean 'times'"),  # one that is nearly a usual name
+        ({"step": "zzz"}, {"step": "qqq"}, 'stimulus.step = "…", the name of a dimension'),
+    ],
+)
+def test_a_dimension_that_is_not_there_is_told_with_the_nearest_one(keys, renamed, hint):
+    with pytest.raises(nm.DescriptionError, match="the data have no such dimension") as caught:
+        loaded(dataset().rename(renamed), **keys)
+    assert hint in str(caught.value)
+    assert caught.value.found == next(iter(keys.values()), "no step or time")
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "found"), [(-2, 1, -2), (-(2**40), 1, -2), (0, 2**40, 2**31 - 1), (0, 2**31, 2**31 - 1)]
+)
+def test_classes_out_of_range_are_refused_and_none_becomes_another(lowest, highest, found):
+    label = np.resize(np.array([lowest, highest], np.int64), (30, STEPS))
+    with pytest.raises(nm.DescriptionError, match="classes out of range") as caught:
+        loaded(dataset().assign(label=(("trial", "step"), label)))
+    assert caught.value.found == found
