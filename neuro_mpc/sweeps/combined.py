@@ -13,10 +13,10 @@ from xarray.backends import NetCDF4DataStore
 
 from neuro_mpc import __version__
 from neuro_mpc.examination.netcdf_lock import NETCDF
-from neuro_mpc.runfile import access
 from neuro_mpc.runfile.closing import closed_after
 from neuro_mpc.runfile.paths import lock_path
-from neuro_mpc.runfile.reading import open_run
+from neuro_mpc.runfile.reading import opened_run
+from neuro_mpc.runfile.record import TESTED
 from neuro_mpc.runfile.write_errors import unwritten
 from neuro_mpc.sweeps.grid import Axis, Grid, as_text
 from neuro_mpc.sweeps.members import Job
@@ -100,32 +100,35 @@ def _coordinate(axis: Axis) -> tuple:
     return axis.name, values, {"long_name": axis.name.replace("_", " "), "key": axis.key}
 
 
-def _measures(job: Job) -> dict[str, xr.DataArray]:
-    """The numbers of a run, loaded."""
-    with open_run(job.path) as run:
-        learning = run["learning"].to_dataset().load()
-        evaluation = access.group(run, "evaluation")
-        measures = {} if evaluation is None else _variables(evaluation.to_dataset().load())
-    tests = {name: values for name, values in _variables(learning).items() if values.dims == ("test",)}
-    for name, values in tests.items():
-        measures.setdefault(name, values.isel(test=-1) if values.size else values.sum())
-        measures[f"{name}{BY_TEST}"] = values
+def _measures(job: Job) -> dict[str, xr.Variable]:
+    """The numbers of a run."""
+    with opened_run(Path(job.path)) as run:
+        learning, measures = _variables(run, "learning"), _variables(run, "evaluation")
+    for name, values in learning.items():
+        if values.dims == ("test",) and name not in TESTED:
+            measures.setdefault(name, values[-1])
+            measures[f"{name}{BY_TEST}"] = values
     measures["test_presentation"] = learning["test_presentation"]
-    measures |= {name: _final(learning[name]) for name in ENERGIES if learning[name].size}
-    return {name: values.drop_vars(values.coords) for name, values in measures.items()}
+    return measures | {name: _final(name, learning[name]) for name in ENERGIES if learning[name].size}
 
 
-def _variables(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
-    return {str(name): values for name, values in dataset.data_vars.items()}
+def _variables(run: netCDF4.Dataset, group: str) -> dict[str, xr.Variable]:
+    """Those of a group; none where there is none. Of a tree of all groups, xarray takes longer than for all else."""
+    found = run.groups[group].variables if group in run.groups else {}
+    return {name: xr.Variable(values.dimensions, values[...], _labels(values)) for name, values in found.items()}
 
 
-def _final(values: xr.DataArray) -> xr.DataArray:
+def _labels(values: netCDF4.Variable) -> dict[str, str]:
+    return {name: str(values.getncattr(name)) for name in ("units", "long_name") if name in values.ncattrs()}
+
+
+def _final(name: str, values: xr.Variable) -> xr.Variable:
     last = values[-max(1, round(FINAL_SHARE * values.size)) :]
-    label = f"{values.attrs.get('long_name', values.name)}, mean of the last tenth of the presentations"
-    return last.mean("presentation").assign_attrs({**values.attrs, "long_name": label})
+    label = f"{values.attrs.get('long_name', name)}, mean of the last tenth of the presentations"
+    return xr.Variable((), last.mean("presentation").values, {**values.attrs, "long_name": label})
 
 
-def _gathered(values: list[xr.DataArray | None], shape: tuple[int, ...], dimensions: tuple[str, ...]) -> xr.Variable:
+def _gathered(values: list[xr.Variable | None], shape: tuple[int, ...], dimensions: tuple[str, ...]) -> xr.Variable:
     """One array of all members, as long along each of their own dimensions as the longest."""
     present = [array for array in values if array is not None]
     own = present[0].dims
