@@ -10,10 +10,14 @@ from functools import cached_property
 import numpy as np
 
 import neuro_mpc as nm
+from neuro_mpc import stimuli
+from neuro_mpc.networks.kernels.noise import normal
 
 CLASSES, RATE = 10, 0.1
 TINY_RATE = 1e-6  # of learning: what is measured does not change what is computed
 ADAM = (0.9, 0.999, 1e-8)
+NOISE_KEY = 1
+CHUNK = 5  # steps whose words are read out together, where not all are
 PARAMETERS = {
     "m": lambda rng, shape: rng.normal(0, np.sqrt(shape[1]), shape),
     "pi": lambda rng, shape: 0.1 * rng.random(shape),
@@ -76,10 +80,48 @@ class Sequences:
         hidden, output = self.drawn_noise()
         return hidden.astype(self.precision), output.astype(self.precision)
 
+    @property
+    def noise_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return (self.steps, self.trials, self.units), (self.trials, CLASSES)
+
     def drawn_noise(self) -> tuple[np.ndarray, np.ndarray]:
         """The same in double precision; equal at every call, by the generator that the released code uses."""
         rng = np.random.RandomState(2)
-        return rng.normal(size=(self.steps, self.trials, self.units)), rng.normal(size=(self.trials, CLASSES))
+        hidden, output = self.noise_shapes
+        return rng.normal(size=hidden), rng.normal(size=output)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A whole run of `mpl` on `mnist-rows`: its presentations, its tests, and the evaluation of the test trials."""
+
+    epochs: int = 10
+
+    @property
+    def settings(self) -> dict[str, object]:
+        return {"learning.epochs": self.epochs, "test.ensemble": 0}
+
+    @property
+    def protocol(self) -> nm.Protocol:
+        return nm.load_protocol("mnist-rows", self.settings)
+
+    @property
+    def circuit(self) -> nm.Circuit:
+        return nm.load_circuit("mpl")
+
+    @cached_property
+    def trials(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Split → pixels (step, trial, pixel) and digits (trial)."""
+        task = stimuli.load_task(self.protocol, self.circuit, 0)
+        every = {name: np.arange(task.size(name)) for name in stimuli.SPLITS}
+        return {name: (task.stimulus(name, all_), task.labels(name, all_)[-1]) for name, all_ in every.items()}
+
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, np.ndarray]]:
+        """As the circuit begins."""
+        drawn = drawn_parameters(self.circuit.sized(28, CLASSES))
+        units = len(drawn["recurrent"]["m"])
+        return drawn | {"recurrent": drawn["recurrent"] | {"m": units * np.eye(units)}}
 
 
 @dataclass(frozen=True)
@@ -123,6 +165,25 @@ class Words:
         """Words and those after them, each (step, trial, 1)."""
         text = np.random.default_rng(1).integers(0, self.words, (self.steps + 1, self.trials, 1)).astype(np.int32)
         return text[:-1], text[1:]
+
+    @property
+    def noise_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return (self.steps, self.trials, self.units), (self.steps, self.trials, self.words)
+
+    @cached_property
+    def noise(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the hidden units and of the output: what the framework draws, since rows of words have no place for given
+        noise; step by step, as the whole takes gigabytes on the way."""
+        rows, of_step = self.steps * self.trials, range(0, self.steps * self.trials, self.trials)
+        return tuple(
+            np.stack(
+                [
+                    normal(1, rows, shape[-1], first, self.trials, 0, NOISE_KEY, stream, self.precision)
+                    for first in of_step
+                ]
+            )
+            for stream, shape in enumerate(self.noise_shapes)
+        )
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,15 @@ import os
 from functools import cache
 
 import results
-from cases import Gratings, Layers, Sequences, Square, Words
+from cases import Gratings, Layers, Sequences, Square, Training, Words
 from measuring import Peer, compare, ratios, table
 from with_products import products_of
 
+import neuro_mpc as nm
+
 CORES = tuple(sorted(os.sched_getaffinity(0)))
 OURS, PRODUCTS = "neuro_mpc cpp", "products alone"
-JAX_TILED = "JAX, tiles of 16 trials"
+JAX_TILED, JAX_CHUNKS = "JAX, tiles of 16 trials", "JAX, read out 5 steps at a time"
 NAMES = {
     OURS: "framework:cpp",
     "neuro_mpc cython": "framework:cython",
@@ -20,6 +22,7 @@ NAMES = {
     PRODUCTS: "products",
     "JAX": "jax",
     JAX_TILED: "jax:tiled",
+    JAX_CHUNKS: "jax:tiled",
     "torch": "torch",
     "NumPy": "numpy",
     "NumPy, loops, float64": "numpy:loops",
@@ -144,17 +147,31 @@ def single_presentation(options) -> None:
 
 
 def _presentation(options, part: str, case: Sequences, count: int, of_jax: float) -> None:
-    times = compare(_peers(options, case, OURS, PRODUCTS, "JAX"), count, options.repeats)
+    times = compare(_peers(options, case, OURS, PRODUCTS, "JAX", "torch"), count, options.repeats)
     shown(times, case, "presentation")
-    ratios(part, times, (OURS, "JAX", {"at_most": of_jax}), (OURS, PRODUCTS, {}))
+    ratios(part, times, (OURS, "JAX", {"at_most": of_jax}), (OURS, "torch", {}), (OURS, PRODUCTS, {}))
 
 
 def words(options) -> None:
     """a presentation under fixed prediction, mpl-language with Penn Treebank: 300, 512, 10,000, B = 128, T = 35"""
     case = Words()
-    times = compare(_peers(options, case, OURS, PRODUCTS), 1, min(options.repeats, 3))
+    times = compare(_peers(options, case, OURS, PRODUCTS, "JAX", JAX_CHUNKS, "torch"), 1, min(options.repeats, 3))
     shown(times, case, "presentation")
-    ratios("words", times, (OURS, PRODUCTS, {}))
+    of_jax = {"at_most": 0.7}
+    ratios("words", times, (OURS, "JAX", of_jax), (OURS, JAX_CHUNKS, of_jax), (OURS, "torch", {}), (OURS, PRODUCTS, {}))
+
+
+def whole(options) -> None:
+    """a whole run of mpl on mnist-rows, ten epochs, its tests and its evaluation, one core"""
+    case = Training()
+    try:
+        print(f"{case.trials['train'][1].size} trials to learn")
+    except nm.NeuroMPCError as error:
+        print(f"skipped: {error}")
+        return
+    times = compare(_peers(options, case, OURS, "JAX"), 1, min(options.repeats, 3))
+    table(times, "run", "JAX")
+    ratios("whole", times, (OURS, "JAX", {"at_most": 0.6}))
 
 
 def gated(options) -> None:
@@ -191,6 +208,6 @@ PARTS = {
     each.__name__: each
     for each in (
         *(iteration, large, larger, largest, single, layers),
-        *(presentation, large_presentation, single_presentation, words, gated, causal, threads),
+        *(presentation, large_presentation, single_presentation, words, whole, gated, causal, threads),
     )
 }

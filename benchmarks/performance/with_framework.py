@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from cases import RATE, TINY_RATE, Gratings, Layers, Sequences, Words
+from cases import NOISE_KEY, RATE, TINY_RATE, Gratings, Layers, Sequences, Training, Words
+from framework_training import WholeRun
 
 from neuro_mpc.networks.launch import start
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
@@ -37,7 +38,7 @@ class Shown:
             noise_scale=1,
             drawing=1,
             noise_counter=0,
-            noise_key=1,
+            noise_key=NOISE_KEY,
             entering=1,
             first_window=0,
             stop_window=plan.steps,
@@ -102,17 +103,18 @@ class FixedPredictions(Shown):
         super().__init__(plan, backend, case.parameters, stimulus, target if of_words else target[None])
         if not of_words:
             self.give(case.noise)
-            self.run(1)
-            names = [plan.synapses_name(name) for name in case.circuit.untied]
-            self.found = self.program.get(*(f"{name}_{each}" for name in names for each in ("H1", "H2")))
-            self.program.set(drawing=1)
+        self.run(1)
+        synapses = {name: case.circuit.synapse[case.circuit.projection[name].synapse] for name in case.circuit.untied}
+        names = [plan.synapses_name(name) for name, synapse in synapses.items() if synapse.variance != "0"]
+        self.found = self.program.get(*(f"{name}_{each}" for name in names for each in ("H1", "H2")))
+        self.program.set(drawing=1)
 
     def run(self, count: int) -> None:
         self.phases("predicting", "inferring", "learning", count=count)
 
     def gradients(self) -> np.ndarray:
-        """Sums over trials and steps, (H₁, H₂) of each projection, where the noise was given."""
-        return np.concatenate([each.ravel() for each in self.found]) if hasattr(self, "found") else np.ones(1)
+        """Sums over trials and steps, (H₁, H₂) of each projection that has a variance."""
+        return np.concatenate([each.ravel() for each in self.found])
 
 
 class Presentations(Shown):
@@ -152,9 +154,14 @@ class CausalPresentations(Shown):
 
 
 def make(
-    case: Sequences | Words | Gratings | Layers, threads: int, backend: str = "cpp", scheme: str = "relaxation"
-) -> Shown:
-    """The program of a case."""
+    case: Sequences | Words | Gratings | Layers | Training,
+    threads: int,
+    backend: str = "cpp",
+    scheme: str = "relaxation",
+) -> Shown | WholeRun:
+    """The program of a case, or its whole run."""
+    if isinstance(case, Training):
+        return WholeRun(case, threads)
     if isinstance(case, Gratings):
         return CausalPresentations(case, threads, backend, scheme)
     if isinstance(case, Layers):

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from cases import RATE, Sequences
-
-
-def inverse_sqrt(x: torch.Tensor) -> torch.Tensor:
-    return torch.where(x > 0, torch.rsqrt(torch.where(x > 0, x, 1)), 0)
+from cases import RATE, Sequences, Words
+from torch_presentations import OfSequences, OfWords, inverse_sqrt
 
 
 class Iterations:
     """Iterations of relaxation."""
 
     def __init__(self, case: Sequences, threads: int):
-        torch.set_num_threads(threads)
         tensors = lambda arrays: tuple(map(torch.from_numpy, arrays))  # noqa: E731
         self.weights = {name: tensors(moments) for name, moments in case.moments.items()}
         (x, self.target), (self.noise, self.noise_out) = tensors(case.batch), tensors(case.noise)
@@ -52,4 +48,8 @@ class Iterations:
         return self.r.numpy()
 
 
-make = Iterations
+def make(case: Sequences | Words, threads: int) -> Iterations | OfSequences | OfWords:
+    torch.set_num_threads(threads)
+    if isinstance(case, Words):
+        return OfWords(case)
+    return OfSequences(case) if case.presentation else Iterations(case, threads)

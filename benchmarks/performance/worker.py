@@ -25,7 +25,7 @@ def main(name: str, case: str, threads: int) -> None:
 
         kind, fields = json.loads(case)
         made = importlib.import_module(f"with_{module}").make(getattr(cases, kind)(**fields), threads, *options)
-        made.run(3)
+        made.run(getattr(made, "WARM_UP", 3))
     except ImportError as error:
         say(missing=str(error))
         return
