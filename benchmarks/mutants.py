@@ -77,7 +77,7 @@ PACKAGES = {
     ),
     "checkpoint": Package(
         "runfile/checkpoint runfile/differences runs/destination runs/provenance runs/divergence",
-        "resume data_digest divergence hostile_files failing_calls earlier_versions file_format",
+        "checkpoint destination data_digest divergence resume failing_calls file_format",
     ),
     "runfile": Package(
         "*", "record reading file_format attributes lock runs_and_diff failing_calls hostile_files", "runfile"

@@ -5,8 +5,8 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
-from neuro_mpc.runfile.differences import differences
-from neuro_mpc.runs.provenance import provenance_of
+from neuro_mpc.runfile.differences import as_lines, differences, differing
+from neuro_mpc.runs.provenance import TRIALS_COMPARED, provenance_of
 
 SIZES = {"population.hidden.size": 8}
 TOY = {"stimulus.letters": 5, "stimulus.length": 4, "stimulus.load": 4.0}
@@ -57,3 +57,47 @@ def test_keys_that_an_earlier_version_did_not_write_have_their_defaults():
     assert differences(before, now) == []
     wider = {**before, "circuit": now["circuit"].replace("size = 8", "size = 9")}
     assert differences(wider, now) == ["circuit.population.hidden.size was 9, is 8"]
+
+
+def test_what_differs_is_told_by_name_with_both_values():
+    before, now = {"seed": "1", "same": "x", "old": "y"}, {"seed": "2", "same": "x", "new": "z"}
+    lines = ["seed was 1, is 2", "old was y, is nothing", "new was nothing, is z"]
+    assert differences(before, now) == lines
+    assert as_lines(lines) == "".join(f"\n    {line}" for line in lines)
+    many = list(map(str, range(10)))
+    assert as_lines(many[:8]) == "".join(f"\n    {line}" for line in many[:8])
+    assert as_lines(many[:9]) == f"{as_lines(many[:8])}\n    and 1 more"
+    assert as_lines(many).endswith("7\n    and 2 more")
+
+
+def test_keys_of_descriptions_differ_one_by_one_and_what_is_no_toml_is_told_as_such():
+    before, now = 'a = 1\n[t]\nb = "x"\nc = 2', 'a = 1\n[t]\nb = "y"\nd = 3'
+    found = differences({"circuit": before}, {"circuit": now})
+    assert found == [
+        "circuit.t.b was 'x', is 'y'",
+        "circuit.t.c was 2, is 'missing'",
+        "circuit.t.d was 'missing', is 3",
+    ]
+    assert differences({"protocol": "= no"}, {"protocol": now}) == ["protocol cannot be read"]
+    assert not differing({"circuit": before}, {"circuit": before})
+
+
+def test_files_of_earlier_versions_are_compared_by_some_trials_of_the_training():
+    _, _, data = loaded("digits-rows")
+    size = data.size("train")
+    step = size // TRIALS_COMPARED
+    assert step > 1
+    first = told(*loaded("digits-rows"))["data"]
+    for trial, same in ((0, False), (step, False), (step + 1, True)):
+        circuit, protocol, data = loaded("digits-rows")
+        data.source._images["train"] = data.source._images["train"].copy()
+        data.source._images["train"][trial] += 1
+        assert (told(circuit, protocol, data)["data"] == first) == same
+    assert first.startswith(f"{size} + {data.size('validation')} + {data.size('test')} trials ")
+
+
+def test_names_of_symbols_are_part_of_the_data():
+    circuit, protocol, data = loaded("toy-language", TOY)
+    before = told(circuit, protocol, data)["data_sha256"]
+    data.symbols = ["other", *data.symbols[1:]]
+    assert told(circuit, protocol, data)["data_sha256"] != before

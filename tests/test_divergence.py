@@ -111,6 +111,53 @@ def test_a_negative_energy_has_the_scale_of_a_positive_one(sign):
     assert f"rose from {sign * 5000:.3g} to 6e+04" in told[1]
 
 
+@pytest.mark.parametrize(("backs_off", "growth"), [(False, 1e6), (True, 100.0)])
+def test_an_energy_may_grow_to_its_bound_and_stay_there(backs_off, growth):
+    """1e6 times the first one; where the training can go back, a hundred times: above, not at it."""
+    monitor, first = DivergenceMonitor(Errors(hidden=4e5), backs_off=backs_off), 20.0
+    for number in range(3 * PATIENCE):
+        monitor.energies(number, energies(growth * first, loss=0.0))
+    assert (monitor.largest, monitor.high) == (growth * first, 0)
+    above = np.nextafter(growth * first, np.inf)
+    for number in range(PATIENCE - 1):
+        monitor.energies(number, energies(above, loss=0.0))
+    assert monitor.high == PATIENCE - 1
+    with pytest.raises(Diverged):
+        monitor.energies(PATIENCE, energies(above, loss=0.0))
+    assert monitor.high == 0  # as it begins again from an earlier state
+
+
+def test_a_change_is_measured_by_the_size_of_the_energy_and_by_one_at_least():
+    assert [divergence.scale(energy) for energy in (-3.0, 0.5, 1.0, 2.5, np.nan)] == [3.0, 1.0, 1.0, 2.5, 1.0]
+
+
+def test_a_final_energy_of_ten_times_the_first_is_not_yet_told():
+    rose = [divergence.growth_warning(np.array([2.0, 0.0]), np.full(2, last)) for last in (20.0, 20.001)]
+    assert [bool(warning) for warning in rose] == [False, True]
+    late = np.r_[np.zeros(PATIENCE), np.full(PATIENCE, 50.0)]
+    assert divergence.growth_warning(np.full(len(late), 2.0), late)  # the last ten count
+    assert not divergence.growth_warning(np.full(len(late), 2.0), late[::-1])
+
+
+def test_a_rate_is_halved_twenty_times_at_most():
+    backoff = Backoff(5, SimpleNamespace(changed=lambda *_: None))
+    backoff.remember(0, {})
+    for _ in range(20):
+        backoff.go_back(Diverged("inf"))
+    assert backoff.factor == 2.0**-20
+    with pytest.raises(Diverged):
+        backoff.go_back(Diverged("inf"))
+    assert [backoff.is_time(number) for number in (0, 4, 5, 6, 10)] == [True, False, True, False, True]
+    assert not Backoff(0, SimpleNamespace()).is_time(0)
+
+
+def test_five_of_the_parameters_that_are_not_finite_are_named():
+    arrays = {f"p{number}": np.array([np.inf]) for number in range(7)}
+    with pytest.raises(Diverged, match="after 0 presentations, .* in p0, p1, p2, p3, p4\n") as caught:
+        DivergenceMonitor(Errors()).parameters(0, arrays)
+    assert caught.value.hint == divergence.HINT
+
+
 def test_a_single_batch_may_have_any_energy():
     monitor = DivergenceMonitor(Errors(hidden=4e5, output=1.0))
     for number in range(100):
