@@ -22,7 +22,8 @@ from neuro_mpc.networks.schemes.relaxation import Relaxation
 from neuro_mpc.rules.breaking import LONGEST_ROW, rows_of, visible
 from neuro_mpc.rules.derivation import derive
 from neuro_mpc.rules.notation import Unicode
-from neuro_mpc.rules.show import NEXT_ROW, as_latex, as_text
+from neuro_mpc.rules.show import NEXT_ROW, _code, _latex_code, as_latex, as_text
+from neuro_mpc.rules.symbols import Code
 from neuro_mpc.rules.synapse_equations import SOME_PAIRS
 
 ODD = circuit(
@@ -145,6 +146,18 @@ def test_latex_is_a_whole_document(name):
 GATED = (
     "sigmoid(gate)*tanh(input + sigmoid(reset)*recurrent)*sigmoid(input)*tanh(before)/(1 + sigmoid(reset + gate)**2)"
 )
+
+
+def test_a_line_of_code_has_its_symbol_at_the_right_of_the_page():
+    code = Code("of units", (("v : 1", r"\bm v_t", "variance"), ("w*x : 1", "", "")))
+    assert _latex_code(code).split(NEXT_ROW)[1:] == [
+        r"{\small\raggedright \texttt{v : 1}\hfill $\bm v_t$",
+        r"\texttt{w*\allowbreak x : 1}\par}",
+    ]
+    shown = _code(code).split("\n")
+    assert shown[0] == "  # Brian2: of units"
+    assert re.fullmatch(r"  v : 1 +# \\bm v_t  variance", shown[1])
+    assert shown[2] == "  w*x : 1"
 
 
 @pytest.mark.parametrize("name", [*shipped("circuit"), GATED])
