@@ -18,7 +18,7 @@ from neuro_mpc.networks.program import Program
 from neuro_mpc.rules.variables import brian_name
 
 TRIALS, STEPS, SYMBOLS = 5, 4, 3
-PRESENTATION = ("predicting", "inferring", "learning")
+PRESENTATION = ("predicting", "inferring", "learning", "adapting")
 FLAGS = (*PRESENTATION, "refreshing", "redrawing", "generating", "carrying")
 ITERATIONS, TOLERANCE = 80, 1e-3
 FEW = 3  # iterations of a window

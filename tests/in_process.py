@@ -15,7 +15,7 @@ from neuro_mpc.networks.plan import Plan
 
 logging.getLogger("brian2").setLevel(logging.WARNING)  # else every line of generated code is told
 
-PHASES = ("refreshing", "predicting", "inferring", "learning", "generating", "carrying")
+PHASES = ("refreshing", "predicting", "inferring", "learning", "adapting", "generating", "carrying")
 
 
 class InProcess(LocalProgram):
@@ -29,6 +29,7 @@ class InProcess(LocalProgram):
     def step(self, *phases: str) -> None:
         """One time step with these phases only; without any, with those that are set."""
         if phases:
+            phases = (*phases, "adapting") if "learning" in phases else phases
             self.set(**{phase: int(phase in phases) for phase in PHASES})
         super().step()
 

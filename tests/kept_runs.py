@@ -25,7 +25,7 @@ from neuro_mpc.runfile.paths import saved_path
 from neuro_mpc.runs.training import Training
 
 FOLDER = Path(__file__).parent / "runs"
-FORMATS = ("1.0", "1.1")
+FORMATS = ("1.0", "1.1", "1.2")
 STRINGS = {"stimulus.letters": 8, "stimulus.transitions": [1, 2], "stimulus.length": 6, "stimulus.load": 2.0}
 SHORT = {
     **STRINGS,
@@ -90,10 +90,11 @@ def stop_after(presentations: int, out: Path) -> None:
     """Stops the run that is kept as Ctrl-C does."""
     present = Training._present
 
-    def presented(training: Training, presentation: int) -> None:
-        present(training, presentation)
-        if presentation + 1 == presentations:
+    def presented(training: Training, presentation: int) -> int:
+        done = present(training, presentation)
+        if done == presentations:
             os.kill(os.getpid(), signal.SIGINT)
+        return done
 
     with patch.object(Training, "_present", presented):
         try:

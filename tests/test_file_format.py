@@ -24,7 +24,7 @@ OWN_NAMES = ("synapses", "precision", "neural")  # groups of groups that are nam
 
 @pytest.fixture
 def kept(tmp_path):
-    return unpacked("plain-1.1.nc", tmp_path / "run.nc")
+    return unpacked(f"plain-{FORMATS[-1]}.nc", tmp_path / "run.nc")
 
 
 def stated(path, **attributes):
@@ -93,7 +93,7 @@ def test_additions_of_a_later_version_are_told_and_all_else_is_read(kept):
     with warnings.catch_warnings(record=True) as told, nm.open_run(kept) as run:
         assert "free_energy" in run["learning"]
     assert [str(each.message) for each in told] == [
-        f"{kept} is a run file of format 1.12, and this version of neuro_mpc knows 1.1: the group spikes may not be "
+        f"{kept} is a run file of format 1.12, and this version of neuro_mpc knows 1.2: the group spikes may not be "
         "analysed, drawn or reported; all else means what it did (neuro_mpc 0.9.0, which wrote it)"
     ]
     with pytest.warns(UserWarning, match="of format 1.12"):
@@ -107,7 +107,7 @@ def test_additions_of_a_later_version_are_told_and_all_else_is_read(kept):
             "2.0",
             r"is a run file of format 2\.0; this version of neuro_mpc reads formats up to 1\n  try: neuro_mpc 0\.9\.0,",
         ),
-        ("newest", "the attribute format_version is 'newest', not two numbers, such as 1.1"),
+        ("newest", "the attribute format_version is 'newest', not two numbers, such as 1.2"),
         (np.float64(1.1), r"the attribute format_version is '1\.1', not two numbers"),
         ("", "the attribute format_version is '', not two numbers"),
     ],
@@ -128,10 +128,10 @@ def test_what_another_program_calls_a_format_is_none_of_ours(kept):
         nm.open_run(kept)
 
 
-@pytest.mark.parametrize("version", ["1.2", "2.0"])
+@pytest.mark.parametrize("version", ["1.3", "2.0"])
 def test_an_unfinished_run_of_a_later_format_is_not_continued(tmp_path, version, monkeypatch):
     out = tmp_path / "run.nc"
-    unpacked("plain-1.1.checkpoint", saved_path(out))
+    unpacked(f"plain-{FORMATS[-1]}.checkpoint", saved_path(out))
     saved = checkpoint.read(saved_path(out))
     partial = tmp_path / "records.nc"
     saved.write_records(partial)

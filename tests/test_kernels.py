@@ -39,10 +39,10 @@ extern "C" void settle(int iteration, double tolerance, double limit, const doub
     settle_trials(iteration, tolerance, limit, loss, hidden, limited, last, used, moves, width);
 }
 
-extern "C" void noise(float* target, int steps, int trials, int units, int first, int width, int counter, int key,
-                      int stream, double scale)
+extern "C" void noise(float* target, int steps, int trials, int units, int before, int first, int width, int counter,
+                      int key, int stream, double scale)
 {
-    fill_normal(target, steps, trials, units, first, width, counter, key, stream, (float)scale);
+    fill_normal(target, steps, trials, units, before, first, width, counter, key, stream, (float)scale);
 }
 
 extern "C" void surprise(const float* source, const float* y, const int32_t* symbols, int rows, int units,
@@ -150,8 +150,8 @@ def test_spectral_norms_are_limited_as_in_numpy(compiled):
 
 @pytest.mark.parametrize("units", [1, 31, 100])
 def test_noise_is_that_of_numpy(compiled, units):
-    steps, trials, first, width, counter, key, stream, scale = 3, 5, 2, 3, 7, -123456789, 1025, 0.5
-    place = (steps, trials, units, first, width, counter, key, stream, scale)
+    steps, trials, before, first, width, counter, key, stream, scale = 3, 9, 4, 2, 3, 7, -123456789, 1025, 0.5
+    place = (steps, trials, units, before, first, width, counter, key, stream, scale)
     found, expected = (np.full(steps * width * units, np.nan, np.float32) for _ in range(2))
     compiled.noise(*arguments(found, *place))
     kernels.fill_normal(expected, *place)

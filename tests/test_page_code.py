@@ -39,6 +39,7 @@ HERE = {
         "guides/paper-figures",
         "guides/resume",
         "guides/slurm",
+        "guides/workers",
         "how-to",
         "index",
         "sweeps",
@@ -178,6 +179,10 @@ def test_workers_of_slurm_are_handed_the_members(folder, small, monkeypatch):
     found = run("docs/guides/slurm.md")["found"]
     assert (asked["jobs"], asked["processes"], asked["closed"]) == (20, 1, True)
     assert found["complete"].all()
+
+
+def test_processes_share_the_batches_of_a_run(small):
+    assert run("docs/guides/workers.md")["run"].attrs["workers"] == 2
 
 
 def test_an_operation_of_ones_own_is_lowered_to_a_call():

@@ -52,7 +52,8 @@ class Shown:
 
     def phases(self, *names: str, count: int = 1) -> None:
         """Run presentations with these phases only, to the end of the last one."""
-        flags = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying", "redrawing")
+        flags = ("predicting", "inferring", "learning", "adapting", "refreshing", "generating", "carrying", "redrawing")
+        names = (*names, "adapting") if "learning" in names else names
         self.program.set(**{flag: int(flag in names) for flag in flags})
         for _ in range(count):
             self.program.step()

@@ -40,6 +40,7 @@ Seed = Annotated[
 ]
 Backend = Annotated[Literal["cpp", "cython", "numpy"], typer.Option(help="cpp and cython need a C++ compiler.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that share the trials of each batch.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

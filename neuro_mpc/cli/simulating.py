@@ -28,6 +28,7 @@ from neuro_mpc.cli.options import (
     Start,
     StartAt,
     Threads,
+    Workers,
 )
 from neuro_mpc.cli.outcomes import incomplete, outcome, summary
 from neuro_mpc.cli.setup import set_up
@@ -45,6 +46,7 @@ def run(
     seed: Seed = None,
     backend: Backend = "cpp",
     threads: Threads = 1,
+    workers: Workers = 1,
     settings: Settings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
@@ -71,6 +73,7 @@ def run(
                 seed=setup.seed,
                 backend=backend,
                 threads=threads,
+                workers=workers,
                 out=out,
                 overwrite=overwrite,
                 resume=resume,
@@ -151,6 +154,7 @@ def check(
     seed: Seed = None,
     backend: Backend = "cpp",
     threads: Threads = 1,
+    workers: Workers = 1,
     settings: Settings = None,
 ) -> None:
     """Check everything that `run` would, without running; estimate memory, disk space and time."""
@@ -159,7 +163,13 @@ def check(
 
         setup = set_up(circuit, protocol, settings, start=start, start_at=start_at, seed=seed)
         estimate = nm.check(
-            setup.circuit, setup.protocol, start=setup.start, seed=setup.seed, backend=backend, threads=threads
+            setup.circuit,
+            setup.protocol,
+            start=setup.start,
+            seed=setup.seed,
+            backend=backend,
+            threads=threads,
+            workers=workers,
         )
         answer(as_text(estimate), dataclasses.asdict(estimate))
 

@@ -11,6 +11,8 @@ from brian2.core.clocks import Clock
 from brian2.core.variables import Variables
 from brian2.equations.equations import PARAMETER, Equations, extract_constant_subexpressions
 
+from neuro_mpc.networks.layout import TRIAL_COUNTS, TRIAL_VALUES
+
 SECONDS = cast(Quantity, second).dim  # Brian2 makes it where type checkers take it for an array
 
 
@@ -48,6 +50,7 @@ class Control(Group):
         "predicting",
         "inferring",
         "learning",
+        "adapting",
         "refreshing",
         "generating",
         "carrying",
@@ -57,9 +60,8 @@ class Control(Group):
         "packed_backward",
         "entering",
     )
-    COUNTS = ("iterations", "idle_trials", "noise_counter", "noise_key", "first_window", "stop_window")
+    COUNTS = ("iterations", "idle_trials", "first_trial", "noise_counter", "noise_key", "first_window", "stop_window")
     SCALARS = ("noise_scale", "tolerance", "energy_limit", "rate")
-    TRIAL_VALUES = ("loss_start", "loss", "energy_hidden", "energy_last")
 
     def __init__(
         self,
@@ -81,7 +83,8 @@ class Control(Group):
         for scalar in (*self.SCALARS, *scalars):
             self.variables.add_array(scalar, size=1, dtype=dtype, scalar=True)
         self.variables.add_array("inference_dt", size=1, dtype=dtype, scalar=True, dimensions=SECONDS)
-        for value in (*self.TRIAL_VALUES, *trial_values):
+        for value in (*TRIAL_VALUES, *trial_values):
             self.variables.add_array(value, size=trials, dtype=np.float64)
-        self.variables.add_array("iterations_used", size=trials, dtype=np.int32)
+        for count in TRIAL_COUNTS:
+            self.variables.add_array(count, size=trials, dtype=np.int32)
         self._enable_group_attributes()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 from neuro_mpc.errors import RunError, did_you_mean
@@ -12,6 +14,7 @@ from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Manifest, Program
 from neuro_mpc.networks.program_cache import built, cython_cache, cython_options, environment
 from neuro_mpc.networks.schemes.interface import tiling_of
+from neuro_mpc.networks.shared import SharedProgram
 from neuro_mpc.networks.workspace import writing_temporary_files
 from neuro_mpc.system import processes
 from neuro_mpc.system.cache_folder import fallback
@@ -57,6 +60,26 @@ def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None
         )
     stage("preparing the network")
     return _start_worker(plan, backend, workspace)
+
+
+def start_shared(
+    plan: Plan, shares: int, backend: str, workspace: Path, stage: Callable[[str], None] = lambda text: None
+) -> Program:
+    """Start so many programs among which the trials of `plan` are shared, as one; raises what `start` does."""
+    if shares == 1:
+        return start(plan, backend, workspace, stage)
+    own = plan.shared(shares)
+    folders = [workspace / f"{number}" for number in range(shares)]
+    with writing_temporary_files():
+        for folder in folders:
+            folder.mkdir()
+    with ExitStack() as started:
+        programs = [started.enter_context(start(own, backend, folders[0], stage))]
+        with ThreadPoolExecutor(shares - 1) as pool:  # what the first one needed lies in the cache
+            others = [pool.submit(start, own, backend, folder) for folder in folders[1:]]
+        programs += [started.enter_context(other.result()) for other in others]
+        started.pop_all()
+    return SharedProgram(programs, own)
 
 
 def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +14,8 @@ from neuro_mpc.networks.schemes.interface import scheme_of
 from neuro_mpc.rules.splitting import halves
 
 INTEGER_BYTES = 4
+TRIAL_VALUES, TRIAL_COUNTS = ("loss_start", "loss", "energy_hidden", "energy_last"), ("iterations_used",)
+"""Of what controls a network, the numbers of which each trial has one; a scheme may have more."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,18 @@ def synaptic_groups(plan: Plan) -> list[SynapticGroup]:
     ]
     precisions = [_precisions(plan, name) for name in plan.precisions]
     return [*synapses, *precisions, *map(partial(_influence, plan), influences(plan))]
+
+
+def is_of_trials(plan: Plan) -> Callable[[str], bool]:
+    """Whether a variable of the network of a plan, by the name that phases use, has values of every trial."""
+    numbers = {*TRIAL_VALUES, *TRIAL_COUNTS, *scheme_of(plan).trial_values}
+    neural = {f"{group.name}_": isinstance(group, NeuralGroup) for group in groups(plan)}
+
+    def answer(name: str) -> bool:
+        owners = [prefix for prefix in neural if name.startswith(prefix)]
+        return name in numbers or (bool(owners) and neural[max(owners, key=len)])
+
+    return answer
 
 
 def stored_bytes(plan: Plan, group: NeuralGroup | SynapticGroup) -> int:

@@ -56,6 +56,9 @@ class LocalProgram(Program):
         for runner in self.model.runners:
             runner.run()
 
+    def flush(self) -> None:
+        """It has computed what it was told."""
+
     def close(self) -> None:
         """Nothing was started."""
 

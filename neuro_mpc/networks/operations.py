@@ -217,18 +217,22 @@ class Carry(Operation):
 @dataclass(frozen=True)
 class Noise(Operation):
     """Standard normal noise × `noise_scale`, a function of seed, stream, presentation, trial, step and unit only
-    (not drawn while `drawing` is 0)."""
+    (not drawn while `drawing` is 0).
+
+    batch   trials of the presentation, which other programs may share: those of this one begin at `first_trial`
+    """
 
     target: str
     rows: Rows
     stream: int
+    batch: int
 
     def lower(self, visit):
         steps, stream = visit.steps_of(self.rows), (Scalar("noise_counter"), Scalar("noise_key"), self.stream)
         first, width = FIRST, WIDTH
         if visit.single:
-            first, width = f"{visit.trials}*(_step - {self.rows.first_step}) + _first + _trial", 1
-        place = steps.count, visit.trials, self.rows.units, first, width
+            first, width = f"{self.batch}*(_step - {self.rows.first_step}) + _first + _trial", 1
+        place = steps.count, self.batch, self.rows.units, Scalar("first_trial"), first, width
         target = self.rows.of(self.target, steps)
         filling = Call("fill_normal", target, *place, *stream, Scalar("noise_scale"))
         return steps.visit(Guard(Scalar("drawing"), "!=", 0, (filling,)))

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from neuro_mpc.networks.credit import credit_phase
 from neuro_mpc.networks.influences import influences
-from neuro_mpc.networks.operations import Carry, Choose, OneHot, Operation
+from neuro_mpc.networks.operations import Carry, Choose, HebbianSum, OneHot, Operation
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.precision import precision_adaptation, precision_moments, precision_sums, weightings
@@ -182,14 +182,20 @@ def _learn(plan: Plan, tiling: Tiling) -> Phase:
     """H1 = Σ err f and H2 = Σ q f² of every projection, and H = Σ err² where precisions are learned, over steps and
     trials."""
     tied = [name for name in plan.circuit.projection if name not in plan.circuit.untied]  # they add to sums of others
-    sums = [operation for name in (*plan.circuit.untied, *tied) for operation in _hebbian_sums(plan, name)]
-    sections = (Section((*sums, *precision_sums(plan))),)
+    hebbian = [operation for name in (*plan.circuit.untied, *tied) for operation in _hebbian_sums(plan, name)]
+    sections = (Section((*hebbian, *precision_sums(plan))),)
     if plan.stepwise:
-        sections = (Section(tuple(sums), loop="windows", known=1),)
+        sections = (Section(tuple(hebbian), loop="windows", known=1),)
     return Phase("learn", "learning", sections, tiling, parallel=False)
 
 
-def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:
+def sums(plan: Plan) -> list[str]:
+    """Variables that hold what learning sums over trials."""
+    hebbian = [operation for name in plan.circuit.untied for operation in _hebbian_sums(plan, name)]
+    return [operation.target for operation in (*hebbian, *precision_sums(plan))]
+
+
+def _hebbian_sums(plan: Plan, name: str) -> list[HebbianSum]:
     projection, connectivity = plan.circuit.projection[name], plan.connectivity(name)
     error = plan.group_name(projection.target, "error")
     compartment = plan.rules.compartment(name)
@@ -203,7 +209,7 @@ def _hebbian_sums(plan: Plan, name: str) -> list[Operation]:
 
 def _adapt(plan: Plan) -> Phase:
     """Every parameter moves by what its two ends know; then the moments follow."""
-    phase = Phase("adapt", "learning")
+    phase = Phase("adapt", "adapting")
     operations = [operation for name in plan.circuit.untied for operation in _adaptation(plan, phase, name)]
     phase.sections = (Section((*operations, *precision_adaptation(plan, phase))),)
     return phase

@@ -39,7 +39,8 @@ def options_of(kind: type, table: Table) -> Options:
 class Plan:
     """A sized circuit, the shape of a presentation, and the options that the generated code depends on.
 
-    trials        B, trials of a presentation
+    trials        B, trials of a presentation; where programs share them, those of one program
+    shares        programs that share the trials of a presentation, equally
     steps         T, sequence steps
     scheme        name of the scheme of inference; `scheme_options` are the fields of its class
     optimizer     name of the optimiser; "": nothing is learned; `optimizer_options` are the fields of its class
@@ -80,6 +81,16 @@ class Plan:
     window: int | None = None
     credit: str = ""
     stepwise: bool = False
+    shares: int = 1
+
+    @property
+    def batch(self) -> int:
+        """Trials of a presentation, of all programs that share it."""
+        return self.trials * self.shares
+
+    def shared(self, shares: int) -> Plan:
+        """The plan of each of so many programs among which the trials of this one are shared."""
+        return replace(self, trials=self.trials // shares, shares=shares)
 
     def to_json(self) -> str:
         """All that the generated code depends on, as text, and where its schemes and optimisers are imported from."""
@@ -219,7 +230,7 @@ class Plan:
     def precision_plasticity(self, population: str) -> Plasticity:
         """How the precisions of a population are learned: by the mean over the errors that share one."""
         assert self.update_rule
-        errors = self.precision_rows(population).steps * self.trials
+        errors = self.precision_rows(population).steps * self.batch
         return Plasticity(self.precisions[population], errors, self.update_rule, decay=0.0, clipped=())
 
     def span(self, projection: str) -> Span:
@@ -267,7 +278,7 @@ class Plan:
         assert self.update_rule
         return Plasticity(
             replace(rules, parameters=parameters),
-            self.trials,
+            self.batch,
             self.update_rule,
             self.decay,
             clipped if self.clip > 0 else (),

@@ -61,7 +61,7 @@ def precision_moments(plan: Plan, phase: Phase) -> list[Operation]:
     return [phase.block(_each(plan, name), _precisions(plan, name), "update") for name in plan.precisions]
 
 
-def precision_sums(plan: Plan) -> list[Operation]:
+def precision_sums(plan: Plan) -> list[SquareSum]:
     """H = Σ err², and the number of errors where some are missing: the sum of `given`, 0 or 1, or of its square."""
     return [
         SquareSum(f"{_precisions(plan, name)}_{total}", f"{_errors(plan, name)}_{variable}", plan.precision_rows(name))

@@ -13,7 +13,7 @@ import json
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -73,7 +73,13 @@ class Program:
     """A running simulation: variables are set and read by name, a step is one presentation.
 
     Raises RunError when the program ends before its time.
+
+    shares   programs that share the trials of a presentation, of which this stands for all
+    called   what errors call it
     """
+
+    shares = 1
+    called = "the simulation program"
 
     def __init__(
         self,
@@ -161,7 +167,7 @@ class Program:
     def _wait_for(self, answer: Answer) -> None:
         """Read answers in the order in which they were asked for, up to this one."""
         self._write(FLUSH)
-        self._flush()
+        self.flush()
         while answer.values is None:
             first = self._asked.popleft()
             first.values = [self._read(*self.manifest.variables[name]) for name in first.names]
@@ -199,6 +205,9 @@ class Program:
         """Run one presentation, with the next `get` at the latest, which waits for it."""
         self._write(STEP)
 
+    def add_up(self, names: Sequence[str]) -> None:
+        """Let variables hold their sums over all programs that share the trials."""
+
     def close(self) -> None:
         """End the program."""
         self._process.end()
@@ -212,7 +221,8 @@ class Program:
         except OSError as problem:
             self._died(problem)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Let the program begin with what it was told, without waiting for it."""
         try:
             self._input.flush()
         except OSError as problem:
@@ -231,11 +241,11 @@ class Program:
         except subprocess.TimeoutExpired:
             self._process.end()
             reason = problem.strerror if problem else "it closed its output"
-            raise RunError(f"the simulation program cannot be reached: {reason}", hint=CONTINUES) from problem
+            raise RunError(f"{self.called} cannot be reached: {reason}", hint=CONTINUES) from problem
         lines = self.log_lines()[-15:]
         end = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         hint = HINTS.get(-code, "--backend numpy needs no compiler")
         raise RunError(
-            f"the simulation program {end}" + "".join(f"\n    {line}" for line in lines),
+            f"{self.called} {end}" + "".join(f"\n    {line}" for line in lines),
             hint=f"{hint}; {CONTINUES}",
         )

@@ -150,7 +150,7 @@ def noises(plan: Plan, first_stream: int = 0, of: Collection[str] | None = None)
     ]
     noises += [(name, "epsilon") for name, rules in plan.rules.readouts.items() if rules.receives_variance]
     return tuple(
-        Noise(f"{plan.group_name(name, 'prediction')}_{noise}", plan.rows[name], stream)
+        Noise(f"{plan.group_name(name, 'prediction')}_{noise}", plan.rows[name], stream, plan.batch)
         for stream, (name, noise) in enumerate(noises, first_stream)
         if of is None or name in of
     )

@@ -13,6 +13,7 @@ PROVENANCE = {
     "seed": "seed",
     "backend": "backend",
     "threads": "threads",
+    "workers": "processes that shared batches",
     "precision": "precision",
     "created": "created",
     "data": "data",

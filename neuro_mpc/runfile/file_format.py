@@ -15,7 +15,7 @@ from typing import Any
 from neuro_mpc.errors import RunFileError
 
 VERSION, WRITER = "format_version", "neuro_mpc_version"
-CURRENT, FIRST = (1, 1), (1, 0)  # files of neuro_mpc 0.1 have the first one, and do not say so
+CURRENT, FIRST = (1, 2), (1, 0)  # files of neuro_mpc 0.1 have the first one, and do not say so
 GROUPS = frozenset(
     ("learning", "evaluation", "answers", "synapses", "precision", "neural", "stimulus", "generation", "experiment")
 )

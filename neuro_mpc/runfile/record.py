@@ -43,6 +43,7 @@ __all__ = ["RunFile", "open_run"]
 BLOCK_ROWS, BLOCK_SECONDS = 256, 2.0
 
 INTEGERS = ("sequence", "trial_number")
+NUMBERS = ("seed", "threads", "workers")  # attributes of the root
 TESTED = ("test", "test_presentation")  # the coordinates of a test
 
 
@@ -67,6 +68,7 @@ class RunFile:
         seed: int,
         backend: str,
         threads: int,
+        workers: int = 1,
         overwrite: bool = False,
         extra_attributes: Mapping[str, str | int | float] | None = None,
     ) -> None:
@@ -76,8 +78,8 @@ class RunFile:
         if not overwrite:
             refuse_existing(self.path, self.partial)
         self._prepare(protocol)
-        settings = {"seed": seed, "backend": backend, "threads": threads, **(extra_attributes or {})}
-        self._create({**root_attributes(circuit, protocol), **settings, "complete": 0})
+        settings = {"seed": seed, "backend": backend, "threads": threads, "workers": workers}
+        self._create({**root_attributes(circuit, protocol), **settings, **(extra_attributes or {}), "complete": 0})
 
     @classmethod
     def reopened(cls, path: str | os.PathLike[str], *, protocol: Protocol) -> RunFile:
@@ -278,7 +280,7 @@ class RunFile:
         """Records what changes after `presentation` presentations; `attributes` replace earlier ones."""
         lines = [f"after {presentation} presentations: {change}" for change in changes]
         before = [self._file.changes] if "changes" in self._file.ncattrs() else []
-        values = {name: int(text) if name in ("seed", "threads") else text for name, text in attributes.items()}
+        values = {name: int(text) if name in NUMBERS else text for name, text in attributes.items()}
         self._file.setncatts({**values, "changes": "\n".join([*before, *lines])})
 
     @writes

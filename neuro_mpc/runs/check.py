@@ -25,6 +25,7 @@ def check(
     seed: int | None = None,
     backend: str = "cpp",
     threads: int = 1,
+    workers: int = 1,
 ) -> Estimate:
     """Check a run without running it.
 
@@ -43,6 +44,8 @@ def check(
     backend : {"cpp", "cython", "numpy"}, optional
         As for `simulate`.
     threads : int, optional
+        As for `simulate`.
+    workers : int, optional
         As for `simulate`.
 
     Returns
@@ -64,6 +67,8 @@ def check(
     >>> nm.check("mpl", protocol, backend="numpy").presentations
     20
     """
-    run = prepare(circuit, protocol, start=start, data=data, seed=seed, backend=backend, threads=threads)
+    run = prepare(
+        circuit, protocol, start=start, data=data, seed=seed, backend=backend, threads=threads, workers=workers
+    )
     require_usable(run.backend)
     return dataclasses.replace(run.estimate, task=task.as_text(run.data))

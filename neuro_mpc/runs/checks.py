@@ -52,6 +52,31 @@ def refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: Tas
             )
 
 
+def refuse_unshared(protocol: Protocol, course: Course, workers: int) -> None:
+    """DescriptionError where so many processes cannot share a batch."""
+    if workers == 1:
+        return
+    if protocol.inference.energy_limit:
+        raise DescriptionError(
+            "ends the inference of a batch as a whole, which several processes cannot share",
+            source=protocol.name,
+            key="inference.energy_limit",
+            found=protocol.inference.energy_limit,
+            expected="0 with --workers above 1",
+            hint="inference.tolerance, which ends that of each trial by itself, or --threads in place of --workers",
+        )
+    if course.batch % workers:
+        fitting = [str(number) for number in range(1, course.batch + 1) if not course.batch % number]
+        trials = f"the {course.batch} trials" if course.batch > 1 else "the one trial"
+        raise DescriptionError(
+            f"cannot share {trials} of a batch equally",
+            key="workers",
+            found=workers,
+            expected=f"one of {', '.join(fitting)}" if course.batch > 1 else "1",
+            hint=f"--set protocol.learning.batch={-(-course.batch // workers) * workers}",
+        )
+
+
 def _refuse_trajectory(protocol: Protocol) -> None:
     """DescriptionError where every iteration is to be recorded and inference cannot be stopped after each."""
     inference = protocol.inference

@@ -118,6 +118,7 @@ class Destination:
                 seed=run.seed,
                 backend=run.backend,
                 threads=run.plan.threads,
+                workers=run.workers,
                 overwrite=self.overwrite or self.resume,
                 extra_attributes=attributes_besides,
             )

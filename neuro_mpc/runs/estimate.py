@@ -25,6 +25,7 @@ from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.stimuli import Task
 
 BASE_BYTES = {"cpp": 300e6, "numpy": 550e6, "cython": 550e6}  # the libraries, in one process or in two
+FURTHER_BYTES = {"cpp": 20e6, "numpy": 250e6, "cython": 250e6}  # of each further process that shares batches
 LEARNING_COLUMNS, TRACES = 6, 5
 
 
@@ -75,8 +76,8 @@ class Estimate:
         return as_text(self)
 
 
-def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend: str) -> Estimate:
-    """What a run of this plan will take."""
+def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend: str, workers: int = 1) -> Estimate:
+    """What a run of this plan will take, in so many processes that share its batches."""
     item = np.dtype(plan.precision).itemsize
     own = {name: plan.rules.synapses[name] for name in plan.circuit.untied}
     synapses = sum(_existing(plan, name) for name in own)
@@ -88,14 +89,17 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend
     # Initial values in float64 with some copies; arrays read for a checkpoint; a batch and a sample in transit.
     transient = 3 * 8 * parameters + arrays + 3 * 4 * _batch_elements(plan) + 2 * sample
     neural = sum(stored_bytes(plan, group) for group in neural_groups(plan))
-    memory = BASE_BYTES[backend] + arrays + neural + transient
+    sharing = (workers - 1) * (FURTHER_BYTES[backend] + arrays)  # each has all synapses
+    memory = BASE_BYTES[backend] + arrays + neural + transient + sharing
     records = (
         course.total * LEARNING_COLUMNS * 8
         + _snapshots(protocol, course) * parameters * item
         + len(protocol.recording.samples) * sample
         + 1e5
     )
-    work = _work(plan, protocol, course, data, COSTS[backend], parameters)
+    cost = COSTS[backend]
+    # Each process makes all updates.
+    work = _work(plan, protocol, course, data, cost) / workers + _updates(plan, protocol, course, cost) * parameters
     seconds = work / machine.products_per_second(plan.precision) / plan.threads
     return Estimate(
         memory=memory,
@@ -197,18 +201,25 @@ def _snapshots(protocol: Protocol, course: Course) -> int:
     return 2 + 2 * len(protocol.recording.samples) + (course.total // every if every else 0)
 
 
-def _work(plan: Plan, protocol: Protocol, course: Course, data: Task, cost: Cost, parameters: int) -> float:
-    """The work of a run, in multiplications of matrix products."""
-    batches = _test_batches(plan, protocol, course, data)
-    learned = course.total + most_presentations(protocol.learning, course.total)
+def _learned(protocol: Protocol, course: Course) -> int:
+    """Presentations that are learned, those of a range test included."""
+    return course.total + most_presentations(protocol.learning, course.total)
+
+
+def _updates(plan: Plan, protocol: Protocol, course: Course, cost: Cost) -> float:
+    """The work that each parameter takes in a run."""
+    return _learned(protocol, course) * (plan.steps if plan.stepwise else 1) * cost.parameter
+
+
+def _work(plan: Plan, protocol: Protocol, course: Course, data: Task, cost: Cost) -> float:
+    """The work of a run but for the updates of parameters, in multiplications of matrix products."""
+    batches, learned = _test_batches(plan, protocol, course, data), _learned(protocol, course)
     units = plan.trials * sum(
         rows.steps * rows.units for name, rows in plan.rows.items() if name not in plan.circuit.given
     )
-    return (
-        cost.products * _products(plan, protocol, course, batches) * learned / max(1, course.total)
-        + (learned + batches) * (cost.unit * units + cost.presentation)
-        + learned * (plan.steps if plan.stepwise else 1) * cost.parameter * parameters
-    )
+    return cost.products * _products(plan, protocol, course, batches) * learned / max(1, course.total) + (
+        learned + batches
+    ) * (cost.unit * units + cost.presentation)
 
 
 def _test_batches(plan: Plan, protocol: Protocol, course: Course, data: Task) -> int:

@@ -20,7 +20,7 @@ from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.networks import launch
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runs import cautions, provenance
-from neuro_mpc.runs.checks import refuse_unfit
+from neuro_mpc.runs.checks import refuse_unfit, refuse_unshared
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.simulation import arguments, initial
 from neuro_mpc.simulation.plans import plan_of
@@ -46,6 +46,7 @@ class Preparation:
     estimate    what the run will take
     parameters  projection → parameter → values that learning begins with
     trained     the trained circuit that the run starts from, if any
+    workers     processes that share the trials of a presentation
     """
 
     plan: Plan
@@ -57,6 +58,7 @@ class Preparation:
     estimate: Estimate
     parameters: initial.Parameters
     trained: Trained | None
+    workers: int
 
     @property
     def circuit(self) -> Circuit:
@@ -72,6 +74,7 @@ class Preparation:
             seed=self.seed,
             backend=self.backend,
             threads=self.plan.threads,
+            workers=self.workers,
             data=self.data,
         )
         return texts | (self.trained.attributes() if self.trained else {})
@@ -91,6 +94,7 @@ def prepare(
     seed: int | None = None,
     backend: str,
     threads: int,
+    workers: int = 1,
     data: Any = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Preparation:
@@ -101,6 +105,7 @@ def prepare(
     """
     circuit, protocol = None if circuit is None else as_circuit(circuit), as_protocol(protocol)
     seed, threads = None if seed is None else arguments.seed(seed), arguments.threads(threads)
+    workers = arguments.workers(workers)
     trained = None if start is None else _trained(start)
     circuit, protocol, seed = _completed(circuit, protocol, trained, seed)
     backend = launch.available(backend, say)
@@ -108,12 +113,13 @@ def prepare(
     circuit, protocol = circuit.with_sizes(data.widths), _with_measure(protocol, data)
     course = Course(protocol.learning, data.size("train"), seed, data.streams > 0, data.carries)
     refuse_unfit(circuit, protocol, course, data)
+    refuse_unshared(protocol, course, workers)
     if protocol.experiment is not None:
         from neuro_mpc.experiments import refuse_unsuitable
 
         refuse_unsuitable(protocol.experiment, circuit, data, protocol.name)
     plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
-    estimated = estimate(plan, protocol, course, data, backend)
+    estimated = estimate(plan, protocol, course, data, backend, workers)
     refuse_too_large(estimated)
     parameters = trained.parameters_for(circuit) if trained else initial.draw(circuit, protocol, seed)
     return Preparation(
@@ -126,6 +132,7 @@ def prepare(
         estimate=estimated,
         parameters=parameters,
         trained=trained,
+        workers=workers,
     )
 
 

@@ -18,14 +18,14 @@ from neuro_mpc.stimuli import Task
 from neuro_mpc.stimuli.interface import SPLITS
 
 # Attributes that every run file has by itself.
-OWN_ATTRIBUTES = {"circuit", "protocol", "seed", "backend", "threads", "neuro_mpc_version", "brian2_version"}
+OWN_ATTRIBUTES = {"circuit", "protocol", "seed", "backend", "threads", "workers", "neuro_mpc_version", "brian2_version"}
 TRIALS_COMPARED = 256
 
 
 def provenance_of(
-    *, circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int, data: Task
+    *, circuit: Circuit, protocol: Protocol, seed: int, backend: str, threads: int, workers: int, data: Task
 ) -> dict[str, str]:
-    """name → text: circuit and protocol (TOML), seed, backend, threads, data, versions, and the machine.
+    """name → text: circuit and protocol (TOML), seed, backend, threads, workers, data, versions, and the machine.
 
     The run file has all of it among its attributes.
     """
@@ -35,6 +35,7 @@ def provenance_of(
         "seed": str(seed),
         "backend": backend,
         "threads": str(threads),
+        "workers": str(workers),
         "data": _fingerprint(data),
         "data_sha256": _data_digest(data),
         "neuro_mpc_version": __version__,

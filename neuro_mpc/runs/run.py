@@ -42,6 +42,7 @@ def simulate(
     seed: int | None = None,
     backend: str = "cpp",
     threads: int = 1,
+    workers: int = 1,
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -65,13 +66,16 @@ def simulate(
         trial, step, unit …; step, unit … where the protocol cuts windows of a recording. Whole numbers are classes
         (-1: none), floats values (NaN: nothing there).
     seed : int, optional
-        Seed of every random number: the same seed, backend and threads give the same content of the file. None: that of
-        `start`, which chose the trials it learned, else 0.
+        Seed of every random number: the same seed, backend, threads and workers give the same content of the file.
+        None: that of `start`, which chose the trials it learned, else 0.
     backend : {"cpp", "cython", "numpy"}, optional
         C++ standalone, compiled once per circuit and kept, or Brian2's runtime code; without a C++ compiler "cpp"
         becomes "numpy", which `progress` reports.
     threads : int, optional
         Processor cores to use ("cpp" only).
+    workers : int, optional
+        Processes that share the trials of each batch equally, each with that many threads: equal to one process up to
+        the order of sums.
     out : str or path, optional
         The run file, written during the run; None: the run is returned in memory.
     overwrite : bool, optional
@@ -110,7 +114,7 @@ def simulate(
     >>> run["learning/free_energy"].sizes["presentation"]
     2
     """
-    options = {"start": start, "data": data, "seed": seed, "backend": backend, "threads": threads}
+    options = {"start": start, "data": data, "seed": seed, "backend": backend, "threads": threads, "workers": workers}
     with ExitStack() as stack:
         path = stack.enter_context(workspace()) / "run.nc" if out is None else path_argument("out", out)
         stack.enter_context(failures_reported(path))
@@ -170,7 +174,9 @@ def _write(run: Preparation, destination: Destination, progress: SilentProgress)
         with ExitStack() as stack:
             folder = stack.enter_context(workspace())
             # Only now may an earlier file be replaced: a program that cannot be compiled costs nothing.
-            program = stack.enter_context(launch.start(run.plan, run.backend, folder, progress.stage))
+            program = stack.enter_context(
+                launch.start_shared(run.plan, run.workers, run.backend, folder, progress.stage)
+            )
             record = stack.enter_context(destination.record(run, saved))
             presenter = Presenter(program, run.plan, run.protocol, run.seed, carries=run.data.carries)
             training = Training(presenter, run, record, progress, destination.checkpoints(run.provenance))

@@ -39,5 +39,5 @@ def threads(value: Any) -> int:
 
 
 def workers(value: Any) -> int:
-    """A number of runs at a time."""
+    """A number of processes: of runs at a time, or of those that share a run's batches."""
     return whole_number("workers", value, 1, MOST_WORKERS)

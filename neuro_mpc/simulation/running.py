@@ -9,6 +9,7 @@ import numpy as np
 
 from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.errors import RunError
+from neuro_mpc.networks.phases import sums
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.plasticity import state_names
 from neuro_mpc.networks.program import Program
@@ -186,8 +187,17 @@ class RunningCircuit:
         return values.reshape(self.plan.circuit.shape(projection))
 
     def _phases(self, **flags: bool) -> None:
-        """Run one time step of the network with these phases only."""
-        names = ("predicting", "inferring", "learning", "refreshing", "generating", "carrying")
+        """Run one time step of the network with these phases only; where programs share the trials, learning goes on
+        in a second one, from the sums over all trials."""
+        is_shared = self.program.shares > 1
+        learning = flags.get("learning", False)
+        self._step(**flags, adapting=learning and not is_shared)
+        if learning and is_shared:
+            self.program.add_up(sums(self.plan))
+            self._step(adapting=True)
+
+    def _step(self, **flags: bool) -> None:
+        names = ("predicting", "inferring", "learning", "adapting", "refreshing", "generating", "carrying")
         running = {name for name in names if flags.get(name)}
         if "refreshing" in running:
             self._packed.clear()
@@ -199,5 +209,5 @@ class RunningCircuit:
         self._packed |= {
             direction for direction, phase in (("forward", "predicting"), ("backward", "inferring")) if phase in running
         }
-        if "learning" in running:
+        if "adapting" in running:
             self._packed.clear()

@@ -40,6 +40,7 @@ def fill_normal(
     steps: int,
     trials: int,
     units: int,
+    before: int,
     first: int,
     width: int,
     counter: int,
@@ -47,9 +48,10 @@ def fill_normal(
     stream: int,
     scale: float,
 ) -> None:
-    """target (steps · width, units) = scale × `normal`; none is drawn where the scale is 0."""
+    """target (steps · width, units) = scale × `normal`, of trials from before + first on; none is drawn where the scale
+    is 0."""
     if scale == 0:
         view(target, steps * width, units)[...] = 0
         return
-    noise = normal(steps, trials, units, first, width, counter, key, stream, target.dtype)
+    noise = normal(steps, trials, units, int(before) + first, width, counter, key, stream, target.dtype)
     view(target, steps * width, units)[...] = scale * noise

@@ -112,10 +112,11 @@ void counter_normals(uint32_t position, int count, uint32_t counter, uint32_t ke
     std::copy_n(normals, count, target);
 }
 
-// target (steps × width rows) = scale × noise of the trials `first` … of `trials`; none is drawn where the scale is 0.
+// target (steps × width rows) = scale × noise of the trials `before + first` … of `trials`; none is drawn where the scale is
+// 0.
 template <typename T>
-void fill_normal(T* target, int steps, int trials, int units, int first, int width, int32_t counter, int32_t key, int stream,
-                 T scale)
+void fill_normal(T* target, int steps, int trials, int units, int before, int first, int width, int32_t counter, int32_t key,
+                 int stream, T scale)
 {
     if (scale == 0)
     {
@@ -125,7 +126,7 @@ void fill_normal(T* target, int steps, int trials, int units, int first, int wid
     for (int step = 0; step < steps; step++)
         for (int trial = 0; trial < width; trial++, target += units)
         {
-            const uint32_t position = (uint32_t)(step * trials + first + trial) * (uint32_t)units;
+            const uint32_t position = (uint32_t)(step * trials + before + first + trial) * (uint32_t)units;
             for (int i = 0; i < units; i += NORMALS)
                 counter_normals(position + (uint32_t)i, std::min(NORMALS, units - i), (uint32_t)counter,
                                 (uint32_t)key ^ (uint32_t)stream, scale, target + i);
