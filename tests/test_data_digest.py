@@ -19,7 +19,7 @@ def loaded(protocol, settings=None):
 
 
 def told(circuit, protocol, data):
-    return provenance_of(circuit=circuit, protocol=protocol, seed=0, backend="numpy", threads=1, data=data)
+    return provenance_of(circuit=circuit, protocol=protocol, seed=0, backend="numpy", threads=1, workers=1, data=data)
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
