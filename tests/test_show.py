@@ -122,6 +122,10 @@ def test_shown_code_is_the_code_of_the_rules(name):
         assert Equations(code["prediction units"]) == Equations(expected.prediction())
         assert Equations(code["error units"]) == Equations(relaxation.error(expected))
         assert Equations(code["error units under fixed prediction"]) == Equations(fixed.error(expected))
+    for population, expected in rules.readouts.items():
+        code = shown[f"Population {population}"]
+        assert Equations(code["prediction units"]) == Equations(expected.prediction())
+        assert Equations(code["error units"]) == Equations(expected.error(missing=False))
     for synapses in rules.synapses.values():
         code = shown[f"Synapses {synapses.type_name}"]
         some = f" {SOME_PAIRS}" if synapses.connects_some else ""
@@ -129,6 +133,17 @@ def test_shown_code_is_the_code_of_the_rules(name):
         steps = [f"rate*({rule.descent.text})/trials" for rule in synapses.parameters]
         learning = "".join(code[f"learning{some}"].split())
         assert all("".join(step.split()) in learning for step in steps)
+
+
+def test_shown_code_of_split_errors_is_that_of_both_halves():
+    split = {"positive": 2.0, "baseline": 0.5}
+    described = nm.load_circuit("mpl", {"population.hidden.errors": split, "population.output.errors": split})
+    shown = blocks(as_text(described))
+    for population, error, linked in (("hidden", "r - h", ("r", "h")), ("output", "target - y", ("target", "y"))):
+        links = "".join(f"\n{name} : 1 (linked)" for name in linked)
+        for sign, rate in (("positive", f"0.5 + {error}"), ("negative", f"0.5 + -({error})")):
+            expected = f"{sign} = relu({rate}) : 1 (constant over dt){links}"
+            assert Equations(shown[f"Population {population}"][f"{sign} error units"]) == Equations(expected)
 
 
 @every_circuit
