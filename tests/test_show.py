@@ -146,6 +146,28 @@ def test_shown_code_of_split_errors_is_that_of_both_halves():
             assert Equations(shown[f"Population {population}"][f"{sign} error units"]) == Equations(expected)
 
 
+def test_equations_of_split_errors_are_those_of_both_halves_and_of_what_is_sent():
+    shown = {}
+    for baseline in (0.5, 0.0):
+        split = {"positive": 2.0, "baseline": baseline}
+        whole = as_text(nm.load_circuit("mpl", {"population.output.errors": split}))
+        part = whole[whole.index("Population output") :]
+        shown[baseline] = [" ".join(line.split()) for line in part.splitlines() if re.match(r" +e", line)][:3]
+    asked, sent = "(at the steps that are read out)", "(what is sent and learned from)"
+    assert shown == {
+        0.5: [
+            f"e⁺_t = [0.5 + target_t − y_t]₊ {asked}",
+            f"e⁻_t = [0.5 − (target_t − y_t)]₊ {asked}",
+            f"e_t = 2 (e⁺_t − 0.5) − (e⁻_t − 0.5) {sent}",
+        ],
+        0.0: [
+            f"e⁺_t = [target_t − y_t]₊ {asked}",
+            f"e⁻_t = [−(target_t − y_t)]₊ {asked}",
+            f"e_t = 2 e⁺_t − e⁻_t {sent}",
+        ],
+    }
+
+
 @every_circuit
 def test_latex_is_a_whole_document(name):
     document = as_latex(CIRCUITS[name])
