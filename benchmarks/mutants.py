@@ -67,7 +67,7 @@ PACKAGES = {
     "lowering": Package(
         LOWERING,
         """rules kernels operations layout relaxation schemes network optimiser connections connected_networks
-        split_errors credit sampling""",
+        split_errors credit sampling learned_precision symbols stepwise causal_inference""",
         "networks",
         prints_code=True,
     ),
