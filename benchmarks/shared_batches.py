@@ -1,10 +1,11 @@
 """What processes that share a batch gain: the time of a presentation by its parts, for 1, 2 and 4 of them.
 
-    python benchmarks/shared_batches.py [--workers 1 2 4] [--repeats 20] [--only rows words]
+    python benchmarks/shared_batches.py [--workers 1 2 4] [--repeats 20] [--only rows words] [--dask]
 
 Processor time, so that a machine with fewer cores, or one that others use, can tell: a presentation takes as long as
 the process that works longest, and the run itself, which makes messages and adds sums while the others wait. Text and
-pixels are made up, which costs the same.
+pixels are made up, which costs the same. With --dask, what an exchange by the messages of dask takes in place of pipes,
+between processes of this machine: wall time, the shortest of the repeats, and processor time of the run.
 """
 
 from __future__ import annotations
@@ -105,12 +106,46 @@ def measured(run: Preparation, workers: int, repeats: int) -> dict[str, float]:
     }
 
 
+def by_dask(run: Preparation, workers: int, repeats: int) -> tuple[float, float, float]:
+    """Milliseconds of wall time and of processor time of an exchange, and of wall time of a question that is small."""
+    from distributed import LocalCluster
+
+    names, walls, questions = sums(run.plan), [], []
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        workspace() as folder,
+        launch.start_shared(run.plan, workers, "cpp", folder, scheduler=cluster.scheduler_address) as program,
+    ):
+        program.add_up(names)
+        before = time.process_time()
+        for _ in range(repeats):
+            start = time.perf_counter()
+            program.add_up(names)
+            program.get("loss")  # of all of them
+            walls.append(time.perf_counter() - start)
+        own = (time.process_time() - before) / repeats
+        for _ in range(repeats):
+            start = time.perf_counter()
+            program.get("loss")
+            questions.append(time.perf_counter() - start)
+    return 1e3 * min(walls), 1e3 * own, 1e3 * min(questions)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--dask", action="store_true")
     options = parser.parse_args()
+    if options.dask:
+        for name in options.only:
+            with workspace() as folder:
+                run = CASES[name](folder)
+                for workers in (number for number in options.workers if number > 1):
+                    wall, own, question = by_dask(run, workers, options.repeats)
+                    print(f"{name}, {workers}: exchange {wall:.1f} ms (run: {own:.1f}), a question {question:.1f} ms")
+        return
     head = ["case", "workers", "presentation", "of it update", "exchange", "in the run", "through pipes", "efficiency"]
     print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
     for name in options.only:

@@ -1,5 +1,9 @@
 """Processes that share the trials of each batch: equal to one process up to the order of sums."""
 
+import os
+import signal
+from contextlib import nullcontext
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -7,7 +11,7 @@ import pytest
 import small_language
 
 import neuro_mpc as nm
-from neuro_mpc.networks import launch
+from neuro_mpc.networks import cluster, launch, remote
 from neuro_mpc.networks.layout import groups, is_of_trials
 from neuro_mpc.networks.phases import sums
 from neuro_mpc.runfile.paths import saved_path
@@ -138,7 +142,7 @@ def test_a_process_that_dies_ends_the_run_which_can_be_resumed(in_this_process, 
     with (
         patch.object(launch, "start", in_this_process),
         patch.object(Presenter, "begin_learning", killing),
-        pytest.raises(nm.RunError, match=r"worker 2 of 2 was killed by signal 9(.|\n)*resume"),
+        pytest.raises(nm.RunError, match=r"worker 2 of 2\) was killed by signal 9(.|\n)*resume"),
     ):
         simulated(*task, workers=2, out=out, checkpoint_every=0)
     assert saved_path(out).exists()
@@ -167,6 +171,18 @@ def test_what_cannot_be_shared_is_refused_before_anything_is_computed(monkeypatc
             simulated(circuit, nm.load_protocol("toy-language", SMALL | settings), workers=workers)
 
 
+def test_a_cluster_is_refused_before_anything_is_computed(monkeypatch):
+    monkeypatch.setattr(launch, "start", None)
+    task = described("Adam")
+    with pytest.raises(nm.DescriptionError, match=r"workers: shares no batch among the workers of a scheduler"):
+        simulated(*task, scheduler="tcp://127.0.0.1:8786")
+    with pytest.raises(nm.RunError, match="'banana' is not the address of a scheduler"):
+        simulated(*task, scheduler="banana", workers=2)
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    with pytest.raises(nm.RunError, match="dask.distributed, which is not installed"):
+        simulated(*task, scheduler="tcp://127.0.0.1:8786", workers=2)
+
+
 def test_what_is_summed_is_of_synapses_and_what_is_of_trials_is_not():
     circuit, protocol = described("Adam")
     plan = prepare(circuit, protocol, backend="numpy", threads=1).plan
@@ -184,3 +200,50 @@ def test_an_estimate_counts_the_memory_of_every_process_and_what_they_share_of_t
     one, four = (nm.check("mpl", protocol, backend="numpy", workers=number) for number in (1, 4))
     assert four.memory > one.memory + 3 * 200e6
     assert one.seconds / 4 < four.seconds < one.seconds
+
+
+@pytest.mark.slow
+def test_workers_of_a_cluster_share_a_batch_and_one_that_dies_ends_the_run(in_this_process, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(remote, "SECONDS_TO_ASK", 1)
+    task, out = described("Adam"), tmp_path / "run.nc"
+    alone = simulated(*task)
+    monkeypatch.setattr(launch, "start", in_this_process)
+    local = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=2, **local) as local_cluster, distributed.Client(local_cluster) as client:
+        there = {"scheduler": local_cluster.scheduler_address, "workers": 2}
+        assert_equal(alone, simulated(*task, **there))
+        monkeypatch.setattr(remote, "SECONDS_FOR_WORKERS", 0.1)
+        with pytest.raises(nm.RunError, match=r"has 2 workers and not 4\n.*workers=2"):
+            simulated(*task, **{**there, "workers": 4})
+        monkeypatch.setattr(remote, "SECONDS_FOR_WORKERS", 20)
+        begin, processes = Presenter.begin_learning, client.run(os.getpid)
+
+        def killing(presenter, presentation, *shown):
+            if presentation == 4:
+                os.kill(processes[max(processes)], signal.SIGKILL)
+            return begin(presenter, presentation, *shown)
+
+        monkeypatch.setattr(Presenter, "begin_learning", killing)
+        with pytest.raises(nm.RunError, match=r"tcp://[^ ]* \(worker 2 of 2\) cannot be reached(.|\n)*resume"):
+            simulated(*task, **there, out=out, checkpoint_every=0)
+        monkeypatch.setattr(Presenter, "begin_learning", begin)
+    monkeypatch.undo()
+    with simulated(*task, workers=2, out=out, resume=True) as resumed:
+        assert_equal(alone, resumed)
+
+
+def test_workers_that_compute_with_something_else_are_refused():
+    class Future:
+        def __init__(self, result=None):
+            self.about = lambda backend: Future(("mark", {}, {**remote.computed_with(backend), "numpy": "0.1"}))
+            self.value = result or self
+
+        def result(self, timeout):
+            return self.value
+
+    circuit, protocol = described("Adam")
+    plan = prepare(circuit, protocol, backend="numpy", threads=1).plan
+    client = SimpleNamespace(as_current=nullcontext)
+    with pytest.raises(nm.RunError, match=r"tcp://10.0.0.1:80 and this machine compute with other versions of numpy:"):
+        remote.RemoteProgram(client, Future(), "tcp://10.0.0.1:80", plan, "numpy")

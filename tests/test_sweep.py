@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
+from neuro_mpc.networks import cluster
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.spelling import command_line
 from neuro_mpc.sweeps import members, workers
@@ -85,7 +86,7 @@ def test_files_of_other_runs_are_not_taken_for_members(simulated, tmp_path):
 
 
 def test_without_dask_there_is_no_cluster(monkeypatch, tmp_path, simulated):
-    monkeypatch.setattr(workers, "find_spec", lambda name: None)
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     assert nm.sweep(*described(), {}, [0, 1], out=tmp_path, backend="numpy", workers=1)["complete"].values.all()
     with pytest.raises(nm.RunError, match=r"not installed\n.*pip install '.\[sweep\]'"):
         nm.sweep(*described(), {}, [2, 3], out=tmp_path, backend="numpy", scheduler="tcp://127.0.0.1:8786")

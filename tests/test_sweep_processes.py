@@ -11,6 +11,7 @@ import pytest
 from small_sweeps import described
 
 import neuro_mpc as nm
+from neuro_mpc.networks import cluster
 from neuro_mpc.sweeps import local, workers
 from neuro_mpc.sweeps.members import Job
 
@@ -84,7 +85,7 @@ def test_a_scheduler_without_workers_is_told(monkeypatch):
     class Client:
         nthreads, subscribe_topic = dict, lambda *_: None
 
-    monkeypatch.setattr(workers, "_client", lambda scheduler: nullcontext(Client()))
+    monkeypatch.setattr(cluster, "client", lambda scheduler: nullcontext(Client()))
     monkeypatch.setattr(workers, "_run_on", lambda *_: iter(()))
     told = []
     assert not list(workers.run_all(JOBS, 0, "tcp://10.0.0.1:8786", lambda *_: None, told.append))
@@ -96,8 +97,8 @@ def test_a_member_on_a_cluster_is_the_run_of_simulate(tmp_path):
     circuit, protocol = described()
     alone = nm.simulate(circuit, protocol, seed=1, backend="numpy")
     local = {"processes": True, "dashboard_address": None}
-    with distributed.LocalCluster(1, threads_per_worker=2, **local) as cluster:
-        address = cluster.scheduler_address
+    with distributed.LocalCluster(1, threads_per_worker=2, **local) as local_cluster:
+        address = local_cluster.scheduler_address
         found = nm.sweep(circuit, protocol, {}, [1], out=tmp_path / "new", backend="numpy", scheduler=address)
         own = {"stimulus": nm.stimuli.Arrays(), "test.measure": "accuracy"}
         given = {"data": {"wave": np.eye(6)[np.arange(90) % 6, None], "label": np.arange(90) % 3}, "backend": "numpy"}
@@ -115,6 +116,6 @@ def test_a_member_on_a_cluster_is_the_run_of_simulate(tmp_path):
 
 def test_a_scheduler_that_is_not_there(monkeypatch, tmp_path):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(nm.RunError, match="no scheduler of dask answers at tcp://127.0.0.1:1"):
         nm.sweep(*described(), {}, [0], out=tmp_path, backend="numpy", scheduler="tcp://127.0.0.1:1")

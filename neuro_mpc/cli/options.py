@@ -41,6 +41,9 @@ Seed = Annotated[
 Backend = Annotated[Literal["cpp", "cython", "numpy"], typer.Option(help="cpp and cython need a C++ compiler.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the matrix products.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that share the trials of each batch.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Of a dask scheduler: its workers are these processes.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

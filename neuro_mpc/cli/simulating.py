@@ -22,6 +22,7 @@ from neuro_mpc.cli.options import (
     CircuitName,
     FirstName,
     ProtocolName,
+    Scheduler,
     SecondName,
     Seed,
     Settings,
@@ -47,6 +48,7 @@ def run(
     backend: Backend = "cpp",
     threads: Threads = 1,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
     settings: Settings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
@@ -74,6 +76,7 @@ def run(
                 backend=backend,
                 threads=threads,
                 workers=workers,
+                scheduler=scheduler,
                 out=out,
                 overwrite=overwrite,
                 resume=resume,
@@ -155,6 +158,7 @@ def check(
     backend: Backend = "cpp",
     threads: Threads = 1,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
     settings: Settings = None,
 ) -> None:
     """Check everything that `run` would, without running; estimate memory, disk space and time."""
@@ -170,6 +174,7 @@ def check(
             backend=backend,
             threads=threads,
             workers=workers,
+            scheduler=scheduler,
         )
         answer(as_text(estimate), dataclasses.asdict(estimate))
 

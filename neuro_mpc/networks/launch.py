@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from neuro_mpc.errors import RunError, did_you_mean
+from neuro_mpc.networks import remote
 from neuro_mpc.networks.compiler import compiler
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Manifest, Program
@@ -63,12 +64,25 @@ def start(plan: Plan, backend: str, workspace: Path, stage: Callable[[str], None
 
 
 def start_shared(
-    plan: Plan, shares: int, backend: str, workspace: Path, stage: Callable[[str], None] = lambda text: None
+    plan: Plan,
+    shares: int,
+    backend: str,
+    workspace: Path,
+    stage: Callable[[str], None] = lambda text: None,
+    scheduler: str | None = None,
 ) -> Program:
-    """Start so many programs among which the trials of `plan` are shared, as one; raises what `start` does."""
+    """Start so many programs among which the trials of `plan` are shared, as one; raises what `start` does.
+
+    scheduler   address of one of dask, on whose workers they run; None: on this machine
+    """
     if shares == 1:
         return start(plan, backend, workspace, stage)
     own = plan.shared(shares)
+    if scheduler is not None:
+        stage(f"preparing the network on {shares} workers of {scheduler}")
+        with ExitStack() as started:
+            programs = started.enter_context(remote.started(start, own, shares, backend, scheduler))
+            return SharedProgram(programs, own, started.pop_all())
     folders = [workspace / f"{number}" for number in range(shares)]
     with writing_temporary_files():
         for folder in folders:
@@ -78,8 +92,7 @@ def start_shared(
         with ThreadPoolExecutor(shares - 1) as pool:  # what the first one needed lies in the cache
             others = [pool.submit(start, own, backend, folder) for folder in folders[1:]]
         programs += [started.enter_context(other.result()) for other in others]
-        started.pop_all()
-    return SharedProgram(programs, own)
+        return SharedProgram(programs, own, started.pop_all())
 
 
 def _start_worker(plan: Plan, backend: str, workspace: Path) -> Program:

@@ -201,6 +201,12 @@ class Program:
             blocks.append(block.reshape(depth, width, rows.units)[start:])
         return np.concatenate(blocks, axis=1)
 
+    def relay(self, messages: bytes, expected: int) -> bytes:
+        """Hand on messages that another program of this kind was told, and return so many bytes of its answers."""
+        self._write(messages + FLUSH)
+        self.flush()
+        return self._read("u1", expected).tobytes()
+
     def step(self) -> None:
         """Run one presentation, with the next `get` at the latest, which waits for it."""
         self._write(STEP)

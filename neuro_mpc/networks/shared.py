@@ -19,9 +19,13 @@ from neuro_mpc.networks.program import Answer, Manifest, Program
 
 
 class SharedProgram(Program):
-    """Programs of a plan (`Plan.shared`) as one whose presentations have the trials of all of them."""
+    """Programs of a plan (`Plan.shared`) as one whose presentations have the trials of all of them.
 
-    def __init__(self, programs: Sequence[Program], plan: Plan):
+    resources   what is closed with it: the programs, and what they need
+    """
+
+    def __init__(self, programs: Sequence[Program], plan: Plan, resources: ExitStack):
+        self._resources = resources
         self.programs, self._trials = tuple(programs), plan.trials
         self.shares, self.rows = len(self.programs), self.programs[0].rows
         self._is_of_trials = is_of_trials(plan)
@@ -32,7 +36,7 @@ class SharedProgram(Program):
             }
         )
         for number, program in enumerate(self.programs):
-            program.called = f"the simulation program of worker {number + 1} of {self.shares}"
+            program.called += f" (worker {number + 1} of {self.shares})"
             program.set(first_trial=number * self._trials)
 
     def set(self, **values: ArrayLike) -> None:
@@ -53,9 +57,9 @@ class SharedProgram(Program):
         of_trials = [name for name in names if self._is_of_trials(name)]
         first = self.programs[0].ask(*names)
         others = [program.ask(*of_trials) for program in self.programs[1:]] if of_trials else []
+        self.flush()  # all of them work while one is waited for
 
         def wait(answer: Answer) -> None:
-            self.flush()
             parts = [dict(zip(of_trials, other(), strict=True)) for other in others]
             answer.values = [
                 np.concatenate([value, *(part[name] for part in parts)]) if name in of_trials else value
@@ -74,13 +78,13 @@ class SharedProgram(Program):
             program.set_rows(population, name, values[:, own], before[:, own] if before.ndim else before)
 
     def get_rows(self, population: str, name: str, with_history: bool = False) -> np.ndarray:
+        self.flush()
         parts = [program.get_rows(population, name, with_history) for program in self.programs]
         return np.concatenate(parts, axis=1)
 
     def step(self) -> None:
         for program in self.programs:
             program.step()
-            program.flush()  # one does not wait for the others
 
     def flush(self) -> None:
         for program in self.programs:
@@ -96,6 +100,4 @@ class SharedProgram(Program):
         self.set(**dict(zip(names, totals, strict=True)))
 
     def close(self) -> None:
-        with ExitStack() as all_of_them:
-            for program in self.programs:
-                all_of_them.callback(program.close)
+        self._resources.close()

@@ -26,6 +26,7 @@ def check(
     backend: str = "cpp",
     threads: int = 1,
     workers: int = 1,
+    scheduler: str | None = None,
 ) -> Estimate:
     """Check a run without running it.
 
@@ -47,6 +48,8 @@ def check(
         As for `simulate`.
     workers : int, optional
         As for `simulate`.
+    scheduler : str, optional
+        As for `simulate`; it is not asked.
 
     Returns
     -------
@@ -68,7 +71,15 @@ def check(
     20
     """
     run = prepare(
-        circuit, protocol, start=start, data=data, seed=seed, backend=backend, threads=threads, workers=workers
+        circuit,
+        protocol,
+        start=start,
+        data=data,
+        seed=seed,
+        backend=backend,
+        threads=threads,
+        workers=workers,
+        scheduler=scheduler,
     )
     require_usable(run.backend)
     return dataclasses.replace(run.estimate, task=task.as_text(run.data))

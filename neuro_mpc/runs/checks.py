@@ -9,6 +9,7 @@ from neuro_mpc.descriptions.circuit_tables import INPUT
 from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError
+from neuro_mpc.networks import cluster
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.stimuli import Task
 from neuro_mpc.stimuli.interface import TRIALS_AT_ONCE, Split
@@ -52,8 +53,18 @@ def refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: Tas
             )
 
 
-def refuse_unshared(protocol: Protocol, course: Course, workers: int) -> None:
-    """DescriptionError where so many processes cannot share a batch."""
+def refuse_unshared(protocol: Protocol, course: Course, workers: int, scheduler: str | None) -> None:
+    """DescriptionError where so many processes cannot share a batch, RunError where there is no cluster for them."""
+    if scheduler is not None:
+        cluster.require_dask("a cluster needs")
+        if workers == 1:
+            raise DescriptionError(
+                "shares no batch among the workers of a scheduler",
+                key="workers",
+                found=workers,
+                expected="how many of them share each batch, 2 or more",
+                hint="--workers 2, or leave the scheduler out",
+            )
     if workers == 1:
         return
     if protocol.inference.energy_limit:

@@ -76,8 +76,11 @@ class Estimate:
         return as_text(self)
 
 
-def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend: str, workers: int = 1) -> Estimate:
-    """What a run of this plan will take, in so many processes that share its batches."""
+def estimate(
+    plan: Plan, protocol: Protocol, course: Course, data: Task, backend: str, workers: int = 1, elsewhere: bool = False
+) -> Estimate:
+    """What a run of this plan will take, in so many processes that share its batches; where they are `elsewhere`, of
+    this machine."""
     item = np.dtype(plan.precision).itemsize
     own = {name: plan.rules.synapses[name] for name in plan.circuit.untied}
     synapses = sum(_existing(plan, name) for name in own)
@@ -89,8 +92,8 @@ def estimate(plan: Plan, protocol: Protocol, course: Course, data: Task, backend
     # Initial values in float64 with some copies; arrays read for a checkpoint; a batch and a sample in transit.
     transient = 3 * 8 * parameters + arrays + 3 * 4 * _batch_elements(plan) + 2 * sample
     neural = sum(stored_bytes(plan, group) for group in neural_groups(plan))
-    sharing = (workers - 1) * (FURTHER_BYTES[backend] + arrays)  # each has all synapses
-    memory = BASE_BYTES[backend] + arrays + neural + transient + sharing
+    of_programs = workers * arrays + neural + (workers - 1) * FURTHER_BYTES[backend]  # each has all synapses
+    memory = BASE_BYTES[backend] + transient + (arrays if elsewhere else of_programs)
     records = (
         course.total * LEARNING_COLUMNS * 8
         + _snapshots(protocol, course) * parameters * item

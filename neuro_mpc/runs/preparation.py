@@ -47,6 +47,7 @@ class Preparation:
     parameters  projection → parameter → values that learning begins with
     trained     the trained circuit that the run starts from, if any
     workers     processes that share the trials of a presentation
+    scheduler   address of one of dask, on whose workers they run; None: on this machine
     """
 
     plan: Plan
@@ -59,6 +60,7 @@ class Preparation:
     parameters: initial.Parameters
     trained: Trained | None
     workers: int
+    scheduler: str | None
 
     @property
     def circuit(self) -> Circuit:
@@ -95,6 +97,7 @@ def prepare(
     backend: str,
     threads: int,
     workers: int = 1,
+    scheduler: str | None = None,
     data: Any = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Preparation:
@@ -113,13 +116,13 @@ def prepare(
     circuit, protocol = circuit.with_sizes(data.widths), _with_measure(protocol, data)
     course = Course(protocol.learning, data.size("train"), seed, data.streams > 0, data.carries)
     refuse_unfit(circuit, protocol, course, data)
-    refuse_unshared(protocol, course, workers)
+    refuse_unshared(protocol, course, workers, scheduler)
     if protocol.experiment is not None:
         from neuro_mpc.experiments import refuse_unsuitable
 
         refuse_unsuitable(protocol.experiment, circuit, data, protocol.name)
     plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
-    estimated = estimate(plan, protocol, course, data, backend, workers)
+    estimated = estimate(plan, protocol, course, data, backend, workers, scheduler is not None)
     refuse_too_large(estimated)
     parameters = trained.parameters_for(circuit) if trained else initial.draw(circuit, protocol, seed)
     return Preparation(
@@ -133,6 +136,7 @@ def prepare(
         parameters=parameters,
         trained=trained,
         workers=workers,
+        scheduler=scheduler,
     )
 
 

@@ -43,6 +43,7 @@ def simulate(
     backend: str = "cpp",
     threads: int = 1,
     workers: int = 1,
+    scheduler: str | None = None,
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -76,6 +77,8 @@ def simulate(
     workers : int, optional
         Processes that share the trials of each batch equally, each with that many threads: equal to one process up to
         the order of sums.
+    scheduler : str, optional
+        Address of a dask scheduler, such as "tcp://10.0.0.1:8786", on whose workers these processes run.
     out : str or path, optional
         The run file, written during the run; None: the run is returned in memory.
     overwrite : bool, optional
@@ -114,7 +117,8 @@ def simulate(
     >>> run["learning/free_energy"].sizes["presentation"]
     2
     """
-    options = {"start": start, "data": data, "seed": seed, "backend": backend, "threads": threads, "workers": workers}
+    options = {"start": start, "data": data, "seed": seed, "backend": backend, "threads": threads}
+    options |= {"workers": workers, "scheduler": scheduler}
     with ExitStack() as stack:
         path = stack.enter_context(workspace()) / "run.nc" if out is None else path_argument("out", out)
         stack.enter_context(failures_reported(path))
@@ -175,7 +179,7 @@ def _write(run: Preparation, destination: Destination, progress: SilentProgress)
             folder = stack.enter_context(workspace())
             # Only now may an earlier file be replaced: a program that cannot be compiled costs nothing.
             program = stack.enter_context(
-                launch.start_shared(run.plan, run.workers, run.backend, folder, progress.stage)
+                launch.start_shared(run.plan, run.workers, run.backend, folder, progress.stage, run.scheduler)
             )
             record = stack.enter_context(destination.record(run, saved))
             presenter = Presenter(program, run.plan, run.protocol, run.seed, carries=run.data.carries)

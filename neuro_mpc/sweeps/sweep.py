@@ -14,7 +14,7 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import as_circuit, as_protocol
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
 from neuro_mpc.errors import RunError, path_argument
-from neuro_mpc.networks import launch
+from neuro_mpc.networks import cluster, launch
 from neuro_mpc.runfile.write_errors import failures_reported
 from neuro_mpc.runs.estimate import Estimate
 from neuro_mpc.runs.preparation import NameOrPath
@@ -177,7 +177,7 @@ def _create(folder: Path) -> None:
 
 def _at_once(workers_asked: int | None, scheduler: str | None, threads: int, estimates: Sequence[Estimate]) -> int:
     if scheduler is not None:
-        workers.require_dask("a cluster needs")
+        cluster.require_dask("a cluster needs")
         return 0
     return workers.number_of_workers(workers_asked, threads, estimates)
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any
 
 from neuro_mpc import machine
 from neuro_mpc.errors import RunError
+from neuro_mpc.networks import cluster
 from neuro_mpc.runs.estimate import Estimate
 from neuro_mpc.runs.quantities import in_bytes
 from neuro_mpc.sweeps.local import run_locally
 from neuro_mpc.sweeps.members import Job, Outcome, Tell, learn
 
 TOPIC = "neuro-mpc sweep"
-INSTALL = "pip install '.[sweep]' in a clone of neuro_mpc"
-CONNECT_SECONDS = 20
-HIGHEST_PORT = 65535
-ADDRESS = "the address that dask scheduler prints, such as tcp://10.0.0.1:8786"
 
 
 def number_of_workers(asked: int | None, threads: int, estimates: Sequence[Estimate]) -> int:
@@ -43,19 +37,6 @@ def number_of_workers(asked: int | None, threads: int, estimates: Sequence[Estim
     return min(asked, len(estimates))
 
 
-def has_dask() -> bool:
-    return find_spec("distributed") is not None
-
-
-def require_dask(need: str) -> None:
-    """RunError where dask.distributed is not installed."""
-    if not has_dask():
-        raise RunError(
-            f"{need} dask.distributed, which is not installed",
-            hint=f"{INSTALL}, or leave the scheduler out to run the members on this machine",
-        )
-
-
 def run_all(
     jobs: Sequence[Job],
     workers: int,
@@ -71,43 +52,11 @@ def run_all(
     if scheduler is None:
         yield from run_locally(jobs, workers, tell, data) if workers > 1 else (learn(job, tell, data) for job in jobs)
         return
-    with _client(scheduler) as client:
+    with cluster.client(scheduler) as client:
         if not client.nthreads():
             say(f"the scheduler at {scheduler} has no workers yet: waiting for some (dask worker {scheduler})")
         client.subscribe_topic(TOPIC, lambda event: tell(*event[1]))
         yield from _run_on(client, jobs, data)
-
-
-@contextmanager
-def _client(scheduler: str) -> Iterator:
-    """A client of the scheduler at an address."""
-    require_dask("a cluster needs")
-    _refuse_unreachable(scheduler)
-    from distributed import Client
-
-    try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as problem:
-        raise _no_scheduler(scheduler, problem) from problem
-    with client:
-        yield client
-
-
-def _refuse_unreachable(scheduler: str) -> None:
-    """Raises RunError for an invalid address, and where nothing listens: a client of dask would keep trying."""
-    protocol, _, address = scheduler.rpartition("://")
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > HIGHEST_PORT:
-        raise RunError(f"{scheduler!r} is not the address of a scheduler", hint=ADDRESS)
-    if protocol in ("", "tcp", "tls"):
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
-        except OSError as problem:
-            raise _no_scheduler(scheduler, problem) from problem
-
-
-def _no_scheduler(scheduler: str, problem: Exception) -> RunError:
-    return RunError(f"no scheduler of dask answers at {scheduler}: {problem}", hint=ADDRESS)
 
 
 def _run_on(client, jobs: Sequence[Job], data: Any) -> Iterator[Outcome]:
