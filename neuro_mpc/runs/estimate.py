@@ -34,7 +34,7 @@ class Cost:
     """The costs of a run, in multiplications of matrix products that take as long.
 
     products      a multiplication of a matrix product, in that backend
-    unit          a unit in a row of a presentation: noise, activations, errors
+    unit          a unit, and each of its compartments, in a row of a presentation: noise, activations, errors
     parameter     a parameter of a synapse in a presentation: gradients, clipping, the optimiser
     presentation  a presentation, however small
     """
@@ -47,7 +47,7 @@ class Cost:
 
 # Measured on mpl with the protocols that come with the package, 100 and 400 units, and in docs/performance.md.
 COSTS = {
-    "cpp": Cost(1.0, 350, 750, 2e7),
+    "cpp": Cost(1.1, 450, 750, 2e7),
     "cython": Cost(1.0, 200, 1500, 3e8),
     "numpy": Cost(1.8, 3000, 3000, 3e8),
 }
@@ -194,9 +194,13 @@ def _sample_elements(plan: Plan, protocol: Protocol) -> int:
 
 def _traces(plan: Plan, population: str) -> int:
     """Variables of a population that a sample holds, at most: those of split errors and of compartments, too."""
+    return TRACES + len(plan.half_errors(population)) + 2 * _compartments(plan, population)
+
+
+def _compartments(plan: Plan, population: str) -> int:
+    """None of a population whose prediction is its input."""
     rules = plan.rules.populations.get(population)
-    compartments = 0 if rules is None or rules.predicted.is_input else len(rules.predicted.compartments)
-    return TRACES + len(plan.half_errors(population)) + 2 * compartments
+    return 0 if rules is None or rules.predicted.is_input else len(rules.predicted.compartments)
 
 
 def _snapshots(protocol: Protocol, course: Course) -> int:
@@ -218,7 +222,9 @@ def _work(plan: Plan, protocol: Protocol, course: Course, data: Task, cost: Cost
     """The work of a run but for the updates of parameters, in multiplications of matrix products."""
     batches, learned = _test_batches(plan, protocol, course, data), _learned(protocol, course)
     units = plan.trials * sum(
-        rows.steps * rows.units for name, rows in plan.rows.items() if name not in plan.circuit.given
+        rows.steps * rows.units * (1 + _compartments(plan, name))
+        for name, rows in plan.rows.items()
+        if name not in plan.circuit.given
     )
     return cost.products * _products(plan, protocol, course, batches) * learned / max(1, course.total) + (
         learned + batches
