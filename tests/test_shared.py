@@ -11,7 +11,7 @@ import pytest
 import small_language
 
 import neuro_mpc as nm
-from neuro_mpc.networks import cluster, launch, remote
+from neuro_mpc.networks import cluster, launch, remote, shared
 from neuro_mpc.networks.layout import groups, is_of_trials
 from neuro_mpc.networks.phases import sums
 from neuro_mpc.runfile.paths import saved_path
@@ -73,7 +73,8 @@ def assert_equal(one, other, tolerance: float = TOLERANCE) -> None:
 
 
 @pytest.mark.parametrize(("case", "workers"), [(case, 4 if case == "Adam" else 2) for case in SHARED])
-def test_a_run_is_that_of_one_process(here, case, workers):
+def test_a_run_is_that_of_one_process(here, case, workers, monkeypatch):
+    monkeypatch.setattr(shared, "WORTH_A_THREAD", 0 if workers == 4 else shared.WORTH_A_THREAD)
     alone, together = (simulated(*described(case), workers=number) for number in (1, workers))
     assert (alone.attrs["workers"], together.attrs["workers"]) == (1, workers)
     assert alone["synapses/recurrent"].sizes["snapshot"] >= 4

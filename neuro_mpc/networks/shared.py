@@ -8,6 +8,7 @@ number but for the last bits of those sums depends on how many there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import numpy as np
@@ -16,6 +17,9 @@ from numpy.typing import ArrayLike
 from neuro_mpc.networks.layout import is_of_trials
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Answer, Manifest, Program
+
+WORTH_A_THREAD = 2**20
+"""Bytes of sums from which on a thread copies them for each program: fewer are copied sooner than handed over."""
 
 
 class SharedProgram(Program):
@@ -29,6 +33,7 @@ class SharedProgram(Program):
         self.programs, self._trials = tuple(programs), plan.trials
         self.shares, self.rows = len(self.programs), self.programs[0].rows
         self._is_of_trials = is_of_trials(plan)
+        self._threads = ThreadPoolExecutor(self.shares)
         self.manifest = Manifest(
             {
                 name: (dtype, size * self.shares if self._is_of_trials(name) else size)
@@ -93,11 +98,15 @@ class SharedProgram(Program):
     def add_up(self, names: Sequence[str]) -> None:
         answers = [program.ask(*names) for program in self.programs]
         self.flush()
-        totals = answers[0]()
-        for answer in answers[1:]:
-            for total, values in zip(totals, answer(), strict=True):
-                total += values
-        self.set(**dict(zip(names, totals, strict=True)))
+        size = sum(np.dtype(dtype).itemsize * count for dtype, count in map(self.manifest.variables.__getitem__, names))
+        at_once = self._threads.map if size > WORTH_A_THREAD else map
+        totals, *others = at_once(Answer.__call__, answers)
+        for values in others:
+            for total, value in zip(totals, values, strict=True):
+                total += value
+        sums = dict(zip(names, totals, strict=True))
+        list(at_once(lambda program: program.set(**sums), self.programs))
 
     def close(self) -> None:
         self._resources.close()
+        self._threads.shutdown()
