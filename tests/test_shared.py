@@ -248,3 +248,10 @@ def test_workers_that_compute_with_something_else_are_refused():
     client = SimpleNamespace(as_current=nullcontext)
     with pytest.raises(nm.RunError, match=r"tcp://10.0.0.1:80 and this machine compute with other versions of numpy:"):
         remote.RemoteProgram(client, Future(), "tcp://10.0.0.1:80", plan, "numpy")
+
+
+@pytest.mark.parametrize(("idle", "parts"), [(0, [0, 0, 0, 0]), (5, [0, 1, 2, 2]), (8, [2, 2, 2, 2])])
+def test_idle_trials_are_the_last_ones_of_the_last_programs(idle, parts):
+    together = shared.SharedProgram.__new__(shared.SharedProgram)
+    together.shares, together._trials = 4, 2
+    assert list(together._parts("idle_trials", idle)) == parts
