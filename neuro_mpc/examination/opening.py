@@ -100,7 +100,7 @@ def _refuse_excess(file: netCDF4.Dataset, size: int, data: bool) -> None:
     """ValueError for a file that declares more than its size can hold."""
     shapes = [
         (tuple(map(int, variable.shape)), np.dtype(variable.dtype).itemsize, chunking(variable))
-        for variable in _variables(file)
+        for variable in variables(file)
     ]
     declared = sum(math.prod(shape) * item for shape, item, _ in shapes)
     if declared > (MOST_DEFLATED if data else MOST_COMPRESSION) * size + SMALL_BYTES:
@@ -120,7 +120,8 @@ def chunking(variable: netCDF4.Variable) -> list[int]:
     return [] if stored is None or isinstance(stored, str) else list(map(int, stored))
 
 
-def _variables(group: netCDF4.Dataset) -> Iterator[netCDF4.Variable]:
+def variables(group: netCDF4.Dataset) -> Iterator[netCDF4.Variable]:
+    """Those of a group and of all groups in it."""
     yield from group.variables.values()
     for inner in group.groups.values():
-        yield from _variables(inner)
+        yield from variables(inner)

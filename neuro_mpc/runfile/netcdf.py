@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import netCDF4
 import numpy as np
+
+from neuro_mpc.examination.opening import chunking
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -143,6 +146,13 @@ def _numbered(names: np.ndarray, attributes: dict[str, object]) -> tuple[np.ndar
     return numbers, {**attributes, **flags}
 
 
+def hold_little(variable: netCDF4.Variable) -> None:
+    """Lets the library hold two chunks of a variable: rows are written once, one after another. By itself it holds
+    16 MiB of each, and a long run took more and more memory."""
+    if chunk := chunking(variable):
+        variable.set_var_chunk_cache(size=2 * math.prod(chunk) * np.dtype(variable.dtype).itemsize)
+
+
 def chunks(shape: Sequence[int]) -> tuple[int, ...]:
     """The largest chunk of at most 1 MiB that is whole along the last dimensions of `shape`."""
     chunk = [max(size, 1) for size in shape]
@@ -156,6 +166,7 @@ def _create(group, name, kind, dimensions, chunks, label, **packed) -> None:
     # Rows that a test or a shorter inference leaves out read as missing, not as zero.
     missing = np.nan if kind.startswith("f") else None
     variable = group.createVariable(name, kind, dimensions, chunksizes=chunks, fill_value=missing, **packed)
+    hold_little(variable)
     variable.setncatts({"units": "1", "long_name": label})
     if others := [other for other in group.variables if _labels(group[other], variable)]:
         variable.coordinates = " ".join(others)

@@ -22,7 +22,7 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.connections import CONNECTED
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import RunError, RunFileError
-from neuro_mpc.examination.opening import opened
+from neuro_mpc.examination.opening import opened, variables
 from neuro_mpc.rules.weighting import OWNER, is_precision
 from neuro_mpc.runfile import closing, file_format, netcdf
 from neuro_mpc.runfile.attributes import FOUND_RATE, attribute_of
@@ -119,6 +119,8 @@ class RunFile:
             netcdf.require_columns(self._file, "learning", ("presentation", *LEARNING))
             attributes = {name: self._file.getncattr(name) for name in self._file.ncattrs()}
             file_format.refuse_newer(self.partial, attributes)
+            for variable in variables(self._file):
+                netcdf.hold_little(variable)
         except (OSError, RunFileError):
             self._file.close()
             raise
