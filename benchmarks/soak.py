@@ -249,7 +249,14 @@ def data(soak: Soak) -> None:
     circuit, protocol = own(
         CHANNELS,
         data_dir=str(soak.folder),
-        stimulus={"source": "arrays", "file": "recording.nc", "window": WINDOW, "stride": WINDOW},
+        stimulus={
+            "source": "arrays",
+            "file": "recording.nc",
+            "window": WINDOW,
+            "stride": WINDOW,
+            "validation": 0.0,
+            "test": 0.001,  # testing takes as long for each trial as learning does
+        },
         learning={"rate": 0.01, "batch": BATCH, "presentations": 1000},
     )
     with soak.stage("checked"):

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import neuro_mpc as nm
 from neuro_mpc.cli import REFUSED, app
 from neuro_mpc.examination.isolation import DAMAGED, limit_memory, trouble
+from neuro_mpc.runfile import reading
 from neuro_mpc.runfile.record import RunFile
 
 
@@ -160,3 +161,17 @@ def test_there_is_no_limit_where_the_system_does_not_tell_the_size_of_a_process(
     before = resource.getrlimit(resource.RLIMIT_AS)
     limit_memory(tmp_path / "not on macOS")
     assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_a_run_is_taken_as_it_is_and_the_file_of_one_is_closed_again(example_path, monkeypatch):
+    closed, close = [], xr.DataTree.close
+    monkeypatch.setattr(xr.DataTree, "close", lambda tree: (closed.append(tree), close(tree)))
+    with nm.open_run(example_path) as run:
+        with reading.as_run(run) as given:
+            assert given is run
+        assert not closed
+        assert np.isfinite(run["learning/free_energy"].values).all()
+    for path in (example_path, str(example_path)):
+        with reading.as_run(path) as opened:
+            assert opened.encoding["source"] == str(example_path)
+        assert closed.pop() is opened
