@@ -38,6 +38,7 @@ LIBRARIES = "brian2 h5py hypothesis netCDF4 numpy pydantic pytest scipy.sparse s
 NOT_FOUND = (4, 5)  # what pytest answers where there are no such tests
 FAILED = 99  # an end that pytest does not know
 MARGIN = 3  # times what all tests took together, that they may take where one is to fail
+LEAST = 10  # seconds that the tests of a mutant may take, however short they are
 WAITING = 20  # times the computing time that a child may take, where others compute, too
 COPIED = "neuro_mpc tests models protocols benchmarks analysis docs pyproject.toml README.md CONTRIBUTING.md".split()
 
@@ -242,7 +243,8 @@ def examine(name: str, copied: Copy, asked: argparse.Namespace) -> None:
             break
         found = mutant(sources[file], place, package.prints_code)
         tests = reached.tests(file, found)
-        end = copied.end(file, found.source, tests, asked.each) if tests else "not reached"
+        most = min(asked.each, LEAST + MARGIN * sum(reached.seconds.get(name, 0.0) for name in tests))
+        end = copied.end(file, found.source, tests, most) if tests else "not reached"
         if end == "passed":
             end = copied.end(file, found.source, reached.files(tests), asked.each + MARGIN * reached.total)
         ends[end] += 1
@@ -271,7 +273,7 @@ def main() -> None:
     options.add_argument("--mutants", type=int, default=40, help="of each package")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument(
-        "--each", type=float, default=120, help="seconds of computing that the tests of a mutant may take"
+        "--each", type=float, default=120, help="most seconds of computing that the tests of a mutant may take"
     )
     options.add_argument(
         "--seconds", type=float, default=math.inf, help="after which no further mutant of a package is made"
