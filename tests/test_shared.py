@@ -1,6 +1,7 @@
 """Processes that share the trials of each batch: equal to one process up to the order of sums."""
 
 import os
+import shutil
 import signal
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -14,7 +15,9 @@ import neuro_mpc as nm
 from neuro_mpc.networks import cluster, launch, remote, shared
 from neuro_mpc.networks.layout import groups, is_of_trials
 from neuro_mpc.networks.phases import sums
-from neuro_mpc.runfile.paths import saved_path
+from neuro_mpc.networks.rows import Rows
+from neuro_mpc.networks.schemes.interface import tile_widths
+from neuro_mpc.runfile.paths import partial_path, saved_path
 from neuro_mpc.runs.preparation import prepare
 from neuro_mpc.simulation.presentation import Presenter
 
@@ -126,8 +129,32 @@ def test_streams_that_carry_their_state_on_are_resumed_by_as_many_processes(here
         simulated(*task, workers=2, out=out, checkpoint_every=0)
     with pytest.raises(nm.RunError, match="workers was 2, is 1"):
         simulated(*task, out=out, resume=True)
+    other = tmp_path / "other.nc"  # whose streams lie in another order
+    for path_of in (partial_path, saved_path):
+        shutil.copy(path_of(out), path_of(other))
+    with simulated(*task, out=other, resume=True, accept_changes=True) as resumed:
+        assert_equal(alone, resumed)
     with simulated(*task, workers=2, out=out, resume=True) as resumed:
         assert_equal(together, resumed, 0.0)
+
+
+def test_trials_in_tiles_of_other_widths_are_the_same_trials():
+    rows, rng = Rows(units=3, steps=2, history=1), np.random.default_rng(0)
+    trials = rng.random((3, 7, 3))  # history and steps, trials, units
+
+    def tiled(*widths):
+        return np.concatenate([tile.ravel() for tile in np.split(trials, np.cumsum(widths)[:-1], axis=1)])
+
+    for before, after in (((7,), (3, 4)), ((3, 3, 1), (7,)), ((2, 2, 2, 1), (4, 3))):
+        np.testing.assert_array_equal(rows.retiled(tiled(*before), before, after), tiled(*after))
+
+
+def test_tiles_are_those_of_the_threads_and_processes_that_a_run_had():
+    plan = prepare(*described("Adam"), backend="numpy", threads=1).plan
+    assert tile_widths(plan, 1, 1) == [8]
+    assert tile_widths(plan, 3, 1) == [3, 3, 2]
+    assert tile_widths(plan, 1, 2) == [4, 4]
+    assert tile_widths(plan, 3, 2) == [2, 2, 2, 2]
 
 
 @pytest.mark.slow

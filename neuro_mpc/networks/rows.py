@@ -8,7 +8,10 @@ steps together, small enough to stay in cache:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from neuro_mpc.networks.statements import Extent, Guard, Pointer, Statement
 
@@ -116,6 +119,13 @@ class Rows:
 
     def elements(self, trials: int) -> int:
         return (self.history + self.steps) * trials * self.units
+
+    def retiled(self, values: np.ndarray, before: Sequence[int], after: Sequence[int]) -> np.ndarray:
+        """A variable whose trials lie in tiles of some widths, as it lies in tiles of others."""
+        depth, ends = self.history + self.steps, np.cumsum(before)
+        parts = np.split(values, ends[:-1] * depth * self.units)
+        trials = np.concatenate([part.reshape(depth, width, self.units) for part, width in zip(parts, before)], axis=1)
+        return np.concatenate([tile.ravel() for tile in np.split(trials, np.cumsum(after)[:-1], axis=1)])
 
     @property
     def stop(self) -> int:

@@ -77,7 +77,8 @@ class Training:
                 hint="more learning.epochs or learning.presentations",
             )
         selected = {name: array for name, array in saved.arrays.items() if is_selected(name)}
-        self.presenter.restore({name: array for name, array in saved.arrays.items() if name not in selected})
+        lasting = {name: array for name, array in saved.arrays.items() if name not in selected}
+        self.presenter.restore(lasting, *(int(saved.origin.get(name, 1)) for name in ("threads", "workers")))
         self.selection.restore(saved.progress, selected, partial(shape_of, self.presenter.plan.circuit))
         self.monitor.largest, self.monitor.high = saved.progress["largest"], int(saved.progress["high"])
         self.backoff.factor = saved.progress["factor"]

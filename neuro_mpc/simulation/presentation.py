@@ -234,8 +234,8 @@ class Presenter(RunningCircuit):
         self.program.set(idle_trials=0)
         return np.stack(sequence[: length + 1], axis=1)
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        super().restore(state)
+    def restore(self, state: Mapping[str, np.ndarray], threads: int | None = None, workers: int | None = None) -> None:
+        super().restore(state, threads, workers)
         self._recent = None
 
     def carry(self, state: Mapping[str, np.ndarray]) -> None:

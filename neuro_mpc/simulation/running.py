@@ -13,6 +13,7 @@ from neuro_mpc.networks.phases import sums
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.plasticity import state_names
 from neuro_mpc.networks.program import Program
+from neuro_mpc.networks.schemes.interface import tile_widths
 from neuro_mpc.rules.variables import brian_name
 from neuro_mpc.rules.weighting import LOG_PRECISION, PRECISION
 from neuro_mpc.simulation.connections import connects_some, existing, filled, only
@@ -127,8 +128,11 @@ class RunningCircuit:
         names = self._lasting()
         return dict(zip(names, self.program.get(*names)))
 
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Continue from a `state`; RunError where it is not one of this circuit."""
+    def restore(self, state: Mapping[str, np.ndarray], threads: int | None = None, workers: int | None = None) -> None:
+        """Continue from a `state`; RunError where it is not one of this circuit.
+
+        threads, workers   those of the program that it is of, where it may be another one
+        """
         variables = self.program.manifest.variables
         if {name: array.size for name, array in state.items()} != {
             name: variables[name][1] for name in self._lasting()
@@ -137,7 +141,18 @@ class RunningCircuit:
                 "the saved synapses are not those of this circuit", hint="--overwrite starts from the beginning"
             )
         self.program.set(**state)
+        if threads is not None and workers is not None:
+            self._retile(state, threads, workers)
         self._packed.clear()
+
+    def _retile(self, state: Mapping[str, np.ndarray], threads: int, workers: int) -> None:
+        """Trials that are carried over lie in the tiles of a program."""
+        theirs, ours = (
+            tile_widths(self.plan, *those) for those in ((threads, workers), (self.plan.threads, self.program.shares))
+        )
+        if theirs != ours:
+            places = {name: self.plan.layout[population] for name, population in self._carried().items()}
+            self.program.set(**{name: rows.retiled(state[name], theirs, ours) for name, rows in places.items()})
 
     def carried(self) -> dict[str, np.ndarray]:
         """The neural state with which the next presentation begins, by the name of the program's variable."""
@@ -148,21 +163,21 @@ class RunningCircuit:
         """Let the next presentation begin with this neural state."""
         self.program.set(**state)
 
-    def _carried(self) -> list[str]:
-        """Names of the neural state that is carried over to the next presentation, if any."""
-        rates = [
-            self.plan.rate_name(name, squared)
+    def _carried(self) -> dict[str, str]:
+        """The neural state that is carried over to the next presentation, if any: variable → population."""
+        rates = {
+            self.plan.rate_name(name, squared): name
             for name in self.plan.circuit.population
             if self.plan.rows[name].history
             for squared in (False, True)
-        ]
-        beliefs = [f"{self.plan.group_name(name, 'belief')}_r" for name in self.plan.remembering]
-        names = [*(name for name in rates if name in self.program.manifest.variables), *beliefs]
-        return names if self._carries else []
+        }
+        beliefs = {f"{self.plan.group_name(name, 'belief')}_r": name for name in self.plan.remembering}
+        found = {name: rates[name] for name in rates if name in self.program.manifest.variables} | beliefs
+        return found if self._carries else {}
 
     def _lasting(self) -> list[str]:
         """Parameters, what the optimiser remembers of them, moments of weights, precisions, and neural state."""
-        names = self._carried()
+        names = list(self._carried())
         for projection in self.plan.circuit.untied:
             variables = [CONNECTED, "mu", "v", *self._learning_variables(projection)]
             names += [f"{self.plan.synapses_name(projection)}_{name}" for name in variables]

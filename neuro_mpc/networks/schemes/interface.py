@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -108,3 +108,10 @@ def tiling_of(plan: Plan) -> Tiling:
     if plan.limited:  # the batch stops as a whole
         return Tiling(plan.trials, plan.trials)
     return Tiling(plan.trials, scheme_of(plan).tile_width(plan, per_thread))
+
+
+def tile_widths(plan: Plan, threads: int, workers: int) -> list[int]:
+    """Trials of each tile, in the order in which they lie in variables of programs of so many threads that share the
+    trials of a plan among so many workers."""
+    each = tiling_of(replace(plan.shared(workers), threads=threads))
+    return workers * [width for _, width in each.tiles]
