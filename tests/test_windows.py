@@ -85,3 +85,10 @@ def test_names_and_flags_name_splits(values, attributes):
 def test_what_names_no_split_is_refused(values, attributes, problem):
     with pytest.raises(nm.DescriptionError, match=f"(?s)split.*{problem}"):
         named(values, attributes, PLACE)
+
+
+@given(st.integers(1, 300), SHARES)
+def test_steps_in_order_are_learned_from_first_and_tested_on_last_and_take_a_byte_each(steps, shares):
+    found, (validation, test) = in_order(steps, *shares), (round(share * steps) for share in shares)
+    assert found.tolist() == [0] * (steps - validation - test) + [1] * validation + [2] * test
+    assert found.nbytes == steps

@@ -24,8 +24,8 @@ def shuffled(trials: int, validation: float, test: float, seed: int) -> np.ndarr
 
 def in_order(steps: int, validation: float, test: float) -> np.ndarray:
     """The number of the split of each step, (step,): first those that are learned from, last those of the test."""
-    ends = [steps - round(test * steps) - round(validation * steps), steps - round(test * steps)]
-    return np.searchsorted(ends, np.arange(steps), side="right")
+    last = [round(share * steps) for share in (validation, test)]
+    return np.repeat(np.arange(3, dtype=np.int8), [steps - sum(last), *last])
 
 
 def named(values: np.ndarray, attributes: Mapping[str, Any], place: Mapping[str, str]) -> np.ndarray:
