@@ -84,11 +84,12 @@ def path_of(cell: str, seed: int, folder: Path) -> Path:
     return folder / f"{cell.replace('/', '+')}+{seed}.nc"
 
 
-def run_apart(cell: str, seed: int, folder: Path, words: list[str]) -> None:
-    """Runs a cell with a seed, or what is left of it, in a process of its own, and writes down what it takes."""
+def run_apart(cell: str, seed: int, folder: Path, words: list[str]) -> bool:
+    """Runs a cell with a seed, or what is left of it, in a process of its own, and writes down what it takes; whether
+    it came to its end."""
     path, started = path_of(cell, seed, folder), time()
     if path.exists():
-        return
+        return True
     folder.mkdir(parents=True, exist_ok=True)
     work = subprocess.Popen([sys.executable, __file__, cell, "--seeds", str(seed), "--here", *words])
     _, status, used = os.wait4(work.pid, 0)
@@ -98,9 +99,9 @@ def run_apart(cell: str, seed: int, folder: Path, words: list[str]) -> None:
     seconds = used.ru_utime + used.ru_stime + before.get("computing", 0)  # of all its processes
     largest = max(used.ru_maxrss * 1024, before.get("memory", 0))  # the largest of them
     kept.write_text(json.dumps({"computing": seconds, "memory": largest}), encoding="utf-8")
-    if work.returncode:
-        raise SystemExit(f"{cell}, seed {seed}: ended with {work.returncode}")
-    print(f"{cell}, seed {seed}: {time() - started:.0f} s of wall time, {seconds:.0f} s of computing", flush=True)
+    end = f", ended with {work.returncode}" if work.returncode else ""
+    print(f"{cell}, seed {seed}: {time() - started:.0f} s of wall time, {seconds:.0f} s of computing{end}", flush=True)
+    return not work.returncode
 
 
 def table(folder: Path) -> Iterator[str]:
@@ -161,6 +162,7 @@ def main() -> None:
     asked = [name for name in names if any(fnmatchcase(name, pattern) for pattern in given.cells)]
     further = dict(setting.split("=", 1) for setting in given.set)
     further = {key: tomllib.loads(f"x = {value}")["x"] for key, value in further.items()}
+    all_ended = True
     same = ["--out", str(given.out), "--backend", given.backend, *(f"--set={each}" for each in given.set)]
     for cell, seed in [(cell, seed) for cell in asked for seed in given.seeds]:
         if given.estimate:
@@ -170,9 +172,11 @@ def main() -> None:
             path = path_of(cell, seed, given.out)
             nm.simulate(*described(cell, further), seed=seed, backend=given.backend, out=path, resume=True)
         else:
-            run_apart(cell, seed, given.out, same)
+            all_ended &= run_apart(cell, seed, given.out, same)
     if not given.cells:
         print(*(table(given.out) if given.table else names), sep="\n")
+    if not all_ended:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

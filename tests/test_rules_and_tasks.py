@@ -51,3 +51,12 @@ def test_a_cell_that_there_is_not_is_refused(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         MADE["main"]()
     assert "no cell 'digits-rows/gated/point/none'" in capsys.readouterr().err
+
+
+def test_what_a_cell_ends_with_is_told_and_the_next_one_runs(tmp_path, monkeypatch, capfd):
+    ended = ["digits-rows/simple/point/local", "digits-rows/leaky/point/local"]
+    monkeypatch.setattr(sys, "argv", [str(RECIPE), *ended, "--out", str(tmp_path), "--set", "protocol.nothing=1"])
+    with pytest.raises(SystemExit, match="1"):
+        MADE["main"]()
+    told = [line for line in capfd.readouterr().out.splitlines() if "ended with 1" in line]
+    assert [line.partition(",")[0] for line in told] == ended
