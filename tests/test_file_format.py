@@ -14,6 +14,7 @@ from pages import text_of
 import neuro_mpc as nm
 from neuro_mpc.runfile import catalogue, checkpoint, file_format
 from neuro_mpc.runfile.paths import saved_path
+from neuro_mpc.runfile.reading import opened_run
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -98,6 +99,8 @@ def test_additions_of_a_later_version_are_told_and_all_else_is_read(kept):
     ]
     with pytest.warns(UserWarning, match="of format 1.12"):
         assert nm.load_trained(kept).presentation == 6
+    with pytest.warns(UserWarning, match="of format 1.12"), opened_run(kept) as file:  # as lists and sweeps read it
+        assert "free_energy" in file["learning"].variables
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,10 @@ def opened_run(path: Path) -> Iterator[netCDF4.Dataset]:
     with NETCDF:
         place, file = _opened_by(opening.opened_sound, path, careful=False)
         with file:
-            _refuse_others(place, {name: file.getncattr(name) for name in file.ncattrs()})
+            attributes = {name: file.getncattr(name) for name in file.ncattrs()}
+            _refuse_others(place, attributes)
+            if newer := file_format.unread(place, attributes, file.groups):
+                warnings.warn(newer, stacklevel=3)
             file.set_auto_mask(False)
             yield file
 
