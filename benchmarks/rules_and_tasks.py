@@ -44,9 +44,13 @@ def _reads_words(task: str) -> bool:
     return TABLE["task"][task].get("words", False)
 
 
-def circuit_of(task: str, units: str, synapses: str, settings: dict[str, object]) -> nm.Circuit:
-    """The circuit of a cell, with the synapses that are asked for."""
+def circuit_of(task: str, units: str, synapses: str, rule: str, settings: dict[str, object]) -> nm.Circuit:
+    """The circuit of a cell, with the synapses that are asked for and beliefs as precise as the rule needs them."""
     described = nm.load_circuit(TABLE["units"][units][_reads_words(task)], _of("circuit", settings)).tables()
+    if "belief_precision" in TABLE["rule"][rule]:
+        for population in described["population"].values():
+            if population.get("role", "free") == "free":
+                population.setdefault("precision", TABLE["rule"][rule]["belief_precision"])
     replaced = TABLE["synapses"][synapses]
     for projection in described["projection"].values():
         if projection["synapse"] in replaced:
@@ -77,7 +81,7 @@ def described(cell: str, further: dict[str, object]) -> tuple[nm.Circuit, nm.Pro
     """The circuit and the protocol of a cell."""
     task, units, synapses, rule = cell.split("/")
     settings = settings_of(task, units) | further
-    return circuit_of(task, units, synapses, settings), protocol_of(task, rule, settings)
+    return circuit_of(task, units, synapses, rule, settings), protocol_of(task, rule, settings)
 
 
 def path_of(cell: str, seed: int, folder: Path) -> Path:
