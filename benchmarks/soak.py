@@ -179,9 +179,9 @@ def populations(soak: Soak) -> None:
     soak.seen(soak.learned(circuit, protocol, "populations"), "learning")
 
 
-def waves(steps: int) -> np.ndarray:
-    """A recording, float32 (steps, CHANNELS)."""
-    phases = np.arange(steps, dtype=np.float32)[:, None] / np.arange(3, 3 + CHANNELS, dtype=np.float32)
+def waves(steps: int, channels: int) -> np.ndarray:
+    """A recording, float32 (steps, channels)."""
+    phases = np.arange(steps, dtype=np.float32)[:, None] / np.arange(3, 3 + channels, dtype=np.float32)
     return np.sin(phases)
 
 
@@ -209,7 +209,7 @@ def steps(soak: Soak) -> None:
         recording={"synapses_every": 0, "samples": [0, -1]},
         precision="float32",
     )
-    data = {"x": waves(20 * length)[:, :1]}
+    data = {"x": waves(20 * length, 1)}
     soak.seen(soak.learned(circuit, protocol, "steps", data=data), "learning", "traces")
 
 
@@ -270,7 +270,7 @@ def _write(path: Path, length: int) -> None:
         file.createDimension("time", length)
         file.createDimension("channel", CHANNELS)
         variable = file.createVariable("x", "f4", ("time", "channel"), fill_value=False)
-        block = waves(BLOCK)
+        block = waves(BLOCK, CHANNELS)
         for first in range(0, length, BLOCK):
             variable[first : first + BLOCK] = block[: length - first]
 
@@ -283,7 +283,7 @@ def stream(soak: Soak) -> None:
         learning={"rate": 0.01, "batch": 1, "epochs": 1},
         inference={"step_duration": 10.0},
     )
-    soak.seen(soak.learned(circuit, protocol, "stream", data={"x": waves(length)[:, :1]}), "learning")
+    soak.seen(soak.learned(circuit, protocol, "stream", data={"x": waves(length, 1)}), "learning")
 
 
 PARTS: dict[str, Callable[[Soak], None]] = {

@@ -4,12 +4,13 @@ import errno
 import hashlib
 import os
 import re
+import signal
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import xarray as xr
-from interrupted import simulate
+from interrupted import in_child, simulate
 
 import neuro_mpc as nm
 from neuro_mpc.networks import program_cache
@@ -183,6 +184,24 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_of_others(tmp_pat
         (tmp_path / name).write_text("")
     files.discard_leftovers(tmp_path / "run[1].nc.partial")
     assert sorted(os.listdir(tmp_path)) == ["run1.nc.partial.12ab34cd.new", "run[1].nc.partial"]
+
+
+def test_what_a_killed_process_left_of_a_file_is_removed_by_the_next_that_writes_it(tmp_path):
+    path, other = tmp_path / "page[1].html", tmp_path / "page1.html"
+
+    def killed():
+        with files.replacement(path) as new, files.replacement(other):
+            new.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert in_child(killed) == -signal.SIGKILL
+    (left,) = tmp_path.glob("page1.html.*.new")
+    with files.replacement(path):  # that of a process which still writes stays
+        files.write(path, "whole")
+    elsewhere = tmp_path / left.name.replace("page1", "page[1]").replace(files._machine(), "another")
+    elsewhere.write_text("half")
+    files.write(path, "new")
+    assert sorted(os.listdir(tmp_path)) == sorted([path.name, left.name, elsewhere.name])
 
 
 @pytest.mark.parametrize(("number", "fails"), [(errno.EIO, True), (errno.ENOSPC, True), (errno.EINVAL, False)])

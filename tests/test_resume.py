@@ -13,7 +13,7 @@ from interrupted import REFUSED, content, in_child, interrupted, simulate
 
 import neuro_mpc as nm
 from neuro_mpc.examination import isolation
-from neuro_mpc.networks import launch
+from neuro_mpc.networks import launch, program_cache
 from neuro_mpc.runfile import checkpoint, paths
 from neuro_mpc.runfile.checkpoint import Checkpoint, Checkpoints
 from neuro_mpc.runfile.lock import writing
@@ -149,6 +149,20 @@ def test_another_run_is_refused_with_what_differs_and_goes_on_if_told(halfway):
         assert run.attrs["changes"] == "after 11 presentations: protocol.learning.rate was 0.5, is 0.25"
         assert run["learning"].sizes["presentation"] == 20
         assert "rate = 0.25" in run.attrs["protocol"]
+
+
+@pytest.mark.parametrize("by", ["its instructions", "the one that OpenBLAS is told"])
+def test_a_checkpoint_of_another_processor_is_refused_and_goes_on_if_told(halfway, monkeypatch, by):
+    if by == "its instructions":
+        offered = program_cache.processor()
+        monkeypatch.setattr(program_cache, "processor", lambda: f"{offered} another")
+    else:
+        monkeypatch.setenv("OPENBLAS_CORETYPE", "Another")
+    with pytest.raises(nm.RunError, match=r"is of another run\n +processor was \S+ \w{12}, is \S+ \w{12}\n.*try:"):
+        simulate(halfway, resume=True)
+    simulate(halfway, resume=True, accept_changes=True)
+    with nm.open_run(halfway) as run:
+        assert run.attrs["changes"].startswith("after 11 presentations: processor was ")
 
 
 def test_an_unfinished_run_is_not_replaced_unasked(halfway):

@@ -207,9 +207,13 @@ def _digest(parts: list[str]) -> str:
 
 
 def processor() -> str:
-    """The instructions that the processor offers; a program built for one may not run on another."""
+    """The instructions that the processor offers; a program built for one may not run on another.
+
+    And the one that OpenBLAS is told to take it for, whose products differ in their last bits.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+        offered = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     except OSError:
-        return platform.processor()
+        offered = platform.processor()
+    return offered + os.environ.get("OPENBLAS_CORETYPE", "")

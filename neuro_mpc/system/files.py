@@ -1,17 +1,22 @@
 """Files that are written whole: after a crash or a power cut there is the old one or the new one, never half of one.
 
 A new file is written under a temporary name in the folder of the one that it replaces, flushed to the disk, renamed,
-and the folder is flushed, too.  Links that lie at the temporary name are not followed.
+and the folder is flushed, too.  Links that lie at the temporary name are not followed.  The name tells which process
+writes: what one left that was killed is removed by the next one that writes the file.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
+import re
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 SUFFIX = ".new"
@@ -29,7 +34,8 @@ def replacement(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     _refuse_special(path)
-    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}{SUFFIX}")
+    _discard_abandoned(path)
+    new = path.with_name(f"{path.name}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}")
     os.close(os.open(new, CREATED, 0o666))
     try:
         yield new
@@ -80,6 +86,31 @@ def discard_leftovers(path: Path) -> None:
     for leftover in path.parent.glob(f"{_literal(path.name)}.*{SUFFIX}"):
         with suppress(OSError):
             leftover.unlink()
+
+
+def _discard_abandoned(path: Path) -> None:
+    """Removes temporary files of `path` whose process has ended, if that was one of this machine."""
+    pattern = re.compile(rf"{re.escape(path.name)}\.{_machine()}-(\d+)-\w+{re.escape(SUFFIX)}")
+    with suppress(OSError):  # a folder that cannot be listed can be written all the same
+        for name in os.listdir(path.parent):
+            if (found := pattern.fullmatch(name)) and not _is_running(int(found[1])):
+                path.with_name(name).unlink()
+
+
+@cache
+def _machine() -> str:
+    """A short name for this machine: processes of others, which write to the same folder, have the same numbers."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # of another user; the name is no process's
+        pass
+    return True
 
 
 def is_link(path: Path) -> bool:
