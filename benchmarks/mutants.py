@@ -86,7 +86,8 @@ PACKAGES = {
     "stimuli": Package(
         "*",
         """stimuli text idx wrong_data own_data stored_data csv_and_images mismatch_stimuli windows task decision
-        data_digest memory_tasks language image_patches""",
+        data_digest memory_tasks language image_patches
+        source_limits kept_trials keys""",
         "stimuli",
     ),
 }

@@ -176,3 +176,15 @@ def test_wrong_images_are_refused_by_name(here, change, problem):
     change(here / "pets")
     with pytest.raises(nm.DescriptionError, match=f"(?s){problem}"):
         loaded("image-folder", folder="pets")
+
+
+def test_classes_by_name_are_numbered_by_the_alphabet_and_an_empty_field_is_none(here):
+    state = ["run", "", "rest", "NA", "a fast run", *["rest"] * (ROWS - 5)]
+    write(here / "named.csv", table(state=state))
+    source = loaded("csv", file="named.csv", time="time", classes=["state"], window=10)
+    channel = source.channels["state"]
+    assert (channel.names, channel.missing) == (("a_fast_run", "rest", "run"), True)
+    assert source.given("train", np.array([0]), "state")[:6, 0].tolist() == [2, -1, 1, -1, 0, 1]
+    write(here / "numbered.csv", table(state=["1", "null", "0", *["0"] * (ROWS - 3)]))
+    source = loaded("csv", file="numbered.csv", time="time", classes=["state"], window=10)
+    assert source.given("train", np.array([0]), "state")[:3, 0].tolist() == [1, -1, 0]

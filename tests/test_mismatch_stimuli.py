@@ -149,6 +149,18 @@ def test_running_moves_the_grating_of_a_closed_loop_alone(small):
     np.testing.assert_allclose(still, still[0])
 
 
+def test_gratings_drift_by_two_cycles_a_second_from_where_they_begin(small):
+    blocks = {block.kind: block for block in small.session("train").blocks}
+    for kind, begins in (("standard", 0.0), ("sensorimotor", None)):
+        block = blocks[kind]
+        drifting = np.flatnonzero((block.column("frequency") > 0) & (block.start > 0))
+        for start in block.start[drifting]:
+            first = block.phase[start - 1] if begins is None else begins
+            expected = (first + np.array([0.0, 72.0, 144.0])) % 360  # 2 Hz in steps of 100 ms
+            np.testing.assert_allclose(block.phase[start : start + 3], expected)
+            np.testing.assert_allclose(block.onset_phase[np.flatnonzero(block.start == start)], expected[0])
+
+
 def test_a_mouse_runs_in_bouts_and_turns_the_grating_as_in_the_sessions():
     speed = speeds(np.random.default_rng(0), 20_000, 100.0)
     assert 0.35 < (speed == 0).mean() < 0.65
@@ -194,6 +206,12 @@ def test_fatigue_shrinks_what_is_repeated_down_to_its_equilibrium_and_recovers()
 def test_sessions_that_cannot_be_are_refused(settings, message):
     with pytest.raises(nm.DescriptionError, match=message):
         mismatch(**settings)
+
+
+def test_a_block_that_no_trial_holds_is_refused():
+    short = mismatch(contexts=["standard"], controls=[], steps=18)
+    with pytest.raises(nm.DescriptionError, match="shorter than a sequence of the block 'repetition'"):
+        short.redrawn("other", ("standard", "repetition"), 0.5)
 
 
 def test_halves_of_a_step_are_rounded_up_and_nothing_is_lost():

@@ -19,9 +19,6 @@ from neuro_mpc.descriptions.tables import AtLeastOne, Count
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, STIMULUS, TARGET, Channel, Split, Stimuli
 
-BY_THE_MEAN = 1 / 6
-"""Mean squared error of the mean, 1, of the sum of two uniform numbers."""
-
 
 class Adding(StimulusTable):
     """At every step a number between 0 and 1, and a mark at two of them, one in either half: their sum is asked for.

@@ -28,5 +28,5 @@ class Fatigue(Table):
         share = min(step_ms / self.recovery, 1.0)
         for step, given in enumerate(shown):
             remaining[step] = available * given
-            available = np.clip(available + share * (1 - available) - self.use * available * given, 0, 1)
+            available = np.maximum(available + share * (1 - available) - self.use * available * given, 0)
         return remaining

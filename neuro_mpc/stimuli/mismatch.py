@@ -20,7 +20,7 @@ from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.fatigue import Fatigue
 from neuro_mpc.stimuli.gratings import grating_names, grating_rates, speed_rates
 from neuro_mpc.stimuli.interface import Channel, Split, Stimuli
-from neuro_mpc.stimuli.mismatch_blocks import DELAYS, ON, Numbers, in_steps
+from neuro_mpc.stimuli.mismatch_blocks import DELAYS, LONGEST_TRAIN, ON, Numbers, in_steps
 from neuro_mpc.stimuli.mismatch_session import Cut, Session
 from neuro_mpc.stimuli.wheel import FASTEST
 
@@ -81,13 +81,16 @@ class Mismatch(StimulusTable):
     fatigue: Fatigue | None = None
 
     @model_validator(mode="after")
-    def _holds_the_longest_delay(self) -> Self:
+    def _holds_the_longest_delay_and_train(self) -> Self:
         if not (self.contexts or self.controls):
             raise problem("contexts and controls are both empty", expected="something to show")
-        longest = in_steps(ON, self.step_ms) + in_steps(max(DELAYS), self.step_ms)
+        shown = in_steps(ON, self.step_ms)
+        longest, what = shown + in_steps(max(DELAYS), self.step_ms), "delay"
+        if "repetition" in self.controls and longest < (train := 2 * shown * LONGEST_TRAIN):
+            longest, what = train, "train of repetitions"
         if self.steps < longest:
             raise problem(
-                f"a trial of {self.steps} steps of {self.step_ms:g} ms is too short for the longest delay",
+                f"a trial of {self.steps} steps of {self.step_ms:g} ms is too short for the longest {what}",
                 expected=f"steps from {longest} on",
             )
         return self

@@ -21,6 +21,8 @@ ELEMENT = 250.0
 """Duration of an element of a sequence (ms)."""
 DIRECTIONS = tuple(22.5 * number for number in range(14))
 DELAYS = (150.0, 343.0, 500.0, 750.0, 914.0, 1000.0, 1500.0)
+LONGEST_TRAIN = 7
+"""Presentations of one direction in a row, at most, in the repetition block."""
 APART = 2000.0
 """Least time between the onsets of deviants in a coupled block (ms)."""
 
@@ -165,10 +167,12 @@ def many_standards(numbers: Numbers, random: np.random.Generator) -> list[Presen
 
 
 def repetition(numbers: Numbers, random: np.random.Generator) -> list[Presentation]:
-    """Trains of two to seven presentations of one direction, then of another."""
+    """Trains of two to `LONGEST_TRAIN` presentations of one direction, then of another."""
     shown, directions = [], (0.0, 45.0, 90.0, 135.0)
     moves = random.integers(1, len(directions), numbers.of(160))
-    for at, length in zip(np.cumsum(moves) % len(directions), random.integers(2, 8, len(moves)), strict=True):
+    for at, length in zip(
+        np.cumsum(moves) % len(directions), random.integers(2, LONGEST_TRAIN + 1, len(moves)), strict=True
+    ):
         shown += [Presentation(SINGLE, orientation=directions[at], element=1 + place) for place in range(length)]
     return shown
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli import wheel
 from neuro_mpc.stimuli.mismatch_blocks import KINDS, Numbers, Presentation, in_steps
 
@@ -93,7 +94,20 @@ class Session:
         self.name = name
         self.blocks = [Block(kind, numbers, random) for kind, random in zip(kinds, randoms, strict=True)]
         self.steps, self.step_ms = steps, numbers.step_ms
+        self._refuse_too_long()
         self.cuts = [cut for number in range(len(kinds)) for cut in self._cuts(number)]
+
+    def _refuse_too_long(self) -> None:
+        """DescriptionError for a group that no trial would hold as a whole."""
+        for block in self.blocks:
+            longest = int((block.ends - block.begins).max())
+            if longest > self.steps:
+                raise DescriptionError(
+                    f"a trial is shorter than a sequence of the block {block.kind!r}",
+                    key="stimulus.steps",
+                    found=self.steps,
+                    expected=f"{longest} or more",
+                )
 
     def _cuts(self, number: int) -> list[Cut]:
         block, cuts, first = self.blocks[number], [], 0
