@@ -4,9 +4,9 @@
 
 Needs the package coverage.  A copy of this checkout is mutated; `mutation.py` says how.  The tests of each package are
 those of `PACKAGES`, on NumPy and without a compiler.  They are run once to learn which of them reach which line.  Then
-a sample of all mutants is drawn; for each of them the tests run that reach its line, until one fails, in a fork of this
-process, which has imported the libraries.  Where none fails, all tests of the package run: what is made once, by a
-fixture of a module or a function that remembers, was reached by the first that asked for it alone.
+a sample of all mutants is drawn; for each of them the tests run that reach its line, themselves or by a fixture, until
+one fails, in a fork of this process, which has imported the libraries.  Where none fails, all others run: what a function remembers was reached by the first that asked for it alone.  A mutant that compiles to the same
+program is left out.
 
 A survivor is a mistake that these tests do not notice: there is a test to write, or a reason to give.
 """
@@ -14,6 +14,7 @@ A survivor is a mistake that these tests do not notice: there is a test to write
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import json
 import math
@@ -26,15 +27,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 from mutation import Mutant, Place, mutant, places
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-LIBRARIES = "brian2 h5py hypothesis netCDF4 numpy pydantic pytest scipy.sparse sklearn.datasets sympy xarray"
+LIBRARIES = "brian2 coverage h5py hypothesis netCDF4 numpy pydantic pytest scipy.sparse sklearn.datasets sympy xarray"
 NOT_FOUND = (4, 5)  # what pytest answers where there are no such tests
 FAILED = 99  # an end that pytest does not know
 MARGIN = 3  # times what all tests took together, that they may take where one is to fail
@@ -81,7 +84,7 @@ PACKAGES = {
         "checkpoint destination data_digest divergence resume failing_calls file_format",
     ),
     "runfile": Package(
-        "*", "record reading file_format attributes lock runs_and_diff failing_calls hostile_files", "runfile"
+        "*", "record reading access file_format attributes lock runs_and_diff failing_calls hostile_files", "runfile"
     ),
     "stimuli": Package(
         "*",
@@ -107,13 +110,12 @@ class Reached:
         named = [name for name in reaching if name]
         return sorted(named or (self.seconds if reaching else []), key=lambda name: self.seconds.get(name, 0.0))
 
-    def files(self, first: list[str]) -> list[str]:
-        """The files of all tests, those of some tests first."""
-        return list(dict.fromkeys(name.partition("::")[0] for name in (*first, *self.seconds)))
+    def files(self) -> list[str]:
+        """The files of all tests."""
+        return list(dict.fromkeys(name.partition("::")[0] for name in self.seconds))
 
-    @property
-    def total(self) -> float:
-        return sum(self.seconds.values())
+    def took(self, tests: Iterable[str]) -> float:
+        return sum(self.seconds.get(name, 0.0) for name in tests)
 
 
 class Copy:
@@ -135,13 +137,13 @@ class Copy:
             raise SystemExit(f"the tests fail without a mistake:\n{self.said.read_text()[-3000:]}")
         return Reached(**json.loads(found.read_text()))
 
-    def end(self, file: str, source: str, tests: list[str], seconds: float) -> str:
-        """How the tests of a mutant end: "failed", "passed", or "too long"."""
+    def end(self, file: str, source: str, tests: list[str], seconds: float, without: Iterable[str] = ()) -> str:
+        """How the tests of a mutant end, `without` some of them: "failed", "passed", or "too long"."""
         path = self.folder / file
         original = path.read_text()
         _write(path, source)
         try:
-            status = self._child(lambda: _pytest(["-x", *tests]), seconds)
+            status = self._child(lambda: _pytest(["-x", *tests], _Without(without)), seconds)
             if status in NOT_FOUND:  # the names of tests may depend on the source
                 status = self._child(lambda: _pytest(["-x", *{name.partition("::")[0] for name in tests}]), seconds)
         finally:
@@ -197,30 +199,80 @@ def _pytest(arguments: list[str], *plugins: object) -> int:
     return int(pytest.main([*options, "-m", "not compiler", *arguments], plugins=list(plugins)))
 
 
+class _Without:
+    """Leaves out tests by their names."""
+
+    def __init__(self, names: Iterable[str]):
+        self._names = frozenset(names)
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items[:] = [item for item in items if item.nodeid not in self._names]
+
+
 def _reached(folder: Path, files: list[str], tests: list[str], to: Path) -> int:
     import coverage
     import pytest
 
     measured = coverage.Coverage(data_file=None, config_file=False, include=[str(folder / name) for name in files])
     seconds: dict[str, float] = {}
+    users: dict[str, list[str]] = {}
 
     class Watching:
+        """Lines that a fixture reaches are reached by all tests that use it, not by the first of them alone."""
+
+        running = ""
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_fixture_setup(self, fixturedef):
+            if fixturedef.scope != "function":
+                measured.switch_context(_named(fixturedef))
+            try:
+                return (yield)
+            finally:
+                measured.switch_context(self.running)
+
         @pytest.hookimpl(wrapper=True)
         def pytest_runtest_protocol(self, item):
-            measured.switch_context(item.nodeid)
+            for definitions in item._fixtureinfo.name2fixturedefs.values():
+                for each in definitions:
+                    users.setdefault(_named(each), []).append(item.nodeid)
+            self.running = item.nodeid
+            measured.switch_context(self.running)
             start = time.perf_counter()
             yield_result = yield
             seconds[item.nodeid] = time.perf_counter() - start
-            measured.switch_context("")
+            self.running = ""
+            measured.switch_context(self.running)
             return yield_result
 
     measured.start()
     status = _pytest(tests, Watching())
     measured.stop()
     data = measured.get_data()
-    lines = {name: data.contexts_by_lineno(str(folder / name)) for name in files}
+    lines = {
+        name: {
+            line: sorted({test for context in contexts for test in users.get(context, [context])})
+            for line, contexts in data.contexts_by_lineno(str(folder / name)).items()
+        }
+        for name in files
+    }
     to.write_text(json.dumps({"lines": lines, "seconds": seconds}))
     return status
+
+
+def _named(fixture: Any) -> str:
+    return f"fixture {fixture.baseid} {fixture.argname}"
+
+
+def is_same(source: str, mutated: str) -> bool:
+    """Whether two sources compile to the same program but for the numbers of their lines."""
+    return _program(compile(source, "", "exec")) == _program(compile(mutated, "", "exec"))
+
+
+def _program(code: CodeType) -> tuple[object, ...]:
+    constants = [_program(each) if isinstance(each, CodeType) else (type(each), repr(each)) for each in code.co_consts]
+    closure = (code.co_freevars, code.co_cellvars)
+    return code.co_code, constants, code.co_names, code.co_varnames, *closure, code.co_exceptiontable
 
 
 def interval(part: int, total: int) -> tuple[float, float]:
@@ -230,11 +282,23 @@ def interval(part: int, total: int) -> tuple[float, float]:
     return (middle - half) / (1 + z * z / total), (middle + half) / (1 + z * z / total)
 
 
+def _end(copied: Copy, reached: Reached, file: str, found: Mutant, tests: list[str], each: float) -> str:
+    """How the tests of a mutant end: those that reach it, then all others."""
+    if not tests:
+        return "not reached"
+    end = copied.end(file, found.source, tests, min(each, LEAST + MARGIN * reached.took(tests)))
+    others = reached.seconds.keys() - set(tests)
+    if end == "passed" and others:
+        end = copied.end(file, found.source, reached.files(), each + MARGIN * reached.took(others), tests)
+    return end
+
+
 def examine(name: str, copied: Copy, asked: argparse.Namespace) -> None:
     """Prints what survives of a sample of the mutants of a package."""
     package, start, chance = PACKAGES[name], time.perf_counter(), random.Random(f"{name} {asked.seed}")
     sources = {file: (CHECKOUT / file).read_text() for file in package.files}
     reached = copied.reached(list(sources), [f"tests/test_{test}.py" for test in package.tests.split()])
+    plain = {file: ast.unparse(ast.parse(source)) for file, source in sources.items()}
     every: list[tuple[str, Place]] = [
         (file, place) for file, source in sources.items() for place in places(source, package.prints_code)
     ]
@@ -244,19 +308,17 @@ def examine(name: str, copied: Copy, asked: argparse.Namespace) -> None:
             break
         found = mutant(sources[file], place, package.prints_code)
         tests = reached.tests(file, found)
-        most = min(asked.each, LEAST + MARGIN * sum(reached.seconds.get(name, 0.0) for name in tests))
-        end = copied.end(file, found.source, tests, most) if tests else "not reached"
-        if end == "passed":
-            end = copied.end(file, found.source, reached.files(tests), asked.each + MARGIN * reached.total)
+        end = "same" if is_same(plain[file], found.source) else _end(copied, reached, file, found, tests, asked.each)
         ends[end] += 1
         if end in ("passed", "not reached") or asked.all:
             print(f"{end:11} {file}:{found.line}: {found.before}\n{'':11} → {found.after}", flush=True)
-    killed, total = ends["failed"] + ends["too long"], ends.total()
+    killed, total = ends["failed"] + ends["too long"], ends.total() - ends["same"]
     low, high = interval(killed, total)
     print(
         f"{name}: {killed} of {total} mutants killed ({killed / total:.0%}, 95 % interval {low:.0%} to {high:.0%}), "
-        f"{ends['too long']} by taking too long, {ends['not reached']} not reached by these tests; {len(every)} "
-        f"mutants of {len(sources)} files, seed {asked.seed}, {time.perf_counter() - start:.0f} s",
+        f"{ends['too long']} by taking too long, {ends['not reached']} not reached by these tests; "
+        f"{ends['same']} the same program, left out; {len(every)} mutants of {len(sources)} files, seed {asked.seed}, "
+        f"{time.perf_counter() - start:.0f} s",
         flush=True,
     )
 

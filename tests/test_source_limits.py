@@ -16,6 +16,7 @@ SMALL = {"population.hidden.size": 3}
 
 def source(protocol, **settings):
     described = nm.load_protocol(protocol, {f"stimulus.{key}": value for key, value in settings.items()})
+    assert isinstance(described, nm.Protocol)
     return stimuli.load(described, nm.load_circuit("mpl", SMALL), 0)
 
 

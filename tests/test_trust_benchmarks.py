@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import disk_model
 import mutation
 from kill_and_resume import PHASES
-from mutants import CHECKOUT, PACKAGES, interval
+from mutants import CHECKOUT, PACKAGES, interval, is_same
 from system_calls import Call
 
 from neuro_mpc.system import processes
@@ -146,6 +146,21 @@ def test_each_mutant_has_one_mistake(source, expected):
 
 def test_printed_code_has_mistakes_too():
     assert mutants("a = f'{b} += c*d'", printed_code=True) == ["a = f'{b} += c+d'", "a = f'{b} -= c*d'"]
+
+
+@pytest.mark.parametrize(
+    ("mutated", "same"),
+    [
+        ("def f(a):\n    return a if a > 0 else 0.5", True),
+        ("def f(a):\n\n    return (a if a > 0 else 1/2)", True),
+        ("def f(a):\n    return a if a >= 0 else 0.5", False),
+        ("def f(a):\n    return a if a > 0.0 else 0.5", False),
+        ("def f(a):\n    return a if a > 0 else -0.5", False),
+        ("def f(b):\n    return b if b > 0 else 0.5", False),
+    ],
+)
+def test_the_same_program_is_no_mutant(mutated, same):
+    assert is_same("def f(a):\n    return a if a > 0 else 0.5", mutated) == same
 
 
 @pytest.mark.parametrize("name", PACKAGES)
