@@ -5,8 +5,9 @@
 Needs the package coverage.  A copy of this checkout is mutated; `mutation.py` says how.  The tests of each package are
 those of `PACKAGES`, on NumPy and without a compiler.  They are run once to learn which of them reach which line.  Then
 a sample of all mutants is drawn; for each of them the tests run that reach its line, themselves or by a fixture, until
-one fails, in a fork of this process, which has imported the libraries.  Where none fails, all others run: what a function remembers was reached by the first that asked for it alone.  A mutant that compiles to the same
-program is left out.
+one fails, in a fork of this process, which has imported the libraries.  Where none fails, the other tests of the
+package run: what a function remembers was reached by the first that asked for it alone.  A mutant that compiles to the
+same program is left out.
 
 A survivor is a mistake that these tests do not notice: there is a test to write, or a reason to give.
 """
