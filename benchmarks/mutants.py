@@ -1,6 +1,6 @@
 """Whether tests notice mistakes: makes one at a time in the sources of a package, runs its tests, lists what survives.
 
-    python benchmarks/mutants.py [--of rules lowering …] [--mutants 40] [--seed 0] [--seconds N]
+    python benchmarks/mutants.py [--of rules lowering …] [--mutants 40] [--seed 0] [--seconds N] [--without resume …]
 
 Needs the package coverage.  A copy of this checkout is mutated; `mutation.py` says how.  The tests of each package are
 those of `PACKAGES`, on NumPy and without a compiler.  They are run once to learn which of them reach which line.  Then
@@ -68,7 +68,11 @@ class Package:
 
 
 PACKAGES = {
-    "rules": Package("*", "rules tidying split_errors compartments symbols show learned_precision formulas", "rules"),
+    "rules": Package(
+        "*",
+        "rules tidying split_errors compartments symbols show learned_precision formulas kept_equations",
+        "rules",
+    ),
     "lowering": Package(
         LOWERING,
         """rules kernels operations layout relaxation schemes network optimiser connections connected_networks
@@ -298,7 +302,8 @@ def examine(name: str, copied: Copy, asked: argparse.Namespace) -> None:
     """Prints what survives of a sample of the mutants of a package."""
     package, start, chance = PACKAGES[name], time.perf_counter(), random.Random(f"{name} {asked.seed}")
     sources = {file: (CHECKOUT / file).read_text() for file in package.files}
-    reached = copied.reached(list(sources), [f"tests/test_{test}.py" for test in package.tests.split()])
+    tests_of = [test for test in package.tests.split() if test not in asked.without]
+    reached = copied.reached(list(sources), [f"tests/test_{test}.py" for test in tests_of])
     plain = {file: ast.unparse(ast.parse(source)) for file, source in sources.items()}
     every: list[tuple[str, Place]] = [
         (file, place) for file, source in sources.items() for place in places(source, package.prints_code)
@@ -341,6 +346,12 @@ def main() -> None:
     )
     options.add_argument(
         "--seconds", type=float, default=math.inf, help="after which no further mutant of a package is made"
+    )
+    options.add_argument(
+        "--without",
+        nargs="+",
+        default=[],
+        help="tests that are not run, by the names of their files: those that take long",
     )
     options.add_argument("--all", action="store_true", help="print the mutants that are killed, too")
     asked = options.parse_args()
