@@ -3,9 +3,19 @@
 import os
 import sys
 
+INTERRUPTED = 130
+
 
 def main() -> None:
     """The command line, without modules of the current folder and without the figures of a notebook."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # while modules are imported: a command says more
+        print("neuro-mpc: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _main() -> None:
     leave_current_folder()
     from neuro_mpc.examination.netcdf_lock import NETCDF
     from neuro_mpc.runs import terminal

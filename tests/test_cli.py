@@ -15,7 +15,7 @@ from finished_runs import finished
 from typer.testing import CliRunner
 
 import neuro_mpc as nm
-from neuro_mpc import cli
+from neuro_mpc import __main__, cli
 from neuro_mpc.runfile.finished import Finished
 from neuro_mpc.runs import run as runs
 from neuro_mpc.runs import task
@@ -166,6 +166,27 @@ def test_an_interruption_says_what_is_left(pretend_run, tmp_path, recorded):
     result = command(*RUN, "--out", tmp_path / "run.nc")
     assert result.exit_code == 130
     assert (str(partial) if recorded else "nothing was recorded") in result.stderr
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "words", [["export", "run.nc", "--to", "run.nwb"], ["plot", "run.nc"], ["report", "run.nc"], ["show", "mpl"]]
+)
+def test_every_command_says_that_it_was_interrupted(words, pretend):
+    for name in ("open_run", "load_circuit"):
+        pretend(name, interrupted)
+    result = command(*words)
+    assert (result.exit_code, result.stderr) == (130, "neuro-mpc: interrupted\n")
+
+
+def test_a_command_that_is_interrupted_while_it_is_loaded_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(__main__, "_main", interrupted)
+    with pytest.raises(SystemExit) as end:
+        __main__.main()
+    assert (end.value.code, capsys.readouterr().err) == (130, "neuro-mpc: interrupted\n")
 
 
 def test_ctrl_c_ends_the_process_with_130_after_its_clean_up(tmp_path):

@@ -18,7 +18,10 @@ FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 
 @contextmanager
 def errors_reported() -> Iterator[None]:
-    """Errors that the user can mend are printed on stderr without a traceback, with the options of the command line."""
+    """Errors that the user can mend are printed on stderr without a traceback, with the options of the command line.
+
+    So is Ctrl-C, where the command has not said more of it.
+    """
     with command_line():
         try:
             yield
@@ -28,6 +31,9 @@ def errors_reported() -> Iterator[None]:
         except MemoryError as problem:
             mention(f"neuro-mpc: {without_memory(problem)}", sys.stderr)
             raise typer.Exit(REFUSED) from None
+        except KeyboardInterrupt:
+            mention("neuro-mpc: interrupted", sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager
