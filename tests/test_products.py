@@ -1,12 +1,7 @@
 """Products with packed weights, compiled for vectors of every length that the processor has."""
 
-import subprocess
-
 import pytest
-
-from neuro_mpc.errors import RunError
-from neuro_mpc.networks import phase_runner
-from neuro_mpc.networks.compiler import accepted_flags, compiler
+from vector_programs import TARGETS, printed
 
 pytestmark = pytest.mark.compiler
 
@@ -66,35 +61,8 @@ int main()
 """
 
 
-def compiled(source, program, *flags: str) -> subprocess.CompletedProcess:
-    """Without our fast mathematics, that a number which is none is found."""
-    return subprocess.run(
-        [*compiler(), "-O2", "-std=c++17", "-w", *flags, str(source), "-o", str(program)],
-        capture_output=True,
-        text=True,
-    )
-
-
-@pytest.mark.parametrize(("target", "vector_bytes"), [("-march=native", 0), ("-mavx2", 32), ("", 16)])
+@pytest.mark.parametrize(("target", "vector_bytes"), TARGETS)
 def test_product_is_that_of_the_definition(tmp_path, target, vector_bytes):
-    try:
-        known = accepted_flags("float32", *filter(None, [target]))
-    except RunError:
-        pytest.skip("needs a C++ compiler")
-    source, program = tmp_path / "products.cpp", tmp_path / "products"
-    if target:
-        source.write_text("int main() { volatile float x[64]; for (int i = 0; i < 64; i++) x[i] = i; }")
-        if (
-            target not in known
-            or compiled(source, program, target).returncode
-            or subprocess.run([str(program)]).returncode
-        ):
-            pytest.skip(f"not for this processor: {target}")
-    source.write_text(PROGRAM)
-    built = compiled(source, program, f"-I{phase_runner.TEMPLATES}", *filter(None, [target]))
-    assert not built.returncode, built.stderr
-    used_bytes, wrong = map(
-        int, subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout.split()
-    )
+    used_bytes, wrong = printed(PROGRAM, target, tmp_path)
     assert used_bytes == vector_bytes or not vector_bytes
     assert wrong == 0
