@@ -17,12 +17,24 @@ def test_every_cell_has_a_circuit_and_a_protocol():
     assert ("ptb", "gated", "point", "sweeps") in cells
     assert ("ptb", "leaky", "point", "sweeps") not in cells  # without an embedding, no words
     for task, units, synapses in dict.fromkeys(cell[:3] for cell in cells):
-        circuit = MADE["circuit_of"](task, units, synapses, MADE["settings_of"](task, units))
+        circuit = MADE["circuit_of"](task, units, synapses, "local", MADE["settings_of"](task, units))
         used = {projection.synapse for projection in circuit.projection.values()}
         assert any("spike-and-slab" in name for name in used) == (synapses == "spike-and-slab")
     rules = {(task, rule): MADE["protocol_of"](task, rule, {}) for task, _, _, rule in cells}
     assert rules["ptb", "sweeps"].inference.scheme == "sweeps"
     assert rules["adding", "local"].credit == "local"
+
+
+@pytest.mark.parametrize(("units", "beliefs"), [("simple", ["embedding", "hidden"]), ("gated", ["cell", "hidden"])])
+def test_beliefs_that_relax_are_precise(units, beliefs):
+    made = {rule: MADE["circuit_of"]("ptb", units, "point", rule, {}) for rule in ("sweeps", "fixed-prediction")}
+    precision = {
+        rule: {name: each.get("precision", 1) for name, each in circuit.tables()["population"].items()}
+        for rule, circuit in made.items()
+    }
+    assert [precision["sweeps"][name] for name in beliefs] == [100, 100]
+    assert precision["sweeps"]["next"] == precision["fixed-prediction"]["next"]
+    assert precision["fixed-prediction"]["hidden"] == 1
 
 
 @pytest.mark.parametrize("task", ["digits-rows", "toy-language", "adding", "copying"])

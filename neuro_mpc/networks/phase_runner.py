@@ -2,9 +2,9 @@
 
 Brian2 has no connection whose weights are shared by many copies of a neuron, which a circuit unrolled over steps and
 trials needs.  A `PhaseRunner` closes that gap for the NumPy, Cython and C++ standalone targets: products with weights
-read them packed (`templates/cpp/panels.h`; with NumPy, transposed or as they are), sums over rows are BLAS calls,
-every element-wise equation is an ordinary block of Brian2 abstract code, and all work on one tile of trials after the
-other (`neuro_mpc.networks.operations`).
+read them packed (`templates/cpp/panels.h`; with NumPy, transposed or as they are), sums over rows are computed in place
+(`row_sums.h`) or by BLAS, every element-wise equation is an ordinary block of Brian2 abstract code, and all work on one
+tile of trials after the other (`neuro_mpc.networks.operations`).
 """
 
 from __future__ import annotations
