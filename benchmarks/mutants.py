@@ -76,7 +76,7 @@ PACKAGES = {
     "lowering": Package(
         LOWERING,
         """rules kernels operations layout relaxation schemes network optimiser connections connected_networks
-        split_errors credit sampling learned_precision symbols stepwise causal_inference""",
+        split_errors credit sampling learned_precision symbols stepwise causal_inference tied numpy_kernels""",
         "networks",
         prints_code=True,
     ),

@@ -8,6 +8,7 @@ writes it to `tests/kept_trials.json`: for a new source, or where trials change 
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -46,25 +47,29 @@ SOURCES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 def sums(name: str) -> dict[str, list[float]]:
-    """Split and channel → number of values, their sum, their sum weighted by place, and their length."""
+    """Split and channel, or column of a stimulus table → number of values, sum, sum weighted by place, and norm."""
     protocol, circuit, settings = SOURCES[name]
     described = nm.load_protocol(protocol, {f"stimulus.{key}": value for key, value in settings.items()})
     assert isinstance(described, nm.Protocol)
     source = stimuli.load(described, nm.load_circuit(circuit), 3)
     splits: tuple[stimuli.Split, ...] = ("train", "validation", "test")
-    return {
-        f"{split} {channel}": _sums(source.given(split, np.arange(source.size(split)), channel))
-        for split in splits
-        for channel in source.channels
-        if source.size(split)
-    }
+    found: dict[str, list[float]] = {}
+    for split in splits:
+        for channel in source.channels if source.size(split) else ():
+            found[f"{split} {channel}"] = _sums(source.given(split, np.arange(source.size(split)), channel))
+    if (table := source.presentations("train")) is not None:
+        found |= {f"column {column}": _sums(values.values) for column, values in table.items()}
+    return found
 
 
 def _sums(values: np.ndarray) -> list[float]:
+    if values.dtype.kind not in "iuf":
+        values = np.array([zlib.crc32(str(text).encode()) for text in values]) / 2**32
     numbers = np.nan_to_num(values.astype(float).ravel(), nan=-7.0)
     weighted = float(numbers @ np.cos(np.arange(numbers.size)))
     return [numbers.size, *(float(f"{number:.9g}") for number in (numbers.sum(), weighted, np.linalg.norm(numbers)))]
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps({name: sums(name) for name in SOURCES}, indent=1) + "\n")
+    rows = json.dumps({name: sums(name) for name in SOURCES}).replace("], ", "],\n  ").replace("}, ", "},\n ")
+    FILE.write_text(rows + "\n")

@@ -1,5 +1,6 @@
 """Mismatch sessions: numbers and orders as recorded, stimulus tables, population codes, wheel and fatigue."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -47,6 +48,7 @@ FOUR = {"orientation_45": 35, "orientation_90": 35, "halt": 35, "omission": 35}
         ("standard_control", {"single": 2 * 14 * 34, "halt": 2 * 34, "omission": 2 * 34}),  # shown twice
         ("sequential_control_block", {"single": 14 * 70, "halt": 70, "omission": 70}),
         ("jitter_control", {"single": 7 * 46, "omission": 46}),
+        ("many_standards_control", {"single": 14 * 34}),
         ("local_oddball", {"standard": 240 * 5 + 60 * 4, "local_global_deviant": 60}),
         ("global_oddball", {"standard": 300 * 4, "local_deviant": 240, "global_deviant": 60}),
     ],
@@ -84,12 +86,27 @@ def test_sequences_are_90_45_0_45_and_grey_with_deviants_at_the_third_element(wh
     assert deviating / 1248 == pytest.approx(0.11, abs=0.005)
 
 
+def test_trains_repeat_one_of_four_directions_two_to_seven_times(whole):
+    rows = rows_of(whole, "repetition_control")
+    directions, sequence = np.degrees(rows["Orientation"].values).round(6), rows["SequenceNumber"].values
+    lengths = Counter(sequence)
+    assert set(sequence) == set(range(1, 161))
+    assert set(lengths.values()) == set(range(2, 8))
+    first = [directions[sequence == number] for number in range(1, 161)]
+    assert all(len(set(each)) == 1 for each in first)
+    assert {each[0] for each in first} == {0, 45, 90, 135}
+    assert all(before[0] != after[0] for before, after in itertools.pairwise(first))
+
+
 def test_a_halt_has_no_temporal_frequency_and_an_omission_no_contrast(whole):
     kind = whole["TrialType"].values
     assert set(whole["TemporalFrequency"].values[np.char.endswith(kind, "halt")]) == {0}
     assert set(whole["contrast"].values[np.char.endswith(kind, "omission")]) == {0}
     jittered = whole["Delay"].values[kind == "jitter"]
     assert Counter(jittered) == {0.15: 35, 0.5: 35, 1.0: 35}
+    control = rows_of(whole, "jitter_control")
+    delays = control["Delay"].values[control["TrialType"].values == "single"]
+    assert Counter(delays) == dict.fromkeys((0.15, 0.343, 0.5, 0.75, 0.914, 1.0, 1.5), 46)
 
 
 def test_controls_show_14_directions_and_many_standards_never_the_same_twice(whole):

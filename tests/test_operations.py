@@ -154,6 +154,28 @@ def test_blocks_are_loops_for_the_compiler_to_vectorise():
     ]
 
 
+def test_blocks_are_loops_of_cython_and_slices_of_numpy():
+    block = Elementwise("b", Extent(6), Extent(width=3))
+    cython = CythonPrinter({"b": "s = 1"}, {"b": "x[_idx] = s"}, {}, str)
+    assert cython.statement(block).splitlines() == [
+        "_vectorisation_idx = 1",
+        "s = 1",
+        "_begin = 6*_first",
+        "_end = _begin + 3*_width",
+        "for _idx in range(_begin, _end):",
+        "    x[_idx] = s",
+    ]
+    numpy = NumpyPrinter({"b": ["s = 1"]}, {"b": ["x[_idx] = s", "y[_idx] = s"]}, {}, str)
+    assert numpy.statement(block).splitlines() == [
+        "_vectorisation_idx = 1",
+        "s = 1",
+        "_begin = 6*_first",
+        "_idx = slice(_begin, _begin + 3*_width)",
+        "x[_idx] = s",
+        "y[_idx] = s",
+    ]
+
+
 def test_names_are_those_of_all_arrays_and_scalars():
     loop = Loop("_iteration", Scalar("iterations"), (Guard(Scalar("drawing"), "!=", 0, (Call("f", Pointer("x")),)),))
     assert names([loop, statement("call")]) == {"iterations", "drawing", "x"}

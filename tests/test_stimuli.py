@@ -96,6 +96,19 @@ def test_an_impossible_load_is_refused(load_):
         stimuli(stimulus__load=load_)
 
 
+@pytest.mark.parametrize("read", ["every", "last"])
+def test_every_letter_that_a_transition_leads_to_is_right(read):
+    language = stimuli(target__read=read)
+    trials = np.array([7, 0, 3])
+    strings = language.strings("test")[trials].T
+    before = strings[:-1] if read == "every" else strings[-2:-1]
+    for ahead in range(26):
+        right = language.right("test", trials, (before + ahead) % 26)
+        np.testing.assert_array_equal(right, np.full(before.shape, ahead in (2, 4)))
+    assert language.right("test", trials, language.labels("test", trials)).all()
+    assert language.chance == 2 / 26
+
+
 def test_the_seed_chooses_the_strings(toy):
     np.testing.assert_array_equal(toy.strings("train"), stimuli().strings("train"))
     assert not np.array_equal(toy.strings("train"), stimuli(seed=1).strings("train"))

@@ -289,3 +289,11 @@ def test_floats_that_number_classes_are_told_how_to_become_classes(names):
     with pytest.raises(DescriptionError) as caught:
         task(Offered(**dict.fromkeys(names, VALUES)), {"read": "every"}, x=STIMULUS, y=SOFTMAX)
     assert '.astype("int32")' in caught.value.hint
+
+
+def test_classes_that_a_stimulus_population_is_given_are_ones_at_their_units():
+    source = Offered(c=Channel(3, "classes"), b=Channel(2))
+    shown = task(source, x={"role": "stimulus", "channel": "c"}, y=GAUSSIAN).stimulus("train", np.array([0, 4]))
+    expected = (np.array([[0, 4]]) + np.arange(STEPS)[:, None]) % 3
+    np.testing.assert_array_equal(shown, expected[..., None] == np.arange(3))
+    assert shown.dtype == np.float32

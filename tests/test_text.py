@@ -10,7 +10,7 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli import load, text, text_file
-from neuro_mpc.stimuli.text import vocabulary
+from neuro_mpc.stimuli.text import TextStimuli, vocabulary
 
 TRAIN = ["the dog runs", "the cat runs", "", "the dog sleeps"]
 SETTINGS = {"stimulus.checksums": {}, "stimulus.lines": 0, "stimulus.steps": 2, "learning.batch": 3}
@@ -264,3 +264,17 @@ def test_the_longest_text_that_is_read_is_as_long_as_the_limit(folder, monkeypat
     assert len(stimuli(folder).tokens("train")) == 12
     monkeypatch.setattr(text, "MOST_TOKENS", 11)
     assert "too long" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "parts", "symbols", "whole"),
+    [
+        ("word", "a b", ["a", "b"], ["c", "<eos>", "d", "e", "<eos>"], "a b c\nd e"),
+        ("character", "ab", ["a", "b"], ["c", " ", "<eos>", "d"], "abc \nd"),
+        ("raw", "a b\n", ["a", " ", "b", "<eos>"], [" ", "<eos>", "<eos>"], "a b\n \n\n"),
+    ],
+)
+def test_a_prompt_is_parted_and_goes_on_as_text(level, text, parts, symbols, whole):
+    table = TextStimuli.table(train="any.txt", level=level)
+    assert TextStimuli.parted(table, text) == parts
+    assert TextStimuli.joined(table, text, symbols) == whole

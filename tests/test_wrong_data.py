@@ -9,9 +9,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from own_data import KINDS, STEPS, dataset, loaded, written
+from own_data import KINDS, STEPS, TRIALS, dataset, loaded, written
 
 import neuro_mpc as nm
+from neuro_mpc.examination import isolation
 from neuro_mpc.stimuli import labelled, zarr_store
 
 pytestmark = pytest.mark.usefixtures("data_folder")
@@ -122,6 +123,12 @@ def test_a_netcdf_file_is_read_through_in_another_process_first(monkeypatch):
     os.truncate("data.nc", 4000)
     with pytest.raises(nm.DescriptionError, match="data.nc: cannot be read: it is damaged"):
         loaded(file=os.path.abspath("data.nc"))
+
+
+def test_a_netcdf_file_is_examined_as_data_which_are_packed_closer_than_runs(monkeypatch):
+    monkeypatch.setattr(isolation, "trouble_elsewhere", lambda path, data=False: "" if data else "of no run")
+    dataset().to_netcdf("data.nc")
+    assert loaded(file="data.nc").size("train") == TRIALS * 4 // 5
 
 
 def test_files_that_lead_elsewhere_or_hold_code_are_refused():
