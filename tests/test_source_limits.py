@@ -157,3 +157,40 @@ def test_nothing_follows_what_a_source_does_not_know(given):
     assert after.shape == (1, *given.shape[1:])
     assert after.dtype == given.dtype
     np.testing.assert_array_equal(after, -1 if given.dtype.kind == "i" else np.nan)
+
+
+FILES = {
+    "arrays": ("file",),
+    "csv": ("file",),
+    "idx": ("train_images", "train_labels", "test_images", "test_labels"),
+    "image-folder": ("folder",),
+    "text": ("train", "validation", "test"),
+}
+
+
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name, keys in FILES.items() for key in keys])
+@pytest.mark.parametrize("path", ["../data.nc", "data/../../data.nc", "data\0.nc"])
+def test_no_name_of_a_file_leads_out_of_its_folder(name, key, path):
+    def described(given):
+        needed = {"train": "text.txt"} if name == "text" else {}
+        return nm.Protocol(
+            name="own",
+            stimulus={"source": name, **needed, **({"checksums": {}} if name in ("idx", "text") else {}), key: given},
+            target={"read": "every"},
+            learning={"rate": 0.1, "batch": 4, "epochs": 1},
+        )
+
+    assert getattr(described("data.nc").stimulus, key) == "data.nc"
+    with pytest.raises(nm.DescriptionError, match="is not the name of a file"):
+        described(path)
+
+
+@pytest.mark.parametrize(("name", "files"), [("idx", {}), ("text", {"train": "text.txt"})])
+def test_a_checksum_is_that_of_a_file_that_is_read(name, files):
+    with pytest.raises(nm.DescriptionError, match="a checksum for 'other.txt', which is not used"):
+        nm.Protocol(
+            name="own",
+            stimulus={"source": name, **files, "checksums": {"other.txt": "0" * 64}},
+            target={"read": "every"},
+            learning={"rate": 0.1, "batch": 4, "epochs": 1},
+        )

@@ -10,7 +10,7 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.stimuli import load, text, text_file
-from neuro_mpc.stimuli.text import TextStimuli, vocabulary
+from neuro_mpc.stimuli.text import Text, TextStimuli, vocabulary
 
 TRAIN = ["the dog runs", "the cat runs", "", "the dog sleeps"]
 SETTINGS = {"stimulus.checksums": {}, "stimulus.lines": 0, "stimulus.steps": 2, "learning.batch": 3}
@@ -275,6 +275,6 @@ def test_the_longest_text_that_is_read_is_as_long_as_the_limit(folder, monkeypat
     ],
 )
 def test_a_prompt_is_parted_and_goes_on_as_text(level, text, parts, symbols, whole):
-    table = TextStimuli.table(train="any.txt", level=level)
+    table = Text(train="any.txt", level=level)
     assert TextStimuli.parted(table, text) == parts
     assert TextStimuli.joined(table, text, symbols) == whole
