@@ -46,12 +46,17 @@ SOURCES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-def sums(name: str) -> dict[str, list[float]]:
-    """Split and channel, or column of a stimulus table → number of values, sum, sum weighted by place, and norm."""
+def made(name: str, seed: int) -> stimuli.Stimuli:
+    """The source of this name, with few trials."""
     protocol, circuit, settings = SOURCES[name]
     described = nm.load_protocol(protocol, {f"stimulus.{key}": value for key, value in settings.items()})
     assert isinstance(described, nm.Protocol)
-    source = stimuli.load(described, nm.load_circuit(circuit), 3)
+    return stimuli.load(described, nm.load_circuit(circuit), seed)
+
+
+def sums(name: str) -> dict[str, list[float]]:
+    """Split and channel, or column of a stimulus table → number of values, sum, sum weighted by place, and norm."""
+    source = made(name, 3)
     splits: tuple[stimuli.Split, ...] = ("train", "validation", "test")
     found: dict[str, list[float]] = {}
     for split in splits:

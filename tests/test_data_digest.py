@@ -1,6 +1,7 @@
 """A run is resumed on its own data alone: every trial of every split counts."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -112,3 +113,23 @@ def test_a_short_digest_has_twelve_digits_of_the_bytes_one_after_another():
     assert provenance._digest(*parts) == hashlib.sha256(b"ab\x01\x02c").hexdigest()[:12]
     told_now = told(*loaded("toy-language", TOY))
     assert [len(told_now[name].rsplit(" ", 1)[1]) for name in ("data", "processor")] == [12, 12]
+
+
+def test_the_same_bytes_in_another_split_shape_or_type_are_other_data():
+    def digest(**parts):
+        given = {split: parts.get(split, []) for split in ("train", "validation", "test")}
+        return provenance._data_digest(SimpleNamespace(symbols=["a"], content=given.__getitem__))
+
+    numbers = np.arange(6, dtype=np.int32)
+    found = [
+        digest(train=[numbers]),
+        digest(train=[numbers.reshape(2, 3)]),
+        digest(train=[numbers.reshape(3, 2)]),
+        digest(train=[numbers.view(np.float32)]),
+        digest(validation=[numbers]),
+        digest(test=[numbers]),
+        digest(train=[numbers[:3], numbers[3:]]),
+        digest(train=[numbers[:3]], test=[numbers[3:]]),
+    ]
+    assert len(set(found)) == len(found)
+    assert digest(train=[numbers[::-1][::-1]]) == found[0]

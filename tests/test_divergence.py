@@ -234,6 +234,38 @@ TINY = {
 }
 
 
+def test_everything_that_is_recorded_is_deferred_with_its_arguments_in_its_order():
+    made = []
+
+    class Record:
+        def __getattr__(self, name):
+            return lambda *values, **named: made.append((name, values, named))
+
+    calls = [
+        ("symbols", (["a", "b"],), {}),
+        ("connected", ("input", [True]), {}),
+        ("snapshot", (3, {"input": {"m": 1.0}}), {}),
+        ("learning", (3,), {"loss": 0.5}),
+        ("sample", (3, "first", "second"), {}),
+        ("test", (3, {"accuracy": 0.25}), {}),
+        ("generated", (3, [[0, 1]]), {"symbols": ["a", "b"]}),
+        ("evaluation", ({"accuracy": 0.5},), {}),
+        ("answers", ("of all trials",), {}),
+        ("warned", ("look",), {}),
+    ]
+    backoff = Backoff(2, Record())
+    for name, values, named in calls:
+        getattr(backoff.record, name)(*values, **named)
+    assert {name for name in vars(divergence.DeferredRecord) if not name.startswith("_")} == {
+        name for name, *_ in calls
+    }
+    assert not made
+    backoff.confirm()
+    assert made == calls
+    backoff.confirm()
+    assert made == calls
+
+
 def test_an_activation_without_a_value_is_to_blame_not_the_rate():
     circuit = nm.load_circuit("mpl", {"population.hidden.size": 4, "population.hidden.activation": "log(r)"})
     with pytest.raises(nm.RunError) as caught:
