@@ -188,3 +188,10 @@ def test_classes_by_name_are_numbered_by_the_alphabet_and_an_empty_field_is_none
     write(here / "numbered.csv", table(state=["1", "null", "0", *["0"] * (ROWS - 3)]))
     source = loaded("csv", file="numbered.csv", time="time", classes=["state"], window=10)
     assert source.given("train", np.array([0]), "state")[:3, 0].tolist() == [1, -1, 0]
+
+
+def test_an_image_is_as_large_as_it_says(here, monkeypatch):
+    images(here / "pets")
+    monkeypatch.setattr("matplotlib.image.imread", lambda path, format: np.zeros((4, 5)))
+    with pytest.raises(nm.DescriptionError, match=r"(?s)0.png: has another size than it says.*\(4, 5, 1\)"):
+        loaded("image-folder", folder="pets")

@@ -297,3 +297,16 @@ def test_classes_that_a_stimulus_population_is_given_are_ones_at_their_units():
     expected = (np.array([[0, 4]]) + np.arange(STEPS)[:, None]) % 3
     np.testing.assert_array_equal(shown, expected[..., None] == np.arange(3))
     assert shown.dtype == np.float32
+
+
+def test_only_what_has_a_class_is_asked():
+    class Known(Offered):
+        def labels(self, split, trials):
+            return np.array([[-1, 0, 2], [1, -1, 0]])
+
+    source = Known(b=Channel(3, "classes"))
+    np.testing.assert_array_equal(source.asked("train", np.arange(3)), [[False, True, True], [True, False, True]])
+    answers = np.array([[-1, 0, 1], [1, 1, 0]])
+    np.testing.assert_array_equal(
+        source.right("train", np.arange(3), answers), [[True, True, False], [True, False, True]]
+    )

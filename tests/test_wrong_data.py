@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 from own_data import KINDS, STEPS, TRIALS, dataset, loaded, written
 
 import neuro_mpc as nm
@@ -236,3 +237,15 @@ def test_classes_out_of_range_are_refused_and_none_becomes_another(lowest, highe
     with pytest.raises(nm.DescriptionError, match="classes out of range") as caught:
         loaded(dataset().assign(label=(("trial", "step"), label)))
     assert caught.value.found == found
+
+
+def test_of_a_store_that_cannot_be_read_the_first_line_of_the_reason_is_told(monkeypatch):
+    pytest.importorskip("zarr")
+    name = written(dataset(), "zarr")
+
+    def fails(*_, **__):
+        raise KeyError("no dimensions\nand more")
+
+    monkeypatch.setattr(xr, "open_zarr", fails)
+    with pytest.raises(nm.DescriptionError, match=r"cannot be read: '?no dimensions"):
+        loaded(file=name)
