@@ -89,7 +89,10 @@ PACKAGES = {
         "checkpoint destination data_digest divergence resume failing_calls file_format",
     ),
     "runfile": Package(
-        "*", "record reading access file_format attributes lock runs_and_diff failing_calls hostile_files", "runfile"
+        "*",
+        """record reading access checkpoint data_digest file_format attributes lock runs_and_diff failing_calls
+        hostile_files""",
+        "runfile",,
     ),
     "stimuli": Package(
         "*",

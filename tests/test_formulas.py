@@ -14,6 +14,8 @@ from neuro_mpc.descriptions import expressions
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.rules import breaking
 from neuro_mpc.rules.derivation import derive
+from neuro_mpc.rules.slab import slab
+from neuro_mpc.rules.spike import contradicted, contradiction
 from neuro_mpc.rules.variables import LETTERS, brian_name
 
 
@@ -163,3 +165,27 @@ def test_a_long_sum_is_broken_by_looking_at_one_row_at_a_time(monkeypatch):
     assert "".join(rows).replace(" ", "") == "+".join(terms).replace(" ", "")
     assert all(visible(row) <= breaking.LONGEST_ROW for row in rows)
     assert len(looked_at) < 50 * len(rows)
+
+
+@pytest.mark.parametrize("spike", ["0.25", "p", "p**2/2"])
+def test_the_slab_and_the_spike_together_have_the_moments_of_the_weight(spike):
+    names = ("m", "s", "p")
+    mean, variance, zero = (expressions.parse(text, names) for text in ("m*(1 - p)", "s + m**2*p", spike))
+    slab_mean, slab_variance = slab(mean, variance, zero, {"s": (0.0, None), "p": (0.0, 0.9)})
+    rng = np.random.default_rng(0)
+    for m, s, p in zip(rng.normal(size=9), rng.uniform(0.1, 2, 9), rng.uniform(0, 0.9, 9)):
+        at = {sympy.Symbol(name, real=True): value for name, value in zip(names, (m, s, p))}
+        mu, v, z, of_slab, spread = (float(each.subs(at)) for each in (mean, variance, zero, slab_mean, slab_variance))
+        assert (1 - z) * of_slab == pytest.approx(mu)
+        assert (1 - z) * (spread + of_slab**2) - mu**2 == pytest.approx(v)
+    assert slab(mean, variance, sympy.S.Zero, {}) == (mean, variance)
+    assert slab(mean, variance, sympy.S.One, {}) == (0, 0)
+
+
+def test_a_spike_contradicts_a_variance_below_that_of_itself_alone():
+    mean, spike = np.array([2.0, -2.0, 0.0, 1e-8]), np.array([0.5, 0.5, 0.5, 0.25])
+    alone = mean**2 * spike / (1 - spike)
+    assert not contradicted(mean, alone, spike).any()
+    assert contradicted(mean, alone - 1e-6, spike).tolist() == [True, True, True, True]
+    assert not contradicted(mean, alone * (1 - 1e-10), spike).any()
+    assert contradiction(0.0123) == "in 1.2 % of the synapses the spike alone varies more than the variance says"

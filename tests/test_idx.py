@@ -371,3 +371,27 @@ def test_a_file_is_no_folder_of_data(tmp_path):
     ):
         with pytest.raises(DescriptionError, match="data_dir: is a file"):
             find(str(tmp_path / "notes.txt"))
+
+
+def test_all_trials_but_one_may_be_held_out_and_all_others_learned(folder, data):
+    assert [stimuli(folder, validation=11).size(split) for split in ("train", "validation")] == [1, 11]
+    assert "fewer than 12" in refused(folder, validation=12)
+    assert stimuli(folder, subset=9).size("train") == 9
+    assert "at most 9" in refused(folder, subset=10)
+    assert stimuli(folder, validation=0).size("train") == 12
+
+
+@pytest.mark.parametrize("first", [None, 0, 3])
+def test_labels_are_the_classes_from_the_first_to_the_last(folder, data, first):
+    lowest, settings = first or 0, {} if first is None else {"first_label": first}
+    labels = data[NAMES[3]].clip(lowest, lowest + 6)
+    for name, size in ((NAMES[1], 12), (NAMES[3], 5)):
+        for path in (folder / name, folder / f"{name}.gz"):
+            path.unlink(missing_ok=True)
+        within = np.resize(labels, size)
+        within[:2] = lowest, lowest + 6
+        (folder / name).write_bytes(encoded(within))
+    shown = stimuli(folder, classes=7, **settings).labels("train", np.arange(9))
+    assert (shown.min(), shown.max()) == (0, 6)
+    assert "is out of range" in refused(folder, classes=6, **settings)
+    assert "is out of range" in refused(folder, classes=7, first_label=lowest + 1)

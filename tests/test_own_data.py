@@ -210,3 +210,36 @@ def test_trials_of_one_step_whose_units_have_several_dimensions_are_told():
     (told,) = loaded(data).cautions
     assert "each trial of x is one step of 10 units (samples × channel)" in told
     assert loaded(data, step="samples").cautions == ()
+
+
+def test_arrays_with_labels_keep_them_whichever_of_them_has_them():
+    values = np.zeros((TRIALS, STEPS, 3), np.float32)
+    dims = ("trial", "step", "sensor")
+    named = xr.DataArray(
+        values, dims=dims, coords={"sensor": ["left", "right", "wheel"], "day": ("trial", [0] * TRIALS)}
+    )
+    source = loaded({"bare": xr.DataArray(values, dims=dims), "named": named, "plain": values[..., :2]})
+    assert source.channels["named"].names == source.channels["bare"].names == ("left", "right", "wheel")
+    assert source.channels["plain"].names == ()
+    assert set(source.channels) == {"bare", "named", "plain"}
+
+
+def test_what_a_mask_hides_is_missing():
+    values = np.ma.masked_equal(np.arange(1.0, TRIALS * STEPS + 1).reshape(TRIALS, STEPS, 1), 7.0)
+    classes = np.ma.masked_equal(np.arange(TRIALS * STEPS).reshape(TRIALS, STEPS) % 4, 3)
+    source = loaded({"x": values, "c": classes})
+    assert (source.channels["x"].missing, source.channels["c"].missing) == (True, True)
+    trials = np.arange(source.size("train"))
+    x, c = (source.given("train", trials, name) for name in ("x", "c"))
+    number = np.nan_to_num(x[..., 0], nan=7.0) - 1
+    np.testing.assert_array_equal(c, np.where(number % 4 == 3, -1, number % 4))
+    assert np.isnan(x).sum() == (number == 6).sum()
+
+
+def test_arrays_have_as_many_axes_as_numpy_can_name():
+    nine = np.zeros((TRIALS, STEPS, *[1] * 7), np.float32)
+    assert loaded({"x": nine}).channels["x"].width == 1
+    with pytest.raises(nm.DescriptionError, match="is no array of trials"):
+        loaded({"x": nine[..., None]})
+    with pytest.raises(nm.DescriptionError, match="is no array of trials"):
+        loaded({"x": np.float32(1)})
