@@ -92,7 +92,7 @@ PACKAGES = {
         "*",
         """record reading access checkpoint data_digest file_format attributes lock runs_and_diff failing_calls
         hostile_files""",
-        "runfile",,
+        "runfile",
     ),
     "stimuli": Package(
         "*",
