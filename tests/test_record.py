@@ -12,6 +12,7 @@ import pytest
 
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.examination.opening import chunking, variables
+from neuro_mpc.runfile import file_format
 from neuro_mpc.runfile.netcdf import chunks
 from neuro_mpc.runfile.record import BLOCK_ROWS, RunFile, open_run
 
@@ -42,6 +43,32 @@ def test_long_descriptions_are_kept_whole(tmp_path):
     new_run(tmp_path / "run.nc", protocol).close()
     with open_run(tmp_path / "run.nc") as run:
         assert run.attrs["protocol"] == text
+
+
+def test_a_run_that_goes_on_has_the_format_of_what_goes_on_and_all_changes_and_warnings(tmp_path):
+    path = tmp_path / "run.nc"
+    begun = new_run(path)
+    begun._file.setncattr(file_format.VERSION, "1.0")
+    begun.changed(3, ["seed was 1, is 7"], {"seed": "8", "backend": "cython"})
+    begun.warned("first")
+    begun.flush()
+    partial = begun.partial.read_bytes()
+    begun.close()
+    path.unlink()
+    begun.partial.write_bytes(partial)
+    again = RunFile.reopened(path, protocol=PROTOCOL)
+    again.changed(5, ["one", "two"], {"threads": "2"})
+    again.warned("second")
+    again.close()
+    with open_run(path) as run:
+        lines = [
+            "after 3 presentations: seed was 1, is 7",
+            *(f"after 5 presentations: {word}" for word in ("one", "two")),
+        ]
+        assert run.attrs["changes"].splitlines() == lines
+        assert run.attrs["warning"].splitlines() == ["first", "second"]
+        assert [run.attrs[name] for name in ("seed", "backend", "threads")] == [8, "cython", 2]
+        assert run.attrs[file_format.VERSION] == file_format.as_text()
 
 
 def test_a_block_of_rows_is_written_as_soon_as_it_is_full(tmp_path):

@@ -249,3 +249,14 @@ def test_of_a_store_that_cannot_be_read_the_first_line_of_the_reason_is_told(mon
     monkeypatch.setattr(xr, "open_zarr", fails)
     with pytest.raises(nm.DescriptionError, match=r"cannot be read: '?no dimensions"):
         loaded(file=name)
+
+
+def test_chunks_of_a_store_of_the_third_version_are_as_large_as_they_may_be_and_no_larger(monkeypatch):
+    pytest.importorskip("zarr")
+    dataset().drop_vars("split").to_zarr("data.zarr", zarr_format=3)
+    largest = 8 * TRIALS * STEPS * 3
+    monkeypatch.setattr(zarr_store, "LARGEST_CHUNK", largest)
+    assert loaded(file="data.zarr").steps == STEPS
+    monkeypatch.setattr(zarr_store, "LARGEST_CHUNK", largest - 1)
+    with pytest.raises(nm.DescriptionError, match=f"(?s)chunks that are too large.*{largest}"):
+        loaded(file="data.zarr")
