@@ -1,6 +1,7 @@
 """Lets every call by which a small run reaches its files fail, one after another, resumes it, and compares.
 
-    python benchmarks/failing_calls.py [--step 1] [--seed 0] [--calls write fsync …] [--process | --sweep] [--seconds N]
+    python benchmarks/failing_calls.py [--step 1] [--seed 0] [--calls write fsync …] [--process | --sweep]
+                                       [--backend cpp] [--seconds N]
 
 The calls of an undisturbed run are counted (open, write, fsync, rename, unlink, stat, close, mkdir, ftruncate, flock,
 statvfs, opendir; fork, pipe, and what is written to pipes, where there are any).  Then, for each of them, a run
@@ -10,8 +11,9 @@ presentation that was saved may be lost; and what is resumed has to equal the un
 call is one by which netCDF closes a file, that library ends the process: such runs are counted by themselves, and held
 to all else.
 
-With --process the network is in a process of its own, as usual, whose files and pipes count, too.  With --sweep the
-work is a sweep of two members in two processes, with compiled programs.
+With --process the network is in a process of its own, as usual, whose files and pipes count, too: that of NumPy, or the
+compiled program (--backend cpp).  With --sweep the work is a sweep of two members in two processes, with compiled
+programs.
 """
 
 from __future__ import annotations
@@ -76,13 +78,16 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--calls", nargs="+", default=list(ERRORS), choices=ERRORS, help="of these kinds only")
     options.add_argument("--process", action="store_true", help="the network in a process of its own")
+    options.add_argument("--backend", default="numpy", choices=("cpp", "numpy"), help="of that process")
     options.add_argument("--sweep", action="store_true", help="a sweep, in place of a run")
     options.add_argument("--seconds", type=float, default=math.inf, help="that it may take: then in a random order")
     options.add_argument("--messages", action="store_true", help="print what the runs say")
     asked = options.parse_args()
     with system_calls.watching() as (calls, workspace):
         run = SmallRun(
-            workspace, in_process=not (asked.process or asked.sweep), backend="cpp" if asked.sweep else "numpy"
+            workspace,
+            in_process=not (asked.process or asked.sweep),
+            backend="cpp" if asked.sweep else asked.backend,
         )
         run.prepare()
         work = Sweep(run, calls.folder) if asked.sweep else Replacement(run, calls.folder, workspace)
