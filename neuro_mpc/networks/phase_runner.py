@@ -17,9 +17,11 @@ from typing import Any, cast
 import numpy as np
 from brian2 import get_device
 from brian2.codegen.codeobject import CodeObject
+from brian2.codegen.generators import CPPCodeGenerator, CythonCodeGenerator, NumpyCodeGenerator
+from brian2.codegen.generators.base import CodeGenerator
 from brian2.codegen.runtime.cython_rt import CythonCodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
-from brian2.codegen.translation import STANDARD_IDENTIFIERS
+from brian2.codegen.translation import STANDARD_IDENTIFIERS, make_statements
 from brian2.core.clocks import Clock
 from brian2.core.variables import ArrayVariable, Variables
 from brian2.devices import Device
@@ -37,9 +39,38 @@ from neuro_mpc.networks.statements import kernels, names
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+class BlockByBlock(CodeGenerator):
+    """Translates each block of a phase with the variables that it names.
+
+    Brian2 would look at all those of the phase for each, and remember them for as long as the process lives: time and
+    memory would grow as the square of the number of populations. Blocks are of rows, in which no element comes twice,
+    so that there is no order to be checked.
+    """
+
+    def translate(self, code: dict[str, str], dtype: type) -> tuple:
+        scalar, vector = {}, {}
+        for block, abstract in code.items():
+            named = {name: self.variables[name] for name in get_identifiers(abstract) & self.variables.keys()}
+            scalar[block], vector[block] = make_statements(abstract, named, dtype, optimise=True, blockname=block)
+        return self.translate_statement_sequence(scalar, vector)
+
+
+class NumpyBlocks(BlockByBlock, NumpyCodeGenerator):
+    """Blocks in NumPy."""
+
+
+class CythonBlocks(BlockByBlock, CythonCodeGenerator):
+    """Blocks in Cython."""
+
+
+class CPPBlocks(BlockByBlock, CPPCodeGenerator):
+    """Blocks in C++."""
+
+
 class NumpyPhaseCodeObject(NumpyCodeObject):
     """A phase in NumPy."""
 
+    generator_class = NumpyBlocks
     printer = NumpyPrinter
     templater = NumpyCodeObject.templater.derive("neuro_mpc.networks", templates_dir="templates/numpy")
 
@@ -52,6 +83,7 @@ class NumpyPhaseCodeObject(NumpyCodeObject):
 class CythonPhaseCodeObject(CythonCodeObject):
     """A phase in Cython, with the kernels of the C++ phase, and the BLAS that SciPy exports to Cython."""
 
+    generator_class = CythonBlocks
     printer = CythonPrinter
     templater = CythonCodeObject.templater.derive(
         ("neuro_mpc.networks",) * 2,
@@ -62,6 +94,7 @@ class CythonPhaseCodeObject(CythonCodeObject):
 class CPPPhaseCodeObject(CPPStandaloneCodeObject):
     """A phase in C++ standalone, linked to the OpenBLAS of the package scipy-openblas32."""
 
+    generator_class = CPPBlocks
     printer = CPPPrinter
     templater = CPPStandaloneCodeObject.templater.derive("neuro_mpc.networks", templates_dir="templates/cpp")
 
