@@ -309,3 +309,9 @@ class TestPage:
         task = nm.stimuli.Decision()
         mean = np.mean([task.ideal(coherence) for coherence in task.coherences])
         assert f"ideal observer of the same noise attains {100 * mean:.0f} %" in PAGE
+
+
+def test_without_noise_an_ideal_observer_sees_any_motion_and_guesses_without():
+    noiseless = nm.stimuli.Decision(noise=0)
+    assert [noiseless.ideal(coherence) for coherence in (0, 0.1, 51.2)] == [0.5, 1.0, 1.0]
+    assert nm.stimuli.Decision(noise=0.5).ideal(0) == 0.5

@@ -1,6 +1,7 @@
 """Where a run is written: what is said of an earlier one, and when it is another run."""
 
 import math
+from types import SimpleNamespace
 
 import netCDF4
 import pytest
@@ -10,6 +11,7 @@ from neuro_mpc.examination import isolation
 from neuro_mpc.runfile import lock
 from neuro_mpc.runfile.checkpoint import Checkpoints
 from neuro_mpc.runfile.paths import partial_path, saved_path
+from neuro_mpc.runs import destination
 from neuro_mpc.runs.destination import Destination
 
 NOW = {"seed": "1", "backend": "numpy", "processor": "x86-64"}
@@ -117,3 +119,26 @@ def test_a_run_that_is_being_written_is_neither_replaced_nor_resumed(out):
         for options in ({}, {"overwrite": True}, {"resume": True}):
             with pytest.raises(nm.RunError, match="is being written"):
                 Destination(out, **options)
+
+
+def test_half_written_files_of_a_killed_run_are_removed_before_it_is_written_again(out, monkeypatch):
+    halves = [out.with_name(f"{out.name}{ending}.left.new") for ending in (".partial", ".checkpoint")]
+    others = [out.with_name(name) for name in ("other.nc.partial.left.new", f"{out.name}.png.left.new")]
+    for path in (*halves, *others):
+        path.touch()
+    monkeypatch.setattr(destination, "RunFile", lambda path, **_: path)
+    monkeypatch.setattr(destination, "without_masks", lambda circuit: circuit)
+    run = SimpleNamespace(
+        provenance={}, circuit=None, protocol=None, seed=0, backend="numpy", plan=SimpleNamespace(threads=1), workers=1
+    )
+    assert Destination(out).record(run, None) == out
+    assert not any(path.exists() for path in halves)
+    assert all(path.exists() for path in others)
+
+
+def test_a_half_written_file_that_another_process_could_not_read_is_not_opened_here(out, said, monkeypatch):
+    written(partial_path(out), 0, seed="2")
+    monkeypatch.setattr(isolation, "trouble_elsewhere", lambda path: "its reader was killed")
+    monkeypatch.setattr(destination, "attributes", lambda path: pytest.fail("it was opened"))
+    assert Destination(out, resume=True).latest(NOW, said.append) is None
+    assert said == ["no checkpoint: starting from the beginning"]
