@@ -9,6 +9,43 @@ from neuro_mpc.errors import RunError
 from neuro_mpc.networks import phase_runner
 from neuro_mpc.networks.compiler import accepted_flags, compiler
 
+COMPARED = """
+#include <cmath>
+#include <cstdio>
+#include <random>
+#include <vector>
+
+template <typename T> std::vector<T> drawn(std::size_t count, unsigned seed)
+{
+    std::mt19937 engine(seed);
+    std::uniform_real_distribution<double> uniform(-1, 1);
+    std::vector<T> numbers(count);
+    for (auto& each : numbers)
+        each = uniform(engine);
+    return numbers;
+}
+
+// How many numbers of C = [C] + sums are not those that `compute` writes, or were written beside C.
+template <typename T, typename Compute> int wrong(const std::vector<double>& sums, Compute compute)
+{
+    const std::size_t margin = 40;
+    const std::vector<T> before = drawn<T>(sums.size() + 2 * margin, 1);
+    int count = 0;
+    for (bool accumulate : {false, true})
+    {
+        std::vector<T> c = before;
+        compute(accumulate, c.data() + margin);
+        for (std::size_t i = 0; i < margin; i++)
+            count += !(c[i] == before[i]) + !(c[c.size() - 1 - i] == before[c.size() - 1 - i]);
+        for (std::size_t i = 0; i < sums.size(); i++)
+        {
+            double expected = sums[i] + (accumulate ? before[margin + i] : 0);
+            count += !(std::fabs(c[margin + i] - expected) < (sizeof(T) == 4 ? 1e-4 : 1e-12));
+        }
+    }
+    return count;
+}
+"""  # before a program that compares
 TARGETS = [("-march=native", 0), ("-mavx2", 32), ("", 16)]  # and the bytes of a vector, where they are known
 
 
