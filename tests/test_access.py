@@ -1,5 +1,6 @@
 """What analysis and figures ask of a run: symbols, names of snapshots and of measures, the rate that was found."""
 
+import warnings
 from pathlib import Path
 
 import netCDF4
@@ -9,7 +10,7 @@ import xarray as xr
 
 import neuro_mpc as nm
 from neuro_mpc.runfile import access, labels, paths
-from neuro_mpc.runfile.finished import measure_of
+from neuro_mpc.runfile.finished import Finished, measure_of
 from neuro_mpc.runfile.record import FOUND_RATE, RunFile
 
 CIRCUIT = """
@@ -104,6 +105,20 @@ def test_the_final_measure_is_that_of_the_evaluation_or_of_the_last_test(protoco
 
     expected = {"mean_squared_error": 1.0} if measure is None else measure
     assert measure_of(protocol, arrays(tests), arrays(evaluated)) == expected
+
+
+def test_a_final_measure_that_is_missing_is_no_number_and_not_masked():
+    with netCDF4.Dataset("run.nc", "w", diskless=True) as file:
+        file.protocol = '[test]\nmeasure = "accuracy"'
+        learning = file.createGroup("learning")
+        learning.createDimension("presentation", 2)
+        accuracy = learning.createVariable("accuracy", "f4", ("presentation",), fill_value=np.nan)
+        accuracy[:] = [0.5, np.nan]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of a masked element that becomes a number
+            found = Finished.of(file)
+    assert np.isnan(found.measures["accuracy"])
+    assert (found.presentations, found.experiment, found.warnings) == (2, "", ())
 
 
 @pytest.mark.parametrize(
