@@ -96,9 +96,8 @@ PACKAGES = {
     ),
     "stimuli": Package(
         "*",
-        """stimuli text idx wrong_data own_data stored_data csv_and_images mismatch_stimuli windows task decision
-        data_digest memory_tasks language image_patches
-        source_limits kept_trials keys""",
+        """stimuli text text_file idx wrong_data own_data stored_data zarr_stores csv_and_images mismatch_stimuli
+        windows task decision data_digest memory_tasks language image_patches source_limits kept_trials keys""",
         "stimuli",
     ),
 }

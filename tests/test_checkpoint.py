@@ -218,3 +218,49 @@ def test_a_header_is_as_long_as_it_may_be(saved, monkeypatch):
     monkeypatch.setattr(checkpoint, "LARGEST_HEADER", length - 1)
     with pytest.raises(nm.RunFileError, match="it does not end like a checkpoint"):
         checkpoint.read(path)
+
+
+@pytest.mark.parametrize("place", ["the run file", "an array", "the header"])
+def test_one_bit_that_differs_is_told(saved, place):
+    path, records = saved
+    content = bytearray(path.read_bytes())
+    at = {"the run file": 0, "an array": len(records), "the header": len(content) - checkpoint.FOOTER.size - 1}
+    content[at[place]] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(nm.RunFileError, match="is damaged: its content does not match its sha256"):
+        checkpoint.read(path)
+
+
+def test_one_of_another_format_is_told_as_such_whatever_it_holds(saved):
+    path, _ = saved
+    path.write_bytes(path.read_bytes()[: -len(checkpoint.MARK)] + b"neuro_mpc checkpoint 9\n")
+    with pytest.raises(nm.RunFileError, match="its format is 9, and this version reads 2"):
+        checkpoint.read(path)
+    path.write_bytes(path.read_bytes()[: -len(checkpoint.MARK)] + b"another program's end!\n")
+    with pytest.raises(nm.RunFileError, match="it does not end like a checkpoint"):
+        checkpoint.read(path)
+
+
+def test_records_that_became_shorter_end_too_early(saved, tmp_path):
+    path, records = saved
+    found = checkpoint.read(path)
+    path.write_bytes(records[:-1])
+    with pytest.raises(ValueError, match="it ends too early"):
+        found.write_records(tmp_path / "records.nc")
+    assert not (tmp_path / "records.nc").exists()
+
+
+def test_the_run_file_in_it_is_examined_before_it_is_opened(saved, monkeypatch):
+    def refuse(path):
+        raise nm.RunFileError(f"{path} leads elsewhere")
+
+    monkeypatch.setattr(checkpoint, "refuse_strange", refuse)
+    with pytest.raises(nm.RunFileError, match="run.nc.checkpoint leads elsewhere"):
+        checkpoint.read(saved[0])
+
+
+def test_a_checkpoint_is_removed_where_there_is_one(saved):
+    path, _ = saved
+    for _ in range(2):
+        checkpoint.discard(path.with_suffix(""))
+        assert not path.exists()

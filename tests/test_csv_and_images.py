@@ -1,7 +1,9 @@
 """A CSV file with a column of time, and a folder of images, need no code."""
 
 import gzip
+import struct
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from matplotlib.image import imsave
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
-from neuro_mpc.stimuli import labelled
+from neuro_mpc.stimuli import csv_file, image_folder, labelled
 from neuro_mpc.stimuli.csv_file import Columns
 from neuro_mpc.stimuli.interface import SPLITS
 
@@ -195,3 +197,110 @@ def test_an_image_is_as_large_as_it_says(here, monkeypatch):
     monkeypatch.setattr("matplotlib.image.imread", lambda path, format: np.zeros((4, 5)))
     with pytest.raises(nm.DescriptionError, match=r"(?s)0.png: has another size than it says.*\(4, 5, 1\)"):
         loaded("image-folder", folder="pets")
+
+
+def write_png(path, pixels):
+    """An image (row, column, value) of 1: grey, 2: grey and how opaque, 3: colours, or 4 values, as they are."""
+    height, width, depth = pixels.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[depth]
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels.astype(np.uint8))
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(
+        image_folder.PNG
+        + b"".join(
+            struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part))
+            for name, part in parts
+        )
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize("colour", ["grey", "rgb"])
+def test_an_image_is_seen_as_far_as_it_is_opaque(here, depth, colour):
+    rng, pixels = np.random.default_rng(0), {}
+    for label in ("cat", "dog"):
+        for number in range(5):
+            pixels[label, number] = rng.integers(256, size=(2, 3, depth))
+            write_png(here / "pets" / label / f"{number}.png", pixels[label, number])
+    opaque = {key: each[..., -1:] / 255 if depth in (2, 4) else 1.0 for key, each in pixels.items()}
+    values = {key: each[..., : 3 if depth > 2 else 1] / 255 * opaque[key] for key, each in pixels.items()}
+    expected = {
+        key: np.broadcast_to(each, (2, 3, 3)).reshape(2, 9)
+        if colour == "rgb"
+        else (each @ [0.299, 0.587, 0.114] if depth > 2 else each[..., 0])
+        for key, each in values.items()
+    }
+    source = loaded("image-folder", folder="pets", colour=colour, pixels_per_step=3, validation=0, test=0.2)
+    seen = [source.given(split, np.arange(source.size(split)), "image") for split in ("train", "test")]
+    shown = np.concatenate(seen, axis=1).swapaxes(0, 1)
+    for image in expected.values():
+        assert np.isclose(shown, image, atol=1e-6).all(axis=(1, 2)).sum() == 1
+
+
+def test_folders_of_images_are_read_within_their_limits(here, monkeypatch):
+    images(here / "pets")
+    (here / "pets" / ".thumbnails").mkdir()
+    (here / "pets" / "cat" / "._0.png").write_bytes(b"no image")
+    (here / "pets" / "cat" / "notes.txt").write_text("no image")
+    (here / "pets" / "dog" / "0.png").rename(here / "pets" / "dog" / "0.PNG")
+
+    def read(**keys):
+        source = loaded("image-folder", folder="pets/", **keys)
+        assert source.channels["label"].names == ("cat", "dog")
+        return sum(source.size(split) for split in SPLITS)
+
+    for name, most, told in (
+        ("MOST_IMAGES", 10, "has too many images(.|\n)*10 in cat, dog"),
+        ("MOST_PIXELS", 24, "has too many pixels(.|\n)*4 × 6(.|\n)*up to 23"),
+    ):
+        with monkeypatch.context() as within:
+            within.setattr(image_folder, name, most)
+            assert read() == 10
+            within.setattr(image_folder, name, most - 1)
+            with pytest.raises(nm.DescriptionError, match=told):
+                read()
+    for pixels in (0, 24, 8, 1):
+        assert read(pixels_per_step=pixels) == 10
+    with pytest.raises(
+        nm.DescriptionError, match="does not divide the 4 × 6 pixels(.|\n)*found: 48(.|\n)*divisor of 24"
+    ):
+        read(pixels_per_step=48)
+
+
+def test_images_take_memory_up_to_the_limit_of_what_is_held(monkeypatch):
+    monkeypatch.setattr(labelled, "HELD_BYTES", 4 * 24)
+    assert not isinstance(image_folder._room((2, 3, 4)), np.memmap)
+    large = image_folder._room((5, 5, 1))
+    assert (isinstance(large, np.memmap), large.shape, large.dtype) == (True, (5, 5, 1), np.float32)
+
+
+@pytest.mark.parametrize(("gap", "even"), [(0.149, True), (0.151, False), (0.001, True), (0.0, False)])
+def test_times_may_be_a_half_of_a_step_late_and_never_the_same_twice(here, gap, even):
+    times = np.r_[0.1 * np.arange(50), 4.9 + gap + 0.1 * np.arange(50)]
+    name = write(here / "recording.csv", table(time=times.tolist()))
+    if even:
+        assert loaded("csv", file=name, time="time", classes=["state"], window=10).size("train") == 7
+        return
+    with pytest.raises(nm.DescriptionError, match="row 52: time: is not evenly spaced") as caught:
+        loaded("csv", file=name, time="time", classes=["state"], window=10)
+    assert (caught.value.found, caught.value.expected) == (f"{4.9 + gap:g} after 4.9", "times that rise by 0.1")
+
+
+def test_a_recording_of_one_sample_has_no_distances(here):
+    name = write(here / "short.csv", {"time": [3.0], "x": [1.0]})
+    with pytest.raises(nm.DescriptionError, match="'test' has no trials"):
+        loaded("csv", file=name, time="time", window=1)
+    csv_file._refuse_uneven(np.array([3.0]), "short.csv", "time")
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_twenty_columns_are_listed(here, more):
+    name = write(here / "wide.csv", {f"c{number}": [1, 2] for number in range(20 + more)})
+    with pytest.raises(nm.DescriptionError, match="the file has no such column") as caught:
+        loaded("csv", file=name, channels={"x": ["other"]}, window=1)
+    assert caught.value.expected == ", ".join(f"c{number}" for number in range(20)) + " …" * more

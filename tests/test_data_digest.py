@@ -3,6 +3,7 @@
 import hashlib
 from types import SimpleNamespace
 
+import brian2
 import numpy as np
 import pytest
 
@@ -133,3 +134,23 @@ def test_the_same_bytes_in_another_split_shape_or_type_are_other_data():
     ]
     assert len(set(found)) == len(found)
     assert digest(train=[numbers[::-1][::-1]]) == found[0]
+
+
+def test_a_compiled_program_is_that_of_its_compiler(monkeypatch):
+    monkeypatch.setattr(provenance, "compiler_version", lambda: "g++ 1.2")
+    circuit, protocol, data = loaded("toy-language", TOY)
+    given = {"circuit": circuit, "protocol": protocol, "seed": 3, "threads": 2, "workers": 4, "data": data}
+    by_numpy, compiled = (provenance_of(backend=backend, **given) for backend in ("numpy", "cpp"))
+    assert compiled == {**by_numpy, "backend": "cpp", "compiler": "g++ 1.2"}
+    assert "compiler" not in by_numpy
+    assert [by_numpy[name] for name in ("backend", "seed", "threads", "workers")] == ["numpy", "3", "2", "4"]
+    assert (nm.Circuit.from_toml(by_numpy["circuit"]), nm.Protocol.from_toml(by_numpy["protocol"])) == (
+        circuit,
+        protocol,
+    )
+    versions = {
+        "neuro_mpc_version": nm.__version__,
+        "brian2_version": brian2.__version__,
+        "numpy_version": np.__version__,
+    }
+    assert {name: by_numpy[name] for name in versions} == versions

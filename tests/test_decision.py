@@ -12,6 +12,7 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc import analysis
+from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli import SPLITS, load
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -128,13 +129,30 @@ class Environment:
 def neurogym(monkeypatch):
     """Stands for the package; `test_tasks_of_the_package_itself` asks the real one."""
     module = ModuleType("neurogym")
-    module.make = lambda name, **options: {"Own-v0": Environment, "Bandit-v0": Untaught}[name](**options)
+    module.make = lambda name, **options: ENVIRONMENTS[name](**options)
     monkeypatch.setitem(sys.modules, "neurogym", module)
 
 
 class Untaught(Environment):
     def new_trial(self):
         return {}
+
+
+class Blind(Environment):
+    def new_trial(self):
+        super().new_trial()
+        self.gt = None
+        return {}
+
+
+class Several(Environment):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.action_space = type("Dict", (Space,), {})()
+
+
+ENVIRONMENTS = {"Own-v0": Environment, "Bandit-v0": Untaught, "Blind-v0": Blind, "Several-v0": Several}
+seeded, drawn = Environment.seed, Environment.new_trial
 
 
 def gym(seed=0, **settings):
@@ -179,6 +197,43 @@ class TestNeuroGym:
         assert not np.array_equal(all_of(gym(3), "train"), all_of(gym(4), "train"))
         assert not np.array_equal(all_of(gym(3, test=6), "test"), all_of(gym(3), "train"))
 
+    def test_an_environment_is_seeded_for_each_split_by_the_seed_of_the_run(self, neurogym, monkeypatch):
+        """Other seeds would be other trials."""
+        seeds = []
+        monkeypatch.setattr(Environment, "seed", lambda self, seed: seeds.append(seed) or seeded(self, seed))
+        gym(3)
+        of_splits = [int(generator(3, "neurogym", split).integers(2**31)) for split in SPLITS]
+        assert seeds == [0, *of_splits]
+
+    def test_numbers_of_some_trials_are_missing_in_the_others(self, neurogym, monkeypatch):
+        def new_trial(self):
+            found = drawn(self)
+            self.start_ind.pop("stimulus") if found["coh"] else None
+            return {**found, "catch": np.bool_(True)} if found["coh"] else {"coh": found["coh"]}
+
+        monkeypatch.setattr(Environment, "new_trial", new_trial)
+        task, trials = gym(trials=20), np.arange(20)
+        if "catch" not in task.channels:
+            task._channels["catch"] = task.channels["coh"]
+        caught, coherence, shown = (task.given("train", trials, name) for name in ("catch", "coh", "stimulus_period"))
+        without = coherence[0, :, 0] == 0
+        np.testing.assert_array_equal(np.isnan(caught[0, :, 0]), without)
+        assert (caught[:, ~without] == 1).all()
+        assert caught.shape == (task.steps, 20, 1)
+        np.testing.assert_array_equal(shown.any(axis=(0, 2)), without)
+
+    def test_the_longest_trial_of_any_split_gives_the_steps(self, neurogym):
+        task = gym()
+        lengths = {
+            split: task.given(split, np.arange(task.size(split)), "trial_period").sum(axis=0) for split in SPLITS
+        }
+        assert task.steps == max(each.max() for each in lengths.values())
+        assert gym(steps=task.steps).steps == task.steps
+        with pytest.raises(nm.DescriptionError, match="a trial is longer"):
+            gym(steps=task.steps - 1)
+        assert task.channels["stimulus"].missing
+        assert task.channels["coh"].roles == task.channels["decision_period"].roles == ()
+
     def test_shorter_trials_are_padded_and_longer_ones_refused(self, neurogym):
         assert gym(steps=20).given("test", np.arange(5), "ground_truth").shape == (20, 5)
         with pytest.raises(nm.DescriptionError, match=r"stimulus\.steps[\s\S]*found: 2[\s\S]*5 or more"):
@@ -190,6 +245,8 @@ class TestNeuroGym:
             ({"env": "Lost-v0"}, r"stimulus\.env: NeuroGym cannot make this environment[\s\S]*found: 'Lost-v0'"),
             ({"options": {"colour": 1}}, "unexpected keyword argument 'colour'"),
             ({"env": "Bandit-v0"}, "has no ground truth"),
+            ({"env": "Blind-v0"}, "has no ground truth"),
+            ({"env": "Several-v0"}, r"its actions are of the kind Dict[\s\S]*Discrete or Box"),
         ],
     )
     def test_what_it_cannot_make_is_refused(self, neurogym, settings, message):

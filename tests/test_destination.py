@@ -121,17 +121,71 @@ def test_a_run_that_is_being_written_is_neither_replaced_nor_resumed(out):
                 Destination(out, **options)
 
 
-def test_half_written_files_of_a_killed_run_are_removed_before_it_is_written_again(out, monkeypatch):
+class Recording(SimpleNamespace):
+    """Stands for the run file: keeps what it was made with."""
+
+    def __init__(self, path, **given):
+        super().__init__(path=path, given=given, changes=[])
+
+    def changed(self, *arguments):
+        self.changes.append(arguments)
+
+    @classmethod
+    def reopened(cls, path, **given):
+        return cls(path, reopened=partial_path(path).read_bytes(), **given)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """A run that is prepared, and is written to a file that only keeps what it was made with."""
+    monkeypatch.setattr(destination, "RunFile", Recording)
+    monkeypatch.setattr(destination, "without_masks", lambda circuit: f"{circuit} without masks")
+    return SimpleNamespace(
+        provenance=NOW, circuit="circuit", protocol="protocol", seed=3, backend="numpy",
+        plan=SimpleNamespace(threads=2), workers=4,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_run_that_begins_has_a_new_file_and_no_checkpoint(out, run, options):
+    if options:
+        stopped(out)
+    made = Destination(out, **options).record(run, None)
+    assert not saved_path(out).exists()
+    assert made.path == out
+    assert made.given == {
+        "circuit": "circuit without masks", "protocol": "protocol", "seed": 3, "backend": "numpy", "threads": 2,
+        "workers": 4, "overwrite": bool(options), "extra_attributes": {"processor": "x86-64"},
+    }  # fmt: skip
+    assert not made.changes
+
+
+@pytest.mark.parametrize("changes", [{}, {"seed": "5", "processor": "other"}])
+def test_a_run_that_goes_on_has_the_records_of_its_checkpoint_and_tells_what_changed(out, run, said, changes):
+    stopped(out, **changes)
+    records = partial_path(out).read_bytes()
+    partial_path(out).write_bytes(b"what was written later")
+    asked = Destination(out, resume=True, accept_changes=True)
+    made = asked.record(run, asked.latest(NOW, said.append))
+    assert (made.path, made.given) == (out, {"reopened": records, "protocol": "protocol"})
+    lines = ["seed was 5, is 1", "processor was other, is x86-64"] if changes else []
+    assert made.changes == ([(7, lines, NOW)] if changes else [])
+    assert saved_path(out).exists()
+    asked.discard()
+    assert not saved_path(out).exists()
+
+
+def test_checkpoints_stand_beside_the_file_that_is_written(out):
+    kept = Destination(out, every=3.0).checkpoints(NOW)
+    assert (kept.path, kept.written, kept.origin, kept.every) == (saved_path(out), partial_path(out), NOW, 3.0)
+
+
+def test_half_written_files_of_a_killed_run_are_removed_before_it_is_written_again(out, run):
     halves = [out.with_name(f"{out.name}{ending}.left.new") for ending in (".partial", ".checkpoint")]
     others = [out.with_name(name) for name in ("other.nc.partial.left.new", f"{out.name}.png.left.new")]
     for path in (*halves, *others):
         path.touch()
-    monkeypatch.setattr(destination, "RunFile", lambda path, **_: path)
-    monkeypatch.setattr(destination, "without_masks", lambda circuit: circuit)
-    run = SimpleNamespace(
-        provenance={}, circuit=None, protocol=None, seed=0, backend="numpy", plan=SimpleNamespace(threads=1), workers=1
-    )
-    assert Destination(out).record(run, None) == out
+    assert Destination(out).record(run, None).path == out
     assert not any(path.exists() for path in halves)
     assert all(path.exists() for path in others)
 

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.stimuli import files, idx, load
+from neuro_mpc.stimuli import files, idx, load, mnist_download
 from neuro_mpc.stimuli.idx import read_idx
 from neuro_mpc.stimuli.mnist_download import SHA256, download
 
@@ -157,7 +158,8 @@ DAMAGE = [
     (lambda content: b"PK\x03\x04" + content, "not an IDX file"),
     (lambda content: content[:2] + b"\x0a" + content[3:], "not an IDX file"),
     (lambda content: b"<!DOCTYPE html><html>", "a web page, not an IDX file"),
-    (lambda content: content[:3] + b"\x07" + content[4:], "not an IDX file"),
+    (lambda content: content[:3] + b"\x05" + content[4:], "not an IDX file"),
+    (lambda content: content[:3] + b"\x00" + content[4:], "not an IDX file"),
     (lambda content: content[:6], "an IDX header with the sizes"),
     (lambda content: content[:4] + b"\0" * 4 + content[8:], "an IDX header with the sizes"),
     (lambda content: content[:4] + b"\xff" * 4 + content[8:], "sizes"),
@@ -341,7 +343,7 @@ def test_the_settings_for_other_labels_are_told(folder, labels, classes, setting
 
 
 @pytest.mark.parametrize(
-    ("highest", "brightest"), [(1, "1"), (15, "15"), (16, "16"), (100, "100"), (128, ""), (255, "")]
+    ("highest", "brightest"), [(1, "1"), (15, "15"), (16, "16"), (100, "100"), (127, "127"), (128, ""), (255, "")]
 )
 def test_a_range_of_pixels_that_is_not_that_of_bytes_is_told(folder, data, highest, brightest):
     damaged(folder, NAMES[0], lambda content: encoded(np.minimum(data[NAMES[0]], highest)))
@@ -395,3 +397,54 @@ def test_labels_are_the_classes_from_the_first_to_the_last(folder, data, first):
     assert (shown.min(), shown.max()) == (0, 6)
     assert "is out of range" in refused(folder, classes=6, **settings)
     assert "is out of range" in refused(folder, classes=7, first_label=lowest + 1)
+
+
+def test_labels_are_whole_and_pixels_not_negative(folder, data):
+    def floats(array):
+        return bytes([0, 0, 0x0E, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.astype(">f8").tobytes()
+
+    images, darker = data[NAMES[0]] / 1.0, data[NAMES[0]] / 1.0
+    darker[3, 2, 1] = -0.25
+    for wrong, told in (
+        (darker, "found: -0.25"),
+        (np.where(darker < 0, np.nan, images), "pixels below 0, or no numbers"),
+    ):
+        damaged(folder, NAMES[0], lambda content, wrong=wrong: floats(wrong))
+        assert told in refused(folder)
+    damaged(folder, NAMES[0], lambda content: floats(np.zeros((12, 4, 6))))  # as black as they are
+    assert not stimuli(folder).stimulus("train", np.arange(9)).any()
+    damaged(folder, NAMES[1], lambda content: floats(data[NAMES[1]]))
+    assert "labels that are not whole numbers" in refused(folder)
+
+
+def test_a_folder_is_listed_as_far_as_is_of_use(tmp_path, monkeypatch):
+    for number in range(8):
+        (tmp_path / f"{number}.idx").touch()
+    (tmp_path / "folder").mkdir()
+    listed = ", ".join(f"{number}.idx" for number in range(8))
+    assert f"{tmp_path} holds {listed}\n" in refused(tmp_path)
+    (tmp_path / "8.idx").touch()
+    assert f"{tmp_path} holds {listed}, …\n" in refused(tmp_path)
+    monkeypatch.setattr(files, "MOST_ENTRIES", 2)
+    assert f"{tmp_path} holds 0.idx, 1.idx\n" in refused(tmp_path)
+
+
+def test_a_file_of_mnist_is_downloaded_by_its_name_and_checksum(monkeypatch, tmp_path):
+    import pooch
+
+    asked = []
+    monkeypatch.setattr(pooch, "retrieve", lambda *given, **named: asked.append((given, named)) or "file")
+    monkeypatch.setattr(mnist_download, "downloads", lambda folder: tmp_path / folder)
+    assert download(NAMES[:2]) == dict.fromkeys(NAMES[:2], Path("file"))
+    (first, named), _ = asked
+    assert first == (f"https://ossci-datasets.s3.amazonaws.com/mnist/{NAMES[0]}.gz", SHA256[NAMES[0]])
+    assert (named["fname"], named["path"]) == (f"{NAMES[0]}.gz", tmp_path / "mnist")
+    assert download([NAMES[0], "my-images"]) == {}
+
+
+def test_a_set_may_have_a_single_image(folder, data):
+    damaged(folder, NAMES[2], lambda content: encoded(data[NAMES[2]][:1]))
+    damaged(folder, NAMES[3], lambda content: encoded(data[NAMES[3]][:1]))
+    found = stimuli(folder)
+    assert found.size("test") == 1
+    np.testing.assert_allclose(found.stimulus("test", np.array([0]))[:, 0], data[NAMES[2]][0] / 255, atol=1e-7)

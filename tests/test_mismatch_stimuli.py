@@ -10,8 +10,9 @@ import neuro_mpc as nm
 from neuro_mpc.stimuli import load
 from neuro_mpc.stimuli.fatigue import Fatigue
 from neuro_mpc.stimuli.gratings import grating_rates, speed_rates
-from neuro_mpc.stimuli.mismatch_blocks import DIRECTIONS, in_steps
-from neuro_mpc.stimuli.wheel import GAIN, phases, speeds
+from neuro_mpc.stimuli.mismatch import ChosenStimuli
+from neuro_mpc.stimuli.mismatch_blocks import DIRECTIONS, Numbers, _apart, in_steps
+from neuro_mpc.stimuli.wheel import FASTEST, GAIN, phases, speeds
 
 ALL_CONTEXTS = ["standard", "sequence", "sensorimotor", "duration", "local", "global"]
 ALL_CONTROLS = ["control-1", "control-2", "control-3", "control-4", "many-standards", "repetition"]
@@ -233,3 +234,71 @@ def test_a_block_that_no_trial_holds_is_refused():
 
 def test_halves_of_a_step_are_rounded_up_and_nothing_is_lost():
     assert [in_steps(ms, 100.0) for ms in (0, 20, 150, 250, 343, 1500)] == [0, 1, 2, 3, 3, 15]
+
+
+def test_of_everything_that_is_shown_there_is_one_at_least_and_of_deviants_none_if_asked():
+    few = Numbers(scale=0.001, deviants=35, step_ms=100.0)
+    assert (few.of(240), few.of(1500), few.of(2501), few.of_deviants) == (1, 2, 3, 1)
+    assert Numbers(scale=1.0, deviants=0, step_ms=100.0).of_deviants == 0
+    rows = mismatch(contexts=["standard", "sequence", "sensorimotor"], controls=[], scale=0.05, deviants=0)
+    assert set(rows.presentations("train")["TrialType"].values) == {"standard", "sequence_omission"}
+
+
+def test_places_are_as_far_apart_as_asked_and_from_both_ends():
+    found = [_apart(30, 5, 100, np.random.default_rng(seed)) for seed in range(200)]
+    assert min(np.diff(sorted(places)).min() for places in found) == 5
+    assert {min(min(places) for places in found), max(max(places) for places in found)} == {5, 24}
+    assert {len(places) for places in found} == {3, 4}
+    assert [len(_apart(30, 5, number, np.random.default_rng(0))) for number in (0, 1, 2)] == [0, 1, 2]
+    assert _apart(10, 5, 3, np.random.default_rng(0)) == []
+    assert _apart(11, 5, 3, np.random.default_rng(0)) == [5]
+
+
+def test_deviants_may_be_as_many_as_the_numbers_of_a_context():
+    rows = mismatch(contexts=["standard", "sequence"], controls=[], scale=0.01, deviants=10_000, steps=100)
+    kinds = Counter(rows.presentations("train")["TrialType"].values)
+    assert {kinds[name] for name in FOUR} == {200}
+    assert kinds["standard"] == 400 * 3  # of each sequence the first, the second and the fourth element
+
+
+def test_a_mouse_never_runs_faster_than_it_can_nor_backwards():
+    class Extreme:
+        """Shocks that are far larger than any that are drawn."""
+
+        def __init__(self, shock):
+            self.shock = shock
+
+        def random(self, steps):
+            return np.ones(steps)
+
+        def integers(self, most):
+            return most - 1
+
+        def standard_normal(self, steps=None):
+            return self.shock if steps is None else np.full(steps, self.shock)
+
+    assert (speeds(Extreme(100.0), 20, 100.0) == FASTEST).all()
+    assert (speeds(Extreme(-100.0), 20, 100.0) == 0).all()
+
+
+@pytest.mark.parametrize("recovery", [50.0, 100.0, 200.0])
+def test_an_input_recovers_at_most_as_a_whole_in_one_step(recovery):
+    shown = np.array([1.0, 0.0, 1.0, 3.0, 1.0])
+    remaining = Fatigue(use=0.5, recovery=recovery).applied(shown[:, None], 100.0)[:, 0]
+    share, available, expected = min(100.0 / recovery, 1.0), 1.0, []
+    for given in shown:
+        expected.append(available * given)
+        available = max(available + share * (1 - available) - 0.5 * available * given, 0.0)
+    np.testing.assert_allclose(remaining, expected)
+
+
+def test_trials_chosen_anywhere_are_those_of_their_places(small):
+    session = small.session("train")
+    cuts = [session.cuts[3], session.cuts[0]]
+    chosen = ChosenStimuli(small, session, cuts)
+    for split in ("train", "test"):
+        assert chosen.size(split) == 2
+        for channel in chosen.channels:
+            np.testing.assert_array_equal(
+                chosen.given(split, np.arange(2), channel), small.given("train", np.array([3, 0]), channel)
+            )

@@ -2,6 +2,8 @@
 
 import os
 import tracemalloc
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import xarray as xr
 from own_data import KINDS, STEPS, TRIALS, UNITS, dataset, loaded, written
 
 import neuro_mpc as nm
-from neuro_mpc.stimuli import labelled, netcdf_file, series, stored
+from neuro_mpc.stimuli import labelled, netcdf_file, npz, series, stored
 from neuro_mpc.stimuli.interface import SPLITS
 
 pytestmark = pytest.mark.usefixtures("data_folder")
@@ -243,3 +245,54 @@ def test_arrays_have_as_many_axes_as_numpy_can_name():
         loaded({"x": nine[..., None]})
     with pytest.raises(nm.DescriptionError, match="is no array of trials"):
         loaded({"x": np.float32(1)})
+
+
+@pytest.mark.parametrize("kind", ["netcdf", "zarr"])
+@pytest.mark.parametrize("units", ["seconds", "days since 2020-01-01"])
+def test_numbers_whose_unit_is_one_of_time_stay_numbers(kind, units):
+    data = dataset()
+    data["x"].attrs["units"] = units
+    assert_equal(loaded(file=written(data, kind)), loaded(dataset()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arrays_in_the_order_of_fortran_are_the_same(kind):
+    data = dataset()
+    data["x"] = (data["x"].dims, np.asfortranarray(data["x"].values))
+    assert_equal(loaded(file=written(data, kind)), loaded(dataset()))
+
+
+def test_headers_of_npz_files_of_the_second_version_are_read():
+    data = {name: each.values for name, each in dataset().data_vars.items()}
+    with zipfile.ZipFile("data.npz", "w") as archive:
+        archive.writestr("notes.txt", "no array")
+        for name, values in data.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, values, version=(2, 0))
+    assert_equal(loaded(file="data.npz"), loaded(data))
+
+
+@pytest.mark.parametrize("kind", KINDS[2:])
+def test_an_array_is_unpacked_up_to_the_limit_and_mapped_however_large(kind, monkeypatch):
+    name, largest = written(dataset(), kind), TRIALS * STEPS * UNITS * 4  # of labels there are fewer
+    for limit in (largest, largest - 1):
+        monkeypatch.setattr(npz, "LARGEST_UNPACKED", limit)
+        if kind == "npz" or limit == largest:
+            mapped = isinstance(npz.arrays(Path(name))["x"], np.memmap)
+            assert mapped == (kind == "npz")
+            continue
+        with pytest.raises(nm.DescriptionError, match="(?s)is packed, and too large.*np.savez in place"):
+            loaded(file=name)
+
+
+def test_an_npz_file_is_cut_off_where_its_last_byte_is_missing():
+    with zipfile.ZipFile("data.npz", "w") as archive:
+        for missing in (0, 1):
+            with archive.open(f"{missing}.npy", "w") as member:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (3,)}
+                np.lib.format.write_array_header_1_0(member, header)
+                member.write(np.arange(3, dtype="<f4").tobytes()[: 12 - missing])
+    with pytest.raises(nm.DescriptionError, match="1: is cut off") as caught:
+        npz.arrays(Path("data.npz"))
+    header = 128
+    assert (caught.value.found, caught.value.expected) == (header + 11, f"{header + 12} bytes")

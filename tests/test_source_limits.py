@@ -8,7 +8,7 @@ from own_data import loaded
 import neuro_mpc as nm
 from neuro_mpc import stimuli
 from neuro_mpc.descriptions import sources
-from neuro_mpc.stimuli import contents, signature, toy_language
+from neuro_mpc.stimuli import axes, contents, interface, labelled, series, signature, splits, toy_language
 from neuro_mpc.stimuli.contents import Contents
 
 SMALL = {"population.hidden.size": 3}
@@ -71,6 +71,39 @@ def test_a_language_has_fewer_strings_than_can_be_counted(monkeypatch):
         source("toy-language", letters=8, length=4, load=1.0)
 
 
+def test_as_many_strings_are_learned_and_held_out_as_the_limits(monkeypatch):
+    monkeypatch.setattr(toy_language, "MOST_LEARNED", 12)
+    monkeypatch.setattr(toy_language, "MOST_HELD_OUT", 7)
+    language = source("toy-language", letters=8, length=4, load=4.0)
+    assert [language.size(split) for split in stimuli.SPLITS] == [12, 7, 7]
+    with pytest.raises(nm.DescriptionError, match="13 strings(.|\n)*1 to 12 strings: a load of 0.333333 to 4$"):
+        source("toy-language", letters=8, length=4, load=13 / 3)
+    monkeypatch.setattr(toy_language, "MOST_HELD_OUT", 100)
+    language = source("toy-language", letters=8, length=4, load=3.0)  # 9 of 64 strings
+    assert [language.size(split) for split in stimuli.SPLITS] == [9, 27, 27]
+
+
+@pytest.mark.parametrize(("letters", "last"), [(26, "z"), (27, "26")])
+def test_letters_have_names_as_long_as_the_alphabet_has_some(letters, last):
+    language = source("toy-language", letters=letters)
+    assert (len(language.symbols), language.symbols[-1], language.counted) == (letters, last, "allowed answers")
+    assert source("digits-rows").counted == "right answers"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "settings", "message"),
+    [
+        ("toy-language", {"letters": 6, "transitions": [1, 7]}, "not different steps on the ring"),
+        ("toy-language", {"transitions": []}, "not different steps on the ring"),
+        ("digits-rows", {"pixels_per_step": 7}, "does not divide the 64 pixels"),
+        ("decision", {"coherences": []}, "is empty or has an entry twice"),
+    ],
+)
+def test_what_makes_no_trials_is_refused(protocol, settings, message):
+    with pytest.raises(nm.DescriptionError, match=message):
+        source(protocol, **settings)
+
+
 def recording(steps):
     return xr.Dataset({"x": (("step", "unit"), np.arange(2.0 * steps).reshape(steps, 2))})
 
@@ -88,6 +121,56 @@ def test_own_data_are_parted_and_cut_as_long_as_something_is_left(keys, beyond, 
     assert loaded(recording(20), **keys).size("train")
     with pytest.raises(nm.DescriptionError, match=message):
         loaded(recording(20), **{**keys, **beyond})
+
+
+def test_what_is_held_in_memory_are_the_smallest_channels_up_to_the_limit(monkeypatch):
+    sizes = {"c": 2, "a": 5, "b": 3}
+    data = xr.Dataset({name: ((f"unit of {name}", "trial"), np.ones((size, 10))) for name, size in sizes.items()})
+    for most, held in ((4 * 50 - 1, {"c"}), (4 * 50, {"b", "c"}), (4 * 100, {"a", "b", "c"}), (4 * 20 - 1, set())):
+        monkeypatch.setattr(labelled, "HELD_BYTES", most)
+        found = loaded(data)
+        assert {name for name, each in found._series.items() if each._held is not None} == held
+        assert found.given("train", np.arange(2), "a").shape == (1, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "most", "parts"),
+    [
+        ((5, 4, 3), 24, [((0, 2), (0, 4)), ((2, 4), (0, 4)), ((4, 6), (0, 4))]),  # two trials of 12 numbers
+        ((5, 4, 3), 23, [((trial, trial + 1), (0, 4)) for trial in range(5)]),
+        ((2, 4, 3), 12, [((trial, trial + 1), (0, 4)) for trial in range(2)]),
+        ((2, 4, 3), 11, [((trial, trial + 1), (step, step + 3)) for trial in range(2) for step in (0, 3)]),
+        ((1, 3, 5), 4, [((0, 1), (step, step + 1)) for step in range(3)]),  # a step is never parted
+    ],
+)
+def test_data_are_read_in_parts_of_as_many_numbers_as_the_limit(shape, most, parts, monkeypatch):
+    monkeypatch.setattr(series, "BLOCK", most)
+    along = axes.Axes("trial", "step", *shape[:2])
+    read = series.Series("x", xr.Variable(("trial", "step", "unit"), np.ones(shape)), along, "data")
+    assert [tuple((each.start, each.stop) for each in part) for part in read._blocks()] == parts
+
+
+def test_a_channel_has_as_many_units_as_a_population_may_have(monkeypatch):
+    data = xr.Dataset({"x": (("trial", "row", "column"), np.ones((10, 2, 3)))})
+    monkeypatch.setattr(series, "LARGEST", 6)
+    assert loaded(data).channels["x"].width == 6
+    monkeypatch.setattr(series, "LARGEST", 5)
+    with pytest.raises(nm.DescriptionError, match="(?s)x: has too many units.*found: 6.*up to 5"):
+        loaded(data)
+    with pytest.raises(nm.DescriptionError, match="x: is empty"):
+        loaded(data.isel(row=slice(0)))
+    with pytest.raises(nm.DescriptionError, match="no variable that could be a channel"):
+        loaded(data.drop_vars("x").assign(split=("trial", ["train"] * 10)))
+
+
+def test_splits_have_as_many_names_as_the_limit():
+    def named(number):
+        meanings = " ".join([*stimuli.SPLITS, *(f"other{index}" for index in range(number - 3))])
+        return splits.named(np.array([2, 0, 1]), {"flag_meanings": meanings}, {"source": "data", "key": "split"})
+
+    assert named(splits.MOST_NAMES).tolist() == [2, 0, 1]
+    with pytest.raises(nm.DescriptionError, match="different lengths"):
+        named(splits.MOST_NAMES + 1)
 
 
 def test_streams_take_the_only_recording():
@@ -157,6 +240,39 @@ def test_nothing_follows_what_a_source_does_not_know(given):
     assert after.shape == (1, *given.shape[1:])
     assert after.dtype == given.dtype
     np.testing.assert_array_equal(after, -1 if given.dtype.kind == "i" else np.nan)
+
+
+class Bare(stimuli.Stimuli):
+    """A source that shows the number of the trial and no more."""
+
+    width, classes, steps, symbols = 1, 1000, 1, ()
+
+    def __init__(self):
+        pass
+
+    def size(self, split):
+        return 600
+
+    def stimulus(self, split, trials):
+        return np.asarray(trials, np.float32)[None, :, None]
+
+    def labels(self, split, trials):
+        return np.asarray(trials)[None]
+
+
+def test_data_that_are_not_stored_are_told_apart_by_batches_of_256_trials():
+    """Other parts would be another digest, and no run of an earlier version would go on."""
+    parts = list(Bare().content("train"))
+    assert [part.shape for part in parts[::2]] == [(1, 256, 1), (1, 256, 1), (1, 88, 1)]
+    np.testing.assert_array_equal(np.concatenate(parts[::2], axis=1)[0, :, 0], np.arange(600))
+    np.testing.assert_array_equal(np.concatenate(parts[1::2], axis=1)[0].argmax(axis=1), np.arange(600))
+
+
+@pytest.mark.parametrize("name", ["__init__", "stimulus", "labels", "strings", "shown"])
+def test_what_a_source_does_not_offer_it_says(name):
+    arguments = {"__init__": (None, None, 0), "strings": ("train",), "shown": (np.zeros((1, 2), int),)}
+    with pytest.raises(NotImplementedError, match=None if name == "__init__" else "Bare has no"):
+        getattr(interface.Stimuli, name)(Bare(), *arguments.get(name, ("train", np.arange(1))))
 
 
 FILES = {

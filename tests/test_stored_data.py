@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -87,15 +88,19 @@ def test_batches_are_those_that_the_library_reads(kind, monkeypatch):
     assert [part.tolist() for part in source.content("test")] == [part.tolist() for part in by_library.content("test")]
 
 
-def test_windows_of_a_recording_are_read_from_where_they_lie():
+@pytest.mark.parametrize("by_library", [False, True])
+def test_windows_of_a_recording_are_read_from_where_they_lie(by_library, monkeypatch):
     recording = xr.Variable(("step", "unit"), np.arange(400, dtype=np.float32).reshape(100, 4))
     write(recording)
+    if by_library:
+        monkeypatch.setattr(netcdf_file, "_in_one_piece", lambda *_: None)
+        monkeypatch.setattr(series, "copy_for", lambda *_: None)
     source = loaded(window=5, stride=2)
     shown = source.given("train", np.array([3, 0]), "x")
     np.testing.assert_array_equal(shown[:, 0], recording.values[6:11])
     np.testing.assert_array_equal(shown[:, 1], recording.values[:5])
     np.testing.assert_array_equal(source.following("train", np.array([3]), "x")[0, 0], recording.values[11])
-    assert lies_in_its_file(source)
+    assert lies_in_its_file(source) != by_library
 
 
 def test_a_file_that_is_cut_off_while_it_is_read_is_refused():
@@ -118,6 +123,35 @@ def test_a_file_that_is_cut_off_while_it_is_read_is_refused():
 def test_a_folder_in_memory_takes_no_copy(mounts, in_memory):
     Path("mounts").write_text(mounts)
     assert stored._is_in_memory("/tmp/any", Path("mounts").absolute()) == in_memory
+    assert not stored._is_in_memory("/tmp/any", Path("of another system").absolute())
+
+
+def test_an_array_lies_in_a_file_that_holds_it_to_the_last_byte():
+    Path("numbers").write_bytes(np.arange(8, dtype="f4").tobytes())
+    found = stored.in_file(Path("numbers"), 8, np.dtype("f4"), (1, 3, 2))
+    np.testing.assert_array_equal(found.runs(np.array([0]), np.array([1]), 2), [[[4, 5], [6, 7]]])
+    assert stored.in_file(Path("numbers"), 9, np.dtype("f4"), (1, 3, 2)) is None
+
+
+def test_a_copy_takes_half_of_the_room_that_is_left_and_no_more(monkeypatch):
+    free = {"a": 0, "b": 2 * 4 * 24}
+    monkeypatch.setattr(stored.tempfile, "gettempdir", lambda: "a")
+    monkeypatch.setattr(stored, "FOR_LARGE_FILES", "b")
+    monkeypatch.setattr(stored.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free[folder]))
+    monkeypatch.setattr(stored.tempfile, "TemporaryFile", lambda dir, **_: SimpleNamespace(name=dir))
+
+    def folder():
+        copy = stored.copy_for(np.dtype("f4"), (2, 3, 4))
+        return copy and copy.stored().file.name
+
+    assert folder() == "b"
+    free["b"] -= 1
+    assert folder() is None
+    free["a"] = 1000
+    assert folder() == "a"
+    monkeypatch.setattr(stored, "_is_in_memory", lambda folder: folder == "a")
+    free["b"] += 1
+    assert folder() == "b"
 
 
 def test_a_copy_has_no_name_and_needs_room(monkeypatch, tmp_path):

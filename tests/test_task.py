@@ -37,6 +37,7 @@ class Offered(Stimuli):
 
 ELSEWHERE = {"x": {"role": "stimulus", "channel": "c"}, "y": {"role": "target"}}
 VALUES, CLASSES = Channel(2), Channel(3, "classes", symbolic=True)
+TO_SHOW, TO_ASK = Channel(2, roles=("stimulus",)), Channel(2, roles=("target",))
 
 
 def circuit(**populations):
@@ -83,6 +84,16 @@ def test_a_population_is_given_the_channel_that_is_named_or_the_only_one_that_fi
     }
     assert made._names == bound
     assert made.widths == {name: channels[channel].width for name, channel in bound.items()}
+
+
+def test_what_is_only_shown_is_a_target_at_the_same_or_the_next_step_alone():
+    channels = {"x": TO_SHOW, "z": TO_ASK}
+    for kind in ("same", "next"):
+        made = task(Offered(**channels), {"kind": kind, "read": "every"}, x=STIMULUS, y={**GAUSSIAN, "channel": "x"})
+        assert made._names == {"x": "x", "y": "x"}
+    with pytest.raises(DescriptionError, match="is not for a target") as caught:
+        task(Offered(**channels), x=STIMULUS, y={**GAUSSIAN, "channel": "x"})
+    assert caught.value.expected == "z"
 
 
 @pytest.mark.parametrize("kind", ["same", "next"])
@@ -194,6 +205,10 @@ def test_missing_classes_are_missing_targets_of_any_read_out():
         ({"a": VALUES}, {"x": STIMULUS, "y": SOFTMAX}, {}, "population.y.channel", "none of those that are left"),
         ({"a": VALUES}, {"x": STIMULUS, "y": GAUSSIAN}, {}, "population.x.channel", "none of those that are left"),
         ({"a": VALUES, "b": CLASSES}, ELSEWHERE, {}, "population.x.channel", "no such"),
+        ({"c": TO_ASK, "y": CLASSES}, ELSEWHERE, {}, "population.x.channel", "is not for a stimulus"),
+        ({"x": TO_SHOW, "y": TO_SHOW}, {"x": STIMULUS, "y": GAUSSIAN}, {}, "population.y.channel", "not for a target"),
+        ({"x": VALUES, "y": TO_ASK}, {"x": STIMULUS, "y": {**GAUSSIAN, "channel": "z"}}, {"kind": "same"},
+         "population.y.channel", "no such"),
         ({"x": VALUES, "y": VALUES}, {"x": STIMULUS, "y": SOFTMAX}, {}, "population.y.readout", "gives values"),
         ({"x": VALUES, "y": CLASSES}, {"x": STIMULUS, "y": SOFTMAX}, {"where": "go"}, "target.where", "no such"),
         ({"x": VALUES, "y": CLASSES}, {"x": STIMULUS, "y": SOFTMAX}, {"read": [2, 4]}, "target.read", "does not have"),

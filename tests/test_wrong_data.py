@@ -1,7 +1,5 @@
 """Data of users that are wrong, damaged or hostile: refused by name."""
 
-import json
-import math
 import os
 import zipfile
 from pathlib import Path
@@ -9,12 +7,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import xarray as xr
 from own_data import KINDS, STEPS, TRIALS, dataset, loaded, written
 
 import neuro_mpc as nm
 from neuro_mpc.examination import isolation
-from neuro_mpc.stimuli import labelled, zarr_store
+from neuro_mpc.stimuli import labelled
 
 pytestmark = pytest.mark.usefixtures("data_folder")
 
@@ -160,58 +157,6 @@ def test_an_npz_file_that_is_cut_off_or_declares_too_much_is_refused(monkeypatch
         loaded(file="data.npz")
 
 
-def test_a_zarr_store_with_foreign_codecs_is_refused_before_it_is_unpacked():
-    name = written(dataset(), "zarr")
-    metadata = Path(name, "x", ".zarray")
-    text = metadata.read_text()
-    metadata.write_text(json.dumps({**json.loads(text), "filters": [{"id": "pickle"}]}))
-    with pytest.raises(nm.DescriptionError, match="(?s)packed by a codec that is not read here.*found: 'pickle'"):
-        loaded(file=name)
-    metadata.write_text(text)
-    assert loaded(file=name).steps == STEPS
-    os.symlink("/etc/hosts", os.path.join(name, "x", "9.9"))
-    with pytest.raises(nm.DescriptionError, match="is a link to another file"):
-        loaded(file=name)
-
-
-@pytest.mark.parametrize(
-    ("limit", "exactly", "problem"),
-    [
-        ("LARGEST_CHUNK", 8 * 30 * STEPS * 3, "has chunks that are too large"),
-        ("LARGEST_METADATA", None, "is too long"),
-        ("MOST_ARRAYS", None, "has too many arrays"),
-        ("SMALL_BYTES", None, "declares more data than a store of its size can hold"),
-    ],
-)
-def test_a_zarr_store_is_as_large_as_it_may_be_and_no_larger(monkeypatch, limit, exactly, problem):
-    name = written(dataset(), "zarr")
-    monkeypatch.setattr(zarr_store, "MOST_COMPRESSION", 0)  # what it declares is all that counts
-    if exactly is None:
-        described = [path for path in Path(name).rglob(".z*") if path.is_file()]
-        tables = [table for path in described for table in zarr_store._arrays(json.loads(path.read_text()))]
-        exactly = {
-            "LARGEST_METADATA": max(path.stat().st_size for path in described),
-            "MOST_ARRAYS": len(described),
-            "SMALL_BYTES": sum(math.prod(table["shape"]) for table in tables),
-        }[limit]
-    monkeypatch.setattr(zarr_store, limit, exactly)
-    assert loaded(file=name).steps == STEPS
-    monkeypatch.setattr(zarr_store, limit, exactly - 1)
-    with pytest.raises(nm.DescriptionError, match=problem):
-        loaded(file=name)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [("{", "is no JSON"), ('{"shape": [2.5], "chunks": [1]}', "has no shape of whole numbers")],
-)
-def test_a_zarr_store_that_describes_no_arrays_is_refused(text, problem):
-    name = written(dataset(), "zarr")
-    Path(name, "x", ".zarray").write_text(text)
-    with pytest.raises(nm.DescriptionError, match=problem):
-        loaded(file=name)
-
-
 @pytest.mark.parametrize(
     ("keys", "renamed", "hint"),
     [
@@ -237,26 +182,3 @@ def test_classes_out_of_range_are_refused_and_none_becomes_another(lowest, highe
     with pytest.raises(nm.DescriptionError, match="classes out of range") as caught:
         loaded(dataset().assign(label=(("trial", "step"), label)))
     assert caught.value.found == found
-
-
-def test_of_a_store_that_cannot_be_read_the_first_line_of_the_reason_is_told(monkeypatch):
-    pytest.importorskip("zarr")
-    name = written(dataset(), "zarr")
-
-    def fails(*_, **__):
-        raise KeyError("no dimensions\nand more")
-
-    monkeypatch.setattr(xr, "open_zarr", fails)
-    with pytest.raises(nm.DescriptionError, match=r"cannot be read: '?no dimensions"):
-        loaded(file=name)
-
-
-def test_chunks_of_a_store_of_the_third_version_are_as_large_as_they_may_be_and_no_larger(monkeypatch):
-    pytest.importorskip("zarr")
-    dataset().drop_vars("split").to_zarr("data.zarr", zarr_format=3)
-    largest = 8 * TRIALS * STEPS * 3
-    monkeypatch.setattr(zarr_store, "LARGEST_CHUNK", largest)
-    assert loaded(file="data.zarr").steps == STEPS
-    monkeypatch.setattr(zarr_store, "LARGEST_CHUNK", largest - 1)
-    with pytest.raises(nm.DescriptionError, match=f"(?s)chunks that are too large.*{largest}"):
-        loaded(file="data.zarr")

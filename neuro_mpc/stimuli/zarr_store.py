@@ -103,8 +103,8 @@ def _refuse_array(array: dict[str, Any], file: Path) -> int:
                 expected=", ".join(sorted(CODECS)),
                 hint="written again with zstd or blosc",
             )
-    grid = array.get("chunk_grid", {})
-    chunk = array.get("chunks") or (grid.get("configuration", {}).get("chunk_shape") if isinstance(grid, dict) else [])
+    grid = _table(array.get("chunk_grid"))
+    chunk: Any = array.get("chunks", _table(grid.get("configuration")).get("chunk_shape"))
     shape = array["shape"]
     if not all(isinstance(sizes, list) and all(type(size) is int for size in sizes) for sizes in (shape, chunk)):
         raise DescriptionError("has no shape of whole numbers", source=str(file), found=shape)
@@ -115,15 +115,16 @@ def _refuse_array(array: dict[str, Any], file: Path) -> int:
     return math.prod(shape)
 
 
-def _codecs(array: dict[str, Any]) -> Iterator[str]:
-    """The names of all that a chunk passes through."""
-    listed = [*(array.get("codecs") or []), *(array.get("filters") or []), array.get("compressor")]
-    for codec in (each for each in listed if each is not None):
-        if not isinstance(codec, dict):
-            yield str(codec)
-            continue
-        yield str(codec.get("name", codec.get("id"))).removeprefix("numcodecs.")
-        settings = codec.get("configuration")
-        if isinstance(settings, dict):
-            inner = [each for each in (settings.get("codecs"), settings.get("index_codecs")) if isinstance(each, list)]
-            yield from (name for codecs in inner for name in _codecs({"codecs": codecs}))
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _codecs(table: dict[str, Any]) -> Iterator[str]:
+    """The names of all that a chunk passes through; codecs may consist of others."""
+    for given in (table.get(key) for key in ("codecs", "index_codecs", "filters", "compressor")):
+        for codec in given if isinstance(given, list) else [given]:
+            if isinstance(codec, dict):
+                yield str(codec.get("name", codec.get("id"))).removeprefix("numcodecs.")
+                yield from _codecs(_table(codec.get("configuration")))
+            elif codec is not None:
+                yield str(codec)
