@@ -76,7 +76,8 @@ PACKAGES = {
     "lowering": Package(
         LOWERING,
         """rules kernels operations layout relaxation schemes network optimiser connections connected_networks
-        split_errors credit sampling learned_precision symbols stepwise causal_inference tied numpy_kernels""",
+        split_errors credit sampling learned_precision symbols stepwise causal_inference tied numpy_kernels
+        kept_code""",
         "networks",
         prints_code=True,
     ),

@@ -2,7 +2,8 @@
 
 Operators of arithmetic and of comparison are exchanged, conditions turned round, numbers changed, statements left out,
 arguments swapped, and the operators in printed code exchanged, too.  Annotations, documentation and the texts of errors
-stay as they are: no test need notice them.
+stay as they are: no test need notice them.  Arguments of which the order does not
+matter, such as those of a maximum, are not swapped.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 IN_PRINTED_CODE = {" + ": " - ", " - ": " + ", "*": "+", " / ": " * ", "+=": "-=", "-=": "+="}
 UNTOUCHED = {"annotation", "returns", "decorator_list", "type_params", "exc", "msg"}
+SYMMETRIC = {"min", "max", "minimum", "maximum", "swapaxes"}
 OF_OTHERS = {"TYPE_CHECKING", "__name__"}
 
 
@@ -128,7 +130,7 @@ def _changes(node: ast.AST, printed_code: bool) -> Iterator[Callable[[], None]]:
         yield partial(setattr, node, "test", ast.UnaryOp(ast.Not(), node.test))
     elif isinstance(node, ast.Constant):
         yield from (partial(setattr, node, "value", value) for value in _other_values(node.value, printed_code))
-    elif isinstance(node, ast.Call) and len(node.args) > 1 and not isinstance(node.args[0], ast.Starred):
+    elif isinstance(node, ast.Call) and len(node.args) > 1 and not _is_symmetric(node):
         yield partial(setattr, node, "args", [node.args[1], node.args[0], *node.args[2:]])
     if isinstance(node, (ast.Expr, ast.AugAssign, ast.Raise, ast.Continue, ast.Break)):
         yield partial(setattr, node, "__class__", ast.Pass)
@@ -139,6 +141,11 @@ def _is_turned_round_by_its_operator(test: ast.expr) -> bool:
     if isinstance(test, ast.Compare):
         return len(test.ops) == 1 and not isinstance(test.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
     return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+
+
+def _is_symmetric(call: ast.Call) -> bool:
+    """Whether a call is the same with its first two arguments swapped, or they are not known."""
+    return isinstance(call.args[0], ast.Starred) or ast.unparse(call.func).rpartition(".")[2] in SYMMETRIC
 
 
 def _other_values(value: object, printed_code: bool) -> Iterator[object]:

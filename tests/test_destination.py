@@ -114,6 +114,13 @@ def test_what_is_there_is_replaced_or_resumed_only_if_asked(out, left):
     assert Destination(out, overwrite=True).path == Destination(out, resume=True).path == out
 
 
+@pytest.mark.parametrize("path", [partial_path, saved_path])
+def test_a_link_in_the_place_of_what_a_run_writes_is_refused(out, path):
+    path(out).symlink_to(out.with_name("elsewhere"))
+    with pytest.raises(nm.RunError, match="is a link to another file"):
+        Destination(out, overwrite=True)
+
+
 def test_a_run_that_is_being_written_is_neither_replaced_nor_resumed(out):
     with lock.writing(out):
         for options in ({}, {"overwrite": True}, {"resume": True}):

@@ -180,6 +180,7 @@ def test_brian2_is_at_hand(one):
     assert set(one.equations) == set(one.groups) - {"control"}
     assert "err = r - h : 1 (constant over dt)" in one.equations["hidden_error"]
     assert "r" in Equations(one.equations["hidden_belief"]).diff_eq_names
+    assert one.brian["control"].rate == one["control", "rate"]  # attributes are Brian2's own
     assert repr(one).startswith("<Network of mpl on toy-language: control, input_stimulus")
 
 

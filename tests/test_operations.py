@@ -13,7 +13,7 @@ from neuro_mpc.networks import kernels
 from neuro_mpc.networks.groups import Control
 from neuro_mpc.networks.operations import Carry, Feedback, Forward, HebbianSum, Operation, Zero
 from neuro_mpc.networks.phase_runner import PhaseRunner
-from neuro_mpc.networks.printers import CPPPrinter, CythonPrinter, NumpyPrinter
+from neuro_mpc.networks.printers import CPPPrinter, CythonPrinter, NumpyPrinter, Printer
 from neuro_mpc.networks.rows import Rows, Span, Tiling, Visit
 from neuro_mpc.networks.sections import Section
 from neuro_mpc.networks.statements import BreakUnless, Call, Elementwise, Extent, Guard, Loop, Pointer, Scalar, names
@@ -228,3 +228,24 @@ def test_what_is_carried_are_the_last_steps_also_of_the_history():
     values = np.arange(5.0)
     kernels.carry_rows(True, values[last:], values[history:], eval(str(count), {"_width": 1}))
     assert np.array_equal(values, [2, 3, 4, 3, 4])
+
+
+def test_a_language_writes_its_own_blocks():
+    bare = Printer({}, {}, {}, str)
+    with pytest.raises(NotImplementedError):
+        bare.elementwise(Elementwise("b", Extent(), Extent(width=1)))
+
+
+@pytest.mark.parametrize("widths", [((5,), (2, 2, 1)), ((2, 2, 1), (5,)), ((3, 2), (1, 1, 3)), ((5,), (5,))])
+@pytest.mark.parametrize("rows", [ROWS, Rows(3, 1), Rows(1, 4, history=2)])
+def test_trials_lie_in_other_tiles_with_the_same_steps(rows, widths):
+    """An element is the number of its step, trial and unit: row(step, trial) of a tile is step · width + trial."""
+    depth = rows.history + rows.steps
+    numbers = np.arange(depth * TRIALS * rows.units).reshape(depth, TRIALS, rows.units)
+
+    def laid_out(widths):
+        ends = np.cumsum(widths)
+        return np.concatenate([numbers[:, end - width : end].ravel() for end, width in zip(ends, widths)])
+
+    before, after = widths
+    np.testing.assert_array_equal(rows.retiled(laid_out(before), before, after), laid_out(after))

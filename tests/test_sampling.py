@@ -8,7 +8,7 @@ from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.descriptions.shipped import files, synapse_type
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.simulation.initial import draw
-from neuro_mpc.simulation.sampling import draw_weights, drawn
+from neuro_mpc.simulation.sampling import contradicted_share, draw_weights, drawn
 
 SHAPE = (200, 1000)
 VALUES = {"m": 3.0, "pi": 0.3, "Xi": 0.5}
@@ -85,3 +85,22 @@ def test_a_spike_that_cannot_be_is_refused(spike, problem):
         circuit = load_circuit("mpl", {"synapse.spike-and-slab.spike": spike}).sized(26, 26)
         draw(circuit, load_protocol("toy-language"), 0)
     assert "synapse.spike-and-slab.spike" in str(caught.value)
+
+
+@pytest.mark.parametrize(("variance", "share"), [("0", 1.0), ("1", 0.0)])
+def test_synapses_that_are_not_there_contradict_nothing(variance, share):
+    """Nor where no moment depends on a parameter, which is missing there: a spike of 1/4 needs a variance of 1/3."""
+    formulas = {"mean": "1", "variance": variance, "spike": "0.25"}
+    settings = {f"synapse.spike-and-slab.{name}": formula for name, formula in formulas.items()}
+    circuit = load_circuit("mpl", settings).sized(26, 26)
+    parameters = {name: dict.fromkeys(("m", "pi", "Xi"), np.zeros(circuit.shape(name))) for name in circuit.projection}
+    assert contradicted_share(circuit, parameters) == share
+    half = {name: {each: values.copy() for each, values in table.items()} for name, table in parameters.items()}
+    for table in half.values():
+        for values in table.values():
+            values[:, ::2] = np.nan
+    assert contradicted_share(circuit, half) == share
+    for name, table in half.items():
+        weights = drawn(circuit.synapse["spike-and-slab"], table, circuit.shape(name), np.random.default_rng(0))
+        assert not weights[:, ::2].any()
+        assert weights[:, 1::2].any()

@@ -9,8 +9,11 @@ import pytest
 from presented import STEPS, TRIALS, Presentation, assert_close, network
 
 import neuro_mpc as nm
+from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.errors import DescriptionError
+from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import TAU_SECONDS
+from neuro_mpc.networks.schemes.interface import EFFICIENT_TRIALS, Scheme
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -135,3 +138,54 @@ def test_a_run(scheme):
     learning = run["learning"]
     assert (learning.iterations == 6).all()
     assert (learning.free_energy < learning.free_energy_start).all()
+
+
+PERMISSIONS = "holds_predictions windows weighs_errors split_errors keeps_trajectory".split()
+
+
+class Plain(Scheme):
+    """A scheme that says nothing of itself."""
+
+    def belief(self, rules, settles):
+        return "r : 1"
+
+    def phase(self, plan):
+        return Phase("infer", "inferring")
+
+
+def test_a_scheme_permits_what_it_says_and_a_new_one_nothing():
+    def permitted(scheme):
+        return [name for name in PERMISSIONS if getattr(scheme, name)]
+
+    assert {
+        name: permitted(SCHEMES.get(name)) for name in ("relaxation", "momentum", "fixed-prediction", "sweeps")
+    } == {
+        "relaxation": ["windows", "weighs_errors", "split_errors", "keeps_trajectory"],
+        "momentum": ["windows", "weighs_errors", "split_errors"],
+        "fixed-prediction": ["holds_predictions", "windows", "split_errors"],
+        "sweeps": [],
+    }
+    plain = Plain()
+    assert permitted(plain) == []
+    assert (plain.scalars, plain.trial_values, plain.laws(None, str), plain.code(None)) == ((), (), [], [])
+    with pytest.raises(NotImplementedError):
+        plain.signed_error(None)
+
+
+def test_iterations_are_those_planned_unless_trials_stop_by_themselves():
+    used = np.array([2, 3, 7])
+    assert (Plain().iterations(20, used, False), Plain().iterations(20, used, True)) == (20.0, 4.0)
+    found = {name: SCHEMES.get(name)().iterations(20, used, False) for name in ("sweeps", "fixed-prediction")}
+    assert found == {"sweeps": 4.0, "fixed-prediction": 1.0}
+    assert (Plain().passes(7), SCHEMES.get("fixed-prediction")().passes(7)) == (14, 1)
+    assert [Plain().tile_width(None, trials) for trials in (5, EFFICIENT_TRIALS, EFFICIENT_TRIALS + 1)] == [
+        5,
+        EFFICIENT_TRIALS,
+        EFFICIENT_TRIALS,
+    ]
+
+
+@pytest.mark.parametrize(("key", "value"), [("energy_limit", 1.0), ("output_feedback", "last")])
+def test_sweeps_refuse_what_is_not_judged_by_the_energy(key, value):
+    with pytest.raises(DescriptionError, match="sweeps"):
+        nm.load_protocol("toy-language", {"inference": {"scheme": "sweeps", key: value}})

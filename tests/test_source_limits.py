@@ -268,6 +268,28 @@ def test_data_that_are_not_stored_are_told_apart_by_batches_of_256_trials():
     np.testing.assert_array_equal(np.concatenate(parts[1::2], axis=1)[0].argmax(axis=1), np.arange(600))
 
 
+def test_a_source_promises_what_it_says_and_a_new_one_nothing():
+    bare = Bare()
+    assert (bare.generates, bare.takes_data, bare.predicts_next, bare.symbolic, bare.carries, bare.gives_next) == (
+        (False,) * 6
+    )
+    assert (bare.transitions, bare.cautions, bare.streams, bare.missing, bare.chance) == ((), (), 0, True, 1 / 1000)
+    assert (bare.counted, bare.presentations("train")) == ("right answers", None)
+    promises = {
+        name: [each for each in ("generates", "takes_data") if getattr(sources.SOURCES.get(name), each)]
+        for name in ("arrays", "csv", "digits", "text", "toy-language")
+    }
+    assert promises == {"arrays": ["takes_data"], "csv": [], "digits": [], "text": [], "toy-language": ["generates"]}
+    shown, asked = bare.channels.values()
+    assert (shown.kind, shown.width, shown.symbolic, shown.missing, shown.roles) == (
+        ("values", 1, False, False, ("stimulus",))
+    )
+    assert (asked.kind, asked.width, asked.symbolic, asked.missing, asked.roles) == (
+        ("classes", 1000, False, True, ("target",))
+    )
+    assert (bare.parted(None, " ab\n"), bare.joined(None, "a", ["b", "<eos>"])) == (["a", "b"], "ab\n")
+
+
 @pytest.mark.parametrize("name", ["__init__", "stimulus", "labels", "strings", "shown"])
 def test_what_a_source_does_not_offer_it_says(name):
     arguments = {"__init__": (None, None, 0), "strings": ("train",), "shown": (np.zeros((1, 2), int),)}

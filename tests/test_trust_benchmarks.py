@@ -138,6 +138,8 @@ def mutants(source: str, printed_code: bool = False) -> list[str]:
         ("a = b if b is c else d", ["a = b if b is not c else d"]),
         ("if TYPE_CHECKING:\n    a = 1", []),
         ("a = 'b*c'", []),
+        ("a = max(b, np.minimum(c, d).swapaxes(e, f))", []),
+        ("a = f(*b, c)", []),
     ],
 )
 def test_each_mutant_has_one_mistake(source, expected):

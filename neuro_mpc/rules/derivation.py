@@ -56,7 +56,7 @@ class SynapseRules:
     mean: Term
     variance: Term
     parameters: tuple[ParameterRule, ...]
-    connects_some: bool = False
+    connects_some: bool
     """Whether some pairs of units only have a synapse; the weights of the others are zero."""
 
     @property

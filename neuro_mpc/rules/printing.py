@@ -29,4 +29,4 @@ class Brian2Printer(StrPrinter):
 @lru_cache(maxsize=1024)
 def text(expression: sympy.Expr) -> str:
     """`expression` in Brian2's language."""
-    return Brian2Printer({"full_prec": False}).doprint(expression)
+    return Brian2Printer().doprint(expression)
