@@ -91,8 +91,8 @@ PACKAGES = {
     ),
     "runfile": Package(
         "*",
-        """record reading access checkpoint data_digest file_format attributes lock runs_and_diff failing_calls
-        hostile_files""",
+        """record run_file_parts reading access checkpoint data_digest file_format attributes lock runs_and_diff
+        failing_calls hostile_files destination""",
         "runfile",
     ),
     "stimuli": Package(

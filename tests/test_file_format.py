@@ -53,6 +53,28 @@ def _names(group):
         yield from _names(inner)
 
 
+def laid_out(path) -> dict[str, tuple]:
+    """Variable → its dimensions, type, chunks, filters, value of what is missing, and attributes."""
+    with netCDF4.Dataset(path) as file:
+        return {
+            f"{group.path}/{name}": _layout(group, each)
+            for group in _groups(file)
+            for name, each in group.variables.items()
+        }
+
+
+def _groups(group):
+    yield group
+    for inner in group.groups.values():
+        yield from _groups(inner)
+
+
+def _layout(group, variable) -> tuple:
+    sizes = [(name, variable.get_dims()[place].isunlimited()) for place, name in enumerate(variable.dimensions)]
+    attributes = {name: str(variable.getncattr(name)) for name in variable.ncattrs()}
+    return sizes, variable.shape, variable.dtype.str, variable.chunking(), variable.filters(), attributes
+
+
 def is_on_the_page(name: str) -> bool:
     endings = (each.removeprefix("…") for each in NAMED if each.startswith("…_"))
     return name in NAMED or any(name.endswith(ending) for ending in endings)
@@ -69,7 +91,15 @@ def test_what_is_written_has_the_names_of_the_kept_file_of_its_version(tmp_path)
     """A new name is an addition: it takes another version of the format, and `tests/kept_runs.py` writes its files."""
     simulate_full(tmp_path / "run.nc")
     assert file_format.as_text() == FORMATS[-1]
-    assert names_in(tmp_path / "run.nc") == names_in(unpacked(f"full-{FORMATS[-1]}.nc", tmp_path / "kept.nc"))
+    kept = unpacked(f"full-{FORMATS[-1]}.nc", tmp_path / "kept.nc")
+    assert names_in(tmp_path / "run.nc") == names_in(kept)
+    assert laid_out(tmp_path / "run.nc") == laid_out(kept)
+    with netCDF4.Dataset(tmp_path / "run.nc") as written, netCDF4.Dataset(kept) as before:
+        for name in laid_out(kept):
+            np.testing.assert_allclose(
+                *(np.ma.filled(file[name][...].astype(float), -7.0) for file in (written, before)),
+                rtol=1e-3, atol=1e-4, err_msg=name,
+            )  # fmt: skip
 
 
 def test_the_page_and_the_code_name_the_same_version_and_groups():
