@@ -139,13 +139,17 @@ def test_trials_settle_as_soon_as_in_numpy(compiled):
     np.testing.assert_array_equal(found["cpp"], found["numpy"])
 
 
-def test_spectral_norms_are_limited_as_in_numpy(compiled):
-    matrix = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+@pytest.mark.parametrize("rank", [1, 3, 100])
+@pytest.mark.parametrize("shape", [(7, 5), (1, 9), (9, 1), (100, 28), (10, 100), (100, 100)])
+def test_spectral_norms_are_limited_as_in_numpy(compiled, shape, rank):
+    rng = np.random.default_rng(0)
+    matrix = (rng.normal(size=(shape[0], rank)) @ rng.normal(size=(rank, shape[1]))).astype(np.float32)
     expected = matrix.copy()
-    compiled.clip(*arguments(matrix, 7, 5, 1.5))
-    kernels.clip_spectral_norm(expected, 7, 5, 1.5)
-    np.testing.assert_allclose(matrix, expected, rtol=1e-5)
-    assert np.linalg.norm(matrix, 2) == pytest.approx(1.5, rel=1e-5)
+    limit = np.linalg.norm(matrix.astype(float), 2) / 3
+    compiled.clip(*arguments(matrix, *shape, limit))
+    kernels.clip_spectral_norm(expected, *shape, limit)
+    np.testing.assert_allclose(matrix, expected, rtol=1e-6)
+    assert np.linalg.norm(matrix.astype(float), 2) == pytest.approx(limit, rel=1e-6)
 
 
 @pytest.mark.parametrize("units", [1, 31, 100])

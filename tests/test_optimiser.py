@@ -120,12 +120,12 @@ def test_clipping_to_a_spectral_norm(shape, seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_clipping_of_pure_noise_is_near_the_norm(seed):
-    """Many directions are nearly as strong as the strongest: the power iteration does not tell them apart."""
+def test_clipping_of_pure_noise(seed):
+    """Many directions are nearly as strong as the strongest."""
     matrix = np.random.default_rng(seed).normal(size=(100, 100))
     norm = np.linalg.norm(matrix, 2)
     kernels.clip_spectral_norm(matrix, *matrix.shape, norm / 3)
-    assert np.linalg.norm(matrix, 2) == pytest.approx(norm / 3, rel=2e-3)
+    assert np.linalg.norm(matrix, 2) == pytest.approx(norm / 3, rel=1e-7)
 
 
 @pytest.mark.parametrize("matrix", [np.eye(5), np.outer([1.0, -2.0], [0, 3, 0]), -np.ones((4, 2))])

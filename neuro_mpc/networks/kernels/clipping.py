@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from neuro_mpc.networks.kernels.arrays import view
 
-POWER_ITERATIONS, POWER_TOLERANCE = 200, 1e-9
+ROUNDS, TOLERANCE, NEGLIGIBLE = 200, 2e-9, 1e-15
 
 
 def clip_frobenius_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
@@ -24,22 +26,34 @@ def clip_largest_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> 
 
 
 def clip_spectral_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
-    """Scale a matrix (post, pre) in place to at most `limit` in spectral norm: power iteration in double precision."""
+    """Scale a matrix A (post, pre) in place to at most `limit` in spectral norm, found by Lanczos's method on Aᵀ A in
+    double precision (Golub & Van Loan 2013, Algorithm 10.1.1)."""
     exact = view(matrix, post, pre).astype(np.float64)
     if not np.square(exact).sum() > limit**2:
         return
     columns = np.arange(1, pre + 1, dtype=np.uint32)
-    right = 1.0 + ((columns * np.uint32(2654435761)) >> np.uint32(8)) / 16777216.0
-    norm = 0.0
-    for _ in range(POWER_ITERATIONS):
-        length = np.linalg.norm(right)
-        if length == 0:
-            return
-        left = exact @ (right / length)
-        found = np.linalg.norm(left)
-        right = left @ exact
-        settled, norm = abs(found - norm) <= POWER_TOLERANCE * found, found
-        if settled:
+    next_ = 1.0 + ((columns * np.uint32(2654435761)) >> np.uint32(8)) / 16777216.0
+    before, right = np.zeros((2, pre))
+    diagonal: list[float] = []
+    beside: list[float] = []
+    length, largest = float(np.linalg.norm(next_)), 0.0
+    for _ in range(ROUNDS):
+        before, right = right, next_ / length
+        left = exact @ right
+        entry, square = float(left @ left), length**2 if diagonal else 0.0
+        next_ = left @ exact - entry * right - np.sqrt(square) * before
+        diagonal.append(entry)
+        found = _largest_eigenvalue(diagonal, beside)
+        settled, largest = found - largest <= TOLERANCE * found, found
+        length = float(np.linalg.norm(next_))
+        beside.append(length)
+        if settled or length**2 <= NEGLIGIBLE * largest**2:
             break
+    norm = np.sqrt(largest)
     if norm > limit:
         matrix *= matrix.dtype.type(limit / norm)
+
+
+def _largest_eigenvalue(diagonal: Sequence[float], beside: Sequence[float]) -> float:
+    """Of a symmetric tridiagonal matrix."""
+    return float(np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))[-1])

@@ -586,7 +586,31 @@ static inline void clip_largest_norm(T* matrix, int post, int pre, double limit)
     }
 }
 
-// Scale a (post × pre) matrix to at most `limit` in spectral norm: power iteration on A Aᵀ in double precision.
+static const double NEGLIGIBLE = 1e-15; // of what it is added to, in double precision
+
+// The largest eigenvalue of a symmetric tridiagonal matrix of these squared entries beside its diagonal, from a bound that is
+// not below it: Newton's method comes nearer from above only.
+static inline double largest_eigenvalue(const std::vector<double>& diagonal, const std::vector<double>& squares, double above)
+{
+    for (;;)
+    {
+        double pivot = 1, slope = 0, sum = 0;
+        for (size_t i = 0; i < diagonal.size(); i++)
+        {
+            const double ratio = i ? squares[i - 1] / pivot : 0;
+            slope = 1 + ratio * slope / pivot;
+            pivot = above - diagonal[i] - ratio;
+            if (pivot <= 0)
+                return above; // as near as rounding allows
+            sum += slope / pivot;
+        }
+        if (1 / sum <= NEGLIGIBLE * above)
+            return above;
+        above -= 1 / sum;
+    }
+}
+
+// Scale a (post × pre) matrix A to at most `limit` in spectral norm, found by Lanczos's method on Aᵀ A in double precision.
 template <typename T>
 void clip_spectral_norm(T* matrix, int post, int pre, double limit)
 {
@@ -595,39 +619,49 @@ void clip_spectral_norm(T* matrix, int post, int pre, double limit)
         frobenius += (double)matrix[k] * matrix[k];
     if (!(frobenius > limit * limit))
         return;
-    std::vector<double> left(post), right(pre);
+    std::vector<double> left(post), before(pre), right(pre), next(pre), diagonal, squares;
+    double square = 0, length = 0, largest = 0;
     for (int j = 0; j < pre; j++)
+    {
         right[j] = 1.0 + (double)((uint32_t)(j + 1) * 2654435761u >> 8) / 16777216.0;
-    double norm = 0;
+        length += right[j] * right[j];
+    }
     for (int round = 0; round < 200; round++)
     {
-        double length = 0;
         for (int j = 0; j < pre; j++)
-            length += right[j] * right[j];
-        length = std::sqrt(length);
-        if (length == 0)
-            return;
-        for (int j = 0; j < pre; j++)
-            right[j] /= length;
-        double next = 0;
+            right[j] /= std::sqrt(length);
+        double entry = 0;
         for (int i = 0; i < post; i++)
         {
             double sum = 0;
             for (int j = 0; j < pre; j++)
                 sum += (double)matrix[(int64_t)i * pre + j] * right[j];
             left[i] = sum;
-            next += sum * sum;
+            entry += sum * sum;
         }
-        next = std::sqrt(next);
-        std::fill(right.begin(), right.end(), 0.0);
+        for (int j = 0; j < pre; j++)
+            next[j] = -entry * right[j] - std::sqrt(square) * before[j];
         for (int i = 0; i < post; i++)
             for (int j = 0; j < pre; j++)
-                right[j] += (double)matrix[(int64_t)i * pre + j] * left[i];
-        const bool settled = std::fabs(next - norm) <= 1e-9 * next;
-        norm = next;
-        if (settled)
+                next[j] += (double)matrix[(int64_t)i * pre + j] * left[i];
+        if (round)
+            squares.push_back(square);
+        diagonal.push_back(entry);
+        // Where a row and a column are added, the eigenvalue rises at most to that of the old one and the new entries.
+        const double half = (largest - entry) / 2;
+        const double found = largest_eigenvalue(diagonal, squares, (largest + entry) / 2 + std::sqrt(half * half + square));
+        const bool settled = found - largest <= 2e-9 * found;
+        largest = found;
+        square = 0;
+        for (int j = 0; j < pre; j++)
+            square += next[j] * next[j];
+        length = square;
+        if (settled || square <= NEGLIGIBLE * largest * largest)
             break;
+        before.swap(right);
+        right.swap(next);
     }
+    const double norm = std::sqrt(largest);
     if (norm > limit)
         for (int64_t k = 0; k < (int64_t)post * pre; k++)
             matrix[k] *= limit / norm;
