@@ -53,10 +53,13 @@ def test_networks_that_are_surprised_have_a_perplexity_together():
     for surprise in (200.0, 203.0):
         network = SimpleNamespace(
             plan=SimpleNamespace(trials=2),
-            predict=lambda *_, **__: (None, np.zeros(2)),
-            neural_state=SimpleNamespace(
-                output=lambda target: np.array([[[0.0, 1.0]] * 2]),
-                log_output=lambda target, surprise=surprise: np.array([[[-surprise, 0.0]] * 2]),
+            predictions_ahead=lambda logarithms: 1,
+            begin_predicting=lambda *_, surprise=surprise: (
+                lambda: np.zeros(2),
+                SimpleNamespace(
+                    output=lambda target: np.array([[[0.0, 1.0]] * 2]),
+                    log_output=lambda target: np.array([[[-surprise, 0.0]] * 2]),
+                ),
             ),
         )
         measures.read_out(network, data, test, "test", 0, votes)

@@ -51,26 +51,39 @@ class Labelled(Stimuli):
         return self._labels[:, trials]
 
 
-def answering(output, labels, batch):
-    """A presenter whose circuit gives these outputs (step, trial, class)."""
-    presented = []
+def answering(output, labels, batch, ahead):
+    """A presenter whose circuit gives these outputs (step, trial, class), `ahead` of them before one is read."""
+    unread = []
 
-    def predict(stimulus, target, *_, carrying):
-        trials = stimulus["input"][0, :, 0]
-        presented[:] = [trials]
+    def begin_predicting(stimulus, *_):
+        said = output[:, trials := stimulus["input"][0, :, 0]]
         wanted = labels[:, trials]
-        given = np.take_along_axis(output[:, trials], np.maximum(wanted, 0)[..., None], axis=2)[..., 0]
-        return output[:, trials], np.where(wanted >= 0, -np.log(given), 0).sum(axis=0)
+        given = np.take_along_axis(said, np.maximum(wanted, 0)[..., None], axis=2)[..., 0]
+        unread.append(trials)
+        assert len(unread) <= ahead
 
-    state = SimpleNamespace(
-        output=lambda target: output[:, presented[0]], log_output=lambda target: np.log(output[:, presented[0]])
+        def loss():
+            assert unread.pop(0) is trials
+            return np.where(wanted >= 0, -np.log(given), 0).sum(axis=0)
+
+        return loss, SimpleNamespace(output=lambda target: said, log_output=lambda target: np.log(said))
+
+    return SimpleNamespace(
+        begin_predicting=begin_predicting,
+        predictions_ahead=lambda logarithms: ahead,
+        aside=nullcontext,
+        plan=SimpleNamespace(trials=batch),
     )
-    return SimpleNamespace(predict=predict, aside=nullcontext, plan=SimpleNamespace(trials=batch), neural_state=state)
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
-@given(st.integers(1, 5), st.integers(1, 9), st.integers(2, 4), st.integers(1, 4), st.integers(0, 2**16))
-def test_a_measure_is_that_of_every_target_once(steps, trials, classes, batch, seed):
+@given(
+    *(st.integers(1, most) for most in (5, 9)),
+    st.integers(2, 4),
+    *(st.integers(1, 4) for _ in range(2)),
+    st.integers(0, 2**16),
+)
+def test_a_measure_is_that_of_every_target_once(steps, trials, classes, batch, ahead, seed):
     rng = np.random.default_rng(seed)
     labels = rng.integers(-1, classes, (steps, trials))
     labels[0, 0] = 0  # one target at least
@@ -81,7 +94,7 @@ def test_a_measure_is_that_of_every_target_once(steps, trials, classes, batch, s
         test = Test(measure=measure)
         votes = {name: each.astype(float) for name, each in measures.no_votes(data, test, "test").items()}
         for output in outputs:
-            found = measures.measure(answering(output, labels, batch), data, test, "test", 0, votes).values
+            found = measures.measure(answering(output, labels, batch, ahead), data, test, "test", 0, votes).values
             right = [output[each].argmax() == labels[each] for each in targets]
             surprise = np.mean([-np.log(output[each][labels[each]]) for each in targets])
             assert found["accuracy"] == pytest.approx(np.mean(right))

@@ -1,5 +1,7 @@
 """Presentations learned in stretches: the same run as one by one, and answers that are read later."""
 
+import fcntl
+import os
 from collections import deque
 from io import BufferedReader, BytesIO
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc.networks.local import LocalProgram
-from neuro_mpc.networks.program import CODES, Manifest, Program
+from neuro_mpc.networks.program import CODES, Manifest, Program, _widened
 from neuro_mpc.runs import stretches
 from neuro_mpc.runs.stretches import Stretches
 from neuro_mpc.runs.training import Training
@@ -79,7 +81,7 @@ def test_a_run_is_the_same_to_the_last_bit(monkeypatch):
     monkeypatch.setattr(LocalProgram, "answers_ahead", lambda self, *names: 8)
     together = nm.simulate(circuit, protocol, backend="numpy")
     assert begun == [0, 1, 2, 3, 4, 5, 7, 8]  # the sixth is observed
-    for group in ("learning", "synapses/recurrent", "neural/hidden"):
+    for group in ("learning", "synapses/recurrent", "neural/hidden", "evaluation"):
         for name, variable in one_by_one[group].data_vars.items():
             np.testing.assert_array_equal(variable, together[group][name], strict=True)
 
@@ -112,3 +114,29 @@ def test_answers_are_read_in_the_order_of_the_questions():
     assert sent[:, 0].tolist() == [CODES["GET"]] * 3 + [CODES["FLUSH"]]
     assert program.answers_ahead("counts", "energy") == 4096 // 20
     assert program.answers_ahead(*["counts"] * 1000) == 1
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="only Linux tells what a pipe holds")
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_pipe_holds_what_the_system_grants(monkeypatch, granted):
+    fill = fcntl.fcntl
+
+    def asked(file, code, *value):
+        if code == fcntl.F_SETPIPE_SZ and not granted:
+            raise PermissionError
+        return fill(file, code, *value)
+
+    monkeypatch.setattr(fcntl, "fcntl", asked)
+    reading, writing = (os.fdopen(each, mode, 0) for each, mode in zip(os.pipe(), ("rb", "wb")))
+    with reading, writing:
+        size = _widened(writing)
+        os.set_blocking(writing.fileno(), False)
+        assert writing.write(bytes(2**21)) == size
+        assert size == 2**20 if granted else size < 2**20
+
+
+def test_where_no_system_tells_what_a_pipe_holds_nothing_is_known(monkeypatch):
+    monkeypatch.delattr(fcntl, "F_GETPIPE_SZ", raising=False)
+    reading, writing = (os.fdopen(each, mode) for each, mode in zip(os.pipe(), ("rb", "wb")))
+    with reading, writing:
+        assert _widened(writing) == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -40,6 +40,9 @@ class LocalProgram(Program):
         for name, value in values.items():
             array = self._arrays[name]
             array[:] = value if np.ndim(value) == 0 else np.reshape(np.asarray(value), array.shape)
+
+    def _fill(self, name: str, parts: Iterable[np.ndarray]) -> None:
+        self.set(**{name: np.concatenate([part.ravel() for part in parts])})
 
     def get(self, *names: str) -> list[np.ndarray]:
         return [self._arrays[name].copy() for name in names]

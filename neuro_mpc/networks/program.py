@@ -13,7 +13,7 @@ import json
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -35,7 +35,8 @@ HINTS: dict[int, str] = {
 CODES = {"END": 0, "SET": 1, "GET": 2, "STEP": 3, "FLUSH": 4}
 CONTINUES = "--resume continues from the last checkpoint"
 SECONDS_TO_END = 30  # for a program that no longer answers
-WAITING_BYTES = 4096
+PIPE_BYTES = 2**20  # what pipes hold where the system allows that: the data of a presentation or two
+LEAST_WAITING_BYTES = 4096
 """Answers that may wait to be read while more is sent: what any pipe holds. While a pipe is full, its program reads
 nothing."""
 STEP, FLUSH = (np.array([CODES[code], 0], dtype=np.int32).tobytes() for code in ("STEP", "FLUSH"))
@@ -74,11 +75,12 @@ class Program:
 
     Raises RunError when the program ends before its time.
 
-    shares   programs that share the trials of a presentation, of which this stands for all
-    called   what errors call it
+    shares          programs that share the trials of a presentation, of which this stands for all
+    called          what errors call it
+    waiting_bytes   of answers that may wait to be read while more is sent
     """
 
-    shares = 1
+    shares, waiting_bytes = 1, LEAST_WAITING_BYTES
     called = "the simulation program"
 
     def __init__(
@@ -116,6 +118,9 @@ class Program:
             ) from error
         self._input = cast(BinaryIO, self._process.stdin)
         self._output = cast(BufferedReader, self._process.stdout)
+        _widened(self._input)
+        # Answers that are sent in parts may leave pages half full.
+        self.waiting_bytes = max(LEAST_WAITING_BYTES, _widened(self._output) // 2)
 
     def __enter__(self) -> Program:
         return self
@@ -143,7 +148,10 @@ class Program:
         """Set variables, each from a number or from an array of its size."""
         for name, value in values.items():
             dtype, size = self.manifest.variables[name]
-            data = np.full(size, value, dtype) if np.ndim(value) == 0 else np.ascontiguousarray(value, dtype).ravel()
+            data = np.ascontiguousarray(value, dtype)
+            if np.ndim(value) == 0:
+                self._write(self._messages["SET", name] + data.tobytes() * size)
+                continue
             if data.size != size:
                 raise ValueError(f"{name} has {size} elements, not {data.size}")
             self._write(self._messages["SET", name])
@@ -162,7 +170,7 @@ class Program:
     def answers_ahead(self, *names: str) -> int:
         """How many answers of these variables may wait to be read."""
         sizes = (np.dtype(dtype).itemsize * size for dtype, size in (self.manifest.variables[name] for name in names))
-        return max(1, WAITING_BYTES // sum(sizes))
+        return max(1, self.waiting_bytes // sum(sizes))
 
     def _wait_for(self, answer: Answer) -> None:
         """Read answers in the order in which they were asked for, up to this one."""
@@ -184,16 +192,33 @@ class Program:
 
     def set_rows(self, population: str, name: str, values: np.ndarray, history: ArrayLike = 0) -> None:
         """Set a population's variable from (step, trial, unit), and the steps before from `history`."""
-        rows = self.rows[population]
-        padded = np.empty((rows.history + rows.steps, self.tiling.trials, rows.units), dtype=values.dtype)
-        padded[: rows.history], padded[rows.history :] = history, values
-        self.set(
-            **{name: np.concatenate([padded[:, first : first + width].ravel() for first, width in self.tiling.tiles])}
-        )
+        self._fill(name, self._in_tiles(self.rows[population], values, history))
+
+    def _in_tiles(self, rows: Rows, values: np.ndarray, history: ArrayLike) -> Iterator[np.ndarray]:
+        """The parts of a population's variable, in the order in which they lie in memory."""
+        shape = self.tiling.trials, rows.units
+        before = np.broadcast_to(history, (rows.history, *shape))
+        steps = np.broadcast_to(values, (rows.steps, *shape))
+        for first, width in self.tiling.tiles:
+            yield before[:, first : first + width]
+            yield steps[:, first : first + width]
+
+    def _fill(self, name: str, parts: Iterable[np.ndarray]) -> None:
+        """Set a variable from parts that follow each other, none of which is copied but to be of its kind."""
+        self._write(self._messages["SET", name])
+        for part in parts:
+            self._write(np.ascontiguousarray(part, self.manifest.variables[name][0]).data)
 
     def get_rows(self, population: str, name: str, with_history: bool = False) -> np.ndarray:
         """A population's variable as (step, trial, unit); `with_history`, from the steps before the first one on."""
-        rows, (flat,) = self.rows[population], self.get(name)
+        return self.ask_rows(population, name, with_history)()
+
+    def ask_rows(self, population: str, name: str, with_history: bool = False) -> Callable[[], np.ndarray]:
+        """As `get_rows`, without waiting: more may be sent before the answer is read."""
+        answer = self.ask(name)
+        return lambda: self._laid_out(self.rows[population], answer()[0], with_history)
+
+    def _laid_out(self, rows: Rows, flat: np.ndarray, with_history: bool) -> np.ndarray:
         blocks, depth = [], rows.history + rows.steps
         start = 0 if with_history else rows.history
         for first, width in self.tiling.tiles:
@@ -255,3 +280,18 @@ class Program:
             f"{self.called} {end}" + "".join(f"\n    {line}" for line in lines),
             hint=f"{hint}; {CONTINUES}",
         )
+
+
+def _widened(pipe: BinaryIO) -> int:
+    """What a pipe holds, after it has been asked to hold more; 0 where the system does not tell."""
+    try:
+        import fcntl
+
+        get, set_ = fcntl.F_GETPIPE_SZ, fcntl.F_SETPIPE_SZ
+    except (ImportError, AttributeError):  # elsewhere than on Linux
+        return 0
+    with contextlib.suppress(OSError):  # more than a user may have
+        fcntl.fcntl(pipe.fileno(), set_, PIPE_BYTES)
+    with contextlib.suppress(OSError):
+        return fcntl.fcntl(pipe.fileno(), get)
+    return 0

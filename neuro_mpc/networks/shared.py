@@ -7,7 +7,7 @@ number but for the last bits of those sums depends on how many there are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -82,10 +82,10 @@ class SharedProgram(Program):
             before = np.asarray(history)
             program.set_rows(population, name, values[:, own], before[:, own] if before.ndim else before)
 
-    def get_rows(self, population: str, name: str, with_history: bool = False) -> np.ndarray:
-        self.flush()
-        parts = [program.get_rows(population, name, with_history) for program in self.programs]
-        return np.concatenate(parts, axis=1)
+    def ask_rows(self, population: str, name: str, with_history: bool = False) -> Callable[[], np.ndarray]:
+        parts = [program.ask_rows(population, name, with_history) for program in self.programs]
+        self.flush()  # all of them work while one is waited for
+        return lambda: np.concatenate([part() for part in parts], axis=1)
 
     def step(self) -> None:
         for program in self.programs:

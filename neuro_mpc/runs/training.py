@@ -26,6 +26,8 @@ from neuro_mpc.simulation.precisions import shape_of
 from neuro_mpc.simulation.presentation import Energies, Presenter, Traces
 from neuro_mpc.simulation.selection import Selection, is_selected
 
+TRIALS_AT_ONCE = 128  # whose stimuli are made together: more no longer fit into the cache
+
 
 class Training:
     """Learns, tests and records, presentation by presentation."""
@@ -204,13 +206,16 @@ class Training:
         return stretch.stop
 
     def _shown(self, presentations: range) -> Iterator[tuple[int, stimuli.Given, stimuli.Given]]:
-        """What each presentation shows, made at once."""
-        trials = [self.course.batch_of(presentation) for presentation in presentations]
-        shown, wanted = self.data.presented("train", np.concatenate(trials))
-        for index, presentation in enumerate(presentations):
-            part = slice(index * self.course.batch, (index + 1) * self.course.batch)
-            stimulus = {name: values[:, part] for name, values in shown.items()}
-            yield presentation, stimulus, {name: values[:, part] for name, values in wanted.items()}
+        """What each presentation shows, made at once for as many as have few trials together."""
+        batch = self.course.batch
+        for first in range(0, len(presentations), together := max(1, TRIALS_AT_ONCE // batch)):
+            chosen = presentations[first : first + together]
+            trials = [self.course.batch_of(presentation) for presentation in chosen]
+            shown, wanted = self.data.presented("train", np.concatenate(trials))
+            for index, presentation in enumerate(chosen):
+                part = slice(index * batch, (index + 1) * batch)
+                stimulus = {name: values[:, part] for name, values in shown.items()}
+                yield presentation, stimulus, {name: values[:, part] for name, values in wanted.items()}
 
     def _begin(self, presentation: int, stimulus: stimuli.Given, target: stimuli.Given) -> Callable[[], Energies]:
         return self.presenter.begin_learning(presentation, stimulus, target, *self._manner(presentation))

@@ -29,9 +29,9 @@ def answers(presenter: Presenter, task: Task, split: Split, presentation: int) -
 
     found: dict[str, list[Arrays]] = {name: [] for name in task.circuit.targets}
     with presenter.aside():
-        for trials, _ in predictions(presenter, task, split, presentation):
+        for trials, _, outputs in predictions(presenter, task, split, presentation):
             for name in found:
-                output = presenter.neural_state.output(name)[:, : len(trials)]
+                output = outputs.output(name)[:, : len(trials)]
                 wanted = task.wanted(split, trials, name)
                 found[name].append(
                     _of_classes(output, wanted) if task.has_classes(name) else _of_values(output, wanted)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from neuro_mpc.descriptions.protocol import Test
 from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.scores import Votes, kind_of
+from neuro_mpc.simulation.traces import NeuralState
 from neuro_mpc.stimuli import Split, Task
 
 
@@ -62,11 +64,11 @@ def read_out(
         name: kind_of(task, name)(task, test, split, name, votes[name] if votes else None)
         for name in task.circuit.targets
     }
-    losses = []
-    for trials, loss in predictions(presenter, task, split, presentation):
+    losses, logarithms = [], [name for name, score in scores.items() if score.reads_logarithms]
+    for trials, loss, outputs in predictions(presenter, task, split, presentation, logarithms):
         losses.append(loss)
         for score in scores.values():
-            score.add(trials, presenter.neural_state, loss)
+            score.add(trials, outputs, loss)
     loss, values = np.concatenate(losses), {name: score.values() for name, score in scores.items()}
     if len(scores) > 1:
         return TestResult({"test_loss": float(loss.mean()), **_named(task, values)})
@@ -89,17 +91,30 @@ def mean_loss(losses: np.ndarray, targets: int, per_trial: int) -> float:
 
 
 def predictions(
-    presenter: Presenter, task: Task, split: Split, presentation: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batch by batch: numbers of the trials (B,) and loss (B,); the output stays in the presenter's neural state."""
+    presenter: Presenter, task: Task, split: Split, presentation: int, logarithms: Collection[str] = ()
+) -> Iterator[tuple[np.ndarray, np.ndarray, NeuralState]]:
+    """Batch by batch: numbers of the trials (B,), loss (B,), and the state that holds the outputs of all targets, of
+    some with their `logarithms`. Later batches are shown while the first of them are read."""
     size, batch = task.size(split), presenter.plan.trials
+    ahead, shown = presenter.predictions_ahead(logarithms), deque()
     for count, start in enumerate(range(0, size, batch)):
         trials = np.arange(start, start + batch) % size  # the last batch is filled up and cut again
-        new = min(batch, size - start)
-        _, loss = presenter.predict(
-            *task.presented(split, trials), f"test {presentation}", count, carrying=task.carries and start > 0
+        new, carrying = min(batch, size - start), task.carries and start > 0
+        given = task.presented(split, trials)
+        shown.append(
+            (trials[:new], presenter.begin_predicting(*given, f"test {presentation}", count, carrying, logarithms))
         )
-        yield trials[:new], loss[:new]
+        if len(shown) == ahead:
+            yield _said(*shown.popleft())
+    while shown:
+        yield _said(*shown.popleft())
+
+
+def _said(
+    trials: np.ndarray, begun: tuple[Callable[[], np.ndarray], NeuralState]
+) -> tuple[np.ndarray, np.ndarray, NeuralState]:
+    loss, outputs = begun
+    return trials, loss()[: len(trials)], outputs
 
 
 def correct_letter_ratio(presenter: Presenter, task: Task, split: Split, presentation: int, length: int) -> TestResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ from neuro_mpc.networks.program import Program
 from neuro_mpc.networks.schemes.interface import scheme_of
 from neuro_mpc.rules.weighting import LOG_PRECISION
 from neuro_mpc.simulation.running import RunningCircuit
-from neuro_mpc.simulation.traces import NeuralState, Traces
+from neuro_mpc.simulation.traces import AskedOutputs, NeuralState, Traces
 from neuro_mpc.stimuli.interface import one_hot
 
 Shown = np.ndarray | Mapping[str, np.ndarray]
@@ -179,10 +179,28 @@ class Presenter(RunningCircuit):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Output (step, trial, class) of the first target and loss (trial,) of the ancestral pass; nothing is
         learned."""
+        loss, outputs = self.begin_predicting(stimulus, target, purpose, count, carrying)
+        return outputs.output(), loss()
+
+    def begin_predicting(
+        self,
+        stimulus: Shown,
+        target: Shown,
+        purpose: str,
+        count: int,
+        carrying: bool = False,
+        logarithms: Collection[str] = (),
+    ) -> tuple[Callable[[], np.ndarray], AskedOutputs]:
+        """As `predict`, without waiting for the loss and the outputs of all targets, of some with their `logarithms`;
+        at most as many as `predictions_ahead` may be waited for."""
         self._show(stimulus, target, count, purpose, carrying)
         self._phases(predicting=True, carrying=carrying)
-        (loss,) = self.program.get("loss_start")
-        return self.neural_state.output(), loss
+        loss = self.program.ask("loss_start")
+        return lambda: loss()[0], AskedOutputs(self.program, self.plan, logarithms)
+
+    def predictions_ahead(self, logarithms: Collection[str] = ()) -> int:
+        """Presentations that may be shown before what the first of them says is read."""
+        return AskedOutputs.ahead(self.program, self.plan, logarithms, "loss_start")
 
     def respond(
         self, stimulus: Shown, target: Shown, purpose: str, count: int
@@ -260,7 +278,7 @@ class Presenter(RunningCircuit):
             values = _numbered(values)[..., None] if self.plan.looked_up(name) else values
             history = self._before(name, values, carrying)
             self.program.set_rows(name, self.plan.rate_name(name), values, history)
-            recent[name] = np.concatenate([history, values])[len(values) :]
+            recent[name] = _last(len(history), history, values)
         self._recent = recent
         for name, values in _by_population(target, circuit.targets).items():
             self._ask(name, values)
@@ -343,6 +361,11 @@ def _in_time(windows: Sequence[np.ndarray]) -> np.ndarray:
     last = windows[-1]
     settled = [window[:, first : first + 1] for first, window in enumerate(windows[:-1])] if last.shape[1] > 1 else []
     return np.concatenate([*settled, last[:, len(settled) :]], axis=1)
+
+
+def _last(count: int, before: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The last `count` steps of what was shown, of which there are as many before."""
+    return np.concatenate([before, values[max(0, len(values) - count) :]])[-count:] if count else before
 
 
 def _by_population(shown: Shown, names: Sequence[str]) -> Mapping[str, np.ndarray]:

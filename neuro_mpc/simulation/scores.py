@@ -25,9 +25,14 @@ class Score(ABC):
         self.split: Split = split
         self.gives_perplexity = test.measure == "perplexity"
 
+    @property
+    def reads_logarithms(self) -> bool:
+        """Whether it reads the logarithms of outputs, too."""
+        return False
+
     @abstractmethod
     def add(self, trials: np.ndarray, state: NeuralState, loss: np.ndarray) -> None:
-        """The output of the last presentation, whose first trials are these, and the loss (trial,) of all targets."""
+        """The output of a presentation, whose first trials are these, and the loss (trial,) of all targets."""
 
     @abstractmethod
     def values(self) -> dict[str, float]:
@@ -64,6 +69,15 @@ class ClassScore(Score):
             return np.full(shape, -np.inf)
         return np.zeros((*shape, task.bound[target].width), np.float32)
 
+    @property
+    def _is_loss(self) -> bool:
+        """Whether the loss of a trial is the surprise of this population alone."""
+        return len(self.task.circuit.targets) == 1 and self.task.circuit.precision_of(self.target) == 1
+
+    @property
+    def reads_logarithms(self):
+        return self.gives_perplexity and not (self._is_loss and self.votes is None)
+
     def add(self, trials, state, loss):
         output = state.output(self.target)[:, : len(trials)]
         labels = self.task.wanted(self.split, trials, self.target)
@@ -72,14 +86,13 @@ class ClassScore(Score):
             if self.votes is not None:
                 self.votes[:, trials] += output
             return
-        is_loss = len(self.task.circuit.targets) == 1 and self.task.circuit.precision_of(self.target) == 1
-        if is_loss:
+        if self._is_loss:
             self._losses.append(loss)
-        if is_loss and self.votes is None:
+        if not self.reads_logarithms:
             return
         log_output = state.log_output(self.target)[:, : len(trials)]
         log_probability = np.take_along_axis(log_output, np.maximum(labels, 0)[..., None], axis=2)[..., 0]
-        if not is_loss:
+        if not self._is_loss:
             self._losses.append(-log_probability[labels >= 0])
         if self.votes is not None:
             self.votes[:, trials] = np.logaddexp(self.votes[:, trials], log_probability)

@@ -14,6 +14,7 @@ from neuro_mpc.rules.variables import current_name
 from neuro_mpc.runfile.labels import of_compartment
 
 Traces = dict[str, dict[str, np.ndarray]]
+OUTPUT, INPUT = ("prediction", "y"), ("prediction", "h")  # of a target population: what it says, and what it is told
 
 
 class NeuralState:
@@ -24,11 +25,11 @@ class NeuralState:
 
     def output(self, target: str = "") -> np.ndarray:
         """What a target population says, by default the first: (step, trial, class)."""
-        return self._rows(target or self.plan.circuit.target, "prediction", "y")
+        return self._rows(target or self.plan.circuit.target, *OUTPUT)
 
     def log_output(self, target: str = "") -> np.ndarray:
         """ln of the probabilities of a softmax read-out, (step, trial, class), also where rounding made them zero."""
-        return _log_softmax(self._rows(target or self.plan.circuit.target, "prediction", "h").astype(float))
+        return _log_softmax(self._rows(target or self.plan.circuit.target, *INPUT).astype(float))
 
     def traces(self, populations: Collection[str] = ()) -> Traces:
         """Of these populations, or of all: population → variable → (step, trial, unit)."""
@@ -88,7 +89,37 @@ class NeuralState:
         return traces | self._half_errors(name)
 
     def _rows(self, population: str, kind: str, variable: str) -> np.ndarray:
-        return self.program.get_rows(population, f"{self.plan.group_name(population, kind)}_{variable}")
+        return self.program.get_rows(population, self._name(population, kind, variable))
+
+    def _name(self, population: str, kind: str, variable: str) -> str:
+        return f"{self.plan.group_name(population, kind)}_{variable}"
+
+
+class AskedOutputs(NeuralState):
+    """What target populations say in the presentation that was asked for last, which is waited for when it is read:
+    others may follow before.
+
+    logarithms   the populations whose `log_output` is read, too
+    """
+
+    def __init__(self, program: Program, plan: Plan, logarithms: Collection[str] = ()):
+        super().__init__(program, plan)
+        places = self._places(plan.circuit.targets, logarithms)
+        self._asked = {each: program.ask_rows(each[0], self._name(*each)) for each in places}
+
+    @classmethod
+    def ahead(cls, program: Program, plan: Plan, logarithms: Collection[str], *others: str) -> int:
+        """How many may wait to be read, with the answers of other variables of each presentation."""
+        state = NeuralState(program, plan)
+        names = (state._name(*each) for each in cls._places(plan.circuit.targets, logarithms))
+        return program.answers_ahead(*names, *others)
+
+    @staticmethod
+    def _places(targets: Collection[str], logarithms: Collection[str]) -> list[tuple[str, str, str]]:
+        return [(name, *OUTPUT) for name in targets] + [(name, *INPUT) for name in logarithms]
+
+    def _rows(self, population: str, kind: str, variable: str) -> np.ndarray:
+        return self._asked[population, kind, variable]()
 
 
 def _log_softmax(values: np.ndarray) -> np.ndarray:

@@ -44,8 +44,9 @@ class ImageStimuli(Stimuli):
         yield self._labels[split]
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
-        pixels = self._images[split][trials].astype(np.float32, copy=False) * self._scale
-        return np.ascontiguousarray(pixels.reshape(len(pixels), self.steps, self.width).swapaxes(0, 1))
+        # Bytes are put in order before they become numbers of four bytes.
+        pixels = self._images[split][trials].reshape(len(trials), self.steps, self.width)
+        return np.multiply(np.ascontiguousarray(pixels.swapaxes(0, 1)), self._scale, dtype=np.float32)
 
     def labels(self, split: Split, trials: np.ndarray) -> np.ndarray:
         labels = self._labels[split][trials].astype(np.int64)
