@@ -77,7 +77,7 @@ PACKAGES = {
         LOWERING,
         """rules kernels operations layout relaxation schemes network optimiser connections connected_networks
         split_errors credit sampling learned_precision symbols stepwise causal_inference tied numpy_kernels
-        kept_code""",
+        kept_code functions""",
         "networks",
         prints_code=True,
     ),

@@ -176,3 +176,20 @@ def test_room_is_left_to_close_the_file(tmp_path, monkeypatch):
     paths.require_room(tmp_path / "run.nc", 10)
     with pytest.raises(OSError, match=r"1\.0 MiB are left"):
         paths.require_room(tmp_path / "run.nc", 11)
+
+
+@pytest.mark.parametrize(("given", "told"), [("run.nc", "'run.nc' is no opened run"), (3, "int is no opened run")])
+def test_what_is_no_opened_run_is_called_what_it_is(given, told):
+    with pytest.raises(nm.RunFileError, match=told):
+        access.group(given, "learning")
+
+
+def test_groups_and_variables_are_told_apart():
+    opened = run({"/learning": xr.Dataset({"loss": ("presentation", [1.0])})})
+    assert access.group(opened, "learning") is opened["learning"]
+    assert access.group(opened, "learning/loss") is access.group(opened, "nothing") is None
+    assert access.variable(opened["learning"], "loss").values.tolist() == [1.0]
+    with pytest.raises(KeyError, match="learning"):
+        access.variable(opened, "learning")
+    lacking = access.lacking(opened, "samples", "protocol.recording.samples=[-1]")
+    assert (lacking.problem, lacking.hint.count("recording.samples")) == ("this run holds no samples", 1)

@@ -123,6 +123,7 @@ def test_additions_of_a_later_version_are_told_and_all_else_is_read(kept):
         file.createGroup("spikes").createVariable("count", "i4")
     with warnings.catch_warnings(record=True) as told, nm.open_run(kept) as run:
         assert "free_energy" in run["learning"]
+    assert {each.filename for each in told} == {__file__}  # who reads is told, not the reader
     assert [str(each.message) for each in told] == [
         f"{kept} is a run file of format 1.12, and this version of neuro_mpc knows 1.2: the group spikes may not be "
         "analysed, drawn or reported; all else means what it did (neuro_mpc 0.9.0, which wrote it)"

@@ -48,7 +48,7 @@ def test_softmax_and_energies_of_any_size_are_finite():
 
 def test_surprise_of_symbols_is_that_of_their_probability_however_small():
     source = X.copy()
-    source[2] = [0.0, -800.0, 5.0, -900.0]
+    source[2] = [900.0, 100.0, 905.0, 0.0]
     y, energy = flat(ROWS, UNITS), np.full(WIDTH + 1, 7.0)
     kernels.softmax_rows(source.ravel(), y, ROWS, UNITS)
     kernels.add_surprise(source.ravel(), y, SYMBOLS, ROWS, UNITS, 2.0, energy, WIDTH)

@@ -77,6 +77,23 @@ def test_steps_are_the_last_of_the_sequence_and_have_times_where_a_step_has_a_du
                     } == {"time"}
 
 
+def test_times_are_numbers_of_milliseconds_and_what_is_missing_is_no_number(tmp_path):
+    with new_run(tmp_path / "run.nc", 2.5) as file:
+        file.sample(
+            0, np.zeros((2, 1, 1)), np.zeros((2, 1, 1)), {"hidden": {"belief": np.zeros((2, 1, 1))}}, np.arange(1)
+        )
+        file.test(0, {"test_loss": 1.0})
+        file.test(3, {"accuracy": 0.5})
+    with nm.open_run(tmp_path / "run.nc") as run:
+        assert (run["neural/hidden/time"].values.tolist(), run["neural/hidden/time"].attrs["units"]) == ([0, 2.5], "ms")
+        assert run.encoding["source"] == str(tmp_path / "run.nc")
+    with reading.opened_run(tmp_path / "run.nc") as file:
+        accuracy = file["learning/accuracy"][:]
+        assert not np.ma.isMaskedArray(accuracy)
+        np.testing.assert_array_equal(accuracy, [np.nan, 0.5])
+    assert not file.isopen()
+
+
 def test_a_result_is_a_number_or_one_for_each_and_is_replaced(group):
     for value in (0.5, 0.75):
         netcdf.put_result(group, "accuracy", value, "network", "f4", "of all")
