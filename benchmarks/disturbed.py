@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 import shutil
 import signal
@@ -9,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import xarray as xr
-from small_run import SmallRun
+from small_run import SECONDS, SmallRun
 
 from interrupted import REFUSED, content  # isort: skip
 
@@ -61,9 +63,29 @@ def unreadable(out: Path, saved: bool) -> list[str]:
     for path in filter(Path.exists, (partial_path(out), saved_path(out))):
         # What was left half written is read from its checkpoint; before that, nothing was learned.
         may_be_half = path == partial_path(out) and (not saved or saved_path(out).exists())
-        if not may_be_half and (trouble := isolation.trouble_elsewhere(path)):
+        if not may_be_half and (trouble := _trouble(path)):
             wrong.append(f"{path.name} cannot be read: {trouble}")
     return wrong
+
+
+def _trouble(path: Path) -> str:
+    """As `isolation.trouble_elsewhere`, in a child of this process, which has imported what reading takes."""
+    told, tell = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            signal.alarm(SECONDS)
+            isolation.limit_memory()
+            isolation.limit_time(path, math.inf)
+            os.write(tell, isolation.trouble(path).encode())
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(tell)
+    with open(told, "rb") as stream:
+        said = stream.read().decode()
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    return isolation.why_ended(status) if status else said
 
 
 class Replacement(Work):

@@ -3,8 +3,8 @@
     python benchmarks/failing_calls.py [--step 1] [--seed 0] [--calls write fsync …] [--process | --sweep]
                                        [--backend cpp] [--seconds N]
 
-The calls of an undisturbed run are counted (open, write, fsync, rename, unlink, stat, close, mkdir, ftruncate, flock,
-statvfs, opendir; fork, pipe, and what is written to pipes, where there are any).  Then, for each of them, a run
+The calls of an undisturbed run are counted (open, read, write, fsync, rename, unlink, stat, close, mkdir, ftruncate,
+flock, statvfs, opendir; fork, pipe, and what is written to pipes, where there are any).  Then, for each of them, a run
 replaces an older one, and that call fails with an error that the system may answer, in turn once and for ever after.
 The run has to end as it should, or with an error of this package; the older file or the new one has to be whole; no
 presentation that was saved may be lost; and what is resumed has to equal the undisturbed run, bit for bit.  Where the
@@ -36,6 +36,7 @@ ERRORS = {
     "open": (errno.EMFILE, errno.EACCES, errno.EINTR, *DISK),
     "truncate": (errno.EMFILE, errno.EACCES, errno.EINTR, *DISK),
     "opendir": (errno.EMFILE, errno.EIO),
+    "read": (errno.EINTR, errno.EIO),
     "write": (errno.EINTR, *DISK),
     "fsync": (errno.EINTR, *DISK),
     "ftruncate": (errno.EINTR, *DISK),

@@ -110,7 +110,7 @@ def many_attributes(file, chance, outside):
 
 
 def many_groups(file, chance, outside):
-    for number in range(5_000):
+    for number in range(9_000):
         file.create_group(f"learning/g{number}")
 
 
@@ -160,7 +160,7 @@ REFUSED: dict[Change, str] = {
     large_attribute: "has 10,000,000 bytes",
     many_texts: "is of a kind that no run file has",
     many_attributes: "attributes, more than any run file",
-    many_groups: "it has more than 4,000 groups and variables",
+    many_groups: "it has more than 8,000 groups and variables",
     nested_groups: "its groups are nested more than 8 deep",
     text_variable: "does not hold numbers",
     compound_variable: "does not hold numbers",

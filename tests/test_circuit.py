@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import neuro_mpc as nm
 from neuro_mpc.descriptions import graph
 from neuro_mpc.descriptions.circuit import Circuit
+from neuro_mpc.descriptions.circuit_graph import CircuitGraph
 from neuro_mpc.descriptions.circuit_tables import Population, Projection
 from neuro_mpc.errors import DescriptionError
 
@@ -346,6 +347,31 @@ def test_long_chains_are_ordered():
         projection={f"to-{b}": {"from": a, "to": b, "synapse": "point"} for a, b in itertools.pairwise(chain)},
     )
     assert circuit.free == tuple(names)
+
+
+class Passes(dict):
+    """Counts how often one goes through all of it."""
+
+    made = 0
+
+    def values(self):
+        self.made += 1
+        return super().values()
+
+    def items(self):
+        self.made += 1
+        return super().items()
+
+
+def test_components_of_long_chains_take_few_passes_over_the_projections():
+    names = [f"p{k}" for k in range(40)]
+    chain = CircuitGraph()
+    chain.population = {name: Population(size=1) for name in names}
+    chain.projection = Passes(
+        {f"to-{b}": Projection(source=a, target=b, synapse="point") for a, b in itertools.pairwise(names)}
+    )
+    assert chain.components == tuple((name,) for name in names)
+    assert chain.projection.made <= 2
 
 
 @pytest.mark.parametrize("symbol", [r"\Xi", r"\bm{q}", r"\hat{\mu}_0^{\mathrm{in}}", "m", "π", r"q'\,"])

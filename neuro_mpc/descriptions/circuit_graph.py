@@ -72,11 +72,12 @@ class CircuitGraph:
     @property
     def components(self) -> tuple[tuple[str, ...], ...]:
         """The free populations in the order of evaluation, those that influence each other (at any delay) together."""
-        reachable = {name: graph.reachable(self.receivers(), name) for name in self.free}
+        free, receivers = self.free, self.receivers()
+        reachable = {name: graph.reachable(receivers, name) for name in free}
         components: dict[str, tuple[str, ...]] = {}
-        for name in self.free:
+        for name in free:
             component = tuple(
-                other for other in self.free if other == name or (other in reachable[name] and name in reachable[other])
+                other for other in free if other == name or (other in reachable[name] and name in reachable[other])
             )
             components.setdefault(component[0], component)
         senders = {
@@ -156,10 +157,11 @@ class CircuitGraph:
         dict of str to list of str
             Population → its senders.
         """
-        return {
-            name: [projection.source for projection in self.incoming(name).values() if projection.delay == 0]
-            for name in self.population
-        }
+        senders: dict[str, list[str]] = {name: [] for name in self.population}
+        for projection in self.projection.values():
+            if projection.delay == 0:
+                senders[projection.target].append(projection.source)
+        return senders
 
     def receivers(self) -> dict[str, list[str]]:
         """Each population with those that it projects to, at any delay.
@@ -169,7 +171,10 @@ class CircuitGraph:
         dict of str to list of str
             Population → its receivers.
         """
-        return {name: [projection.target for projection in self.outgoing(name).values()] for name in self.population}
+        receivers: dict[str, list[str]] = {name: [] for name in self.population}
+        for projection in self.projection.values():
+            receivers[projection.source].append(projection.target)
+        return receivers
 
     def _of_role(self, role: str) -> tuple[str, ...]:
         return tuple(name for name, population in self.population.items() if population.role == role)

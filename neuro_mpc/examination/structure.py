@@ -17,15 +17,17 @@ from pathlib import Path
 import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5r, h5t, h5z  # pyright: ignore[reportAttributeAccessIssue]
 
+from neuro_mpc.examination.limits import MOST_OBJECTS
 from neuro_mpc.examination.open_file import open_file
 from neuro_mpc.examination.storage import refuse_elsewhere, refuse_packing
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-MOST_OBJECTS, DEEPEST, MOST_DIMENSIONS = 4_000, 8, 16  # 4,000 take netCDF and xarray several seconds
+DEEPEST, MOST_DIMENSIONS = 8, 16
 MOST_ATTRIBUTES, MOST_ATTRIBUTES_TOGETHER = 64, 100_000
 LARGEST_ATTRIBUTE, LARGEST_ATTRIBUTES = 2**22, 2**25
 FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
 REFERRING = {h5l.TYPE_SOFT: "a symbolic link", h5l.TYPE_EXTERNAL: "a link to another file"}
+DIMENSIONS = b"DIMENSION_LIST"
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -53,15 +55,16 @@ class _Examination:
         self._file, self._data = file, data
         self._seen: set[int] = set()
         self._attributes = self._attribute_bytes = 0
-        self._dimension_lists: list[tuple[str, h5a.AttrID]] = []
+        self._with_dimensions: list[tuple[str, h5r.Reference]] = []
 
     def all(self) -> None:
         root = h5g.open(self._file, b"/")
         self._seen.add(h5o.get_info(root).addr)
         self._object(root, "/")
         self._group(root, "", 1)
-        for name, attribute in self._dimension_lists:
-            self._refuse_foreign_dimensions(name, attribute)
+        for path, owner in self._with_dimensions:
+            attribute = h5a.open(h5r.dereference(owner, self._file), DIMENSIONS)
+            self._refuse_foreign_dimensions(_of(DIMENSIONS, path), attribute)
 
     def _group(self, group: h5g.GroupID, path: str, depth: int) -> None:
         if depth > DEEPEST:
@@ -111,8 +114,9 @@ class _Examination:
         if len(set(names)) != number:
             raise ValueError(f"{path} has attributes of the same name")
         for each in names:
-            name = f"the attribute {each.decode(errors='replace')[:100]} of {path}"
-            self._count_attribute(h5a.open(owner, each), each, name)
+            self._count_attribute(h5a.open(owner, each), each, _of(each, path))
+            if each == DIMENSIONS:  # were it kept open, HDF5 would look through all that are for each object
+                self._with_dimensions.append((path, h5r.create(owner, b".", h5r.OBJECT)))
 
     def _count_attribute(self, attribute: h5a.AttrID, own_name: bytes, name: str) -> None:
         self._attribute_bytes += (size := attribute.get_storage_size())
@@ -120,9 +124,7 @@ class _Examination:
             raise ValueError(f"{name} has {size:,} bytes, more than {LARGEST_ATTRIBUTE:,}")
         if self._attribute_bytes > LARGEST_ATTRIBUTES:
             raise ValueError(f"its attributes have more than {LARGEST_ATTRIBUTES:,} bytes")
-        if own_name == b"DIMENSION_LIST":
-            self._dimension_lists.append((name, attribute))
-        elif not self._is_plain(attribute, attribute.get_type()):
+        if own_name != DIMENSIONS and not self._is_plain(attribute, attribute.get_type()):
             raise ValueError(f"{name} is of a kind that no run file has")
 
     def _is_plain(self, attribute: h5a.AttrID, kind: h5t.TypeID) -> bool:
@@ -153,6 +155,10 @@ class _Examination:
             return h5o.get_info(h5r.dereference(reference, self._file)).addr if reference else None
         except (KeyError, RuntimeError, ValueError):
             return None
+
+
+def _of(attribute: bytes, path: str) -> str:
+    return f"the attribute {attribute.decode(errors='replace')[:100]} of {path}"
 
 
 def _is_number(kind: h5t.TypeID) -> bool:

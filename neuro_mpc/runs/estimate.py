@@ -187,12 +187,12 @@ def _sample_elements(plan: Plan, protocol: Protocol) -> int:
     if not recording.samples:
         return 0
     trials = min(recording.trials or plan.trials, plan.trials)
-    values = sum(each.steps * each.units * _traces(plan, name) for name, each in plan.rows.items())
+    values = sum(each.steps * each.units * traces(plan, name) for name, each in plan.rows.items())
     iterations = 1 + max(map(protocol.inference.iterations_at, recording.samples)) if recording.trajectory else 1
     return values * trials * iterations
 
 
-def _traces(plan: Plan, population: str) -> int:
+def traces(plan: Plan, population: str) -> int:
     """Variables of a population that a sample holds, at most: those of split errors and of compartments, too."""
     return TRACES + len(plan.half_errors(population)) + 2 * _compartments(plan, population)
 

@@ -21,6 +21,7 @@ from neuro_mpc.networks import launch
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runs import cautions, provenance
 from neuro_mpc.runs.checks import refuse_unfit, refuse_unshared
+from neuro_mpc.runs.contents import refuse_too_many
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.simulation import arguments, initial
 from neuro_mpc.simulation.plans import plan_of
@@ -124,6 +125,7 @@ def prepare(
     plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
     estimated = estimate(plan, protocol, course, data, backend, workers, scheduler is not None)
     refuse_too_large(estimated)
+    refuse_too_many(plan, protocol)
     parameters = trained.parameters_for(circuit) if trained else initial.draw(circuit, protocol, seed)
     return Preparation(
         plan=plan,
