@@ -1,11 +1,15 @@
 """Initial parameters: distributions, precedence of the descriptions, independent streams, refusals."""
 
+from zlib import crc32
+
 import numpy as np
 import pytest
 
 from neuro_mpc.descriptions.loading import load_circuit, load_protocol
 from neuro_mpc.errors import DescriptionError
-from neuro_mpc.simulation.initial import draw
+from neuro_mpc.randomness import generator
+from neuro_mpc.simulation.connections import mask_for
+from neuro_mpc.simulation.initial import draw, refuse_impossible
 
 
 def drawn(seed=0, circuit="mpl", settings=None, **initial):
@@ -141,3 +145,67 @@ def test_the_corpus_form_may_start_at_zero_variance():
     parameters = drawn(settings=settings)
     assert parameters["input"]["pi"].max() == parameters["input"]["Xi"].max() == 0
     assert np.abs(parameters["input"]["m"]).max() <= 1 / np.sqrt(26)
+
+
+def stream(seed, *names):
+    """The stream of a seed and names as it was in every version: another one would be another run."""
+    return np.random.default_rng([seed, *(crc32(name.encode()) for name in names)])
+
+
+def test_every_parameter_is_drawn_from_the_stream_of_its_name():
+    assert generator(3, "a", "b").random() == stream(3, "a", "b").random()
+    found = drawn(7, **{"input.m": "normal(1, 2) + uniform(0, n)", "recurrent.m": "normal(0, 1)*identity()"})
+    rng = stream(7, "input", "m")
+    expected = rng.normal(1, 2, (100, 26)) + rng.uniform(0, 26, (100, 26))
+    np.testing.assert_array_equal(found["input"]["m"], expected)
+    np.testing.assert_array_equal(
+        found["recurrent"]["m"], np.diag(np.diag(stream(7, "recurrent", "m").normal(size=(100, 100))))
+    )
+
+
+def test_pairs_are_connected_by_the_stream_of_the_projection():
+    described = load_circuit("mpl", {"projection.recurrent.connect": {"random": 0.25}}).sized(26, 26)
+    mask = mask_for(described, "recurrent", 7)
+    np.testing.assert_array_equal(mask, stream(7, "connect", "random", "recurrent").random((100, 100)) < 0.25)
+    assert mask_for(described, "input", 7) is None
+
+
+def test_rounding_may_leave_a_variance_a_little_below_zero_in_proportion_to_the_others():
+    own = {"mean": "0*w", "variance": "w", "parameter": {"w": {"initial": 0}}}
+    names = ("input", "recurrent", "output")
+    settings = {"synapse.mine": own} | {f"projection.{name}.synapse": "mine" for name in names}
+    settings |= {f"projection.{name}.initial": {} for name in names}
+    described = load_circuit("mpl", settings).sized(26, 26)
+    for largest, slack in ((0.5, 1e-12), (1.0, 1e-12), (100.0, 1e-10), (0.0, 1e-12)):
+        for below, right in ((0.9, True), (1.1, False)):
+            parameters = {name: {"w": np.full(described.shape(name), largest)} for name in names}
+            parameters["recurrent"]["w"][3, 2] = -below * slack
+            if right:
+                refuse_impossible(described, parameters)
+                continue
+            with pytest.raises(DescriptionError, match="the parameters of recurrent make a variance that is negative"):
+                refuse_impossible(described, parameters)
+
+
+def test_synapses_that_are_not_there_have_no_value_and_break_no_bound():
+    connect = {"projection.recurrent.connect": {"random": 0.5}}
+    found = drawn(settings=connect, **{"recurrent.pi": "0.5"})["recurrent"]["pi"]
+    assert 0.4 < np.isnan(found).mean() < 0.6
+    assert set(found[~np.isnan(found)]) == {0.5}
+    with pytest.raises(DescriptionError, match="pi out of bounds: 49|pi out of bounds: 5") as caught:
+        drawn(settings=connect, **{"recurrent.pi": "1"})
+    assert "of 10000 values, such as 1" in caught.value.problem
+
+
+def test_what_was_meant_by_an_unknown_name_is_told():
+    with pytest.raises(DescriptionError) as caught:
+        drawn(inptu={"m": 1})
+    assert (caught.value.hint, caught.value.expected) == ("did you mean 'input'?", "input, output, recurrent")
+
+
+def test_bounds_may_be_reached():
+    for value in (0, 0.99):
+        assert (drawn(pi=value)["input"]["pi"] == value).all()
+    for value, told in ((-0.01, "such as -0.01"), (0.991, "such as 0.991")):
+        with pytest.raises(DescriptionError, match=f"pi out of bounds: 2600 of 2600 values, {told}"):
+            drawn(**{"input.pi": value})

@@ -1,5 +1,7 @@
 """Drawn weights have the mean, the variance and the zeros that their synapse type states."""
 
+from zlib import crc32
+
 import numpy as np
 import pytest
 
@@ -104,3 +106,17 @@ def test_synapses_that_are_not_there_contradict_nothing(variance, share):
         weights = drawn(circuit.synapse["spike-and-slab"], table, circuit.shape(name), np.random.default_rng(0))
         assert not weights[:, ::2].any()
         assert weights[:, 1::2].any()
+
+
+def test_weights_are_drawn_from_the_stream_of_their_network_and_projection():
+    """First the spikes, then the slabs: as in every version."""
+    circuit = load_circuit("mpl").sized(26, 26)
+    parameters = draw(circuit, load_protocol("toy-language"), 0)
+    found = draw_weights(circuit, parameters, 4, 2)
+    for name in circuit.projection:
+        rng = np.random.default_rng([4, *(crc32(each.encode()) for each in ("network", "2", name))])
+        n, shape = float(circuit.fan_in(name)), circuit.shape(name)
+        m, pi, Xi = (parameters[name][each] for each in ("m", "pi", "Xi"))
+        present = rng.random(shape) >= pi
+        slab = m / (n * (1 - pi)) + np.sqrt(Xi / (n * (1 - pi))) * rng.standard_normal(shape)
+        np.testing.assert_allclose(found[name], present * slab, rtol=1e-9, atol=1e-12)

@@ -1,5 +1,8 @@
 """The course of a training: every trial once in an epoch, and the learning rate of each presentation."""
 
+import math
+from zlib import crc32
+
 import numpy as np
 import pytest
 
@@ -68,3 +71,44 @@ def test_streams_are_shown_in_their_order():
 def test_a_plateau_lowers_the_rate_down_to_the_floor():
     plateau = course(kind="plateau", floor=0.3)
     assert [plateau.rate(0, factor) for factor in (1.0, 0.5, 0.25)] == [1.0, 0.5, 0.3]
+
+
+def test_the_order_of_an_epoch_is_that_of_its_stream_in_every_version():
+    found = course(trials=10, seed=5)  # three presentations of three trials
+    for epoch in (0, 2, 1):
+        order = np.random.default_rng([5, crc32(b"order"), crc32(str(epoch).encode())]).permutation(10)
+        for part in range(3):
+            np.testing.assert_array_equal(found.batch_of(3 * epoch + part), order[3 * part : 3 * part + 3])
+
+
+def test_a_batch_has_at_most_all_trials():
+    found = course(trials=4, batch=9, epochs=5)
+    assert (found.batch, found.per_epoch, found.total) == (4, 1, 5)
+    assert sorted(found.batch_of(2)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 4])
+@pytest.mark.parametrize("epochs", [1, 6])
+def test_the_rate_is_that_of_its_formula(warmup, epochs):
+    found = course(kind="cosine", floor=0.1, warmup=warmup, epochs=epochs)
+    for number in range(found.total):
+        half = 0.1 + 0.9 * (1 + math.cos(math.pi * number / (found.total - 1))) / 2
+        assert found.rate(number) == pytest.approx(half * (min(1, (number + 1) / warmup) if warmup else 1), rel=1e-12)
+    alone = course(trials=3, kind="cosine", floor=0.1, epochs=1)
+    assert (alone.total, alone.rate(0)) == (1, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["step", "cosine", "plateau"])
+def test_a_rate_that_was_found_below_the_floor_stays(kind):
+    schedule = {"kind": kind, "floor": 0.5} | ({"every": 1} if kind == "step" else {})
+    found = course(**schedule).at_rate(0.25)
+    assert {found.rate(number, 0.5) for number in range(18)} == {0.25}
+    assert course(**schedule).base_rate == 1.0
+
+
+def test_a_rate_that_is_still_to_be_found_is_none():
+    searching = Course(Learning(rate="auto", batch=3, epochs=2), 9, 0)
+    assert searching.base_rate is None
+    with pytest.raises(ValueError, match="still to be found"):
+        searching.rate(0)
+    assert searching.at_rate(0.5).rate(0) == 0.5

@@ -229,7 +229,7 @@ def _refuse_impossible_spike(circuit: Circuit, projection: str, parameters: Mapp
         mean, variance, spike = (
             formula(text, values).evaluate(values) for text in (synapse.mean, synapse.variance, synapse.spike)
         )
-        too_small = contradicted(mean, variance, spike)
+        too_small = contradicted(mean, np.maximum(variance, 0), spike)  # rounding may leave a little less than zero
     if not ((spike >= 0) & (spike <= 1)).all():
         raise DescriptionError(f"the parameters of {projection} make no probability", expected="0 to 1", **place)
     if too_small.any():
