@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ import sympy
 from presented import CASES, recurrent
 
 import neuro_mpc as nm
+from neuro_mpc.networks.functions import FUNCTIONS
 from neuro_mpc.networks.influences import numbers_passed_on
 from neuro_mpc.networks.layout import NeuralGroup, SynapticGroup, groups, is_of_trials, stored_bytes
 from neuro_mpc.networks.phase import Phase
@@ -132,6 +134,16 @@ def code(name: str) -> dict[str, str]:
     return parts
 
 
+def functions() -> dict[str, str]:
+    """Function and language → its code there."""
+    implementations = {name: each.implementations for name, each in FUNCTIONS.items()}
+    return {
+        f"{name} in {language}": each[language].get_code(None)
+        for name, each in implementations.items()
+        for language in ("cpp", "cython")
+    }
+
+
 def _group(described: Plan, group: NeuralGroup | SynapticGroup, is_of_trials: bool) -> str:
     shape = (*group.shape, group.fan_in) if isinstance(group, SynapticGroup) else (group.elements, *group.sources)
     return f"{group.name}: {shape} {stored_bytes(described, group)} {is_of_trials}\n{group.equations}"
@@ -152,9 +164,9 @@ def _phase(phase: Phase, visit: Visit) -> str:
 PLANS = cache(plans)
 
 
-def digests(name: str) -> dict[str, str]:
+def digests(code: Mapping[str, str]) -> dict[str, str]:
     """Part → digest of its code."""
-    return {part: hashlib.sha256(text.encode()).hexdigest()[:12] for part, text in code(name).items()}
+    return {part: hashlib.sha256(text.encode()).hexdigest()[:12] for part, text in code.items()}
 
 
 if __name__ == "__main__":
@@ -165,5 +177,9 @@ if __name__ == "__main__":
         for each in asked.printed or PLANS():
             print(*(f"=== {each}: {part}\n{text}" for part, text in code(each).items()), sep="\n")
     else:
-        kept = {"sympy": SYMPY, "plans": {name: digests(name) for name in PLANS()}}
+        kept = {
+            "sympy": SYMPY,
+            "functions": digests(functions()),
+            "plans": {name: digests(code(name)) for name in PLANS()},
+        }
         FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
