@@ -209,3 +209,11 @@ def test_bounds_may_be_reached():
     for value, told in ((-0.01, "such as -0.01"), (0.991, "such as 0.991")):
         with pytest.raises(DescriptionError, match=f"pi out of bounds: 2600 of 2600 values, {told}"):
             drawn(**{"input.pi": value})
+
+
+def test_a_factor_of_the_rate_is_that_of_a_parameter_of_this_or_a_shipped_type():
+    described, protocol = load_circuit("pc").sized(26, 26), {"learning.rate_factor": {"Xi": 0.5, "m": 2.0}}
+    assert draw(described, load_protocol("toy-language", protocol), 0).keys() == {"input", "recurrent", "output"}
+    with pytest.raises(DescriptionError, match="unknown parameter") as caught:
+        draw(described, load_protocol("toy-language", {"learning.rate_factor": {"Xi": 0.5, "mm": 2.0}}), 0)
+    assert caught.value.key == "learning.rate_factor.mm"

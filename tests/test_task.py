@@ -190,6 +190,21 @@ def test_a_channel_tells_where_a_target_is_compared():
     assert made.with_missing == ("y",)
 
 
+def test_a_target_is_compared_where_any_unit_of_a_mask_is_there_and_not_zero():
+    source, mask = Offered(x=VALUES, y=VALUES, mask=VALUES), np.zeros((STEPS, TRIALS, 2), np.float32)
+    mask[0, 1], mask[1, 2], mask[2, 3], mask[3, 4] = (0, -0.5), (1, np.nan), (np.nan, 0), (np.nan, np.nan)
+    target = {"read": "every", "where": "mask"}
+    made = task(source, target, x={**STIMULUS, "channel": "x"}, y={**GAUSSIAN, "channel": "y"})
+    given = source.given
+    with patch.object(
+        Offered, "given", lambda _, split, trials, name: mask if name == "mask" else given(split, trials, name)
+    ):
+        wanted = made.wanted("train", np.arange(TRIALS), "y")
+    compared = np.argwhere(~np.isnan(wanted).all(axis=-1)).tolist()
+    assert compared == [[0, 1], [1, 2]]
+    np.testing.assert_array_equal(wanted[0, 1], given("train", np.arange(TRIALS), "y")[0, 1])
+
+
 def test_missing_classes_are_missing_targets_of_any_read_out():
     source = Offered(x=VALUES, y=Channel(3, "classes", missing=True))
     with patch.object(Offered, "given", lambda *_: np.array([[0, -1]] * STEPS)):
