@@ -71,6 +71,7 @@ def test_streams_are_shown_in_their_order():
 def test_a_plateau_lowers_the_rate_down_to_the_floor():
     plateau = course(kind="plateau", floor=0.3)
     assert [plateau.rate(0, factor) for factor in (1.0, 0.5, 0.25)] == [1.0, 0.5, 0.3]
+    assert plateau.rate(0) == 1.0  # before the first test
 
 
 def test_the_order_of_an_epoch_is_that_of_its_stream_in_every_version():

@@ -136,6 +136,14 @@ def test_numbers_spell_all_strings_once(language):
     assert set(np.unique(np.diff(strings, axis=1) % letters)) <= set(transitions)
 
 
+def test_numbers_of_any_shape_are_spelled_one_by_one():
+    described = ToyLanguage(letters=7, length=5)
+    flat = spelled(np.arange(24), described)
+    assert flat.shape == (24, 5)
+    np.testing.assert_array_equal(spelled(np.arange(24).reshape(2, 3, 4), described), flat.reshape(2, 3, 4, 5))
+    np.testing.assert_array_equal(spelled(np.array(17), described), flat[17])
+
+
 def test_the_digits_are_those_of_scikit_learn(digits):
     from sklearn.datasets import load_digits
 
