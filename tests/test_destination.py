@@ -106,10 +106,13 @@ def test_what_contradicts_itself_is_refused(out):
     assert [Destination(out, every=every).every for every in (0.0, math.inf)] == [0.0, math.inf]
 
 
-@pytest.mark.parametrize("left", ["", ".partial", ".checkpoint"])
-def test_what_is_there_is_replaced_or_resumed_only_if_asked(out, left):
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [("", "exists already"), *((ending, "is left from an unfinished run") for ending in (".partial", ".checkpoint"))],
+)
+def test_what_is_there_is_replaced_or_resumed_only_if_asked(out, left, told):
     out.with_name(out.name + left).touch()
-    with pytest.raises(nm.RunError):
+    with pytest.raises(nm.RunError, match=f"{out}{left} {told}"):
         Destination(out)
     assert Destination(out, overwrite=True).path == Destination(out, resume=True).path == out
 
