@@ -13,7 +13,7 @@ from neuro_mpc import cli
 from neuro_mpc.networks import cluster
 from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.spelling import command_line
-from neuro_mpc.sweeps import members, workers
+from neuro_mpc.sweeps import combined, members, workers
 from neuro_mpc.sweeps.grid import grid
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -165,6 +165,25 @@ def test_a_member_whose_file_is_damaged_is_told_and_the_others_run(simulated, tm
     assert damaged.read_bytes() == content
     damaged.unlink()
     assert swept(tmp_path)["complete"].values.all()
+
+
+def test_a_member_that_the_disk_does_not_give_back_is_told_and_the_others_are_combined(
+    simulated, tmp_path, monkeypatch
+):
+    swept(tmp_path, seeds=(0,))
+    real = combined._variables
+
+    def failing(run, group):
+        if group == "evaluation" and "load=2," in run.filepath():
+            raise RuntimeError("NetCDF: HDF error")  # of netCDF, where a read fails
+        return real(run, group)
+
+    monkeypatch.setattr(combined, "_variables", failing)
+    with pytest.warns(UserWarning, match=r"load=2,seed=0\.nc: .*NetCDF: HDF error"):
+        found = swept(tmp_path, seeds=(0,))
+    assert found["complete"].values.tolist() == [[1], [0], [1]]
+    monkeypatch.undo()
+    assert swept(tmp_path, seeds=(0,))["complete"].values.all()
 
 
 def interrupt_at_load_2(monkeypatch):

@@ -13,6 +13,7 @@ import netCDF4
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.examination.opening import opened
 from neuro_mpc.runfile.labels import MEASURES
+from neuro_mpc.runfile.reading import reading
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Finished:
 
     @classmethod
     def read(cls, path: Path) -> Finished:
-        """What a file says that was complete before."""
-        with NETCDF, opened(path) as file:
+        """What a file says that was complete before; RunFileError where it cannot be read."""
+        with NETCDF, reading(path), opened(path) as file:
             return cls.of(file)
 
     @classmethod

@@ -83,7 +83,7 @@ def opened_run(path: Path) -> Iterator[netCDF4.Dataset]:
     """As `open_run`, for what is read of the file within, and without xarray: that makes a tree of all of it."""
     with NETCDF:
         place, file = _opened_by(opening.opened_sound, path, careful=False)
-        with file:
+        with file, reading(place):
             attributes = {name: file.getncattr(name) for name in file.ncattrs()}
             _refuse_others(place, attributes)
             if newer := file_format.unread(place, attributes, file.groups):

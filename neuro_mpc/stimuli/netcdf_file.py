@@ -39,8 +39,9 @@ def opened(path: Path) -> xr.Dataset:
             for name, variable in dataset.variables.items():
                 variable.encoding[STORED] = _in_one_piece(path, str(name), variable)
             return dataset
-    except OSError as problem:
-        raise DescriptionError(f"cannot be read: {problem.strerror or problem}", source=str(path)) from problem
+    except (OSError, RuntimeError) as problem:  # a library's own error has no reason of the system's
+        reason = getattr(problem, "strerror", None) or problem
+        raise DescriptionError(f"cannot be read: {reason}", source=str(path)) from problem
 
 
 def _in_one_piece(path: Path, name: str, variable: xr.Variable) -> StoredArray | None:

@@ -12,6 +12,7 @@ import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
 from neuro_mpc import __version__
+from neuro_mpc.errors import RunFileError
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.runfile.closing import closed_after
 from neuro_mpc.runfile.paths import lock_path
@@ -31,7 +32,7 @@ BY_TEST = "_by_test"
 def combine(
     grid: Grid,
     jobs: Iterable[Job],
-    errors: Mapping[str, str],
+    errors: dict[str, str],
     attributes: Mapping[str, str] = {},
     outdated: Container[str] = (),
 ) -> xr.Dataset:
@@ -43,13 +44,15 @@ def combine(
         free_energy, free_energy_hidden, loss   means over the last tenth of the presentations
         complete, error, file (key …, seed)     1 or 0; what went wrong; the name of the run file
 
-    errors      name of a member → what went wrong
+    errors      name of a member → what went wrong; a file that cannot be read is added
     attributes  of the dataset, in addition
     outdated    names of members whose files are of another sweep
     """
     jobs = list(jobs)
     measures = [
-        _measures(job) if job.state == "complete" and not errors.get(job.name) and job.name not in outdated else {}
+        _measures(job, errors)
+        if job.state == "complete" and not errors.get(job.name) and job.name not in outdated
+        else {}
         for job in jobs
     ]
     axes = [axis.name for axis in grid.axes]
@@ -100,10 +103,14 @@ def _coordinate(axis: Axis) -> tuple:
     return axis.name, values, {"long_name": axis.name.replace("_", " "), "key": axis.key}
 
 
-def _measures(job: Job) -> dict[str, xr.Variable]:
-    """The numbers of a run."""
-    with opened_run(Path(job.path)) as run:
-        learning, measures = _variables(run, "learning"), _variables(run, "evaluation")
+def _measures(job: Job, errors: dict[str, str]) -> dict[str, xr.Variable]:
+    """The numbers of a run; none, and an error, where they cannot be read."""
+    try:
+        with opened_run(Path(job.path)) as run:
+            learning, measures = _variables(run, "learning"), _variables(run, "evaluation")
+    except RunFileError as problem:
+        errors[job.name] = str(problem)
+        return {}
     for name, values in learning.items():
         if values.dims == ("test",) and name not in TESTED:
             measures.setdefault(name, values[-1])
