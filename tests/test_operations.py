@@ -9,7 +9,7 @@ import pytest
 from brian2 import NeuronGroup, second
 from brian2.core.clocks import Clock
 
-from neuro_mpc.networks import kernels
+from neuro_mpc.networks import kernels, printers
 from neuro_mpc.networks.groups import Control
 from neuro_mpc.networks.operations import Carry, Feedback, Forward, HebbianSum, Operation, Zero
 from neuro_mpc.networks.phase_runner import PhaseRunner
@@ -139,6 +139,43 @@ def test_statements_are_written_in_the_language_of_the_target(printer, expected)
     everything = {name: name for name in ("x", "drawing", "iterations")}
     written = printer({}, {}, everything, "_{}".format)
     assert {kind: written.statement(statement(kind)) for kind in expected} == expected
+
+
+def test_what_is_too_long_for_a_function_is_moved_into_several(monkeypatch):
+    """They are told the numbers of the loops around them, and name their own pointers; a loop is left from inside."""
+    monkeypatch.setattr(printers, "LONGEST_FUNCTION", 200)
+    long, pointers = "f" * 90, ["double* _ptr_x = _x;", "double* _ptr_y = _y;"]
+    written = CPPPrinter({}, {}, {"x": "x", "y": "y"}, "_ptr_{}".format, pointers=pointers)
+    inside = [Call(long, Pointer("x")), Call(long, 1), BreakUnless(Call("h")), Call(long, Pointer("y"), "_step")]
+    assert written.statements([Loop("_step", 3, tuple(inside)), Call("k")]).splitlines() == [
+        "for (int64_t _step = 0; _step < 3; _step++)",
+        "{",
+        "    _part_0(_first, _width, _per_trial, _step);",
+        "    if (h() == 0)",
+        "    {",
+        "        break;",
+        "    }",
+        "    _part_1(_first, _width, _per_trial, _step);",
+        "}",
+        "k();",
+    ]
+    given = "const int64_t _first, const int64_t _width, double* _per_trial, const int64_t _step"
+    bodies = {0: [pointers[0], f"{long}(_ptr_x);", f"{long}(1);"], 1: [pointers[1], f"{long}(_ptr_y, _step);"]}
+    assert [function.splitlines() for function in written.functions] == [
+        [
+            f"__attribute__((noinline)) void _part_{number}({given})",
+            "{",
+            *(f"    {line}" for line in ("using namespace brian;", *body)),
+            "}",
+        ]
+        for number, body in bodies.items()
+    ]
+
+
+def test_what_one_function_holds_stays_there():
+    written = CPPPrinter({}, {}, {"x": "x"}, "_ptr_{}".format, pointers=["double* _ptr_x = _x;"])
+    assert written.statements([Call("f", Pointer("x"))] * 3) == "f(_ptr_x);\n" * 2 + "f(_ptr_x);"
+    assert written.functions == []
 
 
 def test_blocks_are_loops_for_the_compiler_to_vectorise():

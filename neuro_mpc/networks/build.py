@@ -36,10 +36,10 @@ program: whole.o $(PHASES)
 WHOLE = "whole.cpp"
 MESSAGES = "messages_codeobject.cpp"
 # What loads, stores and passes on arrays, and computes nothing, is read and compiled once.
-PARTS = f"""#if __has_include("code_objects/{MESSAGES}")
+PARTS = f"""#include "precompiled/unoptimised.h"
+#if __has_include("code_objects/{MESSAGES}")
 #include "code_objects/{MESSAGES}"
 #endif
-#include "precompiled/unoptimised.h"
 #include "objects.cpp"
 #include "network.cpp"
 #include "run.cpp"

@@ -5,10 +5,15 @@ A printer is given what Brian2 hands to a template: the code of each block, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import indent
 
 from neuro_mpc.networks.statements import BreakUnless, Call, Elementwise, Guard, Loop, Pointer, Scalar, Statement, Value
+
+LONGEST_FUNCTION = 2**17
+"""Characters of statements in C++ that are one function: compilers take time as the square of its length, or more."""
+POINTER = re.compile(r"\b_ptr\w+")
 
 
 class Printer:
@@ -107,7 +112,56 @@ class CythonPrinter(Printer):
 
 
 class CPPPrinter(Printer):
-    """Loops for the compiler to vectorise; kernels of C++."""
+    """Loops for the compiler to vectorise; kernels of C++.
+
+    Statements that are longer than one function may be are moved into several, which `functions` holds once they are
+    printed; each declares those of the pointers that it names.
+
+    pointers   lines that each declare one pointer
+    """
+
+    def __init__(self, *code, pointers: Sequence[str] = ()):
+        super().__init__(*code)
+        self.functions: list[str] = []
+        self._pointers = {POINTER.findall(line)[0]: line for line in pointers}
+        self._loops: list[str] = []
+
+    def statements(self, statements: Iterable[Statement]) -> str:
+        statements = list(statements)
+        texts = [self.statement(each) for each in statements]
+        if sum(map(len, texts)) <= LONGEST_FUNCTION:
+            return "\n".join(texts)
+        printed, moved = [], []
+        for statement, text in zip(statements, texts, strict=True):
+            stays = isinstance(statement, BreakUnless)  # in the loop that it leaves
+            if moved and (stays or sum(map(len, moved)) + len(text) > LONGEST_FUNCTION):
+                printed.append(self._moved(moved))
+                moved = []
+            (printed if stays else moved).append(text)
+        return "\n".join([*printed, *([self._moved(moved)] if moved else [])])
+
+    def _moved(self, texts: list[str]) -> str:
+        """Makes a function of some statements; its call."""
+        name, body = f"_part_{len(self.functions)}", "\n".join(texts)
+        numbers = "".join(f", const int64_t {each}" for each in self._loops)
+        head = f"__attribute__((noinline)) void {name}(const int64_t _first, const int64_t _width, double* _per_trial"
+        self.functions.append(
+            self.compound(f"{head}{numbers})", "\n".join(["using namespace brian;", *self.pointers(body), body]))
+        )
+        return f"{name}({', '.join(['_first', '_width', '_per_trial', *self._loops])});"
+
+    def pointers(self, text: str) -> list[str]:
+        """The lines that declare the pointers that some code names."""
+        return [self._pointers[name] for name in dict.fromkeys(POINTER.findall(text)) if name in self._pointers]
+
+    def statement(self, statement: Statement) -> str:
+        if not isinstance(statement, Loop):
+            return super().statement(statement)
+        self._loops.append(statement.variable)
+        try:
+            return super().statement(statement)
+        finally:
+            self._loops.pop()
 
     def end(self, statement: str) -> str:
         return f"{statement};"

@@ -23,6 +23,14 @@ namespace of_{{codeobj_name}} { namespace {
 
 {{hashdefine_lines|autoindent}}
 
+{% set print = printer(scalar_code, vector_code, variables, get_array_name, pointers=pointers_lines) %}
+{% set printed = print.statements(statements) %}
+{% for function in print.functions %}
+namespace of_{{codeobj_name}} { namespace {
+    {{function | autoindent}}
+} }
+{% endfor %}
+
 void _run_{{codeobj_name}}()
 {
     using namespace brian;
@@ -42,7 +50,7 @@ void _run_{{codeobj_name}}()
         if (_first > 0 && _first >= {{tiling.trials}} - {{get_array_name(variables['idle_trials'])}}[0])
             continue;
         double _per_trial[{{tiling.width}}];
-        {{printer(scalar_code, vector_code, variables, get_array_name).statements(statements) | autoindent}}
+        {{printed | autoindent}}
     }
 }
 {% endmacro %}
