@@ -58,6 +58,14 @@ class TestCommand:
 
 
 @needs_compiler
+@pytest.mark.parametrize("asked", [compiler_version, lambda: accepted_flags("float64")])
+def test_one_that_is_killed_has_not_answered(program, monkeypatch, asked):
+    monkeypatch.setenv("CXX", program("killed", "kill -9 $$"))
+    with pytest.raises(RunError, match="killed by signal 9 while it was asked"):
+        asked()
+
+
+@needs_compiler
 def test_flags_that_it_does_not_know_are_left_out(program, monkeypatch):
     script = 'case "$*" in *fast-math*|*single-precision*) exit 1;; esac; exec c++ "$@"'
     monkeypatch.setenv("CXX", program("choosy", script))

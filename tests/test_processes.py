@@ -1,5 +1,6 @@
 """Children of a run: what they know of the folder and the environment of the user, and how they end."""
 
+import errno
 import json
 import os
 import signal
@@ -206,6 +207,46 @@ def ended(number: int) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def test_a_pipe_that_fails_to_close_costs_nothing_of_what_came_through_it():
+    with processes.Child(["/bin/echo", "told"], environment={}, stdout=subprocess.PIPE) as child:
+        assert child.stdout.read() == b"told\n"
+        os.close(child.stdout.fileno())
+        child.stdout.close()  # of a descriptor that is closed, which the system calls an error
+        assert child.stdout.closed
+
+
+def test_what_was_written_to_a_pipe_and_does_not_arrive_is_an_error():
+    with processes.Child(["/bin/true"], environment={}, stdin=subprocess.PIPE) as child:
+        child.wait()
+        child.stdin.write(b"lost")
+        with pytest.raises(BrokenPipeError):
+            child.stdin.close()
+
+
+@pytest.mark.parametrize("number", [errno.EINTR, errno.EIO, errno.EDQUOT])
+def test_a_pipe_that_fails_while_a_program_starts_is_not_laid_on_the_program(number, monkeypatch):
+    real, failed = subprocess.os.close, []
+
+    def close(descriptor):
+        real(descriptor)
+        if not failed and sys._getframe(1).f_code.co_name == "_execute_child":
+            failed.append(descriptor)
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(subprocess.os, "close", close)
+    with pytest.raises(processes.StartError, match="no process can be started"):
+        processes.run(["/bin/true"], environment={})
+    assert failed
+
+
+def test_a_program_that_cannot_be_executed_is_told_as_such(tmp_path):
+    (tmp_path / "no-program").write_text("text")
+    for path in (tmp_path / "no-program", tmp_path / "none"):
+        with pytest.raises((FileNotFoundError, PermissionError)) as error:
+            processes.run([str(path)], environment={})
+        assert not isinstance(error.value, processes.StartError)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")

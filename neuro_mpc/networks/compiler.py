@@ -94,7 +94,7 @@ def _tried(command: tuple[str, ...], *flags: str) -> subprocess.CompletedProcess
 
 def _run(command: list[str], text: str = "") -> subprocess.CompletedProcess:
     try:
-        return processes.run(
+        ended = processes.run(
             command,
             environment=processes.environment(),
             text=text,
@@ -107,6 +107,13 @@ def _run(command: list[str], text: str = "") -> subprocess.CompletedProcess:
         raise RunError(str(error.strerror), hint=error.hint) from error
     except OSError as error:  # no program for this system
         return subprocess.CompletedProcess(command, 126, "", str(error))
+    if ended.returncode < 0:  # nor does this: taken for an answer, it would be that of another compiler
+        raise RunError(
+            f"the C++ compiler {shlex.join(compiler())} was killed by signal {-ended.returncode} while it was asked "
+            "for its version or its flags",
+            hint=f"the same again; {ELSEWISE}",
+        )
+    return ended
 
 
 def build_failed(log: Path, kept: Path) -> RunError:

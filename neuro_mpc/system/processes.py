@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 SEARCHED = (
     *("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "COMPILER_PATH", "LIBRARY_PATH"),
@@ -56,7 +56,13 @@ YOUNG_OBJECTS = 50_000
 an eighth of the time of `neuro-mpc check`."""
 LIFELINE = "NEURO_MPC_LIFELINE"  # the pipe whose end tells a child that the process that started it is gone
 ROOT = Path(os.sep)
-LACKING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # processes, memory, descriptors
+FILES, ROOM = "a higher limit of open files (ulimit -n)", "fewer processes, or more free memory"
+LACKING = {errno.EMFILE: FILES, errno.ENFILE: FILES, errno.EAGAIN: ROOM, errno.ENOMEM: ROOM}
+OF_A_PROGRAM = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM),
+    *(errno.ENOEXEC, errno.ETXTBSY, errno.E2BIG),
+)
+"""Why one cannot be executed; whatever else goes wrong says nothing of it: there may be no memory, or no pipe."""
 
 
 def environment() -> dict[str, str]:
@@ -132,8 +138,7 @@ class StartError(OSError):
 
     def __init__(self, number: int):
         super().__init__(number, f"no process can be started: {os.strerror(number)}")
-        files = number in (errno.EMFILE, errno.ENFILE)
-        self.hint = "a higher limit of open files (ulimit -n)" if files else "fewer processes, or more free memory"
+        self.hint = LACKING.get(number, "once more; should it happen again, look at the system's messages (dmesg)")
 
 
 @contextmanager
@@ -142,9 +147,9 @@ def _starting() -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        if problem.errno in LACKING:
-            raise StartError(problem.errno) from problem
-        raise
+        if problem.errno is None or problem.errno in OF_A_PROGRAM:
+            raise
+        raise StartError(problem.errno) from problem
 
 
 class Child(subprocess.Popen):
@@ -152,7 +157,7 @@ class Child(subprocess.Popen):
 
     In another session Ctrl-C does not reach it: the process that started it decides what becomes of it.
 
-    Raises StartError where the system takes no more processes, OSError where this one cannot be executed.
+    Raises StartError where the system starts none, OSError where this one cannot be executed.
     """
 
     def __init__(self, command: list[str], *, folder: Path = ROOT, environment: Mapping[str, str], **options):
@@ -173,6 +178,8 @@ class Child(subprocess.Popen):
             raise
         finally:
             _close(watched)
+        for pipe in filter(None, (self.stdin, self.stdout, self.stderr)):
+            _close_in_any_case(pipe)
 
     def end(self) -> None:
         """End the process, and all that it started."""
@@ -197,6 +204,19 @@ def _close(descriptor: int) -> None:
     """Close an end of a pipe: it is closed even where the system calls that an error."""
     with suppress(OSError):
         os.close(descriptor)
+
+
+def _close_in_any_case(pipe: IO) -> None:
+    """From now on, closing a pipe is an error only where what was written does not arrive."""
+    close = pipe.close
+
+    def closing() -> None:
+        if not pipe.closed and pipe.writable():
+            pipe.flush()
+        with suppress(OSError):
+            close()
+
+    pipe.close = closing
 
 
 def run(
