@@ -13,6 +13,7 @@ import pytest
 from neuro_mpc.errors import RunError, RunFileError
 from neuro_mpc.examination.opening import chunking, variables
 from neuro_mpc.runfile import file_format
+from neuro_mpc.runfile.finished import Finished
 from neuro_mpc.runfile.netcdf import chunks
 from neuro_mpc.runfile.record import BLOCK_ROWS, RunFile, open_run
 
@@ -337,3 +338,10 @@ def test_a_damaged_file_can_be_opened_with_care(tmp_path):
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(RunFileError, match="damaged"):
         open_run(path, careful=True)
+
+
+def test_a_complete_run_that_cannot_be_read_is_named(tmp_path):
+    path = tmp_path / "run.nc"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))
+    with pytest.raises(RunFileError, match=r"run\.nc is damaged"):
+        Finished.read(path)

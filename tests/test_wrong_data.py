@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 from own_data import KINDS, STEPS, TRIALS, dataset, loaded, written
 
 import neuro_mpc as nm
@@ -113,6 +114,16 @@ def test_a_file_that_changes_while_it_is_read_is_refused(kind, monkeypatch):
     os.utime(name, ns=(1, 1))
     with pytest.raises(nm.DescriptionError, match=f"{name}: changed while it was read"):
         source.given("train", np.arange(2), "x")
+
+
+def test_a_netcdf_file_that_the_disk_does_not_give_back_is_named(monkeypatch):
+    def failing(*_, **__):
+        raise RuntimeError("NetCDF: HDF error")  # of netCDF, where a read fails
+
+    dataset().to_netcdf("data.nc")
+    monkeypatch.setattr(xr, "open_dataset", failing)
+    with pytest.raises(nm.DescriptionError, match=r"data\.nc.* cannot be read: NetCDF: HDF error"):
+        loaded(file="data.nc")
 
 
 def test_a_netcdf_file_is_read_through_in_another_process_first(monkeypatch):
