@@ -6,10 +6,10 @@ import pytest
 
 from neuro_mpc.networks import precompiled
 from neuro_mpc.networks.compiler import accepted_flags, compiler
-from neuro_mpc.networks.precompiled import Precompiled
+from neuro_mpc.networks.precompiled import HEADERS, KERNELS, Precompiled
 from neuro_mpc.networks.program_cache import precompiled_cache
 
-COMPILED = ["headers.h.gch", "common.o"]
+COMPILED = [HEADERS, KERNELS]
 
 
 class Process:
@@ -38,11 +38,16 @@ def parts(folder) -> Precompiled:
     return Precompiled(folder, ["g++"], "float32")
 
 
+def wait(common: Precompiled) -> None:
+    for name in COMPILED:
+        common.wait_for(name)
+
+
 def test_they_are_compiled_once(tmp_path, process):
     for _ in range(2):
         common = parts(tmp_path / "common")
         common.prepare(tmp_path)
-        common.wait()
+        wait(common)
     assert process.started == 2
     assert [(tmp_path / "common" / name).read_text() for name in COMPILED] == ["1", "2"]
 
@@ -52,10 +57,10 @@ def test_of_two_at_the_same_time_each_leaves_whole_files(tmp_path, process):
     for name, common in {"first": first, "second": second}.items():
         (tmp_path / name).mkdir()
         common.prepare(tmp_path / name)
-    second.wait()
+    wait(second)
     folder = tmp_path / "common"
     assert [(folder / name).read_text() for name in COMPILED] == ["3", "4"]
-    first.wait()
+    wait(first)
     assert [(folder / name).read_text() for name in COMPILED] == ["1", "2"]
     assert sorted(path.name for path in folder.iterdir()) == sorted([*COMPILED, "headers.h", "unoptimised.h"])
 
@@ -64,11 +69,21 @@ def test_a_compilation_that_fails_leaves_nothing_and_is_tried_again(tmp_path, pr
     process.fails = True
     common = parts(tmp_path / "common")
     common.prepare(tmp_path)
-    common.wait()
+    wait(common)
     assert not any((common.folder / name).exists() for name in COMPILED)
     process.fails = False
     common.prepare(tmp_path)
-    common.wait()
+    wait(common)
+    assert all((common.folder / name).exists() for name in COMPILED)
+
+
+def test_one_can_be_waited_for_while_another_is_compiled(tmp_path, process):
+    common = parts(tmp_path / "common")
+    common.prepare(tmp_path)
+    common.wait_for(KERNELS)
+    assert [(common.folder / name).exists() for name in COMPILED] == [False, True]
+    common.wait_for(KERNELS)  # is there
+    common.wait_for(HEADERS)
     assert all((common.folder / name).exists() for name in COMPILED)
 
 
@@ -84,7 +99,7 @@ def test_headers_are_of_use_to_files_compiled_with_the_same_flags(tmp_path):
     flags = accepted_flags("float32")
     common = Precompiled(precompiled_cache(Plan(), flags), [*command, *flags], "float32")
     common.prepare(tmp_path)
-    common.wait()
+    wait(common)
     (tmp_path / "file.cpp").write_text("int main() { return std::min(0, 1); }\n")
     (tmp_path / "common").symlink_to(common.folder)
     for more in ([], ["-O1"], ["-O1", "-include", "common/unoptimised.h"]):

@@ -20,7 +20,7 @@ import numpy as np
 
 from neuro_mpc.machine import cores
 from neuro_mpc.networks.compiler import compiler
-from neuro_mpc.networks.precompiled import Precompiled
+from neuro_mpc.networks.precompiled import HEADERS, KERNELS, Precompiled
 from neuro_mpc.networks.quick_import import import_brian2
 
 MAKEFILE = "quick.mk"
@@ -30,8 +30,11 @@ QUICK = """include makefile
 CXXFLAGS += $(FLAGS) -include precompiled/headers.h
 whole.o: CXXFLAGS += -O1
 
-program: whole.o $(PHASES)
-\t$(CXX) $^ precompiled/common.o -o main $(LFLAGS)
+.PHONY: compiled program
+compiled: whole.o $(PHASES)
+
+program: compiled
+\t$(CXX) whole.o $(PHASES) precompiled/common.o -o main $(LFLAGS)
 """
 WHOLE = "whole.cpp"
 MESSAGES = "messages_codeobject.cpp"
@@ -98,7 +101,7 @@ class Compilation:
 
     def finish(self) -> None:
         """Compile; CalledProcessError where that fails."""
-        self.precompiled.wait()
+        self.precompiled.wait_for(HEADERS)
         objects = self.directory / "objects.cpp"
         objects.write_text(NEEDLESS.sub(r"\1 {}", objects.read_text()))
         (self.directory / WHOLE).write_text(PARTS)
@@ -106,8 +109,10 @@ class Compilation:
         # By a link: a path with blanks or a dollar sign means something else to make.
         (self.directory / "precompiled").symlink_to(self.precompiled.folder, target_is_directory=True)
         variables = [f"FLAGS={shlex.join(self.flags)}", f"PHASES={' '.join(join_phases(self.directory))}"]
-        command = ["make", f"-j{cores()}", f"--file={MAKEFILE}", *variables, "program"]
-        subprocess.run(command, cwd=self.directory, check=True)
+        command = ["make", f"-j{cores()}", f"--file={MAKEFILE}", *variables]
+        subprocess.run([*command, "compiled"], cwd=self.directory, check=True)
+        self.precompiled.wait_for(KERNELS)
+        subprocess.run([*command, "program"], cwd=self.directory, check=True)
 
 
 def join_phases(directory: Path) -> list[str]:
