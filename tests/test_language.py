@@ -54,6 +54,7 @@ def test_networks_that_are_surprised_have_a_perplexity_together():
         network = SimpleNamespace(
             plan=SimpleNamespace(trials=2),
             predictions_ahead=lambda logarithms: 1,
+            together=1,
             begin_predicting=lambda *_, surprise=surprise: (
                 lambda: np.zeros(2),
                 SimpleNamespace(

@@ -51,19 +51,22 @@ class Labelled(Stimuli):
         return self._labels[:, trials]
 
 
-def answering(output, labels, batch, ahead):
-    """A presenter whose circuit gives these outputs (step, trial, class), `ahead` of them before one is read."""
+def answering(output, labels, batch, ahead, together):
+    """A presenter whose circuit gives these outputs (step, trial, class), `ahead` of them before one is read,
+    of at most some presentations together."""
     unread = []
 
-    def begin_predicting(stimulus, *_):
+    def begin_predicting(stimulus, target, purpose, counts, *_):
         said = output[:, trials := stimulus["input"][0, :, 0]]
         wanted = labels[:, trials]
         given = np.take_along_axis(said, np.maximum(wanted, 0)[..., None], axis=2)[..., 0]
-        unread.append(trials)
-        assert len(unread) <= ahead
+        assert len(trials) == len(counts) * batch
+        assert 1 <= len(counts) <= together
+        unread.append(len(counts))
+        assert sum(unread) <= ahead
 
         def loss():
-            assert unread.pop(0) is trials
+            assert unread.pop(0) == len(counts)
             return np.where(wanted >= 0, -np.log(given), 0).sum(axis=0)
 
         return loss, SimpleNamespace(output=lambda target: said, log_output=lambda target: np.log(said))
@@ -71,19 +74,16 @@ def answering(output, labels, batch, ahead):
     return SimpleNamespace(
         begin_predicting=begin_predicting,
         predictions_ahead=lambda logarithms: ahead,
+        together=together,
         aside=nullcontext,
         plan=SimpleNamespace(trials=batch),
     )
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
-@given(
-    *(st.integers(1, most) for most in (5, 9)),
-    st.integers(2, 4),
-    *(st.integers(1, 4) for _ in range(2)),
-    st.integers(0, 2**16),
-)
-def test_a_measure_is_that_of_every_target_once(steps, trials, classes, batch, ahead, seed):
+@given(st.tuples(*(st.integers(1, most) for most in (5, 9, 4, 4, 3))), st.integers(2, 4), st.integers(0, 2**16))
+def test_a_measure_is_that_of_every_target_once(sizes, classes, seed):
+    steps, trials, batch, ahead, at_once = sizes
     rng = np.random.default_rng(seed)
     labels = rng.integers(-1, classes, (steps, trials))
     labels[0, 0] = 0  # one target at least
@@ -94,7 +94,9 @@ def test_a_measure_is_that_of_every_target_once(steps, trials, classes, batch, a
         test = Test(measure=measure)
         votes = {name: each.astype(float) for name, each in measures.no_votes(data, test, "test").items()}
         for output in outputs:
-            found = measures.measure(answering(output, labels, batch, ahead), data, test, "test", 0, votes).values
+            found = measures.measure(
+                answering(output, labels, batch, ahead, at_once), data, test, "test", 0, votes
+            ).values
             right = [output[each].argmax() == labels[each] for each in targets]
             surprise = np.mean([-np.log(output[each][labels[each]]) for each in targets])
             assert found["accuracy"] == pytest.approx(np.mean(right))

@@ -92,8 +92,8 @@ def test_each_presentation_has_its_energies_and_the_last_one_leaves_the_neural_s
         sampled_presentations=(),
         monitor=SimpleNamespace(high=0),
         stretches=Stretches(9, (), (), 100),
-        _shown=lambda stretch: [(presentation, None, None) for presentation in stretch],
-        _begin=lambda presentation, *_: lambda: f"energies of {presentation}",
+        _shown=lambda stretch: [(stretch[:2], None, None), (stretch[2:], None, None)],
+        _begin=lambda chosen, *_: lambda: [f"energies of {presentation}" for presentation in chosen],
         _learned=lambda *each: learned.append(each),
     )
     training.stretches._length = 3

@@ -96,10 +96,15 @@ class Training:
     """A whole run of `mpl` on `mnist-rows`: its presentations, its tests, and the evaluation of the test trials."""
 
     epochs: int = 10
+    batch: int = 128
+    rate: float = 0.1
+    tested_every: int = 500  # presentations
 
     @property
     def settings(self) -> dict[str, object]:
-        return {"learning.epochs": self.epochs, "test.ensemble": 0}
+        learning = {"epochs": self.epochs, "batch": self.batch, "rate": self.rate}
+        of_tests = {"test.ensemble": 0, "test.every": self.tested_every}
+        return {f"learning.{key}": value for key, value in learning.items()} | of_tests
 
     @property
     def protocol(self) -> nm.Protocol:

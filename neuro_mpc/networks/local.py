@@ -25,6 +25,8 @@ class LocalProgram(Program):
     model   groups and phases
     """
 
+    tells_together = False  # nothing is gained: it computes when it is told to
+
     def __init__(self, plan: Plan, target: str):
         if not isinstance(get_device(), RuntimeDevice):
             raise RunError("Brian2 is set to a device that runs nothing in this process", hint="brian2.device.reinit()")

@@ -57,10 +57,13 @@ class Manifest:
 
 
 class Answer:
-    """The values of variables that a program was asked for; calling it waits for them."""
+    """The values of variables that a program was asked for; calling it waits for them.
 
-    def __init__(self, names: tuple[str, ...], wait: Callable[[Answer], None]):
-        self.names, self._wait = names, wait
+    number   how often it was asked for all of them; if more than once, values have a first axis
+    """
+
+    def __init__(self, names: Sequence[str], wait: Callable[[Answer], None], number: int = 1):
+        self.names, self._wait, self.number = tuple(names), wait, number
         self.values: list[np.ndarray] | None = None
 
     def __call__(self) -> list[np.ndarray]:
@@ -78,9 +81,10 @@ class Program:
     shares          programs that share the trials of a presentation, of which this stands for all
     called          what errors call it
     waiting_bytes   of answers that may wait to be read while more is sent
+    tells_together  whether it can be told of several presentations at once
     """
 
-    shares, waiting_bytes = 1, LEAST_WAITING_BYTES
+    shares, waiting_bytes, tells_together = 1, LEAST_WAITING_BYTES, True
     called = "the simulation program"
 
     def __init__(
@@ -137,6 +141,10 @@ class Program:
             for code in codes
         }
 
+    def message(self, code: str, name: str) -> bytes:
+        """A message that sets or asks for a variable, but for the bytes of its value."""
+        return self._messages[code, name]
+
     def wait_until_ready(self, manifest: Path) -> None:
         """Wait for a program that prepares itself, and read the manifest that it leaves."""
         if self._output.readline() != b"ready\n":
@@ -178,7 +186,25 @@ class Program:
         self.flush()
         while answer.values is None:
             first = self._asked.popleft()
-            first.values = [self._read(*self.manifest.variables[name]) for name in first.names]
+            variables = [self.manifest.variables[name] for name in first.names]
+            first.values = (
+                [self._read(*variable) for variable in variables]
+                if first.number == 1
+                else self._read_together(variables, first.number)
+            )
+
+    def _read_together(self, variables: Sequence[tuple[str, int]], number: int) -> list[np.ndarray]:
+        """The values (number, element) of variables that follow each other, a number of times."""
+        ends = np.cumsum([np.dtype(dtype).itemsize * size for dtype, size in variables])
+        rows = self._read("u1", number * int(ends[-1])).reshape(number, -1)
+        parts = np.split(rows, ends[:-1], axis=1)
+        return [np.ascontiguousarray(part).view(dtype) for part, (dtype, _) in zip(parts, variables, strict=True)]
+
+    def ask_together(self, messages: np.ndarray, names: Sequence[str], number: int) -> Answer:
+        """Hand on messages, bytes, that ask for these variables a number of times."""
+        self._write(messages.data)
+        self._asked.append(Answer(names, self._wait_for, number))
+        return self._asked[-1]
 
     def _read(self, dtype: str, size: int) -> np.ndarray:
         data = bytearray(size * np.dtype(dtype).itemsize)
@@ -216,9 +242,10 @@ class Program:
     def ask_rows(self, population: str, name: str, with_history: bool = False) -> Callable[[], np.ndarray]:
         """As `get_rows`, without waiting: more may be sent before the answer is read."""
         answer = self.ask(name)
-        return lambda: self._laid_out(self.rows[population], answer()[0], with_history)
+        return lambda: self.laid_out(self.rows[population], answer()[0], with_history)
 
-    def _laid_out(self, rows: Rows, flat: np.ndarray, with_history: bool) -> np.ndarray:
+    def laid_out(self, rows: Rows, flat: np.ndarray, with_history: bool = False) -> np.ndarray:
+        """(step, trial, unit) of a variable as it lies in memory."""
         blocks, depth = [], rows.history + rows.steps
         start = 0 if with_history else rows.history
         for first, width in self.tiling.tiles:

@@ -106,6 +106,8 @@ def started(start: Start, plan: Plan, number: int, backend: str, scheduler: str)
 class RemoteProgram(Program):
     """A program on the worker at an address."""
 
+    tells_together = False  # it shares its trials
+
     def __init__(self, client: Any, future: Any, address: str, plan: Plan, backend: str):
         self.tiling, self.rows = tiling_of(plan), plan.layout
         self._client, self._address = client, address

@@ -28,6 +28,8 @@ class SharedProgram(Program):
     resources   what is closed with it: the programs, and what they need
     """
 
+    tells_together = False  # what they have summed up is added between two steps of a presentation
+
     def __init__(self, programs: Sequence[Program], plan: Plan, resources: ExitStack):
         self._resources = resources
         self.programs, self._trials = tuple(programs), plan.trials

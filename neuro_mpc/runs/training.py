@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 
@@ -25,8 +25,6 @@ from neuro_mpc.simulation.answers import answers
 from neuro_mpc.simulation.precisions import shape_of
 from neuro_mpc.simulation.presentation import Energies, Presenter, Traces
 from neuro_mpc.simulation.selection import Selection, is_selected
-
-TRIALS_AT_ONCE = 128  # whose stimuli are made together: more no longer fit into the cache
 
 
 class Training:
@@ -200,25 +198,25 @@ class Training:
         stretch = range(done, done + 1) if self.monitor.high else self.stretches.after(done)
         with self.stretches.timed(stretch):
             answers = [self._begin(*each) for each in self._shown(stretch)]
-            energies = [answer() for answer in answers]
+            energies = [each for answer in answers for each in answer()]
         for presentation, each in zip(stretch, energies, strict=True):
             self._learned(presentation, each, stretch[-1])
         return stretch.stop
 
-    def _shown(self, presentations: range) -> Iterator[tuple[int, stimuli.Given, stimuli.Given]]:
-        """What each presentation shows, made at once for as many as have few trials together."""
-        batch = self.course.batch
-        for first in range(0, len(presentations), together := max(1, TRIALS_AT_ONCE // batch)):
+    def _shown(self, presentations: range) -> Iterator[tuple[range, stimuli.Given, stimuli.Given]]:
+        """Presentations of which the program is told at once, and what they show."""
+        together = self.presenter.together
+        for first in range(0, len(presentations), together):
             chosen = presentations[first : first + together]
-            trials = [self.course.batch_of(presentation) for presentation in chosen]
-            shown, wanted = self.data.presented("train", np.concatenate(trials))
-            for index, presentation in enumerate(chosen):
-                part = slice(index * batch, (index + 1) * batch)
-                stimulus = {name: values[:, part] for name, values in shown.items()}
-                yield presentation, stimulus, {name: values[:, part] for name, values in wanted.items()}
+            trials = np.concatenate([self.course.batch_of(presentation) for presentation in chosen])
+            yield chosen, *self.data.presented("train", trials)
 
-    def _begin(self, presentation: int, stimulus: stimuli.Given, target: stimuli.Given) -> Callable[[], Energies]:
-        return self.presenter.begin_learning(presentation, stimulus, target, *self._manner(presentation))
+    def _begin(self, chosen: range, stimulus: stimuli.Given, target: stimuli.Given) -> Callable[[], Sequence[Energies]]:
+        if len(chosen) == 1:
+            energies = self.presenter.begin_learning(chosen[0], stimulus, target, *self._manner(chosen[0]))
+            return lambda: [energies()]
+        rates = [self._manner(presentation)[0] for presentation in chosen]
+        return self.presenter.begin_learning_together(chosen, stimulus, target, rates)
 
     def _manner(self, presentation: int) -> tuple[float, bool]:
         """The learning rate of a presentation, and whether it continues the one before."""

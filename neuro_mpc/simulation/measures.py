@@ -93,18 +93,19 @@ def mean_loss(losses: np.ndarray, targets: int, per_trial: int) -> float:
 def predictions(
     presenter: Presenter, task: Task, split: Split, presentation: int, logarithms: Collection[str] = ()
 ) -> Iterator[tuple[np.ndarray, np.ndarray, NeuralState]]:
-    """Batch by batch: numbers of the trials (B,), loss (B,), and the state that holds the outputs of all targets, of
-    some with their `logarithms`. Later batches are shown while the first of them are read."""
+    """Some batches at a time: numbers of the trials (B,), loss (B,), and the state that holds the outputs of all
+    targets, of some with their `logarithms`. Later batches are shown while the first of them are read."""
     size, batch = task.size(split), presenter.plan.trials
     ahead, shown = presenter.predictions_ahead(logarithms), deque()
-    for count, start in enumerate(range(0, size, batch)):
-        trials = np.arange(start, start + batch) % size  # the last batch is filled up and cut again
-        new, carrying = min(batch, size - start), task.carries and start > 0
-        given = task.presented(split, trials)
-        shown.append(
-            (trials[:new], presenter.begin_predicting(*given, f"test {presentation}", count, carrying, logarithms))
-        )
-        if len(shown) == ahead:
+    counts, together = range(-(-size // batch)), min(presenter.together, ahead)
+    for first in range(0, len(counts), together):
+        chosen = counts[first : first + together]
+        start, stop = chosen.start * batch, chosen.stop * batch
+        trials = np.arange(start, stop) % size  # the last batch is filled up and cut again
+        given, carrying = task.presented(split, trials), task.carries and start > 0
+        begun = presenter.begin_predicting(*given, f"test {presentation}", chosen, carrying, logarithms)
+        shown.append((trials[: size - start], begun))
+        if len(shown) == ahead // together:
             yield _said(*shown.popleft())
     while shown:
         yield _said(*shown.popleft())

@@ -6,14 +6,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.program import Program
 from neuro_mpc.networks.schemes.interface import scheme_of
+from neuro_mpc.networks.together import Together
 from neuro_mpc.rules.weighting import LOG_PRECISION
 from neuro_mpc.simulation.running import RunningCircuit
 from neuro_mpc.simulation.traces import AskedOutputs, NeuralState, Traces
@@ -26,6 +29,7 @@ Values (step, trial, unit), or the numbers of symbols (step, trial), −1 for no
 
 ENERGIES = "loss_start", "loss", "energy_hidden", "iterations_used", "iterations"
 UNLIMITED = 3e38
+TRIALS_TOGETHER = 128  # that a program is told of at once: more no longer fit into the cache
 LATE = 10**12  # presentation: the last stretch of a schedule
 
 
@@ -99,7 +103,45 @@ class Presenter(RunningCircuit):
             self._learn_by_step(presentation)
         else:
             self._phases(predicting=True, inferring=True, learning=True, carrying=carrying)
-        return self._asked_energies(believed)
+        energies = self._asked_energies(believed)
+        return lambda: energies()[0]
+
+    def begin_learning_together(
+        self, presentations: Sequence[int], stimulus: Shown, target: Shown, rates: Sequence[float]
+    ) -> Callable[[], list[Energies]]:
+        """As `begin_learning` for each of some presentations, at most `together`: stimuli and targets have the trials
+        of the first, then those of the next ones."""
+        with self._told_together(len(presentations)):
+            self._show(stimulus, target, np.array(presentations))
+            scalars = [self._learning_scalars(each) for each in presentations]
+            self.program.set(
+                rate=np.array(rates), **{name: np.array([s[name] for s in scalars]) for name in scalars[0]}
+            )
+            believed = self._asked_energy_of_predictions(len(presentations))
+            self._phases(predicting=True, inferring=True, learning=True)
+            return self._asked_energies(believed, len(presentations))
+
+    @property
+    def together(self) -> int:
+        """Presentations that the program may be told of at once, as no more is gained by."""
+        if self._carries or self.plan.stepwise or not self.program.tells_together:
+            return 1
+        return max(1, TRIALS_TOGETHER // self.plan.trials)
+
+    @contextmanager
+    def _told_together(self, number: int) -> Iterator[None]:
+        """Within it the program is told of a number of presentations as of one."""
+        if number == 1:
+            yield
+            return
+        program, together = self.program, Together(self.program, number)
+        self._packed.clear()  # as after each of them
+        self.program = cast(Program, together)  # as far as it is told of presentations
+        try:
+            yield
+            together.send()
+        finally:
+            self.program = program
 
     @property
     def ahead(self) -> int:
@@ -131,7 +173,7 @@ class Presenter(RunningCircuit):
         believed = self._asked_energy_of_predictions()
         self._phases(predicting=True, carrying=carrying)
         traces = self._learned_by_step(presentation) if self.plan.stepwise else self._infer_observed()
-        energies = self._asked_energies(believed)()
+        (energies,) = self._asked_energies(believed)()
         if not self.plan.stepwise:
             self._phases(learning=True)
         return energies, traces
@@ -179,7 +221,7 @@ class Presenter(RunningCircuit):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Output (step, trial, class) of the first target and loss (trial,) of the ancestral pass; nothing is
         learned."""
-        loss, outputs = self.begin_predicting(stimulus, target, purpose, count, carrying)
+        loss, outputs = self.begin_predicting(stimulus, target, purpose, [count], carrying)
         return outputs.output(), loss()
 
     def begin_predicting(
@@ -187,16 +229,18 @@ class Presenter(RunningCircuit):
         stimulus: Shown,
         target: Shown,
         purpose: str,
-        count: int,
+        counts: Sequence[int],
         carrying: bool = False,
         logarithms: Collection[str] = (),
     ) -> tuple[Callable[[], np.ndarray], AskedOutputs]:
-        """As `predict`, without waiting for the loss and the outputs of all targets, of some with their `logarithms`;
-        at most as many as `predictions_ahead` may be waited for."""
-        self._show(stimulus, target, count, purpose, carrying)
-        self._phases(predicting=True, carrying=carrying)
-        loss = self.program.ask("loss_start")
-        return lambda: loss()[0], AskedOutputs(self.program, self.plan, logarithms)
+        """As `predict` for each of some presentations, at most `together`, whose trials follow each other, without
+        waiting for losses and the outputs of all targets, of some with their `logarithms`; at most as many as
+        `predictions_ahead` may be waited for."""
+        with self._told_together(len(counts)):
+            self._show(stimulus, target, np.array(counts), purpose, carrying)
+            self._phases(predicting=True, carrying=carrying)
+            loss = self.program.ask("loss_start")
+            return lambda: loss()[0].ravel(), AskedOutputs(self.program, self.plan, logarithms)
 
     def predictions_ahead(self, logarithms: Collection[str] = ()) -> int:
         """Presentations that may be shown before what the first of them says is read."""
@@ -271,7 +315,7 @@ class Presenter(RunningCircuit):
             self._recent = recent
 
     def _show(
-        self, stimulus: Shown, target: Shown, count: int, purpose: str = "learning", carrying: bool = False
+        self, stimulus: Shown, target: Shown, count: ArrayLike, purpose: str = "learning", carrying: bool = False
     ) -> None:
         circuit, recent = self.plan.circuit, {}
         for name, values in _by_population(stimulus, circuit.stimuli).items():
@@ -311,31 +355,40 @@ class Presenter(RunningCircuit):
         return self._recent[population]
 
     def _set_learning(self, presentation: int, rate: float) -> None:
-        iterations = self.protocol.inference.iterations_at(presentation)
-        scalars = self.plan.update_rule.scalars(presentation) if self.plan.update_rule else {}
-        self.program.set(rate=rate, iterations=iterations, **scalars)
+        self.program.set(rate=rate, **self._learning_scalars(presentation))
 
-    def _asked_energies(self, believed: Callable[[], float]) -> Callable[[], Energies]:
-        """The energies of the last presentation, once they are asked for; `believed`, of its predictions."""
+    def _learning_scalars(self, presentation: int) -> dict[str, float]:
+        scalars = self.plan.update_rule.scalars(presentation) if self.plan.update_rule else {}
+        return {"iterations": self.protocol.inference.iterations_at(presentation), **scalars}
+
+    def _asked_energies(self, believed: Callable[[], np.ndarray], number: int = 1) -> Callable[[], list[Energies]]:
+        """The energies of the last presentations, once they are asked for; `believed`, of their predictions."""
         answer = self.program.ask(*ENERGIES)
 
-        def energies() -> Energies:
-            loss_start, loss, hidden, used, planned = answer()
-            iterations = self._scheme.iterations(int(planned[0]), used, self.plan.settles)
-            start = believed() + float(loss_start.mean())
-            return Energies(float(hidden.mean()), float(loss.mean()), start, iterations)
+        def energies() -> list[Energies]:
+            loss_start, loss, hidden, used, planned = (values.reshape(number, -1) for values in answer())
+            start, loss, hidden = believed() + loss_start.mean(axis=1), loss.mean(axis=1), hidden.mean(axis=1)
+            iterations = [
+                self._scheme.iterations(int(of[0]), each, self.plan.settles) for of, each in zip(planned, used)
+            ]
+            columns = (hidden.tolist(), loss.tolist(), start.tolist(), iterations)
+            return [Energies(*each) for each in zip(*columns, strict=True)]
 
         return energies
 
-    def _asked_energy_of_predictions(self) -> Callable[[], float]:
+    def _asked_energy_of_predictions(self, number: int = 1) -> Callable[[], np.ndarray]:
         """The energy of the free populations of a trial when beliefs are what is predicted, −½ log Π of every error, at
-        the precisions of this moment."""
+        the precisions of this moment; one of each presentation."""
         if not self._free_precisions:
-            return lambda: 0.0
-        answer = self.program.ask(*self._free_precisions)
-        return lambda: (
-            -0.5 * sum(errors * float(values.sum()) for errors, values in zip(self._free_precisions.values(), answer()))
-        )
+            return lambda: np.zeros(number)
+        answer, errors = self.program.ask(*self._free_precisions), self._free_precisions.values()
+
+        def energy() -> np.ndarray:
+            weighed = zip(errors, answer(), strict=True)
+            sums = [number_of * values.reshape(number, -1).sum(axis=1) for number_of, values in weighed]
+            return -0.5 * np.sum(sums, axis=0)
+
+        return energy
 
     @cached_property
     def _free_precisions(self) -> dict[str, int]:

@@ -13,7 +13,7 @@ class SteppedPresenter(Presenter):
     """A presenter whose phases are run one by one."""
 
     _settled = False  # whether inference ran since the last prediction
-    _believed: Callable[[], float] = staticmethod(lambda: 0.0)  # energy of that prediction
+    _believed: Callable[[], np.ndarray] = staticmethod(lambda: np.zeros(1))  # energy of that prediction
 
     def show(self, stimuli: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], count: int) -> None:
         """Set what populations are given, and the key of the noise of presentation `count`; nothing runs."""
