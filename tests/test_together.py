@@ -2,6 +2,7 @@
 
 from collections import deque
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,6 +85,31 @@ def test_values_of_another_number_are_refused():
         together.set(scales=np.zeros((NUMBER, 2)))
     with pytest.raises(ValueError, match="broadcast"):
         together.set_rows("input", "rates", np.zeros((4, TRIALS, 2)))
+
+
+@pytest.mark.parametrize(
+    ("trials", "steps", "differs", "expected"),
+    [
+        (1, 28, {}, 128),
+        (3, 28, {}, 42),
+        (128, 28, {}, 1),
+        (200, 28, {}, 1),
+        (1, 1_000, {}, 6),  # 2¹⁸ numbers of 40 a step
+        (1, 10_000, {}, 1),
+        (1, 28, {"carries": True}, 1),
+        (1, 28, {"stepwise": True}, 1),
+        (1, 28, {"alone": True}, 1),
+    ],
+)
+def test_as_many_go_over_together_as_are_shown_in_little_time(trials, steps, differs, expected):
+    rows = {"input": Rows(28, steps), "output": Rows(10, steps, history=1), "hidden": Rows(10**6, steps)}
+    circuit = SimpleNamespace(stimuli=["input"], targets=["output"])
+    presenter = SimpleNamespace(
+        _carries=differs.get("carries", False),
+        plan=SimpleNamespace(trials=trials, stepwise=differs.get("stepwise", False), rows=rows, circuit=circuit),
+        program=SimpleNamespace(tells_together=not differs.get("alone", False)),
+    )
+    assert Presenter.together.fget(presenter) == expected
 
 
 SETTINGS = {

@@ -24,8 +24,8 @@ FLAGS = [
     "-mprefer-vector-width=512",
     "-std=c++17",
 ]
-"""Fast, but without approximate reciprocal square roots, which make NaN of a denormal variance; loops are vectorised as with
--O3 also where they are compiled with -O2."""
+"""Fast, but without approximate reciprocal square roots, which make NaN of a denormal variance; loops are vectorised as
+with -O3 also where they are compiled with -O2."""
 SINGLE_PRECISION = "-fsingle-precision-constant"
 STANDARD = "-std=c++17"
 ELSEWISE = "another compiler in the environment variable CXX, or a run without one: --backend numpy"

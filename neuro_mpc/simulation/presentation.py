@@ -29,7 +29,7 @@ Values (step, trial, unit), or the numbers of symbols (step, trial), −1 for no
 
 ENERGIES = "loss_start", "loss", "energy_hidden", "iterations_used", "iterations"
 UNLIMITED = 3e38
-TRIALS_TOGETHER = 128  # that a program is told of at once: more no longer fit into the cache
+TRIALS_TOGETHER, NUMBERS_TOGETHER = 128, 2**18  # of the presentations that a program is told of at once
 LATE = 10**12  # presentation: the last stretch of a schedule
 
 
@@ -123,10 +123,13 @@ class Presenter(RunningCircuit):
 
     @property
     def together(self) -> int:
-        """Presentations that the program may be told of at once, as no more is gained by."""
+        """Presentations that the program may be told of at once: where they take longer, or their data are no longer in
+        cache when they are sent, nothing is gained."""
         if self._carries or self.plan.stepwise or not self.program.tells_together:
             return 1
-        return max(1, TRIALS_TOGETHER // self.plan.trials)
+        shown = (*self.plan.circuit.stimuli, *self.plan.circuit.targets)
+        numbers = sum(self.plan.rows[name].elements(self.plan.trials) for name in shown)
+        return max(1, min(TRIALS_TOGETHER // self.plan.trials, NUMBERS_TOGETHER // max(1, numbers)))
 
     @contextmanager
     def _told_together(self, number: int) -> Iterator[None]:
