@@ -291,6 +291,13 @@ def test_times_may_be_a_half_of_a_step_late_and_never_the_same_twice(here, gap, 
     assert (caught.value.found, caught.value.expected) == (f"{4.9 + gap:g} after 4.9", "times that rise by 0.1")
 
 
+def test_a_sample_that_is_late_by_half_a_step_to_the_digit_is_late():
+    """One and a half usual distances are refused, as what is missing makes two."""
+    csv_file._refuse_uneven(np.array([0.0, 2.0, 4.0, 6.75]), "r.csv", "time")
+    with pytest.raises(nm.DescriptionError, match="7 after 4"):
+        csv_file._refuse_uneven(np.array([0.0, 2.0, 4.0, 7.0]), "r.csv", "time")
+
+
 def test_a_recording_of_one_sample_has_no_distances(here):
     name = write(here / "short.csv", {"time": [3.0], "x": [1.0]})
     with pytest.raises(nm.DescriptionError, match="'test' has no trials"):

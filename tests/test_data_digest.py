@@ -101,6 +101,23 @@ def test_files_of_earlier_versions_are_compared_by_some_trials_of_the_training()
     assert first.startswith(f"{size} + {data.size('validation')} + {data.size('test')} trials ")
 
 
+@pytest.mark.parametrize(("size", "step"), [(100, 1), (256, 1), (511, 1), (512, 2), (768, 3), (1535, 5)])
+def test_trials_are_compared_as_far_apart_as_leaves_256(size, step):
+    """As 0.1 chose them: others would make another run of one that is stopped."""
+    asked = []
+
+    def presented(split, trials):
+        asked.append((split, trials.tolist()))
+        return {"x": trials}, {"y": -trials}
+
+    sizes = {"train": size, "validation": 7, "test": 3}
+    told = provenance._fingerprint(SimpleNamespace(size=sizes.get, presented=presented))
+    trials = np.arange(0, size, step)
+    assert asked == [("train", trials.tolist())]
+    digest = hashlib.sha256(trials.tobytes() + (-trials).tobytes()).hexdigest()[:12]
+    assert told == f"{size} + 7 + 3 trials {digest}"
+
+
 def test_names_of_symbols_are_part_of_the_data():
     circuit, protocol, data = loaded("toy-language", TOY)
     before = told(circuit, protocol, data)["data_sha256"]

@@ -158,7 +158,7 @@ def test_a_text_that_fills_no_presentation_says_what_would(path):
 
 
 def test_streams_hold_whole_presentations_and_are_filled_up_where_a_text_is_tested(path):
-    data = streams("a b c d e f g h i", {"validation": "a", "test": "a b c d e"})  # with the end of the line 10, 2, 6
+    data = streams("a b c d e f g h i", {"validation": "a", "test": "a b c d"})  # with the end of the line 10, 2, 5
     assert [data.size(split) for split in stimuli.SPLITS] == [4, 2, 4]
     tokens = {split: data.tokens(split) for split in stimuli.SPLITS}
     for split, length in (("train", 4), ("validation", 1), ("test", 3)):
