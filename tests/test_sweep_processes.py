@@ -1,5 +1,6 @@
 """Sweeps in several processes, of this machine and of a cluster: processes that die, and what is left of them."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import neuro_mpc as nm
 from neuro_mpc.networks import cluster
 from neuro_mpc.sweeps import local, workers
 from neuro_mpc.sweeps.members import Job
+from neuro_mpc.system import processes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_this_process")]
 DYING = """
@@ -49,6 +51,39 @@ def test_a_member_whose_process_is_killed_fails_alone(monkeypatch):
     assert "was killed" in ended.pop("seed=1").error
     assert {each.error for each in ended.values()} == {""}
     assert sorted(told) == [(job.name, 0.5) for job in JOBS]
+
+
+def test_a_process_that_the_system_does_not_start_fails_one_member_with_a_hint(monkeypatch):
+    monkeypatch.setattr(local, "COMMAND", [sys.executable, "-c", DYING])
+    start, failed = local._new_process, []
+
+    def starting(command):
+        if not failed:
+            failed.append(command)
+            raise processes.StartError(errno.EMFILE)
+        return start(command)
+
+    monkeypatch.setattr(local, "_new_process", starting)
+    errors = [each.error for each in workers.run_all(JOBS[2:], 2, None, lambda *_: None)]
+    told = "no process can be started: Too many open files\n  try: a higher limit of open files (ulimit -n)"
+    assert sorted(errors) == ["", "", "", told]
+
+
+def test_a_pipe_that_fails_costs_one_member_and_its_process(monkeypatch):
+    monkeypatch.setattr(local, "COMMAND", [sys.executable, "-c", DYING])
+    converse, failed = local._Worker._converse, []
+
+    def conversing(worker, process, job):
+        if not failed:
+            failed.append(process)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return converse(worker, process, job)
+
+    monkeypatch.setattr(local._Worker, "_converse", conversing)
+    outcomes = list(workers.run_all(JOBS[2:], 2, None, lambda *_: None))
+    assert sorted(each.error for each in outcomes) == ["", "", "", "its process cannot be reached: Input/output error"]
+    assert failed[0].returncode is not None
+    assert failed[0].pid not in {each.measures.get("pid") for each in outcomes}
 
 
 def test_an_interrupted_sweep_leaves_no_process(monkeypatch):

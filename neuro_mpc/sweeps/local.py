@@ -12,6 +12,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from neuro_mpc.errors import NeuroMPCError
+from neuro_mpc.runfile.write_errors import failures_reported
 from neuro_mpc.sweeps.handed_data import handed_over
 from neuro_mpc.sweeps.members import Job, Outcome, Tell
 from neuro_mpc.system import processes
@@ -78,10 +80,16 @@ class _Worker(threading.Thread):
 
     def _outcome(self, job: Job) -> Outcome:
         try:
-            process = self._process = self._process or _new_process(self._command)
-            if self._stopped.is_set():  # in the meantime
-                process.terminate()
-            return self._converse(process, job)
+            with failures_reported(Path(job.path)):
+                process = self._process = self._process or _new_process(self._command)
+                if self._stopped.is_set():  # in the meantime
+                    process.terminate()
+                return self._converse(process, job)
+        except NeuroMPCError as problem:
+            return Outcome(job.name, str(problem))
+        except OSError as problem:
+            self._end()  # nobody knows what it has heard
+            return Outcome(job.name, f"its process cannot be reached: {problem.strerror or problem}")
         except Exception as problem:  # a member must not take the sweep with it
             return Outcome(job.name, f"{type(problem).__name__}: {problem}")
 
