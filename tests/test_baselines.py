@@ -5,6 +5,7 @@ import pytest
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
+from neuro_mpc.simulation import baselines as module
 from neuro_mpc.simulation.baselines import Batch, _late, baselines, of_classes, of_values
 from neuro_mpc.simulation.least_squares import LeastSquares, lagged
 
@@ -174,3 +175,28 @@ def test_a_regression_from_too_many_inputs_is_left_out():
 
 def test_a_language_that_allows_several_letters_has_no_baselines():
     assert baselines(stimuli.load_task(nm.load_protocol("toy-language"), nm.load_circuit("mpl"), 0)) == {}
+
+
+@pytest.mark.parametrize("most", [60, 1000])
+def test_of_many_training_trials_some_at_equal_distances_are_learned_from(most, monkeypatch):
+    x, y = system(300)
+    own = task({"x": x.swapaxes(0, 1), "y": y.swapaxes(0, 1)}, "every")
+    wanted, asked = type(own).wanted, {"train": [], "test": []}
+
+    def noting(self, split, trials, target):
+        asked[split].append(trials)
+        return wanted(self, split, trials, target)
+
+    monkeypatch.setattr(type(own), "wanted", noting)
+    monkeypatch.setattr(module, "MOST_TRAINED", most)
+    found = baselines(own)
+    learned = {*module._spread(own.size("train"), most).tolist()}
+    assert len(learned) == min(most, own.size("train"))
+    assert {*np.concatenate(asked["train"]).tolist()} == learned
+    assert {*np.concatenate(asked["test"]).tolist()} == {*range(own.size("test"))}
+    assert found["mean_squared_error_of_regression"] == pytest.approx(NOISE**2, rel=0.3)
+
+
+def test_distances_are_equal_up_to_rounding():
+    assert module._spread(8, 3).tolist() == [0, 2, 5]
+    assert module._spread(3, 8).tolist() == [0, 1, 2]

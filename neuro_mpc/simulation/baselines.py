@@ -23,6 +23,8 @@ from neuro_mpc.stimuli.interface import TRIALS_AT_ONCE
 
 LAGS, MOST_INPUTS = 5, 1000
 """Steps that the regression sees, as long as they are no more than so many numbers."""
+MOST_TRAINED = 2**17
+"""Training trials that predictors learn from; of more, so many at equal distances: all take longer than a run."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def baselines(task: Task, split: Split = "test", perplexity: bool = False) -> di
     found: dict[str, float] = {}
     for target in task.circuit.targets:
         of = partial(of_classes, perplexity=perplexity) if task.has_classes(target) else of_values
-        train, test = partial(_batches, task, "train", target), partial(_batches, task, split, target)
+        learned, tested = _spread(task.size("train"), MOST_TRAINED), np.arange(task.size(split))
+        train = partial(_batches, task, "train", learned, target)
+        test = partial(_batches, task, split, tested, target)
         suffix = "" if target == task.circuit.target else f"_{target}"
         measures = of(train, test, task.bound[target].width)
         found |= {f"{name}{suffix}": value for name, value in measures.items()}
@@ -140,10 +144,16 @@ def _encoded(classes: np.ndarray, number: int) -> np.ndarray:
     return encoded
 
 
-def _batches(task: Task, split: Split, target: str) -> Iterator[Batch]:
+def _spread(size: int, most: int) -> np.ndarray:
+    """All of so many trials, or `most` of them at equal distances."""
+    chosen = min(size, most)
+    return np.arange(chosen) * size // chosen
+
+
+def _batches(task: Task, split: Split, chosen: np.ndarray, target: str) -> Iterator[Batch]:
     delays = _delays(task, target)
-    for start in range(0, task.size(split), TRIALS_AT_ONCE):
-        trials = np.arange(start, min(start + TRIALS_AT_ONCE, task.size(split)))
+    for start in range(0, len(chosen), TRIALS_AT_ONCE):
+        trials = chosen[start : start + TRIALS_AT_ONCE]
         wanted = task.wanted(split, trials, target)
         earlier = task.earlier(split, trials, target)[-len(wanted) :]
         yield Batch(_inputs(task, split, trials, len(wanted), delays), wanted, earlier)
