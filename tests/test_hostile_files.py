@@ -127,6 +127,20 @@ def test_a_file_is_examined_once_in_each_of_its_states(whole, tmp_path, outside,
             nm.open_run(path)
 
 
+def test_an_attribute_is_open_only_while_it_is_examined(whole, monkeypatch):
+    """HDF5 looks through all that are, for each object: time would grow as the square of the number of variables."""
+    held, refuse = [], structure._Examination._refuse_foreign_dimensions
+
+    def counting(examination, *attribute):
+        held.append(h5py.h5f.get_obj_count(examination._file, h5py.h5f.OBJ_ATTR))
+        return refuse(examination, *attribute)
+
+    monkeypatch.setattr(structure._Examination, "_refuse_foreign_dimensions", counting)
+    structure.examine(whole)
+    assert len(held) > 10
+    assert set(held) == {1}
+
+
 @pytest.fixture
 def halfway(tmp_path, monkeypatch):
     """A run that ended with an error after some presentations, and its checkpoint."""
