@@ -244,9 +244,10 @@ def test_jacobians_are_slopes_times_weights_and_their_variances():
     square, spread = RNG.normal(size=(2, 3, 3))
     found = flat(3)
     for weights, apart in ((square, 4), (np.diag(square), 1)):
-        kernels.diagonal_jacobian(3, apart, weights.ravel(), slope, found)
+        others = np.full(5, np.nan)  # what lies behind the weights in memory
         of = spread.ravel() if apart == 4 else np.diag(spread)
-        kernels.diagonal_jacobian_of_variance(3, apart, of, slope, rate, gain, found)
+        kernels.diagonal_jacobian(3, apart, np.concatenate([weights.ravel(), others]), slope, found)
+        kernels.diagonal_jacobian_of_variance(3, apart, np.concatenate([of, others]), slope, rate, gain, found)
         expected = slope[:3] * (np.diag(square) + rate[:3] * np.diag(spread) * gain[:3])
         np.testing.assert_allclose(untouched(found, 3), expected)
     rows = np.full(ROWS * UNITS + 2, 7.0)

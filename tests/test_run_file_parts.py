@@ -238,6 +238,8 @@ def test_a_version_is_two_numbers(stated, version, tmp_path):
         return
     with pytest.raises(nm.RunFileError, match="not two numbers"):
         file_format.version_of(tmp_path, {"format_version": stated})
+    with pytest.raises(nm.RunFileError, match=f"format_version is '{80 * 'x'}', not two numbers"):
+        file_format.version_of(tmp_path, {"format_version": 100 * "x"})
 
 
 @pytest.mark.parametrize("strange", [[], ["a"], ["b", "a"]])

@@ -230,6 +230,9 @@ def test_a_formula_is_broken_where_it_can_be_read():
         rf"e \odot \left({term} \, {term}\right.",
         rf"\left.- {term} \, {term}\right)",
     ]
+    exactly = "a" * 20 + " + " + "b" * (LONGEST_ROW - 21)  # which fits to the last character
+    assert rows_of(f"{exactly} + c") == [exactly, "+ c"]
+    assert rows_of(f"{exactly}b + c") == ["a" * 20, "+ " + "b" * (LONGEST_ROW - 20) + " + c"]
     assert rows_of("a" * 70 + " + b") == ["a" * 70, "+ b"]
     assert rows_of("a" * 100) == ["a" * 100]
 
