@@ -41,6 +41,13 @@ def test_a_parameter_is_called_by_its_symbol_its_letter_or_its_name():
     assert access.symbol(described, "nowhere", "v") == "$v$"
 
 
+def test_a_description_is_read_once_however_many_projections_ask_for_it(monkeypatch):
+    described, texts, loads = run(circuit=CIRCUIT + "# once"), [], access.tomllib.loads
+    monkeypatch.setattr(access.tomllib, "loads", lambda text: (texts.append(text), loads(text))[1])
+    assert {access.symbol(described, "in", "m") for _ in range(3)} == {"$m$"}
+    assert texts == [CIRCUIT + "# once"]
+
+
 def test_the_target_is_the_population_of_that_role():
     assert access.target_population(run(circuit=CIRCUIT)) == "out"
     assert access.target_population(run(circuit="")) == ""

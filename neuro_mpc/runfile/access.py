@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -44,12 +45,18 @@ def lacking(run: xr.DataTree, content: str, setting: str) -> RunFileError:
 
 
 def describe(run: xr.DataTree, name: str) -> dict[str, Any]:
-    """The circuit or the protocol of a run as nested tables; RunFileError where it is no TOML."""
+    """The circuit or the protocol of a run as nested tables, to be read only; RunFileError where it is no TOML."""
     text = attribute(run, name)
     try:
-        return tomllib.loads(text)
+        return _tables(text)
     except (ValueError, RecursionError) as problem:
         raise RunFileError(f"the {name} in {source(run)} is no TOML: {problem}") from None
+
+
+@lru_cache(maxsize=16)
+def _tables(text: str) -> dict[str, Any]:
+    """Those of a text, which is asked for again for each projection."""
+    return tomllib.loads(text)
 
 
 def population(run: xr.DataTree, name: str) -> dict[str, Any]:
