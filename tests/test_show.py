@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import neuro_mpc as nm
 from neuro_mpc import cli
+from neuro_mpc.descriptions import expressions
 from neuro_mpc.descriptions.loading import shipped
 from neuro_mpc.networks.schemes.fixed_prediction import FixedPrediction
 from neuro_mpc.networks.schemes.relaxation import Relaxation
@@ -220,6 +221,20 @@ def millimetres(latex: str) -> float:
     known = re.sub(r"\\big[lr]", "", latex.strip().replace(r"\tfrac12", r"\frac{1}{2}"))
     with mpl.rc_context({"mathtext.fontset": "cm"}):
         return MathTextParser("path").parse(f"${known or '.'}$", 72, FontProperties(size=10)).width / 72 * 25.4
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        ("r**2", "r²"),
+        ("r**10", "r¹⁰"),
+        ("r**1.5", "r^(3/2)"),
+        ("s - 2.5*r", "−2.5 r + s"),
+        ("abs(r)", "|r|"),
+    ],
+)
+def test_a_formula_in_unicode_has_powers_products_and_signs_of_mathematics(formula, text):
+    assert Unicode().formula(expressions.parse(formula, ("r", "s")), {}) == text
 
 
 def test_a_formula_is_broken_where_it_can_be_read():
