@@ -14,7 +14,7 @@ from pages import text_of
 import neuro_mpc as nm
 from neuro_mpc.runfile import catalogue, checkpoint, file_format
 from neuro_mpc.runfile.paths import saved_path
-from neuro_mpc.runfile.reading import opened_run
+from neuro_mpc.runfile.reading import attributes, opened_run
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -181,5 +181,7 @@ def test_an_unfinished_run_of_a_later_format_is_not_continued(tmp_path, version,
 
 def test_a_complete_run_of_an_unknown_format_is_not_taken_for_this_one(kept):
     stated(kept, format_version="2.0")
+    with pytest.raises(nm.RunFileError, match="is a run file of format 2.0"):
+        attributes(kept)
     with pytest.raises(nm.RunFileError, match="is a run file of format 2.0"):
         simulate(kept, resume=True)

@@ -12,7 +12,8 @@ import neuro_mpc as nm
 from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks.phase import Phase
-from neuro_mpc.networks.plan import TAU_SECONDS
+from neuro_mpc.networks.plan import TAU_SECONDS, Plan
+from neuro_mpc.networks.schemes import relaxation
 from neuro_mpc.networks.schemes.interface import EFFICIENT_TRIALS, Scheme
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -189,3 +190,21 @@ def test_iterations_are_those_planned_unless_trials_stop_by_themselves():
 def test_sweeps_refuse_what_is_not_judged_by_the_energy(key, value):
     with pytest.raises(DescriptionError, match="sweeps"):
         nm.load_protocol("toy-language", {"inference": {"scheme": "sweeps", key: value}})
+
+
+@pytest.mark.parametrize(
+    ("units", "steps", "precision", "trials", "width"),
+    [
+        (100, 10, "float32", 300, 16),  # 1,520 numbers of ten arrays of 4 bytes: 16 trials in a megabyte, 19 tiles
+        (100, 10, "float64", 300, 10),  # 8 trials would be 80 rows
+        (1000, 1, "float32", 96, 96),
+        (1000, 1, "float32", 97, 49),  # two tiles of nearly the same width
+        (10, 1, "float32", 97, 97),
+    ],
+)
+def test_a_tile_of_relaxation_stays_in_cache_and_has_rows_enough(units, steps, precision, trials, width, monkeypatch):
+    monkeypatch.setattr(relaxation, "CACHE_BYTES", 1_000_000)
+    monkeypatch.setattr(relaxation, "EFFICIENT_ROWS", 96)
+    described = nm.load_circuit("mpl", {"population.hidden.size": units}).sized(26, 26)
+    plan = Plan(described, 1000, steps, scheme="relaxation", precision=precision)
+    assert SCHEMES.get("relaxation")().tile_width(plan, trials) == width
