@@ -168,7 +168,7 @@ def whole(options) -> None:
 
 def single_whole(options) -> None:
     """a run of one epoch of mpl on mnist-rows, a trial at a time, its tests and its evaluation, one core"""
-    _whole(options, "single_whole", Training(epochs=1, batch=1, rate=0.001, tested_every=27_500), 0.5)
+    _whole(options, "single_whole", Training(epochs=1, batch=1, rate=0.01, tested_every=27_500), 0.5)
 
 
 def _whole(options, part: str, case: Training, of_jax: float) -> None:
