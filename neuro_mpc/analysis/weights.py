@@ -119,11 +119,12 @@ def weights(
     >>> dict(nm.analysis.weights(run, "recurrent", snapshots=[-1]).sizes)
     {'snapshot': 1, 'post': 10, 'pre': 10}
     """
-    names = projections(run)
-    if projection not in names:
+    found = access.group(run, f"synapses/{projection}")
+    if found is None or "/" in projection or not found.sizes.get("snapshot"):
+        names = projections(run)
         hint = did_you_mean(projection, names) or f"one of {', '.join(names)}"
         raise RunFileError(f"there is no projection {projection!r}", hint=hint)
-    node = run[f"synapses/{projection}"].to_dataset()
+    node = found.to_dataset()
     node = node if snapshots is None else node.isel(snapshot=list(snapshots))
     table = synapse_type(run, projection)
     texts = (table["mean"], table.get("variance", "0"), spike or table.get("spike", "0"))

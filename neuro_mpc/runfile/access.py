@@ -22,8 +22,10 @@ def group(run: xr.DataTree, path: str) -> xr.DataTree | None:
     if not isinstance(run, xr.DataTree):
         found = repr(run) if isinstance(run, (str, os.PathLike)) else type(run).__name__
         raise RunFileError(f"{found} is no opened run", hint='nm.open_run("run.nc")')
-    node = run[path] if f"/{path}" in run.groups else None
-    return node if isinstance(node, xr.DataTree) else None
+    node: xr.DataTree | None = run
+    for name in path.split("/"):  # a list of all groups would be made for each that is asked for
+        node = node.children.get(name) if node is not None else None
+    return node
 
 
 def variable(node: xr.DataTree, name: str) -> xr.DataArray:
