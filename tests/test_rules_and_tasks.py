@@ -32,7 +32,7 @@ def test_beliefs_that_relax_are_precise(units, beliefs):
         rule: {name: each.get("precision", 1) for name, each in circuit.tables()["population"].items()}
         for rule, circuit in made.items()
     }
-    assert [precision["sweeps"][name] for name in beliefs] == [100, 100]
+    assert [precision["sweeps"][name] for name in beliefs] == [1000, 1000]
     assert precision["sweeps"]["next"] == precision["fixed-prediction"]["next"]
     assert precision["fixed-prediction"]["hidden"] == 1
 
