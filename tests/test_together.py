@@ -129,11 +129,15 @@ def test_a_run_is_the_same_to_the_last_bit(monkeypatch, scheme, precision):
     """In a process of its own, which messages reach."""
     circuit = nm.load_circuit("mpl", {"population.hidden": {"size": 4, "precision": precision}})
     protocol = nm.load_protocol("digits-rows", SETTINGS | {"inference.scheme": scheme})
-    told = []
-    tell = Together.send
+    told, flags = [], []
+    tell, set_ = Together.send, Together.set
+    monkeypatch.setattr(Together, "set", lambda self, **values: flags.append(values) or set_(self, **values))
     monkeypatch.setattr(Together, "send", lambda self: told.append(self.number) or tell(self))
     at_once = nm.simulate(circuit, protocol, backend="numpy")
     assert set(told) >= {2, 64}  # after the first presentations of learning, and in tests
+    # The weights of a test are packed once, those that are learned each time anew.
+    assert {each["packed_forward"] for each in flags if "packed_forward" in each} == {0, 1}
+    assert not any(each.get("packed_forward") for each in flags if each.get("learning"))
     monkeypatch.setattr(Presenter, "together", 1)
     told.clear()
     one_by_one = nm.simulate(circuit, protocol, backend="numpy")

@@ -111,6 +111,7 @@ class Presenter(RunningCircuit):
     ) -> Callable[[], list[Energies]]:
         """As `begin_learning` for each of some presentations, at most `together`: stimuli and targets have the trials
         of the first, then those of the next ones."""
+        self._packed.clear()  # as before each of them
         with self._told_together(len(presentations)):
             self._show(stimulus, target, np.array(presentations))
             scalars = [self._learning_scalars(each) for each in presentations]
@@ -138,7 +139,6 @@ class Presenter(RunningCircuit):
             yield
             return
         program, together = self.program, Together(self.program, number)
-        self._packed.clear()  # as after each of them
         self.program = cast(Program, together)  # as far as it is told of presentations
         try:
             yield
