@@ -1,5 +1,8 @@
 """Run files of strangers: what is no run file is refused before anything is read from it, without a traceback."""
 
+import gzip
+from pathlib import Path
+
 import netCDF4
 import numpy as np
 import pytest
@@ -145,6 +148,18 @@ def test_the_sum_of_a_sweep_is_told_by_its_content(tmp_path, name, careful):
     told = rf"{name} sums up a sweep, it is no run file\n.*members: seed=0\.nc, seed=1\.nc; xarray"
     with pytest.raises(nm.RunFileError, match=told):
         nm.open_run(tmp_path / name, careful=careful)
+
+
+@pytest.mark.parametrize("careful", [True, False])
+def test_a_file_whose_root_is_damaged_is_no_run_file(tmp_path, careful):
+    content = bytearray(gzip.decompress((Path(__file__).parent / "runs" / "plain-1.2.nc.gz").read_bytes()))
+    root = int.from_bytes(content[36:44], "little")  # told by the superblock
+    assert content[root : root + 4] == b"OHDR"
+    content[root + 20] ^= 255
+    path = tmp_path / "run.nc"
+    path.write_bytes(content)
+    with pytest.raises(nm.RunFileError, match=r"run\.nc cannot be read as a run file"):
+        nm.open_run(path, careful=careful)
 
 
 def test_another_file_is_no_sum_of_a_sweep_for_its_name(tmp_path):

@@ -136,7 +136,7 @@ def _sums_up_a_sweep(path: Path) -> bool:
         with open_file(path) as file:
             root = h5g.open(file, b"/")
             return all(root.links.exists(name) for name in OF_SWEEPS)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError, KeyError):  # of damage, h5py raises what HDF5 calls it
         return path.name == SWEEP
 
 

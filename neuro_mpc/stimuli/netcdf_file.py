@@ -60,7 +60,7 @@ def _in_one_piece(path: Path, name: str, variable: xr.Variable) -> StoredArray |
             if begin is None or dataset.shape != variable.shape or dataset.dtype.kind != variable.dtype.kind:
                 return None
             return in_file(path, begin, dataset.dtype, dataset.shape)
-    except (ValueError, OSError, TypeError):
+    except (ValueError, OSError, TypeError, KeyError, RuntimeError):  # of damage, h5py raises what HDF5 calls it
         return None
 
 
