@@ -20,8 +20,8 @@ class Precompiled:
 
     def __init__(self, folder: Path, command: list[str], precision: str):
         self.folder, self._command = folder, command
-        # Compiled file → its source, and how it is compiled. Headers are of use to what defines nothing else. Kernels
-        # are no faster with -O3, which takes a third longer.
+        # Compiled file → its source, and how it is compiled. Headers are of use to what defines nothing else. Products
+        # are no faster with -O3, and noise by 3 %, which takes a third longer to compile.
         self._kinds = {
             HEADERS: ("headers.h", ["-x", "c++-header"]),
             KERNELS: ("common.cpp", ["-c", "-O2", f"-DREAL={REAL[precision]}"]),
