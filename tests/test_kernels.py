@@ -152,6 +152,26 @@ def test_spectral_norms_are_limited_as_in_numpy(compiled, shape, rank):
     assert np.linalg.norm(matrix.astype(float), 2) == pytest.approx(limit, rel=1e-6)
 
 
+@pytest.mark.parametrize("size", [1e-12, 1e12])
+def test_spectral_norms_of_very_small_and_large_matrices_are_limited(compiled, size):
+    rng = np.random.default_rng(0)
+    matrix = (size**3 * rng.normal(size=(9, 40))).astype(np.float32)
+    limit = np.linalg.norm(matrix.astype(float), 2) / 3
+    compiled.clip(*arguments(matrix, *matrix.shape, limit))
+    assert np.linalg.norm(matrix.astype(float), 2) == pytest.approx(limit, rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_matrix_that_is_not_finite_stays_as_it_is(compiled, value):
+    matrix = np.ones((20, 5), np.float32)
+    matrix[7, 3] = value
+    found = matrix.copy()
+    compiled.clip(*arguments(found, *matrix.shape, 0.1))
+    np.testing.assert_array_equal(found, matrix)
+    kernels.clip_spectral_norm(found.ravel(), *matrix.shape, 0.1)
+    np.testing.assert_array_equal(found, matrix)
+
+
 @pytest.mark.parametrize("units", [1, 31, 100])
 def test_noise_is_that_of_numpy(compiled, units):
     steps, trials, before, first, width, counter, key, stream, scale = 3, 9, 4, 2, 3, 7, -123456789, 1025, 0.5

@@ -27,9 +27,9 @@ def clip_largest_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> 
 
 def clip_spectral_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
     """Scale a matrix A (post, pre) in place to at most `limit` in spectral norm, found by Lanczos's method on Aᵀ A in
-    double precision (Golub & Van Loan 2013, Algorithm 10.1.1)."""
+    double precision (Golub & Van Loan 2013, Algorithm 10.1.1). A matrix that is not finite stays as it is."""
     exact = view(matrix, post, pre).astype(np.float64)
-    if not np.square(exact).sum() > limit**2:
+    if not limit**2 < np.square(exact).sum() < np.inf:
         return
     columns = np.arange(1, pre + 1, dtype=np.uint32)
     next_ = 1.0 + ((columns * np.uint32(2654435761)) >> np.uint32(8)) / 16777216.0
