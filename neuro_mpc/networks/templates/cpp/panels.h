@@ -21,6 +21,7 @@ inline constexpr int VECTOR_BYTES = 16, ROWS_OF_BLOCK = 12;
 inline constexpr int VECTOR_BYTES = 16, ROWS_OF_BLOCK = 6;
 #endif
 inline constexpr int LONGEST_STRETCH = 256, ROWS_AT_ONCE = 240; // what is used again is found in the cache
+inline constexpr int LINE_BYTES = 64, PAGE_BYTES = 4096;
 
 template <typename T, int LANES>
 struct Vector
@@ -191,12 +192,23 @@ void outer_product(int64_t rows, int n, const T* a, const T* weights, bool accum
             c[output] = (accumulate ? c[output] : (T)0) + a[row] * weights[output];
 }
 
+// Whether rows of several stretches are copied, stretch by stretch, for what that costs: where they begin inside of cache
+// lines, or all at the same place of their pages, a first-level cache serves a block of them more slowly.
+template <typename T>
+inline bool copied(int64_t rows, int k)
+{
+    const std::size_t bytes = k * sizeof(T);
+    return rows >= ROWS_OF_BLOCK && k > LONGEST_STRETCH && (bytes % LINE_BYTES || bytes % PAGE_BYTES == 0);
+}
+
 // C (rows × n) = [C] + A (rows × k) W, packed for k and n.
 template <typename T>
 void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
 {
     if (k == 1)
         return outer_product(rows, n, a, packed, accumulate, c);
+    alignas(LINE_BYTES) T copy[ROWS_AT_ONCE * LONGEST_STRETCH];
+    const bool copying = copied<T>(rows, k);
     for (int64_t row = 0; row < rows; row += ROWS_AT_ONCE)
     {
         const int some = std::min<int64_t>(ROWS_AT_ONCE, rows - row);
@@ -204,11 +216,15 @@ void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, boo
         for (int first = 0, length; first < k; first += length)
         {
             length = std::min(stretch_length(k), k - first);
+            const T* inputs = a + row * k + first;
+            for (int i = 0; copying && i < some; i++)
+                std::copy_n(inputs + (int64_t)i * k, length, copy + i * LONGEST_STRETCH);
             for (int output = 0, width; output < n; output += width)
             {
                 width = panel_width<T>(n - output);
-                any_panel_product<2 * lanes<T>()>(width, some, length, a + row * k + first, k, panel,
-                                                  accumulate || first > 0, c + row * n + output, n);
+                any_panel_product<2 * lanes<T>()>(width, some, length, copying ? copy : inputs,
+                                                  copying ? LONGEST_STRETCH : k, panel, accumulate || first > 0,
+                                                  c + row * n + output, n);
                 panel += length * width;
             }
         }
