@@ -8,10 +8,14 @@ pytestmark = pytest.mark.compiler
 PROGRAM = """
 #include "cpp/panels.h"
 
-// Of C = [C] + A W, with the same product in double precision.
-template <typename T> int wrong_of(int rows, int n, int k, bool transposed)
+// Of C = [C] + A W, with the same product in double precision; one in so many inputs is not silent.
+template <typename T> int wrong_of(int rows, int n, int k, bool transposed, int active)
 {
-    const std::vector<T> a = drawn<T>(rows * k, 2), weights = drawn<T>(k * n, 3);
+    std::vector<T> a = drawn<T>(rows * k, 2);
+    const std::vector<T> weights = drawn<T>(k * n, 3);
+    for (int i = 0; i < rows * k; i++)
+        if (i % active)
+            a[i] = i % 3 ? (T)0 : (T)-0.0;
     std::vector<T> packed(k * n);
     pack_weights(transposed, k, n, weights.data(), packed.data());
     std::vector<double> sums(rows * n);
@@ -28,10 +32,12 @@ int main()
     std::printf("%d ", VECTOR_BYTES);
     int count = 0;
     for (int rows : {1, 2, 5, 12, 31, 243})
-        for (int n : {1, 3, 10, 32, 61, 100, 127})
+        for (int n : {1, 3, 10, 32, 61, 100, 127, 200})
             for (int k : {1, 2, 7, 100, 257, 600, 1024}) // the last three as copies, of both kinds
                 for (bool transposed : {false, true})
-                    count += wrong_of<float>(rows, n, k, transposed) + wrong_of<double>(rows, n, k, transposed);
+                    for (int active : rows == 1 ? std::vector<int>{1, 2, 100} : std::vector<int>{1})
+                        count += wrong_of<float>(rows, n, k, transposed, active) +
+                                 wrong_of<double>(rows, n, k, transposed, active);
     std::printf("%d", count);
 }
 """

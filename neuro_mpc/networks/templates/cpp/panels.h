@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 #include <utility>
 
 // Bytes of a vector, and the rows whose sums fill the vector registers.
@@ -141,6 +143,83 @@ inline void any_panel_product(int width, int rows, int k, const T* a, int64_t ld
         any_panel_product<WIDTH / 2>(width, rows, k, a, lda, panel, accumulate, c, ldc);
 }
 
+// Zeros are told by their bits, as the compiler may take for one what is no number.
+template <typename T>
+inline bool is_active(T input)
+{
+    std::conditional_t<sizeof(T) == sizeof(uint32_t), uint32_t, uint64_t> bits;
+    std::memcpy(&bits, &input, sizeof bits);
+    return bits << 1 != 0;
+}
+
+// The active inputs of a row by PANELS panels of VECTORS vectors, which are so far from each other.
+template <int PANELS, int VECTORS, typename T>
+inline void active_block(int active, const int64_t* inputs, const T* a, const T* panels, int64_t apart, bool accumulate, T* c)
+{
+    typedef typename Vector<T, lanes<T>()>::type vector;
+    vector sums[PANELS * VECTORS] = {};
+    for (int i = 0; i < active; i++)
+    {
+        const T input = a[inputs[i]];
+        const T* weights = panels + inputs[i] * VECTORS * lanes<T>();
+        #pragma GCC unroll 8
+        for (int j = 0; j < PANELS * VECTORS; j++)
+            sums[j] += input * *(const vector*)(weights + j / VECTORS * apart + j % VECTORS * lanes<T>());
+    }
+    #pragma GCC unroll 8
+    for (int j = 0; j < PANELS * VECTORS; j++)
+    {
+        vector* found = (vector*)(c + j * lanes<T>());
+        *found = accumulate ? *found + sums[j] : sums[j];
+    }
+}
+
+// The same for any number of panels of two vectors, at most PANELS at a time.
+template <int PANELS, typename T>
+inline void active_blocks(int panels, int active, const int64_t* inputs, int k, const T* a, const T* panel, bool accumulate,
+                          T* c)
+{
+    constexpr int width = 2 * lanes<T>();
+    for (; panels >= PANELS; panels -= PANELS, panel += (int64_t)PANELS * width * k, c += PANELS * width)
+        active_block<PANELS, 2>(active, inputs, a, panel, (int64_t)k * width, accumulate, c);
+    if constexpr (PANELS > 1)
+        active_blocks<PANELS / 2>(panels, active, inputs, k, a, panel, accumulate, c);
+}
+
+// A row of which many inputs are silent, by all panels of a stretch: reading weights takes the time of a single row, and
+// those of silent inputs are left out but for narrow panels.
+template <typename T>
+__attribute__((noinline)) void sparse_product(int n, int k, const T* a, const T* panel, bool accumulate, T* c)
+{
+    constexpr int wide = 2 * lanes<T>();
+    int64_t inputs[LONGEST_STRETCH];
+    int active = 0;
+    for (int i = 0; i < k; i++)
+    {
+        inputs[active] = i;
+        active += is_active(a[i]);
+    }
+    active_blocks<4>(n / wide, active, inputs, k, a, panel, accumulate, c);
+    for (int output = n / wide * wide, width; output < n; output += width)
+    {
+        width = panel_width<T>(n - output);
+        if (width == lanes<T>())
+            active_block<1, 1>(active, inputs, a, panel + (int64_t)output * k, 0, accumulate, c + output);
+        else
+            any_panel_product<lanes<T>() / 2>(width, 1, k, a, k, panel + (int64_t)output * k, accumulate, c + output, n);
+    }
+}
+
+// Whether so many inputs are silent that leaving them out is a gain.
+template <typename T>
+inline bool is_sparse(int n, int k, const T* a)
+{
+    int active = 0;
+    for (int i = 0; i < k; i++)
+        active += is_active(a[i]);
+    return n >= 2 * lanes<T>() && active < k - k / 4;
+}
+
 // Length of the stretches into which k inputs are divided: about equal, all but the last even.
 inline int stretch_length(int k)
 {
@@ -148,11 +227,12 @@ inline int stretch_length(int k)
     return ((k + stretches - 1) / std::max(stretches, 1) + 1) / 2 * 2;
 }
 
-// A panel of `width` outputs of W, of which `weights` is the first number, and the next ones of an input and of an
-// output are so far away; the numbers of TOGETHER inputs of an output lie side by side.
-template <int TOGETHER, typename T>
-inline void pack_panel(int length, int width, const T* weights, int64_t next_input, int64_t next_output, T* packed)
+// A narrow panel of `width` outputs of W, of which `weights` is the first number, and the next ones of an input and of an
+// output are so far away; the numbers of inputs that travel together lie side by side.
+template <typename T>
+inline void pack_narrow_panel(int length, int width, const T* weights, int64_t next_input, int64_t next_output, T* packed)
 {
+    constexpr int TOGETHER = inputs_together<T>();
     int i = 0;
     for (; i + TOGETHER <= length; i += TOGETHER, packed += TOGETHER * width)
         for (int j = 0; j < width; j++)
@@ -161,6 +241,33 @@ inline void pack_panel(int length, int width, const T* weights, int64_t next_inp
     for (; i < length; i++, packed += width)
         for (int j = 0; j < width; j++)
             packed[j] = weights[i * next_input + j * next_output];
+}
+
+// A panel of VECTORS vectors, the next input of which is `next` numbers away or, `transposed`, the next output: then some
+// outputs are laid side by side first, which compilers do by vectors.
+template <int VECTORS, typename T>
+inline void pack_wide_panel(bool transposed, int length, const T* weights, int64_t next, T* packed)
+{
+    typedef typename Vector<T, lanes<T>()>::type vector;
+    constexpr int WIDTH = VECTORS * lanes<T>(), BESIDE = WIDTH < 8 ? WIDTH : 8;
+    if (!transposed)
+    {
+        for (int i = 0; i < length; i++, weights += next, packed += WIDTH)
+            #pragma GCC unroll 2
+            for (int j = 0; j < WIDTH; j += lanes<T>())
+                *(vector*)(packed + j) = *(const vector*)(weights + j);
+        return;
+    }
+    T beside[BESIDE * LONGEST_STRETCH];
+    for (int j = 0; j < WIDTH; j += BESIDE, weights += BESIDE * next)
+    {
+        for (int i = 0; i < length; i++)
+            #pragma GCC unroll 8
+            for (int output = 0; output < BESIDE; output++)
+                beside[i * BESIDE + output] = weights[output * next + i];
+        for (int i = 0; i < length; i++)
+            std::copy_n(beside + i * BESIDE, BESIDE, packed + i * WIDTH + j);
+    }
 }
 
 // Pack W (k × n), given as it is or `transposed` (n × k).
@@ -175,10 +282,13 @@ void pack_weights(bool transposed, int k, int n, const T* weights, T* packed)
         {
             width = panel_width<T>(n - output);
             const T* panel = weights + first * next_input + output * next_output;
+            const int64_t next = transposed ? next_output : next_input;
             if (width < lanes<T>())
-                pack_panel<inputs_together<T>()>(length, width, panel, next_input, next_output, packed);
+                pack_narrow_panel(length, width, panel, next_input, next_output, packed);
+            else if (width == lanes<T>())
+                pack_wide_panel<1>(transposed, length, panel, next, packed);
             else
-                pack_panel<1>(length, width, panel, next_input, next_output, packed);
+                pack_wide_panel<2>(transposed, length, panel, next, packed);
         }
     }
 }
@@ -217,6 +327,12 @@ void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, boo
         {
             length = std::min(stretch_length(k), k - first);
             const T* inputs = a + row * k + first;
+            if (rows == 1 && is_sparse(n, length, inputs))
+            {
+                sparse_product(n, length, inputs, panel, accumulate || first > 0, c);
+                panel += (int64_t)length * n;
+                continue;
+            }
             for (int i = 0; copying && i < some; i++)
                 std::copy_n(inputs + (int64_t)i * k, length, copy + i * LONGEST_STRETCH);
             for (int output = 0, width; output < n; output += width)
