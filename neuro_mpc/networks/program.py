@@ -245,13 +245,13 @@ class Program:
         return lambda: self.laid_out(self.rows[population], answer()[0], with_history)
 
     def laid_out(self, rows: Rows, flat: np.ndarray, with_history: bool = False) -> np.ndarray:
-        """(step, trial, unit) of a variable as it lies in memory."""
+        """(…, step, trial, unit) of a variable (…, element) as it lies in memory."""
         blocks, depth = [], rows.history + rows.steps
         start = 0 if with_history else rows.history
         for first, width in self.tiling.tiles:
-            block = flat[first * depth * rows.units : (first + width) * depth * rows.units]
-            blocks.append(block.reshape(depth, width, rows.units)[start:])
-        return np.concatenate(blocks, axis=1)
+            block = flat[..., first * depth * rows.units : (first + width) * depth * rows.units]
+            blocks.append(block.reshape(*flat.shape[:-1], depth, width, rows.units)[..., start:, :, :])
+        return np.concatenate(blocks, axis=-2)
 
     def relay(self, messages: bytes, expected: int) -> bytes:
         """Hand on messages that another program of this kind was told, and return so many bytes of its answers."""

@@ -36,11 +36,13 @@ class Together:
 
     def set_rows(self, population: str, name: str, values: np.ndarray, history: ArrayLike = 0) -> None:
         self._tell(self.program.message("SET", name))
-        rows, dtype = self.rows[population], self.manifest.variables[name][0]
-        of_all = self.number * self.tiling.trials, rows.units
-        before = np.broadcast_to(history, (rows.history, *of_all))
-        steps = np.broadcast_to(values, (rows.steps, *of_all))
-        own = [np.stack(np.split(part, self.number, axis=1)).astype(dtype, copy=False) for part in (before, steps)]
+        rows, dtype, trials = self.rows[population], self.manifest.variables[name][0], self.tiling.trials
+        before = np.broadcast_to(history, (rows.history, self.number * trials, rows.units))
+        steps = np.broadcast_to(values, (rows.steps, self.number * trials, rows.units))
+        own = [
+            part.reshape(len(part), self.number, trials, rows.units).swapaxes(0, 1).astype(dtype, copy=False)
+            for part in (before, steps)
+        ]
         for first, width in self.tiling.tiles:
             for part in own:
                 self._tell(b"", part[:, :, first : first + width])
@@ -58,7 +60,12 @@ class Together:
     def ask_rows(self, population: str, name: str) -> Callable[[], np.ndarray]:
         """A population's variable as (step, trial, unit), of all presentations."""
         answer, rows = self.ask(name), self.rows[population]
-        return lambda: np.concatenate([self.program.laid_out(rows, each) for each in answer()[0]], axis=1)
+
+        def of_all() -> np.ndarray:
+            of_each = self.program.laid_out(rows, answer()[0])
+            return of_each.swapaxes(0, 1).reshape(rows.steps, -1, rows.units)
+
+        return of_all
 
     def send(self) -> None:
         """Tell the program."""

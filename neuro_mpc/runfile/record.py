@@ -127,7 +127,6 @@ class RunFile:
         if attributes.get(file_format.VERSION) != file_format.as_text():  # what follows is written as this one says
             self._file.setncattr(file_format.VERSION, file_format.as_text())
 
-    @writes
     def learning(
         self,
         presentation: int,
