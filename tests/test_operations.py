@@ -244,7 +244,7 @@ def test_steps_that_feedback_does_not_reach_are_zero(delay):
     pre, post = Rows(1, STEPS, history=delay), Rows(1, STEPS)
     span = Span(post, pre, delay)
     fed = reached(Feedback("a", "e", "w", span, (1, 1)), "a", STEPWISE)
-    zero = reached(Zero("a", pre, span), "a", STEPWISE)
+    zero = reached(Zero("a", pre, (span.reached,)), "a", STEPWISE)
     assert fed == {delay + step for step in range(STEPS - delay)}
     assert fed | zero == {delay + step for step in range(STEPS)}
     assert not fed & zero

@@ -85,7 +85,7 @@ class _Credit:
         heard = [
             operation
             for name in ([] if self.diagonal else self.informed)
-            for operation in feedbacks(plan, name, self.circuit.population, set(), later=True)
+            for operation in feedbacks(plan, name, self.circuit.population, later=True)
         ]
         units = [phase.block(plan.rows[name], plan.group_name(name, "credit"), "update") for name in credited(plan)]
         forgetting = [

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from neuro_mpc.networks.rows import Rows, Span, Stretch, Visit
+from neuro_mpc.networks.rows import Rows, Span, Steps, Stretch, Visit
 from neuro_mpc.networks.statements import (
     Call,
     Elementwise,
@@ -178,24 +178,29 @@ class Block(Operation):
 
 @dataclass(frozen=True)
 class Zero(Operation):
-    """Set those of the current steps to zero that the feedback of a projection does not reach."""
+    """Set those of the current steps to zero that feedback does not set.
+
+    unless   the steps that it sets, in stretches that have no step in common
+    """
 
     target: str
     rows: Rows
-    unless: Span
+    unless: tuple[Steps, ...]
 
-    def unreached(self, visit: Visit) -> list[tuple[int, int]]:
-        """Steps of the presynaptic population, from … up to …, that no feedback sets, in at most two stretches."""
-        first = self.unless.first_within - self.unless.delay
-        stop = max(first, self.unless.stop - self.unless.delay)
-        every = (self.rows.first_step, self.rows.stop)
-        if visit.known is not None and (first, stop) != every:
-            return [every]  # what a window's errors reach depends on the window: they are set afterwards
-        stretches = [(every[0], first), (stop, every[1])]
-        return [(start, end) for start, end in stretches if start < end]
+    def remaining(self, visit: Visit) -> list[Steps]:
+        """The steps that are set to zero, in stretches."""
+        first, end = self.rows.first_step, self.rows.stop
+        if visit.known is not None and (first, end) not in self.unless:
+            return [(first, end)]  # what a window's errors reach depends on the window: they are set afterwards
+        stretches = []
+        for start, stop in sorted(self.unless):
+            if start < stop:
+                stretches.append((first, start))
+                first = stop
+        return [(start, stop) for start, stop in (*stretches, (first, end)) if start < stop]
 
     def lower(self, visit):
-        for start, stop in self.unreached(visit):
+        for start, stop in self.remaining(visit):
             steps = visit.stretch(start, stop)
             yield from steps.visit(Call("fill_zero", self.rows.of(self.target, steps), self.rows.size(steps)))
 

@@ -15,6 +15,9 @@ import numpy as np
 
 from neuro_mpc.networks.statements import Extent, Guard, Pointer, Statement
 
+Steps = tuple[int, int]
+"""Steps from … up to …, the last one not among them."""
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -180,6 +183,12 @@ class Span:
     @property
     def stop(self) -> int:
         return self.post.stop
+
+    @property
+    def reached(self) -> Steps:
+        """Steps of `pre` that errors are fed back to."""
+        first = self.first_within - self.delay
+        return first, max(first, self.stop - self.delay)
 
     @property
     def first_learned(self) -> int:

@@ -5,13 +5,15 @@ The phases of `neuro_mpc.networks.phases` and the schemes of inference are compo
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from neuro_mpc.descriptions.circuit_tables import BEFORE
 from neuro_mpc.networks.operations import Block, Energy, Noise, Operation, Softmax, Variance, Zero
 from neuro_mpc.networks.phase import Phase
 from neuro_mpc.networks.plan import Plan
-from neuro_mpc.networks.rows import Rows
+from neuro_mpc.networks.rows import Rows, Steps
 from neuro_mpc.networks.sections import Section
 from neuro_mpc.rules.weighting import Precision
 
@@ -198,41 +200,81 @@ def output_errors(plan: Plan, phase: Phase) -> list[Operation]:
     return [phase.joint_block(plan.rows[name], *error_updates(plan, name)) for name in plan.circuit.targets]
 
 
+@dataclass
+class Reached:
+    """The steps that terms of a sum have reached, and of these the ones that a first term sets: others are added."""
+
+    steps: list[Steps] = field(default_factory=list)
+    first: list[Steps] = field(default_factory=list)
+
+    def adds(self, steps: Steps) -> bool:
+        """Whether the next term, of these steps, is added to others, or sets what no other has reached."""
+        start, stop = steps
+        added = any(begin < stop and start < end for begin, end in self.steps)
+        self.steps.append(steps)
+        if not added:
+            self.first.append(steps)
+        return added
+
+
+Sums = defaultdict[str, Reached]
+"""Sum of a population → what its terms have reached so far."""
+
+
 def feedbacks(
     plan: Plan,
     population: str,
     receivers: Collection[str],
-    started: set[str],
     sent: tuple[str, str] = ("err", "q"),
     later: bool = False,
 ) -> list[Operation]:
-    """A = Σ μᵀ err and V = Σ vᵀ q of those of the receivers that `population` predicts; `started` as in `inputs`.
+    """A = Σ μᵀ err and V = Σ vᵀ q of those of the receivers that `population` predicts, zero where none of them
+    reaches.
 
     later  only of the errors of later steps, which projections with a delay reach
     sent   variables of the error units of free populations that are fed back in place of err and q
     """
+    reached: Sums = defaultdict(Reached)
+    operations = fed_back(plan, population, receivers, reached, sent, later)
+    return [*unreached(plan, population, reached), *operations]
+
+
+def fed_back(
+    plan: Plan,
+    population: str,
+    receivers: Collection[str],
+    reached: Sums,
+    sent: tuple[str, str] = ("err", "q"),
+    later: bool = False,
+) -> list[Operation]:
+    """The same without zeros: terms that are added to those that have `reached` the same steps, or set them."""
     operations = []
     for name, projection in plan.circuit.outgoing(population).items():
         if projection.target in receivers and (projection.delay or not later):
-            operations += _fed_back(plan, name, started, sent)
+            operations += _passed_back(plan, name, reached, sent)
     if population in receivers and plan.circuit.remembers(population):
-        operations += _given_back(plan, population, sent[0])
+        operations.append(_given_back(plan, population, reached, sent[0]))
     return operations
 
 
-def _given_back(plan: Plan, population: str, error: str) -> list[Operation]:
+def unreached(plan: Plan, population: str, reached: Sums) -> list[Operation]:
+    """Zeros at the steps that no feedback reaches."""
+    return [Zero(total, plan.rows[population], tuple(each.first)) for total, each in reached.items()]
+
+
+def _given_back(plan: Plan, population: str, reached: Sums, error: str) -> Operation:
     """What the error of the next step says of the belief that its prediction remembers."""
     belief, _, group = plan.free_groups(population)
     past, span = plan.past(population)
     before = plan.rules.populations[population].predicted.before
     assert before
     target = f"{belief}_M"
-    zero = Zero(target, plan.rows[population], span)
-    return [zero, past.feedback(target, f"{group}_{before.share(error)}", "", span, accumulate=False)]
+    accumulate = reached[target].adds(span.reached)
+    return past.feedback(target, f"{group}_{before.share(error)}", "", span, accumulate)
 
 
-def _fed_back(plan: Plan, name: str, started: set[str], sent: tuple[str, str]) -> list[Operation]:
-    """What comes back by a projection; the first term of a sum sets what it reaches, the rest of the steps is zero."""
+def _passed_back(plan: Plan, name: str, reached: Sums, sent: tuple[str, str]) -> list[Operation]:
+    """What comes back by a projection."""
     projection, operations = plan.circuit.projection[name], []
     belief, error = plan.group_name(projection.source, "belief"), plan.group_name(projection.target, "error")
     compartment = plan.rules.compartment(name)
@@ -240,11 +282,8 @@ def _fed_back(plan: Plan, name: str, started: set[str], sent: tuple[str, str]) -
     moments = [("A", err, "mu"), ("V", q, "v")] if plan.rules.synapses[name].varies else [("A", err, "mu")]
     for letter, variable, moment in moments:
         total, span = f"{belief}_{letter}", plan.span(name)
-        if total not in started:
-            operations.append(Zero(total, plan.rows[projection.source], span))
-        connectivity = plan.connectivity(name)
-        operations.append(connectivity.feedback(total, f"{error}_{variable}", moment, span, total in started))
-        started.add(total)
+        accumulate = reached[total].adds(span.reached)
+        operations.append(plan.connectivity(name).feedback(total, f"{error}_{variable}", moment, span, accumulate))
     return operations
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -14,13 +15,17 @@ from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import Scheme
 from neuro_mpc.networks.sections import AfterLastWindow, Section
 from neuro_mpc.networks.signals import (
+    Reached,
+    Sums,
     energies,
     error_updates,
+    fed_back,
     feedbacks,
     hidden_energies,
     newest_step,
     once,
     output_errors,
+    unreached,
 )
 from neuro_mpc.rules.derivation import PopulationRules
 
@@ -75,7 +80,7 @@ class FixedPrediction(Scheme):
             operation
             for name in reversed(plan.circuit.free)
             for operation in (
-                *feedbacks(plan, name, plan.circuit.population, set()),
+                *feedbacks(plan, name, plan.circuit.population),
                 phase.joint_block(plan.rows[name], *error_updates(plan, name)),
             )
         )
@@ -90,17 +95,15 @@ class FixedPrediction(Scheme):
     @staticmethod
     def _passed_back(plan: Plan, phase: Phase, component: tuple[str, ...], done: list[str]) -> list[Section]:
         """The errors of populations that receive from each other, from those of all that come after them."""
-        started: set[str] = set()
-        after = [operation for name in component for operation in feedbacks(plan, name, done, started)]
+        reached: dict[str, Sums] = {name: defaultdict(Reached) for name in component}
+        after = [operation for name in component for operation in fed_back(plan, name, done, reached[name])]
+        inside = {name: fed_back(plan, name, component, reached[name]) for name in component}
+        zeros = [operation for name in component for operation in unreached(plan, name, reached[name])]
         error = {name: phase.joint_block(plan.rows[name], *error_updates(plan, name)) for name in component}
         if not plan.circuit.is_recurrent(component):
-            return [Section((*after, *error.values()))]
-        step = [
-            operation
-            for name in reversed(component)
-            for operation in (*feedbacks(plan, name, component, started), error[name])
-        ]
-        return [*once(after), Section(tuple(step), loop="backward")]
+            return [Section((*zeros, *after, *error.values()))]
+        step = [operation for name in reversed(component) for operation in (*inside[name], error[name])]
+        return [*once([*zeros, *after]), Section(tuple(step), loop="backward")]
 
     def passes(self, iterations: int) -> int:
         return 1

@@ -110,7 +110,7 @@ class Relaxation(Scheme):
         acceleration = self.acceleration(plan.rules.populations[name])
         code = [acceleration, "integrate", "update"] if acceleration else ["integrate", "update"]
         step = phase.block(plan.rows[name], plan.group_name(name, "belief"), *code)
-        return [*feedbacks(plan, name, plan.circuit.population, set()), step]
+        return [*feedbacks(plan, name, plan.circuit.population), step]
 
     def tile_width(self, plan: Plan, trials: int) -> int:
         """Small enough for the tile to stay in cache from one iteration to the next."""

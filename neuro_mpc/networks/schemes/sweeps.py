@@ -97,7 +97,7 @@ class Sweeps(Scheme):
         operations: list[Operation] = []
         for name in reversed(plan.circuit.free):
             operations += [
-                *feedbacks(plan, name, plan.circuit.population, set(), sent=("feedback", "feedback_q")),
+                *feedbacks(plan, name, plan.circuit.population, sent=("feedback", "feedback_q")),
                 _on_errors(plan, phase, name, _approach(plan.rules.populations[name])),
             ]
         return operations

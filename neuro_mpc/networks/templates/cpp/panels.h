@@ -302,8 +302,46 @@ void outer_product(int64_t rows, int n, const T* a, const T* weights, bool accum
             c[output] = (accumulate ? c[output] : (T)0) + a[row] * weights[output];
 }
 
-// Whether rows of several stretches are copied, stretch by stretch, for what that costs: where they begin inside of cache
-// lines, or all at the same place of their pages, a first-level cache serves a block of them more slowly.
+// The same of more than one input, as rows lie, or COPIED to a place for a stretch of them.
+template <bool COPIED, typename T>
+inline void product_in_stretches(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c, T* copy)
+{
+    for (int64_t row = 0; row < rows; row += ROWS_AT_ONCE)
+    {
+        const int some = std::min<int64_t>(ROWS_AT_ONCE, rows - row);
+        const T* panel = packed;
+        for (int first = 0, length; first < k; first += length)
+        {
+            length = std::min(stretch_length(k), k - first);
+            const T* inputs = a + row * k + first;
+            if (!COPIED && rows == 1 && is_sparse(n, length, inputs))
+            {
+                sparse_product(n, length, inputs, panel, accumulate || first > 0, c);
+                panel += (int64_t)length * n;
+                continue;
+            }
+            for (int i = 0; COPIED && i < some; i++)
+                std::copy_n(inputs + (int64_t)i * k, length, copy + i * LONGEST_STRETCH);
+            for (int output = 0, width; output < n; output += width)
+            {
+                width = panel_width<T>(n - output);
+                any_panel_product<2 * lanes<T>()>(width, some, length, COPIED ? copy : inputs, COPIED ? LONGEST_STRETCH : k,
+                                                  panel, accumulate || first > 0, c + row * n + output, n);
+                panel += length * width;
+            }
+        }
+    }
+}
+
+template <typename T> // on its own, since a place on the stack costs time in itself
+[[gnu::noinline]] void product_of_copies(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
+{
+    alignas(LINE_BYTES) T copy[ROWS_AT_ONCE * LONGEST_STRETCH];
+    product_in_stretches<true>(rows, n, k, a, packed, accumulate, c, copy);
+}
+
+// Whether rows of several stretches are copied, for what that costs: where they begin inside of cache lines, or all at the
+// same place of their pages, a first-level cache serves a block of them more slowly.
 template <typename T>
 inline bool copied(int64_t rows, int k)
 {
@@ -316,33 +354,9 @@ template <typename T>
 void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
 {
     if (k == 1)
-        return outer_product(rows, n, a, packed, accumulate, c);
-    alignas(LINE_BYTES) T copy[ROWS_AT_ONCE * LONGEST_STRETCH];
-    const bool copying = copied<T>(rows, k);
-    for (int64_t row = 0; row < rows; row += ROWS_AT_ONCE)
-    {
-        const int some = std::min<int64_t>(ROWS_AT_ONCE, rows - row);
-        const T* panel = packed;
-        for (int first = 0, length; first < k; first += length)
-        {
-            length = std::min(stretch_length(k), k - first);
-            const T* inputs = a + row * k + first;
-            if (rows == 1 && is_sparse(n, length, inputs))
-            {
-                sparse_product(n, length, inputs, panel, accumulate || first > 0, c);
-                panel += (int64_t)length * n;
-                continue;
-            }
-            for (int i = 0; copying && i < some; i++)
-                std::copy_n(inputs + (int64_t)i * k, length, copy + i * LONGEST_STRETCH);
-            for (int output = 0, width; output < n; output += width)
-            {
-                width = panel_width<T>(n - output);
-                any_panel_product<2 * lanes<T>()>(width, some, length, copying ? copy : inputs,
-                                                  copying ? LONGEST_STRETCH : k, panel, accumulate || first > 0,
-                                                  c + row * n + output, n);
-                panel += length * width;
-            }
-        }
-    }
+        outer_product(rows, n, a, packed, accumulate, c);
+    else if (copied<T>(rows, k))
+        product_of_copies(rows, n, k, a, packed, accumulate, c);
+    else
+        product_in_stretches<false>(rows, n, k, a, packed, accumulate, c, (T*)nullptr);
 }
