@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["RunFile", "open_run"]
 
 # Syncing costs more than a row: rows are written in blocks of this size, or after this time.
-BLOCK_ROWS, BLOCK_SECONDS = 256, 2.0
+BLOCK_ROWS, BLOCK_SECONDS = 2048, 2.0
 
 INTEGERS = ("sequence", "trial_number")
 NUMBERS = ("seed", "threads", "workers")  # attributes of the root

@@ -21,6 +21,9 @@ static const struct { char* data; size_t bytes; } _variables[] = {
     { reinterpret_cast<char*>({{get_array_name(variables[name])}}), sizeof({{c_data_type(variables[name].dtype)}}) * (size_t){{variables[name].size}} },
     {% endfor %}
 };
+// Many messages at once: while its pipe is full, the run would be woken for each part that is read.
+static char _buffer[1 << 16];
+static const int _buffered = std::setvbuf(stdin, _buffer, _IOFBF, sizeof(_buffer));
 if (std::fflush(stdout))
     _end("an answer cannot be written");
 for (;;)
