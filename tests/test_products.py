@@ -8,14 +8,17 @@ pytestmark = pytest.mark.compiler
 PROGRAM = """
 #include "cpp/panels.h"
 
-// Of C = [C] + A W, with the same product in double precision; one in so many inputs is not silent.
-template <typename T> int wrong_of(int rows, int n, int k, bool transposed, int active)
+// Of C = [C] + A W, with the same product in double precision; one in so many inputs is not silent, and none
+// in so many rows at the beginning and at the end.
+template <typename T> int wrong_of(int rows, int n, int k, bool transposed, int active, int before = 0, int after = 0)
 {
     std::vector<T> a = drawn<T>(rows * k, 2);
     const std::vector<T> weights = drawn<T>(k * n, 3);
     for (int i = 0; i < rows * k; i++)
         if (i % active)
             a[i] = i % 3 ? (T)0 : (T)-0.0;
+    std::fill_n(a.begin(), before * k, (T)0);
+    std::fill_n(a.end() - after * k, after * k, (T)-0.0);
     std::vector<T> packed(k * n);
     pack_weights(transposed, k, n, weights.data(), packed.data());
     std::vector<double> sums(rows * n);
@@ -38,6 +41,10 @@ int main()
                     for (int active : rows == 1 ? std::vector<int>{1, 2, 100} : std::vector<int>{1})
                         count += wrong_of<float>(rows, n, k, transposed, active) +
                                  wrong_of<double>(rows, n, k, transposed, active);
+    for (auto [before, after] : std::vector<std::pair<int, int>>{{1, 0}, {0, 2}, {5, 7}, {30, 1}, {31, 0}})
+        for (int k : {1, 7, 100, 257})
+            count += wrong_of<float>(31, 61, k, true, 1, before, after) +
+                     wrong_of<double>(31, 61, k, true, 1, before, after);
     std::printf("%d", count);
 }
 """

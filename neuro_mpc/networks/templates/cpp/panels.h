@@ -33,6 +33,39 @@ struct Vector
 
 template <typename T> constexpr int lanes() { return VECTOR_BYTES / (int)sizeof(T); }
 
+// Zeros are told by their bits, as the compiler may take for one what is no number.
+template <typename T>
+inline bool is_active(T input)
+{
+    std::conditional_t<sizeof(T) == sizeof(uint32_t), uint32_t, uint64_t> bits;
+    std::memcpy(&bits, &input, sizeof bits);
+    return bits << 1 != 0;
+}
+
+template <typename T>
+inline bool is_silent(int n, const T* row)
+{
+    constexpr int TOGETHER = 16; // looked at by vectors
+    int active = 0, i = 0;
+    for (; i + TOGETHER <= n && !active; i += TOGETHER)
+        for (int j = i; j < i + TOGETHER; j++)
+            active |= is_active(row[j]);
+    for (; i < n && !active; i++)
+        active |= is_active(row[i]);
+    return !active;
+}
+
+// Rows of nothing but zeros up to the first other one, or (`next` negative) to the last: of steps before anything arrived,
+// as on the edge of a picture, or afterwards, in all trials. They are not multiplied.
+template <typename T>
+inline int64_t silent_rows(int64_t rows, int n, const T* row, int64_t next)
+{
+    int64_t silent = 0;
+    while (silent < rows && is_silent(n, row + silent * next))
+        silent++;
+    return silent;
+}
+
 // ROWS rows by a panel of VECTORS vectors. What C holds is asked for at once and added last: where it is large, it has
 // to come from a distant cache, for which the sums would wait.
 template <int ROWS, int VECTORS, typename T>
@@ -141,15 +174,6 @@ inline void any_panel_product(int width, int rows, int k, const T* a, int64_t ld
         panel_product<ROWS_OF_BLOCK, WIDTH>(rows, k, a, lda, panel, accumulate, c, ldc);
     else if constexpr (WIDTH > 1)
         any_panel_product<WIDTH / 2>(width, rows, k, a, lda, panel, accumulate, c, ldc);
-}
-
-// Zeros are told by their bits, as the compiler may take for one what is no number.
-template <typename T>
-inline bool is_active(T input)
-{
-    std::conditional_t<sizeof(T) == sizeof(uint32_t), uint32_t, uint64_t> bits;
-    std::memcpy(&bits, &input, sizeof bits);
-    return bits << 1 != 0;
 }
 
 // The active inputs of a row by PANELS panels of VECTORS vectors, which are so far from each other.
@@ -353,6 +377,14 @@ inline bool copied(int64_t rows, int k)
 template <typename T>
 void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
 {
+    const int64_t before = silent_rows(rows, k, a, k);
+    const int64_t after = before < rows ? silent_rows(rows, k, a + (rows - 1) * k, -(int64_t)k) : 0;
+    if (!accumulate)
+    {
+        std::fill_n(c, before * n, (T)0);
+        std::fill_n(c + (rows - after) * n, after * n, (T)0);
+    }
+    rows -= before + after, a += before * k, c += before * n;
     if (k == 1)
         outer_product(rows, n, a, packed, accumulate, c);
     else if (copied<T>(rows, k))

@@ -62,6 +62,17 @@ inline void sum_panel(int m, int rows, const T* a, const T* b, int64_t n, int fu
     }
 }
 
+// The rows at both ends in which one of the factors is silent are left.
+template <typename T>
+inline void leave_silent_rows(int m, int n, int& rows, const T*& a, const T*& b)
+{
+    const int before = std::max(silent_rows(rows, m, a, m), silent_rows(rows, n, b, n));
+    a += (int64_t)before * m, b += (int64_t)before * n, rows -= before;
+    const int64_t last = rows - 1;
+    if (rows > 0)
+        rows -= std::max(silent_rows(rows, m, a + last * m, -m), silent_rows(rows, n, b + last * n, -n));
+}
+
 // Whether the sums have whole blocks, of rows that are worth it, and lie so near to each other that copies are no gain.
 template <typename T>
 inline bool sums_in_place(int m, int n, int rows)

@@ -17,7 +17,11 @@ static inline void blas_sum_over_rows(int m, int n, int rows, const double* a, c
 template <typename T>
 static inline void sum_over_rows(int m, int n, int rows, const T* a, const T* b, bool accumulate, T* c)
 {
-    if (sums_in_place<T>(m, n, rows))
+    const int all = rows;
+    leave_silent_rows(m, n, rows, a, b);
+    if (rows == 0 && all > 0 && !accumulate)
+        std::fill_n(c, (int64_t)m * n, (T)0);
+    else if (sums_in_place<T>(m, n, rows))
         sum_in_place(m, n, rows, a, b, accumulate, c);
     else if (rows > 0)
         blas_sum_over_rows(m, n, rows, a, b, (T)accumulate, c);
