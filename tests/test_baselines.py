@@ -27,7 +27,11 @@ def in_batches(x, y, size=7):
     before = np.concatenate([np.full_like(y[:1], np.nan if y.dtype.kind == "f" else -1), y[:-1]])
     inputs = lagged(x, 2)
     parts = [slice(start, start + size) for start in range(0, x.shape[1], size)]
-    return lambda: (Batch(inputs[:, part], y[:, part], before[:, part]) for part in parts)
+
+    def batch(part):
+        return Batch(y[:, part], lambda: before[:, part], lambda: inputs[:, part])
+
+    return lambda: map(batch, parts)
 
 
 def test_least_squares_are_those_of_numpy_over_batches():

@@ -31,14 +31,14 @@ MOST_TRAINED = 2**17
 class Batch:
     """Some trials, at the steps at which a target population is compared.
 
-    inputs   (step, trial, input), the last steps of what is shown, or none where that would be too much
     wanted   values (step, trial, unit), NaN for none, or classes (step, trial), -1 for none
-    earlier  the channel of the target one step earlier, likewise
+    earlier  what the channel of the target is one step earlier, likewise
+    inputs   what the last steps are of what is shown, (step, trial, input), or none where that would be too much
     """
 
-    inputs: np.ndarray
     wanted: np.ndarray
-    earlier: np.ndarray
+    earlier: Callable[[], np.ndarray]
+    inputs: Callable[[], np.ndarray]
 
 
 Batches = Callable[[], Iterable[Batch]]
@@ -69,13 +69,13 @@ def of_values(train: Batches, test: Batches, units: int) -> dict[str, float]:
     mean, regression = _mean(train(), units), _regression(train(), units, lambda batch: batch.wanted)
     moments: dict[str, Moments] = {}
     for batch in test():
-        missing = np.isnan(batch.earlier)
+        earlier = batch.earlier()
         predictions = {
             "mean": np.broadcast_to(mean, batch.wanted.shape),
-            "last": np.where(missing, mean, batch.earlier),
+            "last": np.where(np.isnan(earlier), mean, earlier),
         }
         if regression is not None:
-            predictions["regression"] = batch.inputs @ regression
+            predictions["regression"] = batch.inputs() @ regression
         for name, predicted in predictions.items():
             moments.setdefault(name, Moments()).add(predicted, batch.wanted)
     return {
@@ -91,7 +91,7 @@ def of_classes(train: Batches, test: Batches, classes: int, perplexity: bool = F
     for batch in test():
         answers = {"frequent": np.full(batch.wanted.shape, counts.argmax())}
         if regression is not None:
-            answers["regression"] = (batch.inputs @ regression).argmax(axis=2)
+            answers["regression"] = (batch.inputs() @ regression).argmax(axis=2)
         for name, answer in answers.items():
             hits.setdefault(name, []).append((answer == batch.wanted)[batch.wanted >= 0])
     found = {f"accuracy_of_{name}": float(np.concatenate(each).mean()) for name, each in hits.items()}
@@ -128,12 +128,13 @@ def _regression(batches: Iterable[Batch], outputs: int, values: Callable[[Batch]
     """Weights (input, output); None where there are no inputs."""
     fit: LeastSquares | None = None
     for batch in batches:
-        if not batch.inputs.shape[2]:
+        inputs = batch.inputs()
+        if not inputs.shape[2]:
             return None
         wanted = values(batch)
         present = ~np.isnan(wanted).any(axis=2)
-        fit = fit or LeastSquares(batch.inputs.shape[2], outputs)
-        fit.add(batch.inputs[present], wanted[present])
+        fit = fit or LeastSquares(inputs.shape[2], outputs)
+        fit.add(inputs[present], wanted[present])
     return None if fit is None else fit.weights()
 
 
@@ -155,8 +156,16 @@ def _batches(task: Task, split: Split, chosen: np.ndarray, target: str) -> Itera
     for start in range(0, len(chosen), TRIALS_AT_ONCE):
         trials = chosen[start : start + TRIALS_AT_ONCE]
         wanted = task.wanted(split, trials, target)
-        earlier = task.earlier(split, trials, target)[-len(wanted) :]
-        yield Batch(_inputs(task, split, trials, len(wanted), delays), wanted, earlier)
+        yield Batch(
+            wanted,
+            partial(_earlier, task, split, trials, len(wanted), target),
+            partial(_inputs, task, split, trials, len(wanted), delays),
+        )
+
+
+def _earlier(task: Task, split: Split, trials: np.ndarray, steps: int, target: str) -> np.ndarray:
+    """What the channel of a target population gives one step before each of so many last steps."""
+    return task.earlier(split, trials, target)[-steps:]
 
 
 def _delays(task: Task, target: str) -> dict[str, int]:
