@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -75,8 +76,8 @@ class DivergenceMonitor:
             self.largest = self._growth * scale(energies.start)
         lowered = energies.of(self.lowered)
         self.high = self.high + 1 if lowered > self.largest else 0
-        if not np.isfinite(energies.total):
-            name = self.lowered if not np.isfinite(lowered) else "free_energy"
+        if not math.isfinite(energies.total):
+            name = self.lowered if not math.isfinite(lowered) else "free_energy"
             raise self._diverged(name, energies.of(name), presentation, last)
         if self.high >= PATIENCE:
             raise self._diverged(self.lowered, lowered, presentation, last)

@@ -215,13 +215,15 @@ class Training:
         if len(chosen) == 1:
             energies = self.presenter.begin_learning(chosen[0], stimulus, target, *self._manner(chosen[0]))
             return lambda: [energies()]
-        rates = [self._manner(presentation)[0] for presentation in chosen]
+        rates = [self._rate(presentation) for presentation in chosen]
         return self.presenter.begin_learning_together(chosen, stimulus, target, rates)
 
     def _manner(self, presentation: int) -> tuple[float, bool]:
         """The learning rate of a presentation, and whether it continues the one before."""
-        rate = self.course.rate(presentation, self.selection.factor) * self.backoff.factor
-        return rate, self.course.goes_on(presentation)
+        return self._rate(presentation), self.course.goes_on(presentation)
+
+    def _rate(self, presentation: int) -> float:
+        return self.course.rate(presentation, self.selection.factor) * self.backoff.factor
 
     def _learn_observed(self, presentation: int) -> Energies:
         trials = self.course.batch_of(presentation)

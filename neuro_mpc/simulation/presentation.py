@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import NamedTuple, cast
 from zlib import crc32
 
 import numpy as np
@@ -33,8 +32,7 @@ TRIALS_TOGETHER, NUMBERS_TOGETHER = 128, 2**18  # of the presentations that a pr
 LATE = 10**12  # presentation: the last stretch of a schedule
 
 
-@dataclass(frozen=True)
-class Energies:
+class Energies(NamedTuple):
     """Means per trial, sums over steps and units. free energy = hidden + loss."""
 
     hidden: float
