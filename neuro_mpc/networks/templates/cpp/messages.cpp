@@ -1,5 +1,6 @@
 {# Wait for the other side: it sets and gets variables, asks for a step, or ends the program.
-   The messages are those of neuro_mpc/networks/program.py. #}
+   The messages are those of neuro_mpc/networks/program.py. Answers are sent when FLUSH asks for them, or there are many:
+   sent after each step, they would wake the run for every single trial. #}
 {% extends 'common_group.cpp' %}
 
 {% block extra_headers %}
@@ -21,11 +22,9 @@ static const struct { char* data; size_t bytes; } _variables[] = {
     { reinterpret_cast<char*>({{get_array_name(variables[name])}}), sizeof({{c_data_type(variables[name].dtype)}}) * (size_t){{variables[name].size}} },
     {% endfor %}
 };
-// Many messages at once: while its pipe is full, the run would be woken for each part that is read.
+// Many messages are read at once: while their pipe is full, the run is woken for each part.
 static char _buffer[1 << 16];
 static const int _buffered = std::setvbuf(stdin, _buffer, _IOFBF, sizeof(_buffer));
-if (std::fflush(stdout))
-    _end("an answer cannot be written");
 for (;;)
 {
     int32_t _message[2];
