@@ -64,7 +64,7 @@ inline void sum_panel(int m, int rows, const T* a, const T* b, int64_t n, int fu
 
 // The rows at both ends in which one of the factors is silent are left.
 template <typename T>
-inline void leave_silent_rows(int m, int n, int& rows, const T*& a, const T*& b)
+void leave_silent_rows(int m, int n, int& rows, const T*& a, const T*& b)
 {
     const int before = std::max(silent_rows(rows, m, a, m), silent_rows(rows, n, b, n));
     a += (int64_t)before * m, b += (int64_t)before * n, rows -= before;
