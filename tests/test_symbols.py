@@ -1,6 +1,5 @@
 """Circuits that read symbols: the same as one-hot units, streams that continue, delays longer than a presentation."""
 
-from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -82,7 +81,7 @@ def test_long_rows_are_read_out_and_compared_one_by_one(monkeypatch):
     assert "rows" in phases.all_phases(one_by_one.plan)[2].as_text()
     for presentation in range(2):
         found, expected = (each.learn(presentation, symbols, targets, 0.1) for each in (one_by_one, at_once))
-        np.testing.assert_allclose(astuple(found), astuple(expected), rtol=1e-14)
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
         for variable in ("error_q", "prediction_y", "error_target"):
             rows = (each.program.get_rows("next", f"next_{variable}") for each in (one_by_one, at_once))
             np.testing.assert_array_equal(*rows)
