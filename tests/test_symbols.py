@@ -1,6 +1,5 @@
 """Circuits that read symbols: the same as one-hot units, streams that continue, delays longer than a presentation."""
 
-
 import numpy as np
 import pytest
 from in_process import Reused
