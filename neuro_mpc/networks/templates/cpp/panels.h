@@ -377,8 +377,15 @@ inline bool copied(int64_t rows, int k)
 template <typename T>
 void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
 {
-    const int64_t before = silent_rows(rows, k, a, k);
-    const int64_t after = before < rows ? silent_rows(rows, k, a + (rows - 1) * k, -(int64_t)k) : 0;
+    int64_t before = silent_rows(rows, k, a, k);
+    int64_t after = before < rows ? silent_rows(rows, k, a + (rows - 1) * k, -(int64_t)k) : 0;
+    const int64_t active = rows - before - after;
+    if (active >= ROWS_OF_BLOCK) // as many stay as fill the last block, which takes no longer
+    {
+        const int64_t missing = (ROWS_OF_BLOCK - active % ROWS_OF_BLOCK) % ROWS_OF_BLOCK;
+        const int64_t first = std::min(before, missing);
+        before -= first, after -= std::min(after, missing - first);
+    }
     if (!accumulate)
     {
         std::fill_n(c, before * n, (T)0);
