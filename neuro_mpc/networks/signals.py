@@ -251,7 +251,7 @@ def fed_back(
     operations = []
     for name, projection in plan.circuit.outgoing(population).items():
         if projection.target in receivers and (projection.delay or not later):
-            operations += _passed_back(plan, name, reached, sent)
+            operations += _of_projection(plan, name, reached, sent)
     if population in receivers and plan.circuit.remembers(population):
         operations.append(_given_back(plan, population, reached, sent[0]))
     return operations
@@ -273,7 +273,7 @@ def _given_back(plan: Plan, population: str, reached: Sums, error: str) -> Opera
     return past.feedback(target, f"{group}_{before.share(error)}", "", span, accumulate)
 
 
-def _passed_back(plan: Plan, name: str, reached: Sums, sent: tuple[str, str]) -> list[Operation]:
+def _of_projection(plan: Plan, name: str, reached: Sums, sent: tuple[str, str]) -> list[Operation]:
     """What comes back by a projection."""
     projection, operations = plan.circuit.projection[name], []
     belief, error = plan.group_name(projection.source, "belief"), plan.group_name(projection.target, "error")

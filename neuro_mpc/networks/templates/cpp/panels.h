@@ -1,6 +1,6 @@
 // Products of many rows with weights that stay as they are: C (rows × n) = [C] + A (rows × k) W (k × n), W packed.
 //
-// Packed weights lie in the order in which they are read, so that nothing is copied while rows pass: stretches of
+// Packed weights lie in the order in which they are read, so that they are not copied while rows pass: stretches of
 // inputs, in each of them panels of outputs, in each panel input by input. Panels are two vectors wide, or one; outputs
 // that fill no vector have panels of 8, 4, 2 or 1, in which a vector holds as many inputs as fit in 8 bytes. Of a
 // block of C, some rows of a panel, all sums stay in registers. C++ for any processor, by the vectors of GCC and Clang.
@@ -42,6 +42,7 @@ inline bool is_active(T input)
     return bits << 1 != 0;
 }
 
+// Whether a row holds nothing but zeros; most hold something else among the first numbers.
 template <typename T>
 inline bool is_silent(int n, const T* row)
 {
@@ -373,7 +374,7 @@ inline bool copied(int64_t rows, int k)
     return rows >= ROWS_OF_BLOCK && k > LONGEST_STRETCH && (bytes % LINE_BYTES || bytes % PAGE_BYTES == 0);
 }
 
-// C (rows × n) = [C] + A (rows × k) W, packed for k and n.
+// C (rows × n) = [C] + A (rows × k) W, packed for k and n; rows of silence at both ends are left out.
 template <typename T>
 void packed_product(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
 {
