@@ -56,15 +56,16 @@ NEEDLESS = re.compile(r"^(void (?:set_variable_by_name|_write_arrays)\([^)]*\)).
 
 def build(plan_path: Path, directory: Path, flags: list[str], precompiled: Path) -> None:
     """Generate, compile and leave `directory`/main and `directory`/manifest.json."""
-    from neuro_mpc.networks.plan import Plan
-
-    plan = Plan.from_json(plan_path.read_text())
-    compilation = Compilation(directory, flags, precompiled, plan.precision, plan.threads)
+    planned = plan_path.read_text()
+    kind = json.loads(planned)  # what a compiler needs to begin while the rest is imported
+    compilation = Compilation(directory, flags, precompiled, kind["precision"], kind["threads"])
     import_brian2("cpp")
     from brian2 import BrianLogger, device, prefs, second, set_device
 
     from neuro_mpc.networks.model import Model
+    from neuro_mpc.networks.plan import Plan
 
+    plan = Plan.from_json(planned)
     keep_templates(precompiled)
     BrianLogger.suppress_name("openmp")
     prefs.core.default_float_dtype = np.dtype(plan.precision).type
@@ -131,5 +132,6 @@ def join_phases(directory: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    gc.disable()  # all that is made is in use until the end
+    gc.disable()  # all that is made is in use until the end, where Python would look for garbage once more
     build(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), Path(sys.argv[4]))
+    gc.freeze()
