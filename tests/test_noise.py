@@ -70,7 +70,7 @@ int main()
 @pytest.mark.compiler
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="vectors of another processor")
 def test_random_bits_are_those_of_philox_on_every_processor(tmp_path):
-    header = (phase_runner.TEMPLATES / "cpp" / "kernels.h").read_text()
+    header = (phase_runner.TEMPLATES / "cpp" / "kernels" / "noise.h").read_text()
     philox = re.search(r"inline constexpr int NORMALS.*?#else.*?#endif\n(?=\n)", header, re.DOTALL)[0]
     source, program = tmp_path / "philox.cpp", tmp_path / "philox"
     source.write_text(VARIANTS.replace("PHILOX }", philox + "}"))

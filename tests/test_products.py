@@ -6,7 +6,7 @@ from vector_programs import COMPARED, TARGETS, printed
 pytestmark = pytest.mark.compiler
 
 PROGRAM = """
-#include "cpp/panels.h"
+#include "cpp/packed_products.h"
 
 // Of C = [C] + A W, with the same product in double precision; one in so many inputs is not silent, and none
 // in so many rows at the beginning and at the end.

@@ -2,7 +2,7 @@
 
 A *phase* (`neuro_mpc.networks.phase_runner`) is one Brian2 code object that executes these operations in order, for
 one tile of trials after the other (`neuro_mpc.networks.rows`).  Operations name arrays by the names of the phase's
-variables. `lower` says what an operation is made of: calls of kernels (`templates/cpp/kernels.h`;
+variables. `lower` says what an operation is made of: calls of kernels (`templates/cpp/kernels`;
 `neuro_mpc.networks.kernels` for NumPy), blocks, guards and loops (`neuro_mpc.networks.statements`).
 
 A new operation is one class with its `lower`, and a kernel where it is no composition.

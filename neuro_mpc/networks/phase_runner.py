@@ -2,9 +2,9 @@
 
 Brian2 has no connection whose weights are shared by many copies of a neuron, which a circuit unrolled over steps and
 trials needs.  A `PhaseRunner` closes that gap for the NumPy, Cython and C++ standalone targets: products with weights
-read them packed (`templates/cpp/panels.h`; with NumPy, transposed or as they are), sums over rows are computed in place
-(`row_sums.h`) or by BLAS, every element-wise equation is an ordinary block of Brian2 abstract code, and all work on one
-tile of trials after the other (`neuro_mpc.networks.operations`).
+read them packed (`packed_products.h`; with NumPy, transposed or as they are), sums over rows are computed in place
+(`row_sums.h`, both in `templates/cpp`) or by BLAS, every element-wise equation is an ordinary block of Brian2 abstract
+code, and all work on one tile of trials after the other (`neuro_mpc.networks.operations`).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from neuro_mpc.networks.sections import Section
 from neuro_mpc.networks.statements import kernels, names
 
 TEMPLATES = Path(__file__).parent / "templates"
+HEADERS = str(TEMPLATES / "cpp")
 
 
 class BlockByBlock(CodeGenerator):
@@ -85,10 +86,11 @@ class CythonPhaseCodeObject(CythonCodeObject):
 
     generator_class = CythonBlocks
     printer = CythonPrinter
-    templater = CythonCodeObject.templater.derive(
-        ("neuro_mpc.networks",) * 2,
-        templates_dir=("templates/cython", "templates/cpp"),  # pyright: ignore[reportArgumentType]  # typed by its default
-    )
+    templater = CythonCodeObject.templater.derive("neuro_mpc.networks", templates_dir="templates/cython")
+
+    def __init__(self, *args, **kwds):
+        super().__init__(*args, **kwds)
+        self.include_dirs.append(HEADERS)  # Brian2 leaves out those that its own keyword names
 
 
 class CPPPhaseCodeObject(CPPStandaloneCodeObject):
@@ -100,7 +102,7 @@ class CPPPhaseCodeObject(CPPStandaloneCodeObject):
 
     def __init__(self, *args, compiler_kwds, **kwds):
         libraries = blas.compiler_keywords()
-        libraries["include_dirs"] = [*libraries["include_dirs"], str(TEMPLATES / "cpp")]
+        libraries["include_dirs"] = [*libraries["include_dirs"], HEADERS]
         merged = {key: [*compiler_kwds.get(key, []), *libraries.get(key, [])] for key in {*compiler_kwds, *libraries}}
         super().__init__(*args, compiler_kwds=merged, **kwds)
 

@@ -1,4 +1,4 @@
-"""Kernels of the operations of a phase in NumPy, with the names and parameters of those in templates/cpp/kernels.h.
+"""Kernels of the operations of a phase in NumPy, with the names and parameters of those in templates/cpp/kernels.
 
 Arrays are flat and begin where a kernel is to work.  `width` is the number of trials of a tile, whose rows run over
 steps, then trials.

@@ -1,7 +1,7 @@
 // What is compiled once for the programs of all circuits: products, sums, noise and clipping. common.cpp defines it for
 // one type of numbers, and a phase declares it for both.
 #pragma once
-#include "panels.h"
+#include "packed_products.h"
 #include "row_sums.h"
 #include "kernels.h"
 

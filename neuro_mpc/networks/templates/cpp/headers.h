@@ -23,5 +23,5 @@
 #include <vector>
 #include <math.h> // functions of single precision by their plain names, for kernels, too
 using namespace std; // as in what is left out
-#include "panels.h"
+#include "packed_products.h"
 #include "kernels.h"

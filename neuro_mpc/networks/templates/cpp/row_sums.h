@@ -5,7 +5,10 @@
 // Of a block of C, some units of A by one or two vectors of B, all sums stay in registers. The last vector of B ends with
 // the last unit, and the last block of A, too: they begin among units whose sums are there, which they keep.
 #pragma once
-#include "panels.h"
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include "vectors.h"
 
 inline constexpr int ROWS_OF_STRETCH = 96, FEW = ROWS_OF_BLOCK / 3;
 

@@ -11,8 +11,8 @@ from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 cdef extern from * nogil:
     """
-{% include 'panels.h' %}
-{% include 'kernels.h' %}
+#include "packed_products.h"
+#include "kernels.h"
     """
     # C++ knows the types of their parameters.
     bint any_trial(...)
