@@ -5,7 +5,7 @@
 #pragma once
 #include "single_rows.h"
 
-inline constexpr int ROWS_AT_ONCE = 240; // what is used again is found in the cache
+inline constexpr int ROWS_AT_ONCE = 240, COPIED_AT_ONCE = 120; // what is used again is found in a cache
 inline constexpr int LINE_BYTES = 64, PAGE_BYTES = 4096;
 
 // Length of the stretches into which k inputs are divided: about equal, all but the last even.
@@ -51,9 +51,10 @@ void outer_product(int64_t rows, int n, const T* a, const T* weights, bool accum
 template <bool COPIED, typename T>
 inline void product_in_stretches(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c, T* copy)
 {
-    for (int64_t row = 0; row < rows; row += ROWS_AT_ONCE)
+    constexpr int AT_ONCE = COPIED ? COPIED_AT_ONCE : ROWS_AT_ONCE;
+    for (int64_t row = 0; row < rows; row += AT_ONCE)
     {
-        const int some = std::min<int64_t>(ROWS_AT_ONCE, rows - row);
+        const int some = std::min<int64_t>(AT_ONCE, rows - row);
         const T* panel = packed;
         for (int first = 0, length; first < k; first += length)
         {
@@ -81,7 +82,7 @@ inline void product_in_stretches(int64_t rows, int n, int k, const T* a, const T
 template <typename T> // on its own, since a place on the stack costs time in itself
 [[gnu::noinline]] void product_of_copies(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
 {
-    alignas(LINE_BYTES) T copy[ROWS_AT_ONCE * LONGEST_STRETCH];
+    alignas(LINE_BYTES) T copy[COPIED_AT_ONCE * LONGEST_STRETCH];
     product_in_stretches<true>(rows, n, k, a, packed, accumulate, c, copy);
 }
 

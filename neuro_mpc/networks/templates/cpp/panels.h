@@ -9,7 +9,7 @@
 #include <utility>
 #include "vectors.h"
 
-inline constexpr int LONGEST_STRETCH = 256; // of inputs: what is used again is found in the cache
+inline constexpr int LONGEST_STRETCH = 512; // of inputs: what is used again is found in a cache
 
 // ROWS rows by a panel of VECTORS vectors. What C holds is asked for at once and added last: where it is large, it has
 // to come from a distant cache, for which the sums would wait.
