@@ -55,6 +55,16 @@ extern "C" void clip(float* matrix, int post, int pre, double limit)
 {
     clip_spectral_norm(matrix, post, pre, limit);
 }
+
+extern "C" void clip_frobenius(float* matrix, int post, int pre, double limit)
+{
+    clip_frobenius_norm(matrix, post, pre, limit);
+}
+
+extern "C" void clip_largest(float* matrix, int post, int pre, double limit)
+{
+    clip_largest_norm(matrix, post, pre, limit);
+}
 """
 
 
@@ -161,15 +171,26 @@ def test_spectral_norms_of_very_small_and_large_matrices_are_limited(compiled, s
     assert np.linalg.norm(matrix.astype(float), 2) == pytest.approx(limit, rel=1e-6)
 
 
-@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
-def test_a_matrix_that_is_not_finite_stays_as_it_is(compiled, value):
+@pytest.mark.parametrize(
+    ("name", "of_numpy"),
+    [
+        ("clip", kernels.clip_spectral_norm),
+        ("clip_frobenius", kernels.clip_frobenius_norm),
+        ("clip_largest", kernels.clip_largest_norm),
+    ],
+)
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 7])
+def test_a_matrix_that_is_not_finite_stays_as_it_is(compiled, name, of_numpy, value):
     matrix = np.ones((20, 5), np.float32)
     matrix[7, 3] = value
-    found = matrix.copy()
-    compiled.clip(*arguments(found, *matrix.shape, 0.1))
-    np.testing.assert_array_equal(found, matrix)
-    kernels.clip_spectral_norm(found.ravel(), *matrix.shape, 0.1)
-    np.testing.assert_array_equal(found, matrix)
+    by_cpp, by_numpy = matrix.copy(), matrix.copy()
+    getattr(compiled, name)(*arguments(by_cpp, *matrix.shape, 0.1))
+    of_numpy(by_numpy.reshape(-1), *matrix.shape, 0.1)
+    for found in (by_cpp, by_numpy):
+        if np.isfinite(value):
+            assert np.abs(found).max() <= 0.1 < np.abs(matrix).max()
+        else:
+            np.testing.assert_array_equal(found, matrix)
 
 
 @pytest.mark.parametrize("units", [1, 31, 100])

@@ -1,4 +1,4 @@
-"""Gradients of at most a norm."""
+"""Gradients of at most a norm; one that is not finite stays as it is."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ ROUNDS, TOLERANCE, NEGLIGIBLE = 200, 2e-9, 1e-15
 def clip_frobenius_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
     """Scale a matrix (post, pre) in place to at most `limit` in Frobenius norm, summed in double precision."""
     norm = np.sqrt(np.square(matrix, dtype=np.float64).sum())
-    if norm > limit:
+    if limit < norm < np.inf:
         matrix *= matrix.dtype.type(limit / norm)
 
 
 def clip_largest_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
     """Scale a matrix (post, pre) in place to at most `limit` in its largest entry."""
     largest = np.abs(matrix).max(initial=0)
-    if largest > limit:
+    if limit < largest < np.inf:
         matrix *= matrix.dtype.type(limit / float(largest))
 
 
 def clip_spectral_norm(matrix: np.ndarray, post: int, pre: int, limit: float) -> None:
     """Scale a matrix A (post, pre) in place to at most `limit` in spectral norm, found by Lanczos's method on Aᵀ A in
-    double precision (Golub & Van Loan 2013, Algorithm 10.1.1). A matrix that is not finite stays as it is."""
+    double precision (Golub & Van Loan 2013, Algorithm 10.1.1)."""
     exact = view(matrix, post, pre).astype(np.float64)
     if not limit**2 < np.square(exact).sum() < np.inf:
         return

@@ -1,4 +1,4 @@
-// Gradients clipped in a norm.
+// Gradients clipped in a norm; one that is not finite stays as it is.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -15,7 +15,7 @@ static inline void clip_frobenius_norm(T* matrix, int post, int pre, double limi
     double sum = 0;
     for (int64_t k = 0; k < size; k++)
         sum += (double)matrix[k] * matrix[k];
-    if (sum > limit * limit)
+    if (is_finite(sum) && sum > limit * limit)
     {
         const T scale = limit / std::sqrt(sum);
         for (int64_t k = 0; k < size; k++)
@@ -29,9 +29,13 @@ static inline void clip_largest_norm(T* matrix, int post, int pre, double limit)
 {
     const int64_t size = (int64_t)post * pre;
     double largest = 0;
+    bool are_finite = true;
     for (int64_t k = 0; k < size; k++)
+    {
         largest = std::max(largest, std::fabs((double)matrix[k]));
-    if (largest > limit)
+        are_finite &= is_finite(matrix[k]);
+    }
+    if (are_finite && largest > limit)
     {
         const T scale = limit / largest;
         for (int64_t k = 0; k < size; k++)
