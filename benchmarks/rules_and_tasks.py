@@ -8,7 +8,8 @@
 
 A cell is TASK/UNITS/SYNAPSES/RULE; `rules_and_tasks.toml` says what each stands for. Each run is a process of its own.
 Run files are kept in a folder (--out, by default cells), named by cell and seed, beside a file of what they took. What
-is there is not run again; what was interrupted continues. Further settings (--set KEY=VALUE) change all that is run.
+is there, or has diverged, is not run again; what was interrupted continues. Further settings (--set KEY=VALUE) change
+all that is run.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from time import time
 import numpy as np
 
 import neuro_mpc as nm
+from neuro_mpc.runs.divergence import Diverged
 
+DIVERGES = 3  # exit status of a process whose run diverged: a result, too
 TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 AXES = ("task", "units", "synapses", "rule")
 
@@ -90,36 +93,44 @@ def path_of(cell: str, seed: int, folder: Path) -> Path:
 
 def run_apart(cell: str, seed: int, folder: Path, words: list[str]) -> bool:
     """Runs a cell with a seed, or what is left of it, in a process of its own, and writes down what it takes; whether
-    it came to its end."""
+    it came to its end, or diverged."""
     path, started = path_of(cell, seed, folder), time()
-    if path.exists():
+    kept = path.with_suffix(".json")
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    if path.exists() or before.get("diverged"):
         return True
     folder.mkdir(parents=True, exist_ok=True)
     work = subprocess.Popen([sys.executable, __file__, cell, "--seeds", str(seed), "--here", *words])
     _, status, used = os.wait4(work.pid, 0)
     work.returncode = os.waitstatus_to_exitcode(status)
-    kept = path.with_suffix(".json")
-    before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     seconds = used.ru_utime + used.ru_stime + before.get("computing", 0)  # of all its processes
     largest = max(used.ru_maxrss * 1024, before.get("memory", 0))  # the largest of them
-    kept.write_text(json.dumps({"computing": seconds, "memory": largest}), encoding="utf-8")
-    end = f", ended with {work.returncode}" if work.returncode else ""
+    diverged = work.returncode == DIVERGES
+    taken = {"computing": seconds, "memory": largest, "diverged": diverged}
+    kept.write_text(json.dumps(taken), encoding="utf-8")
+    end = ", diverged" if diverged else f", ended with {work.returncode}" if work.returncode else ""
     print(f"{cell}, seed {seed}: {time() - started:.0f} s of wall time, {seconds:.0f} s of computing{end}", flush=True)
-    return not work.returncode
+    return diverged or not work.returncode
 
 
 def table(folder: Path) -> Iterator[str]:
-    """The cells that were run: mean and standard deviation of the seeds, with noise and by mean weights."""
+    """The cells that were run: mean and standard deviation of the seeds, with noise and by mean weights, but of those
+    that diverged."""
     yield "| task | units | synapses | rule | seeds | measure | with noise | mean weights | computing | memory |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for cell in cells():
         files = sorted(folder.glob(f"{'+'.join(cell)}+*.nc"))
-        if files:
+        kept = folder.glob(f"{'+'.join(cell)}+*.json")
+        told = {path.with_suffix(".nc"): json.loads(path.read_text(encoding="utf-8")) for path in kept}
+        taken = [each for path, each in told.items() if path in files or each.get("diverged")]
+        diverged = sum(each.get("diverged", False) for each in taken)
+        if runs := len(files) + diverged:
             measure = TABLE["task"][cell[0]]["measure"]
             found = [_measured(path, measure) for path in files]
-            noisy, mean = (_summary([each[k] for each in found]) for k in (0, 1))
-            values = f"{measure.replace('_', ' ')} | {noisy} | {mean} | {_taken(files)}"
-            yield f"| {' | '.join(cell)} | {len(files)} | {values} |"
+            noisy, mean = (_summary([each[k] for each in found]) for k in (0, 1)) if files else ("", "")
+            if diverged:
+                noisy = ", ".join(filter(None, [noisy, "diverged" if not files else f"{diverged} diverged"]))
+            yield f"| {' | '.join(cell)} | {runs} | {measure.replace('_', ' ')} | {noisy} | {mean} | {_taken(taken)} |"
     yield ""
     for task, described in TABLE["task"].items():
         for rule, value, source in described.get("published", []):
@@ -138,10 +149,8 @@ def _summary(values: list[float]) -> str:
     return "" if np.isnan(mean) else f"{mean:.4g}" + (f" ± {deviation:.2g}" if len(values) > 1 else "")
 
 
-def _taken(files: list[Path]) -> str:
+def _taken(found: list[dict[str, float]]) -> str:
     """The computing time of a run, and the largest of its processes: the means of the seeds."""
-    kept = [path.with_suffix(".json") for path in files]
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in kept if path.exists()]
     if not found:
         return " | "
     seconds, memory = (np.mean([each[what] for each in found]) for what in ("computing", "memory"))
@@ -174,7 +183,11 @@ def main() -> None:
             print(f"{cell}, seed {seed}: {taken.seconds:.0f} s, {taken.memory / 2**20:.0f} MiB", flush=True)
         elif given.here:
             path = path_of(cell, seed, given.out)
-            nm.simulate(*described(cell, further), seed=seed, backend=given.backend, out=path, resume=True)
+            try:
+                nm.simulate(*described(cell, further), seed=seed, backend=given.backend, out=path, resume=True)
+            except Diverged as problem:
+                print(f"{cell}, seed {seed}: {problem}", file=sys.stderr)
+                raise SystemExit(DIVERGES) from None
         else:
             all_ended &= run_apart(cell, seed, given.out, same)
     if not given.cells:

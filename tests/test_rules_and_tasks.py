@@ -58,6 +58,19 @@ def test_a_cell_that_was_run_is_in_the_table(tmp_path, monkeypatch, capsys):
     assert "ptb, published: 125.5, leaky spiking units, e-prop (NeuroSeqBench)" in shown
 
 
+def test_a_cell_that_diverges_is_in_the_table_and_not_run_again(tmp_path, monkeypatch, capfd):
+    cell = "digits-rows/simple/point/fixed-prediction"
+    settings = ["learning.rate=1e9", "learning.optimizer='sgd'", "learning.clip=0", "recording.samples=[]"]
+    options = ["--out", str(tmp_path), "--backend", "numpy", *(f"--set=protocol.{each}" for each in settings)]
+    for words in ([cell, *options], [cell, *options], ["--out", str(tmp_path), "--table"]):
+        monkeypatch.setattr(sys, "argv", [str(RECIPE), *words])
+        MADE["main"]()
+    shown = capfd.readouterr()
+    assert shown.out.count(", diverged\n") == 1
+    assert "| digits-rows | simple | point | fixed-prediction | 1 | accuracy | diverged |  | " in shown.out
+    assert f"{cell}, seed 0: " in shown.err
+
+
 def test_a_cell_that_there_is_not_is_refused(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [str(RECIPE), "digits-rows/gated/point/none"])
     with pytest.raises(SystemExit):
