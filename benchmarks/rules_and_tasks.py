@@ -51,9 +51,10 @@ def circuit_of(task: str, units: str, synapses: str, rule: str, settings: dict[s
     """The circuit of a cell, with the synapses that are asked for and beliefs as precise as the rule needs them."""
     described = nm.load_circuit(TABLE["units"][units][_reads_words(task)], _of("circuit", settings)).tables()
     if "belief_precision" in TABLE["rule"][rule]:
+        precision = settings.get("belief_precision", TABLE["rule"][rule]["belief_precision"])
         for population in described["population"].values():
             if population.get("role", "free") == "free":
-                population.setdefault("precision", TABLE["rule"][rule]["belief_precision"])
+                population.setdefault("precision", precision)
     replaced = TABLE["synapses"][synapses]
     for projection in described["projection"].values():
         if projection["synapse"] in replaced:

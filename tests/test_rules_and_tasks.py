@@ -37,6 +37,13 @@ def test_beliefs_that_relax_are_precise(units, beliefs):
     assert precision["fixed-prediction"]["hidden"] == 1
 
 
+def test_beliefs_are_as_precise_as_a_task_needs_them():
+    settings = MADE["settings_of"]("mnist-pixels", "simple")
+    for rule, precision in {"sweeps": 100_000, "fixed-prediction": 1}.items():
+        made = MADE["circuit_of"]("mnist-pixels", "simple", "point", rule, settings)
+        assert made.tables()["population"]["hidden"].get("precision", 1) == precision
+
+
 @pytest.mark.parametrize("task", ["digits-rows", "toy-language", "adding", "copying"])
 @pytest.mark.parametrize("units", ["simple", "leaky", "gated"])
 def test_circuits_fit_the_protocols_of_their_cells(task, units):
