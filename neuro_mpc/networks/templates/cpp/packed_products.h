@@ -1,12 +1,15 @@
 // Products of many rows with weights that stay as they are: C (rows × n) = [C] + A (rows × k) W (k × n), W packed.
 //
 // Packed weights lie in the order in which they are read, so that they are not copied while rows pass: stretches of
-// inputs, in each of them panels of outputs (panels.h). Rows of silence at both ends are not multiplied..
+// inputs, in each of them panels of outputs (panels.h). Rows of silence at both ends are not multiplied.
 #pragma once
 #include "single_rows.h"
 
 inline constexpr int ROWS_AT_ONCE = 240, COPIED_AT_ONCE = 120; // what is used again is found in a cache
 inline constexpr int LINE_BYTES = 64, PAGE_BYTES = 4096;
+
+// From one copied row to the next: a line more than a stretch, so that they begin at different places of their pages.
+template <typename T> constexpr int copies_apart() { return LONGEST_STRETCH + LINE_BYTES / (int)sizeof(T); }
 
 // Length of the stretches into which k inputs are divided: about equal, all but the last even.
 inline int stretch_length(int k)
@@ -67,11 +70,11 @@ inline void product_in_stretches(int64_t rows, int n, int k, const T* a, const T
                 continue;
             }
             for (int i = 0; COPIED && i < some; i++)
-                std::copy_n(inputs + (int64_t)i * k, length, copy + i * LONGEST_STRETCH);
+                std::copy_n(inputs + (int64_t)i * k, length, copy + i * copies_apart<T>());
             for (int output = 0, width; output < n; output += width)
             {
                 width = panel_width<T>(n - output);
-                any_panel_product<2 * lanes<T>()>(width, some, length, COPIED ? copy : inputs, COPIED ? LONGEST_STRETCH : k,
+                any_panel_product<2 * lanes<T>()>(width, some, length, COPIED ? copy : inputs, COPIED ? copies_apart<T>() : k,
                                                   panel, accumulate || first > 0, c + row * n + output, n);
                 panel += length * width;
             }
@@ -82,7 +85,7 @@ inline void product_in_stretches(int64_t rows, int n, int k, const T* a, const T
 template <typename T> // on its own, since a place on the stack costs time in itself
 [[gnu::noinline]] void product_of_copies(int64_t rows, int n, int k, const T* a, const T* packed, bool accumulate, T* c)
 {
-    alignas(LINE_BYTES) T copy[COPIED_AT_ONCE * LONGEST_STRETCH];
+    alignas(LINE_BYTES) T copy[COPIED_AT_ONCE * copies_apart<T>()];
     product_in_stretches<true>(rows, n, k, a, packed, accumulate, c, copy);
 }
 
