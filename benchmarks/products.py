@@ -69,7 +69,7 @@ int main(int, char** arguments)
     };
     const double operations = 2.0 * n * n * rows * MATRICES;
     const int times = std::max(1, (int)(1e10 / operations));
-    for (int column = 0; column < 4; column++)
+    for (int column = 0; column < COLUMNS; column++)
     {
         double shortest = 1e30;
         for (int repeat = 0; repeat < repeats; repeat++)
@@ -125,7 +125,17 @@ def compiled(folder: Path, constants: dict[str, str]) -> Path:
     (library,) = found["library_dirs"]
     linked = [f"-L{library}", f"-Wl,-rpath,{library}", *(f"-l{name}" for name in found["libraries"])]
     included = [f"-I{path}" for path in (folder, *found["include_dirs"])]
-    command = [*compiler(), *accepted_flags("float32"), "-O2", *included, str(source), "-o", str(program), *linked]
+    command = [
+        *compiler(),
+        *accepted_flags("float32"),
+        "-O2",
+        f"-DCOLUMNS={len(COLUMNS)}",
+        *included,
+        str(source),
+        "-o",
+        str(program),
+        *linked,
+    ]
     subprocess.run(command, check=True)
     return program
 
