@@ -96,6 +96,8 @@ def main() -> None:
     variants = [("as it is", {})]
     for constant in given.constants:
         name, _, values = constant.partition("=")
+        if not all(value.isdigit() for value in values.split(",")):
+            parser.error(f"--set {constant}: expected NAME=NUMBER or NAME=NUMBER,NUMBER, as LONGEST_STRETCH=256")
         variants += [(f"{name} = {value}", {name: value}) for value in values.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         programs = [compiled(Path(folder) / f"{number}", changed) for number, (_, changed) in enumerate(variants)]
