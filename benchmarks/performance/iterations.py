@@ -98,12 +98,12 @@ def large(options) -> None:
 
 def larger(options) -> None:
     """the same with N = 1000"""
-    _of_units(options, "larger", 1000, 10)
+    _of_units(options, "larger", 1000, 50)
 
 
 def largest(options) -> None:
     """the same with N = 2000"""
-    _of_units(options, "largest", 2000, 3)
+    _of_units(options, "largest", 2000, 20)
 
 
 def _of_units(options, part: str, units: int, count: int) -> None:
