@@ -12,7 +12,8 @@ from neuro_mpc import cli
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runs import divergence
 from neuro_mpc.runs.divergence import PATIENCE, Backoff, Diverged, DivergenceMonitor, lowered_energy
-from neuro_mpc.simulation.presentation import Energies, Presenter
+from neuro_mpc.simulation.energies import Energies
+from neuro_mpc.simulation.presentation import Presenter
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 

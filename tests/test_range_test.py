@@ -21,7 +21,7 @@ from neuro_mpc.runfile.record import RunFile
 from neuro_mpc.runs import range_test, training
 from neuro_mpc.runs.progress import SilentProgress
 from neuro_mpc.runs.range_test import LADDER, SAFETY, RangeTest
-from neuro_mpc.simulation.presentation import Energies
+from neuro_mpc.simulation.energies import Energies
 from neuro_mpc.sweeps import members
 from neuro_mpc.sweeps.grid import grid
 

@@ -13,7 +13,8 @@ from neuro_mpc.descriptions.formulas import formula
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
-from neuro_mpc.simulation.presentation import Energies, Presenter
+from neuro_mpc.simulation.energies import Energies
+from neuro_mpc.simulation.presentation import Presenter
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -22,9 +22,11 @@ from neuro_mpc.runs.range_test import range_test
 from neuro_mpc.runs.stretches import Stretches
 from neuro_mpc.simulation import evaluation, initial, measures
 from neuro_mpc.simulation.answers import answers
+from neuro_mpc.simulation.energies import Energies
 from neuro_mpc.simulation.precisions import shape_of
-from neuro_mpc.simulation.presentation import Energies, Presenter, Traces
+from neuro_mpc.simulation.presentation import Presenter
 from neuro_mpc.simulation.selection import Selection, is_selected
+from neuro_mpc.simulation.traces import Traces
 
 
 class Training:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
-from typing import NamedTuple, cast
+from typing import cast
 from zlib import crc32
 
 import numpy as np
@@ -16,37 +15,16 @@ from neuro_mpc.networks.plan import TAU_SECONDS, Plan
 from neuro_mpc.networks.program import Program
 from neuro_mpc.networks.schemes.interface import scheme_of
 from neuro_mpc.networks.together import Together
-from neuro_mpc.rules.weighting import LOG_PRECISION
+from neuro_mpc.simulation import trajectories
+from neuro_mpc.simulation.display import Display, Shown
+from neuro_mpc.simulation.energies import Energies, EnergyReadings
 from neuro_mpc.simulation.running import RunningCircuit
 from neuro_mpc.simulation.traces import AskedOutputs, NeuralState, Traces
 from neuro_mpc.stimuli.interface import one_hot
 
-Shown = np.ndarray | Mapping[str, np.ndarray]
-"""What populations are given, by name; an array is that of the only one.
-
-Values (step, trial, unit), or the numbers of symbols (step, trial), −1 for none; NaN where a target is missing."""
-
-ENERGIES = "loss_start", "loss", "energy_hidden", "iterations_used", "iterations"
 UNLIMITED = 3e38
 TRIALS_TOGETHER, NUMBERS_TOGETHER = 128, 2**18  # of the presentations that a program is told of at once
 LATE = 10**12  # presentation: the last stretch of a schedule
-
-
-class Energies(NamedTuple):
-    """Means per trial, sums over steps and units. free energy = hidden + loss."""
-
-    hidden: float
-    loss: float
-    start: float
-    iterations: float
-
-    @property
-    def total(self) -> float:
-        return self.hidden + self.loss
-
-    def of(self, name: str) -> float:
-        """The energy of this name in the run file, "loss" or "free_energy"."""
-        return self.loss if name == "loss" else self.total
 
 
 class Presenter(RunningCircuit):
@@ -61,13 +39,8 @@ class Presenter(RunningCircuit):
     def __init__(self, program: Program, plan: Plan, protocol: Protocol, seed: int, carries: bool = False):
         super().__init__(program, plan, carries)
         self.protocol, self.seed, self.neural_state = protocol, seed, NeuralState(program, plan)
-        self._scheme = scheme_of(plan)
-        # stimulus population → the last steps shown, as many as the next presentation depends on
-        self._recent: dict[str, np.ndarray] | None = None
-        for name in set(plan.circuit.given) - set(plan.circuit.stimuli):
-            rows = plan.rows[name]
-            ones = np.ones((rows.steps, plan.trials, rows.units), plan.precision)
-            program.set_rows(name, plan.rate_name(name), ones, history=1)
+        self._display, self._energies = Display(plan), EnergyReadings(plan)
+        self._display.constants(program)
         program.set(
             noise_scale=1.0,
             drawing=1,
@@ -78,7 +51,7 @@ class Presenter(RunningCircuit):
             energy_limit=protocol.inference.energy_limit or UNLIMITED,
             redrawing=int(protocol.inference.redraw_noise),
             inference_dt=protocol.inference.rate * TAU_SECONDS,
-            **{name: getattr(protocol.inference, name) for name in self._scheme.scalars},
+            **{name: getattr(protocol.inference, name) for name in scheme_of(plan).scalars},
         )
 
     def learn(self, presentation: int, stimulus: Shown, target: Shown, rate: float, carrying: bool = False) -> Energies:
@@ -95,13 +68,13 @@ class Presenter(RunningCircuit):
         waited for."""
         self._show(stimulus, target, presentation, carrying=carrying)
         self._set_learning(presentation, rate)
-        believed = self._asked_energy_of_predictions()
+        believed = self._energies.of_predictions(self.program)
         if self.plan.stepwise:
             self._phases(predicting=True, carrying=carrying)
             self._learn_by_step(presentation)
         else:
             self._phases(predicting=True, inferring=True, learning=True, carrying=carrying)
-        energies = self._asked_energies(believed)
+        energies = self._energies.of_presentations(self.program, believed)
         return lambda: energies()[0]
 
     def begin_learning_together(
@@ -116,9 +89,9 @@ class Presenter(RunningCircuit):
             self.program.set(
                 rate=np.array(rates), **{name: np.array([s[name] for s in scalars]) for name in scalars[0]}
             )
-            believed = self._asked_energy_of_predictions(len(presentations))
+            believed = self._energies.of_predictions(self.program, len(presentations))
             self._phases(predicting=True, inferring=True, learning=True)
-            return self._asked_energies(believed, len(presentations))
+            return self._energies.of_presentations(self.program, believed, len(presentations))
 
     @property
     def together(self) -> int:
@@ -147,7 +120,7 @@ class Presenter(RunningCircuit):
     @property
     def ahead(self) -> int:
         """Presentations that may be learned before the energies of the first of them are read."""
-        return self.program.answers_ahead(*ENERGIES, *self._free_precisions)
+        return self._energies.ahead(self.program)
 
     def _learn_by_step(self, presentation: int) -> None:
         """Infer and learn from each step before the next."""
@@ -171,10 +144,10 @@ class Presenter(RunningCircuit):
         inference first where the protocol asks for the trajectory."""
         self._show(stimulus, target, presentation, carrying=carrying)
         self._set_learning(presentation, rate)
-        believed = self._asked_energy_of_predictions()
+        believed = self._energies.of_predictions(self.program)
         self._phases(predicting=True, carrying=carrying)
         traces = self._learned_by_step(presentation) if self.plan.stepwise else self._infer_observed()
-        (energies,) = self._asked_energies(believed)()
+        (energies,) = self._energies.of_presentations(self.program, believed)()
         if not self.plan.stepwise:
             self._phases(learning=True)
         return energies, traces
@@ -190,16 +163,16 @@ class Presenter(RunningCircuit):
                 self._phases(inferring=True)
             self._phases(learning=True)
         self._all_windows()
-        return _of_windows(windows) if windows else self.neural_state.traces(self.protocol.recording.populations)
+        return trajectories.of_windows(windows) if windows else self._recorded_traces()
 
     def _infer_observed(self) -> Traces:
         if not self.protocol.recording.trajectory:
             self._phases(inferring=True)
-            return self.neural_state.traces(self.protocol.recording.populations)
+            return self._recorded_traces()
         known = self.plan.known or self.plan.steps
         windows = [self._window_observed(first) for first in range(self.plan.steps - known + 1)]
         self._all_windows()
-        return _of_windows(windows)
+        return trajectories.of_windows(windows)
 
     def _window_observed(self, window: int) -> Traces:
         """The trajectory of inference in a window (in the only one, where beliefs of all steps settle together):
@@ -210,12 +183,12 @@ class Presenter(RunningCircuit):
         for iteration in range(iterations + 1):  # the first is the state before any
             self.program.set(iterations=min(iteration, 1), entering=int(iteration == 0))
             self._phases(inferring=True)
-            observed.append(self.neural_state.traces(self.protocol.recording.populations))
+            observed.append(self._recorded_traces())
         self.program.set(iterations=iterations)
-        return {
-            population: {name: np.stack([traces[population][name] for traces in observed]) for name in values}
-            for population, values in observed[0].items()
-        }
+        return trajectories.of_iterations(observed)
+
+    def _recorded_traces(self) -> Traces:
+        return self.neural_state.traces(self.protocol.recording.populations)
 
     def predict(
         self, stimulus: Shown, target: Shown, purpose: str, count: int, carrying: bool = False
@@ -260,7 +233,7 @@ class Presenter(RunningCircuit):
         self._phases(predicting=True)
         output, log_output = self.neural_state.output(), self.neural_state.log_output()
         self._phases(inferring=True)
-        return output, log_output, self.neural_state.traces(self.protocol.recording.populations)
+        return output, log_output, self._recorded_traces()
 
     def inferred(self, stimulus: Shown, target: Shown, purpose: str, count: int) -> Traces:
         """The neural state to which inference brings the circuit when it is shown stimuli and targets, of which units
@@ -290,7 +263,7 @@ class Presenter(RunningCircuit):
             )
             self.program.set(idle_trials=self.plan.trials - len(first))
             self._phases(predicting=True, generating=True, carrying=done > 0)
-            self._recent = None  # the symbols that it has chosen were shown as well
+            self._display.recent = None  # the symbols that it has chosen were shown as well
             symbols = self.neural_state.output().argmax(axis=2)[:, : len(first)]
             last = symbols[-1]
             sequence.extend(symbols)
@@ -299,61 +272,28 @@ class Presenter(RunningCircuit):
 
     def restore(self, state: Mapping[str, np.ndarray], threads: int | None = None, workers: int | None = None) -> None:
         super().restore(state, threads, workers)
-        self._recent = None
+        self._display.recent = None
 
     def carry(self, state: Mapping[str, np.ndarray]) -> None:
         super().carry(state)
-        self._recent = None
+        self._display.recent = None
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Presentations within it leave the stream of presentations outside unchanged."""
-        recent, state = self._recent, self.carried()
+        recent, state = self._display.recent, self.carried()
         try:
             yield
         finally:
             self.carry(state)
-            self._recent = recent
+            self._display.recent = recent
 
     def _show(
         self, stimulus: Shown, target: Shown, count: ArrayLike, purpose: str = "learning", carrying: bool = False
     ) -> None:
-        circuit, recent = self.plan.circuit, {}
-        for name, values in _by_population(stimulus, circuit.stimuli).items():
-            values = _numbered(values)[..., None] if self.plan.looked_up(name) else values
-            history = self._before(name, values, carrying)
-            self.program.set_rows(name, self.plan.rate_name(name), values, history)
-            recent[name] = _last(len(history), history, values)
-        self._recent = recent
-        for name, values in _by_population(target, circuit.targets).items():
-            self._ask(name, values)
+        self._display.show(self.program, stimulus, target, carrying)
         key = crc32(f"{self.seed} {purpose}".encode())
         self.program.set(noise_key=np.uint32(key).view(np.int32), noise_counter=count)
-
-    def _ask(self, target: str, values: np.ndarray) -> None:
-        """What a target population is compared with, and where."""
-        error, may_miss = self.plan.group_name(target, "error"), target in self.plan.missing
-        if target in self.plan.labelled:
-            symbols = _numbered(values)[..., None]
-            self.program.set_rows(self.plan.label(target), f"{self.plan.group_name(target, 'label')}_symbol", symbols)
-            given = np.broadcast_to(symbols >= 0, (*symbols.shape[:2], self.plan.rows[target].units))
-        else:
-            given = ~np.isnan(values) if may_miss else np.ones(0)
-            values = np.where(given, values, 0) if may_miss else values
-            self.program.set_rows(target, f"{error}_target", values)
-        if may_miss:
-            self.program.set_rows(target, f"{error}_given", given.astype(self.plan.precision))
-
-    def _before(self, population: str, stimulus: np.ndarray, carrying: bool) -> np.ndarray:
-        """The stimulus of the steps before the first one, (history, trial, unit)."""
-        history = self.plan.rows[population].history
-        if not carrying:
-            silence = -1 if self.plan.looked_up(population) else 0
-            return np.full((history, *stimulus.shape[1:]), silence, stimulus.dtype)
-        if self._recent is None:
-            rows = self.program.get_rows(population, self.plan.rate_name(population), with_history=True)
-            return rows[len(rows) - history :]
-        return self._recent[population]
 
     def _set_learning(self, presentation: int, rate: float) -> None:
         self.program.set(rate=rate, **self._learning_scalars(presentation))
@@ -361,73 +301,3 @@ class Presenter(RunningCircuit):
     def _learning_scalars(self, presentation: int) -> dict[str, float]:
         scalars = self.plan.update_rule.scalars(presentation) if self.plan.update_rule else {}
         return {"iterations": self.protocol.inference.iterations_at(presentation), **scalars}
-
-    def _asked_energies(self, believed: Callable[[], np.ndarray], number: int = 1) -> Callable[[], list[Energies]]:
-        """The energies of the last presentations, once they are asked for; `believed`, of their predictions."""
-        answer = self.program.ask(*ENERGIES)
-
-        def energies() -> list[Energies]:
-            loss_start, loss, hidden, used, planned = (values.reshape(number, -1) for values in answer())
-            start, loss, hidden = believed() + loss_start.mean(axis=1), loss.mean(axis=1), hidden.mean(axis=1)
-            iterations = [
-                self._scheme.iterations(int(of[0]), each, self.plan.settles) for of, each in zip(planned, used)
-            ]
-            columns = (hidden.tolist(), loss.tolist(), start.tolist(), iterations)
-            return [Energies(*each) for each in zip(*columns, strict=True)]
-
-        return energies
-
-    def _asked_energy_of_predictions(self, number: int = 1) -> Callable[[], np.ndarray]:
-        """The energy of the free populations of a trial when beliefs are what is predicted, −½ log Π of every error, at
-        the precisions of this moment; one of each presentation."""
-        if not self._free_precisions:
-            return lambda: np.zeros(number)
-        answer, errors = self.program.ask(*self._free_precisions), self._free_precisions.values()
-
-        def energy() -> np.ndarray:
-            weighed = zip(errors, answer(), strict=True)
-            sums = [number_of * values.reshape(number, -1).sum(axis=1) for number_of, values in weighed]
-            return -0.5 * np.sum(sums, axis=0)
-
-        return energy
-
-    @cached_property
-    def _free_precisions(self) -> dict[str, int]:
-        """Variable of the log Π that a free population learns → errors of a trial that each of them weighs."""
-        return {
-            f"{self.plan.group_name(name, 'precision')}_{LOG_PRECISION}": self.plan.precision_rows(name).steps
-            for name in self.plan.precisions
-            if name in self.plan.circuit.free
-        }
-
-
-def _of_windows(windows: Sequence[Traces]) -> Traces:
-    """The trajectories of all windows in one."""
-    return {
-        population: {name: _in_time([window[population][name] for window in windows]) for name in values}
-        for population, values in windows[0].items()
-    }
-
-
-def _in_time(windows: Sequence[np.ndarray]) -> np.ndarray:
-    """Each step as it was in the window at whose end its beliefs stay, from (iteration, step, trial, unit) of each; of
-    what is compared at the last step alone, that of the last window."""
-    last = windows[-1]
-    settled = [window[:, first : first + 1] for first, window in enumerate(windows[:-1])] if last.shape[1] > 1 else []
-    return np.concatenate([*settled, last[:, len(settled) :]], axis=1)
-
-
-def _last(count: int, before: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The last `count` steps of what was shown, of which there are as many before."""
-    return np.concatenate([before, values[max(0, len(values) - count) :]])[-count:] if count else before
-
-
-def _by_population(shown: Shown, names: Sequence[str]) -> Mapping[str, np.ndarray]:
-    return shown if isinstance(shown, Mapping) else {names[0]: shown}
-
-
-def _numbered(symbols: np.ndarray) -> np.ndarray:
-    """Numbers of symbols (step, trial), also of one unit for each."""
-    if symbols.ndim == 2:
-        return symbols
-    return np.where(symbols.any(axis=2), symbols.argmax(axis=2), -1)

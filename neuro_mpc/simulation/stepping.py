@@ -21,7 +21,7 @@ class SteppedPresenter(Presenter):
 
     def ancestral_pass(self) -> None:
         """Beliefs become the predictions, step by step."""
-        self._believed = self._asked_energy_of_predictions()
+        self._believed = self._energies.of_predictions(self.program)
         self._phases(predicting=True)
         self._settled = False
 
