@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,22 @@ def test_of_two_at_the_same_time_one_compiles_and_the_other_waits(compiled):
         assert len(set(two.map(build, range(2)))) == 1
     assert len(compiled) == 1
     assert sorted(said) == ["compiling", "waiting for another run to compile the same program"]
+
+
+def test_without_locks_two_at_the_same_time_both_build(compiled, monkeypatch):
+    monkeypatch.setattr(program_cache.locks, "held", lambda *_, **__: nullcontext(False))
+    start = threading.Barrier(2)
+
+    def build(late):
+        start.wait()
+        time.sleep(0.1 * late)  # while the other one compiles
+        return built()
+
+    with ThreadPoolExecutor(2) as two:
+        (program,) = set(two.map(build, range(2)))
+    assert program_cache.is_whole(program)
+    assert len(compiled) == 2
+    assert [path.name for path in program.parent.iterdir()] == [program.name]
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,11 @@ def built(plan: Plan, stage: Callable[[str], None]) -> Path:
         with locks.held(
             program.with_name(f"{program.name}.lock"),
             wait=lambda: stage("waiting for another run to compile the same program"),
-        ):
+        ) as alone:
             if not is_whole(program):
                 stage("compiling")
+                if alone:
+                    _remove_abandoned(program)
                 _build(plan, program)
     except processes.StartError as error:
         raise RunError(f"the program cannot be compiled: {error.strerror}", hint=error.hint) from error
@@ -89,9 +91,13 @@ def _check_sums(program: Path) -> str:
     )
 
 
-def _build(plan: Plan, program: Path) -> None:
-    for abandoned in program.parent.glob(f"building-{program.name}-*"):  # by a run that was killed
+def _remove_abandoned(program: Path) -> None:
+    """Removes what a run that was killed left of a build."""
+    for abandoned in program.parent.glob(f"building-{program.name}-*"):
         shutil.rmtree(abandoned, ignore_errors=True)
+
+
+def _build(plan: Plan, program: Path) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=f"building-{program.name}-", dir=program.parent))
     try:
         compile_into(plan, scratch)
