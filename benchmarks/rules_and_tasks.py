@@ -29,11 +29,14 @@ from time import time
 import numpy as np
 
 import neuro_mpc as nm
+from neuro_mpc.descriptions.loading import parse_settings
+from neuro_mpc.descriptions.settings import written_value
 from neuro_mpc.runs.divergence import Diverged
 
 DIVERGES = 3  # exit status of a process whose run diverged: a result, too
 TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 AXES = ("task", "units", "synapses", "rule")
+BELIEF_PRECISION = "belief_precision"  # of all free populations, where a rule needs one
 
 
 def cells() -> Iterator[tuple[str, ...]]:
@@ -50,8 +53,8 @@ def _reads_words(task: str) -> bool:
 def circuit_of(task: str, units: str, synapses: str, rule: str, settings: dict[str, object]) -> nm.Circuit:
     """The circuit of a cell, with the synapses that are asked for and beliefs as precise as the rule needs them."""
     described = nm.load_circuit(TABLE["units"][units][_reads_words(task)], _of("circuit", settings)).tables()
-    if "belief_precision" in TABLE["rule"][rule]:
-        precision = settings.get("belief_precision", TABLE["rule"][rule]["belief_precision"])
+    if BELIEF_PRECISION in TABLE["rule"][rule]:
+        precision = settings.get(BELIEF_PRECISION, TABLE["rule"][rule][BELIEF_PRECISION])
         for population in described["population"].values():
             if population.get("role", "free") == "free":
                 population.setdefault("precision", precision)
@@ -74,6 +77,15 @@ def settings_of(task: str, units: str) -> dict[str, object]:
     """What a cell needs besides the settings of its rule: of its task, then of its task and units."""
     settings = TABLE["settings"].get(task, {})
     return settings.get("all", {}) | settings.get(units, {})
+
+
+def further_settings(texts: list[str]) -> dict[str, object]:
+    """What is set for all cells. Raises DescriptionError for a text that sets nothing of them."""
+    start = f"{BELIEF_PRECISION}="
+    own = [(BELIEF_PRECISION, written_value(text.removeprefix(start))) for text in texts if text.startswith(start)]
+    others = parse_settings(text for text in texts if not text.startswith(start))
+    of_both = zip(("circuit", "protocol"), others, strict=True)
+    return dict(own) | {f"{kind}.{key}": value for kind, settings in of_both for key, value in settings.items()}
 
 
 def _of(kind: str, settings: dict[str, object]) -> dict[str, object]:
@@ -174,8 +186,10 @@ def main() -> None:
         if not any(fnmatchcase(name, pattern) for name in names):
             words.error(f"no cell {pattern!r}; without arguments all are listed")
     asked = [name for name in names if any(fnmatchcase(name, pattern) for pattern in given.cells)]
-    further = dict(setting.split("=", 1) for setting in given.set)
-    further = {key: tomllib.loads(f"x = {value}")["x"] for key, value in further.items()}
+    try:
+        further = further_settings(given.set)
+    except nm.DescriptionError as problem:
+        words.error(str(problem))
     all_ended = True
     same = ["--out", str(given.out), "--backend", given.backend, *(f"--set={each}" for each in given.set)]
     for cell, seed in [(cell, seed) for cell in asked for seed in given.seeds]:

@@ -85,6 +85,46 @@ def test_a_cell_that_there_is_not_is_refused(monkeypatch, capsys):
     assert "no cell 'digits-rows/gated/point/none'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("learning.rate=1e9", "did you mean 'protocol.learning.rate=1e9'?"),
+        ("protocol.learning.rate", "expected: circuit.KEY=VALUE or protocol.KEY=VALUE"),
+        ("rate=", "expected: circuit.KEY=VALUE or protocol.KEY=VALUE"),
+    ],
+)
+def test_a_setting_of_nothing_is_refused_before_anything_runs(tmp_path, monkeypatch, capsys, setting, told):
+    out = tmp_path / "cells"
+    monkeypatch.setattr(sys, "argv", [str(RECIPE), "digits-rows/simple/point/local", f"--out={out}", "--set", setting])
+    with pytest.raises(SystemExit, match="2"):
+        MADE["main"]()
+    assert told in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_settings_of_all_cells_are_those_of_circuits_and_protocols_and_the_precision_of_beliefs():
+    texts = ["circuit.population.hidden.size=5", "belief_precision=10", "protocol.learning.optimizer=sgd"]
+    further = MADE["further_settings"](texts)
+    assert further == {
+        "circuit.population.hidden.size": 5,
+        "protocol.learning.optimizer": "sgd",
+        "belief_precision": 10,
+    }
+    circuit, protocol = MADE["described"]("digits-rows/simple/point/sweeps", further)
+    assert (
+        circuit.tables()["population"]["hidden"] | {"size": 5, "precision": 10}
+        == (circuit.tables()["population"]["hidden"])
+    )
+    assert protocol.learning.optimizer == "sgd"
+
+
+def test_what_cells_need_is_all_of_them_and_of_nothing_else():
+    table = MADE["TABLE"]
+    settings = [each for of_task in table["settings"].values() for each in of_task.values()]
+    for key in (key for each in (*settings, *table["rule"].values()) for key in each):
+        assert key.startswith(("circuit.", "protocol.")) or key == "belief_precision"
+
+
 def test_what_a_cell_ends_with_is_told_and_the_next_one_runs(tmp_path, monkeypatch, capfd):
     ended = ["digits-rows/simple/point/local", "digits-rows/leaky/point/local"]
     monkeypatch.setattr(sys, "argv", [str(RECIPE), *ended, "--out", str(tmp_path), "--set", "protocol.nothing=1"])
