@@ -7,6 +7,7 @@ import pytest
 import neuro_mpc as nm
 from neuro_mpc import machine
 from neuro_mpc.runs import estimate
+from neuro_mpc.runs.checks import refuse_too_long
 from neuro_mpc.simulation.plans import plan_of
 from neuro_mpc.simulation.schedule import Course
 
@@ -100,6 +101,30 @@ def test_learning_at_every_step_changes_all_parameters_as_often():
     local = {"inference.window": 0}
     once, often = (seconds(400, ROWS, 1, **local, **{"learning.every": each}) for each in ("presentation", "step"))
     assert often > 5 * once
+
+
+def plan_of_rows(units, batch):
+    circuit = nm.load_circuit("mpl", {"population.hidden.size": units}).sized(ROWS.width, ROWS.classes)
+    return plan_of(circuit, nm.load_protocol("digits-rows"), batch, ROWS)
+
+
+def test_arrays_longer_than_32_bits_can_number_are_refused():
+    """The loops in which Brian2's program sets them to zero would have no end."""
+    refuse_too_long(plan_of_rows(46_340, 1))  # 46,340² < 2³¹ < 46,341²
+    with pytest.raises(nm.RunError, match="array of recurrent_synapses would have 2,147,488,281 numbers") as caught:
+        refuse_too_long(plan_of_rows(46_341, 1))
+    assert caught.value.hint == "smaller populations"
+    of_trials = plan_of_rows(1_000, 2**17)  # 28 steps and the one before
+    with pytest.raises(nm.RunError, match="array of hidden_.* would have 3,801,088,000 numbers") as caught:
+        refuse_too_long(of_trials)
+    assert "learning.batch" in caught.value.hint
+    refuse_too_long(of_trials.shared(2))
+
+
+def test_a_run_of_such_arrays_is_refused_before_anything_is_drawn(monkeypatch):
+    monkeypatch.setattr(machine, "free_memory", lambda: 1e9)  # which would be told later
+    with pytest.raises(nm.RunError, match="2,147,488,281"):
+        nm.check(nm.load_circuit("mpl", {"population.hidden.size": 46_341}), "digits-rows", backend="numpy")
 
 
 def test_the_memory_of_influences_is_told_and_refused_where_it_does_not_fit(monkeypatch):

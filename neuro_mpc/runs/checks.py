@@ -8,11 +8,15 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.circuit_tables import INPUT
 from neuro_mpc.descriptions.inference import SCHEMES
 from neuro_mpc.descriptions.protocol import Protocol
-from neuro_mpc.errors import DescriptionError
+from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.networks import cluster
+from neuro_mpc.networks.layout import NeuralGroup, groups
+from neuro_mpc.networks.plan import Plan
 from neuro_mpc.simulation.schedule import Course
 from neuro_mpc.stimuli import Task
 from neuro_mpc.stimuli.interface import TRIALS_AT_ONCE, Split
+
+MOST_ELEMENTS = 2**31 - 1
 
 
 def refuse_unfit(circuit: Circuit, protocol: Protocol, course: Course, data: Task) -> None:
@@ -85,6 +89,17 @@ def refuse_unshared(protocol: Protocol, course: Course, workers: int, scheduler:
             found=workers,
             expected=f"one of {', '.join(fitting)}" if course.batch > 1 else "1",
             hint=f"--set protocol.learning.batch={-(-course.batch // workers) * workers}",
+        )
+
+
+def refuse_too_long(plan: Plan) -> None:
+    """RunError where a program of this plan would have an array whose elements Brian2 cannot number, in 32 bits."""
+    longest = max(groups(plan), key=lambda group: group.elements)
+    if longest.elements > MOST_ELEMENTS:
+        of_trials = ", a smaller learning.batch, or more --workers that share it"
+        raise RunError(
+            f"an array of {longest.name} would have {longest.elements:,} numbers, and one may have {MOST_ELEMENTS:,}",
+            hint=f"smaller populations{of_trials if isinstance(longest, NeuralGroup) else ''}",
         )
 
 

@@ -20,7 +20,7 @@ from neuro_mpc.errors import DescriptionError, RunError
 from neuro_mpc.networks import launch
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.runs import cautions, provenance
-from neuro_mpc.runs.checks import refuse_unfit, refuse_unshared
+from neuro_mpc.runs.checks import refuse_too_long, refuse_unfit, refuse_unshared
 from neuro_mpc.runs.contents import refuse_too_many
 from neuro_mpc.runs.estimate import Estimate, estimate, refuse_too_large
 from neuro_mpc.simulation import arguments, initial
@@ -123,6 +123,7 @@ def prepare(
 
         refuse_unsuitable(protocol.experiment, circuit, data, protocol.name)
     plan = plan_of(circuit, protocol, course.batch, data, threads if backend == "cpp" else 1)
+    refuse_too_long(plan.shared(workers))
     estimated = estimate(plan, protocol, course, data, backend, workers, scheduler is not None)
     refuse_too_large(estimated)
     refuse_too_many(plan, protocol)
