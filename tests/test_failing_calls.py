@@ -89,7 +89,7 @@ def test_ends_of_pipes_that_fail_to_close_cost_nothing(monkeypatch):
 def test_a_program_that_no_longer_answers_is_ended_and_the_error_says_why(monkeypatch, tmp_path):
     monkeypatch.setattr(program, "SECONDS_TO_END", 0)
     with Program(["sleep", "60"], Manifest({"r": ("f8", 1)}), Tiling(1, 1), {}, tmp_path / "log", {}) as started:
-        monkeypatch.setattr(started, "_input", SimpleNamespace(write=failing(errno.EIO), close=lambda: None))
+        monkeypatch.setattr(started, "_input", SimpleNamespace(writelines=failing(errno.EIO), close=lambda: None))
         with pytest.raises(nm.RunError, match=r"cannot be reached: Input/output error\n  try: resume=True"):
             started.set(r=1.0)
         assert started._process.returncode == -signal.SIGKILL

@@ -38,7 +38,9 @@ def test_every_source_of_protocols_is_registered():
 
 
 def test_one_hot():
-    np.testing.assert_array_equal(one_hot(np.array([[2, 0]]), 3), [[[0, 0, 1], [1, 0, 0]]])
+    np.testing.assert_array_equal(one_hot(np.array([[2, -1, 0]]), 3), [[[0, 0, 1], [0, 0, 0], [1, 0, 0]]])
+    with pytest.raises(IndexError):
+        one_hot(np.array([0, 3]), 3)
 
 
 def test_the_toy_language_has_the_sizes_of_the_paper(toy):

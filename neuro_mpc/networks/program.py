@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 
@@ -39,6 +40,7 @@ PIPE_BYTES = 2**20  # what pipes hold where the system allows that: the data of 
 LEAST_WAITING_BYTES = 4096
 """Answers that may wait to be read while more is sent: what any pipe holds. While a pipe is full, its program reads
 nothing."""
+READ_AT_ONCE = 2**16  # bytes of answers
 STEP, FLUSH = (np.array([CODES[code], 0], dtype=np.int32).tobytes() for code in ("STEP", "FLUSH"))
 
 
@@ -154,16 +156,15 @@ class Program:
 
     def set(self, **values: ArrayLike) -> None:
         """Set variables, each from a number or from an array of its size."""
+        parts = []
         for name, value in values.items():
             dtype, size = self.manifest.variables[name]
-            data = np.ascontiguousarray(value, dtype)
-            if np.ndim(value) == 0:
-                self._write(self._messages["SET", name] + data.tobytes() * size)
-                continue
-            if data.size != size:
+            data = np.asarray(value, dtype)
+            if data.ndim and data.size != size:
                 raise ValueError(f"{name} has {size} elements, not {data.size}")
-            self._write(self._messages["SET", name])
-            self._write(data.data)
+            of_all = np.ascontiguousarray(data).data if data.ndim else data.tobytes() * size
+            parts += self._messages["SET", name], of_all
+        self._write(parts)
 
     def get(self, *names: str) -> list[np.ndarray]:
         """The values of variables, each one-dimensional."""
@@ -171,7 +172,7 @@ class Program:
 
     def ask(self, *names: str) -> Answer:
         """As `get`, without waiting: more may be sent before the answer is read."""
-        self._write(b"".join([self._messages["GET", name] for name in names]))
+        self._write([self._messages["GET", name] for name in names])
         self._asked.append(Answer(names, self._wait_for))
         return self._asked[-1]
 
@@ -182,39 +183,46 @@ class Program:
 
     def _wait_for(self, answer: Answer) -> None:
         """Read answers in the order in which they were asked for, up to this one."""
-        self._write(FLUSH)
+        self._write([FLUSH])
         self.flush()
         while answer.values is None:
             first = self._asked.popleft()
             variables = [self.manifest.variables[name] for name in first.names]
             first.values = (
-                [self._read(*variable) for variable in variables]
-                if first.number == 1
-                else self._read_together(variables, first.number)
+                self._read_each(variables) if first.number == 1 else self._read_together(variables, first.number)
             )
+
+    def _read_each(self, variables: Sequence[tuple[str, int]]) -> list[np.ndarray]:
+        """The values of variables that follow each other; small ones are read at once, large ones without a copy."""
+        sizes = [np.dtype(dtype).itemsize * size for dtype, size in variables]
+        if (total := sum(sizes)) > READ_AT_ONCE:
+            return [self._read(size).view(dtype) for size, (dtype, _) in zip(sizes, variables, strict=True)]
+        data, ends = self._read(total), accumulate(sizes)
+        return [data[end - size : end].view(dtype) for end, size, (dtype, _) in zip(ends, sizes, variables)]
 
     def _read_together(self, variables: Sequence[tuple[str, int]], number: int) -> list[np.ndarray]:
         """The values (number, element) of variables that follow each other, a number of times."""
         ends = np.cumsum([np.dtype(dtype).itemsize * size for dtype, size in variables])
-        rows = self._read("u1", number * int(ends[-1])).reshape(number, -1)
+        rows = self._read(number * int(ends[-1])).reshape(number, -1)
         parts = np.split(rows, ends[:-1], axis=1)
         return [np.ascontiguousarray(part).view(dtype) for part, (dtype, _) in zip(parts, variables, strict=True)]
 
     def ask_together(self, messages: np.ndarray, names: Sequence[str], number: int) -> Answer:
         """Hand on messages, bytes, that ask for these variables a number of times."""
-        self._write(messages.data)
+        self._write([messages.data])
         self._asked.append(Answer(names, self._wait_for, number))
         return self._asked[-1]
 
-    def _read(self, dtype: str, size: int) -> np.ndarray:
-        data = bytearray(size * np.dtype(dtype).itemsize)
+    def _read(self, size: int) -> np.ndarray:
+        """So many bytes of its answers."""
+        data = bytearray(size)
         try:
-            complete = self._output.readinto(data) == len(data)
+            complete = self._output.readinto(data) == size
         except OSError as problem:
             self._died(problem)
         if not complete:
             self._died()
-        return np.frombuffer(data, dtype=dtype)
+        return np.frombuffer(data, np.uint8)
 
     def set_rows(self, population: str, name: str, values: np.ndarray, history: ArrayLike = 0) -> None:
         """Set a population's variable from (step, trial, unit), and the steps before from `history`."""
@@ -223,17 +231,17 @@ class Program:
     def _in_tiles(self, rows: Rows, values: np.ndarray, history: ArrayLike) -> Iterator[np.ndarray]:
         """The parts of a population's variable, in the order in which they lie in memory."""
         shape = self.tiling.trials, rows.units
-        before = np.broadcast_to(history, (rows.history, *shape))
-        steps = np.broadcast_to(values, (rows.steps, *shape))
+        before = [_of_shape(history, (rows.history, *shape))] if rows.history else []
+        parts = [*before, _of_shape(values, (rows.steps, *shape))]
         for first, width in self.tiling.tiles:
-            yield before[:, first : first + width]
-            yield steps[:, first : first + width]
+            for part in parts:
+                yield part[:, first : first + width]
 
     def _fill(self, name: str, parts: Iterable[np.ndarray]) -> None:
         """Set a variable from parts that follow each other, none of which is copied but to be of its kind."""
-        self._write(self._messages["SET", name])
-        for part in parts:
-            self._write(np.ascontiguousarray(part, self.manifest.variables[name][0]).data)
+        dtype = self.manifest.variables[name][0]
+        self._write([self._messages["SET", name]])
+        self._write(np.ascontiguousarray(part, dtype).data for part in parts)
 
     def get_rows(self, population: str, name: str, with_history: bool = False) -> np.ndarray:
         """A population's variable as (step, trial, unit); `with_history`, from the steps before the first one on."""
@@ -255,13 +263,13 @@ class Program:
 
     def relay(self, messages: bytes, expected: int) -> bytes:
         """Hand on messages that another program of this kind was told, and return so many bytes of its answers."""
-        self._write(messages + FLUSH)
+        self._write([messages, FLUSH])
         self.flush()
-        return self._read("u1", expected).tobytes()
+        return self._read(expected).tobytes()
 
     def step(self) -> None:
         """Run one presentation, with the next `get` at the latest, which waits for it."""
-        self._write(STEP)
+        self._write([STEP])
 
     def add_up(self, names: Sequence[str]) -> None:
         """Let variables hold their sums over all programs that share the trials."""
@@ -273,9 +281,9 @@ class Program:
             with contextlib.suppress(OSError):
                 file.close()
 
-    def _write(self, data) -> None:
+    def _write(self, parts: Iterable[bytes | memoryview]) -> None:
         try:
-            self._input.write(data)
+            self._input.writelines(parts)
         except OSError as problem:
             self._died(problem)
 
@@ -307,6 +315,10 @@ class Program:
             f"{self.called} {end}" + "".join(f"\n    {line}" for line in lines),
             hint=f"{hint}; {CONTINUES}",
         )
+
+
+def _of_shape(values: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    return values if isinstance(values, np.ndarray) and values.shape == shape else np.broadcast_to(values, shape)
 
 
 def _widened(pipe: BinaryIO) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from typing import Any, NoReturn
@@ -133,8 +133,8 @@ class RemoteProgram(Program):
         self._expected += sum(sizes)
         return super().ask(*names)
 
-    def _write(self, data: Any) -> None:
-        self._told.append(bytes(data))  # what it is made of may change before it is sent
+    def _write(self, parts: Iterable[bytes | memoryview]) -> None:
+        self._told += map(bytes, parts)  # what they are made of may change before it is sent
 
     def flush(self) -> None:
         if self._told:
@@ -143,13 +143,12 @@ class RemoteProgram(Program):
             self._call = self._actor.relay(self._mark, messages, self._expected)
             self._expected = 0
 
-    def _read(self, dtype: str, size: int) -> np.ndarray:
-        count = size * np.dtype(dtype).itemsize
-        while len(self._answered) < count:
+    def _read(self, size: int) -> np.ndarray:
+        while len(self._answered) < size:
             self.flush()
             self._receive()
-        data, self._answered = self._answered[:count], self._answered[count:]
-        return np.frombuffer(data, dtype=dtype)
+        data, self._answered = self._answered[:size], self._answered[size:]
+        return np.frombuffer(data, np.uint8)
 
     def _receive(self) -> None:
         """The answers to the last call, if it was not waited for."""

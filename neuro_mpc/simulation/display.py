@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,41 @@ Shown = np.ndarray | Mapping[str, np.ndarray]
 Values (step, trial, unit), or the numbers of symbols (step, trial), −1 for none; NaN where a target is missing."""
 
 
+@dataclass(frozen=True)
+class Stimulus:
+    """Where a program keeps what a population shows, whether that are numbers of symbols, and of how many steps before
+    the first one it is told."""
+
+    variable: str
+    numbered: bool
+    history: int
+
+    @classmethod
+    def of(cls, plan: Plan, population: str) -> Stimulus:
+        return cls(plan.rate_name(population), plan.looked_up(population), plan.rows[population].history)
+
+    def silence(self, values: np.ndarray) -> np.ndarray:
+        """Nothing, in the steps before values are shown."""
+        return np.full((self.history, *values.shape[1:]), -1 if self.numbered else 0, values.dtype)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a program keeps what a population is compared with, (population of the rows, variable), and where
+    something is missing, if that may be; whether it is told numbers of classes."""
+
+    wanted: tuple[str, str]
+    given: tuple[str, str] | None
+    numbered: bool
+
+    @classmethod
+    def of(cls, plan: Plan, population: str) -> Target:
+        error, label = (plan.group_name(population, kind) for kind in ("error", "label"))
+        numbered = population in plan.labelled
+        wanted = (plan.label(population), f"{label}_symbol") if numbered else (population, f"{error}_target")
+        return cls(wanted, (population, f"{error}_given") if population in plan.missing else None, numbered)
+
+
 class Display:
     """Sets stimuli and targets, and keeps the last steps shown, as many as the next presentation depends on.
 
@@ -23,11 +59,13 @@ class Display:
 
     def __init__(self, plan: Plan):
         self.plan = plan
+        self._stimuli = {name: Stimulus.of(plan, name) for name in plan.circuit.stimuli}
+        self._targets = {name: Target.of(plan, name) for name in plan.circuit.targets}
         self.recent: dict[str, np.ndarray] | None = None
 
     def constants(self, program: Program) -> None:
         """Constant populations have a rate of one, at all steps."""
-        for name in set(self.plan.circuit.given) - set(self.plan.circuit.stimuli):
+        for name in set(self.plan.circuit.given) - set(self._stimuli):
             rows = self.plan.rows[name]
             ones = np.ones((rows.steps, self.plan.trials, rows.units), self.plan.precision)
             program.set_rows(name, self.plan.rate_name(name), ones, history=1)
@@ -38,39 +76,36 @@ class Display:
         carrying   the steps before the first are the last ones of what was shown before, not silence
         """
         recent = {}
-        for name, values in _by_population(stimulus, self.plan.circuit.stimuli).items():
-            values = _numbered(values)[..., None] if self.plan.looked_up(name) else values
-            history = self._before(program, name, values, carrying)
-            program.set_rows(name, self.plan.rate_name(name), values, history)
-            recent[name] = _last(len(history), history, values)
+        for name, values in _by_population(stimulus, self._stimuli).items():
+            place = self._stimuli[name]
+            values = _numbered(values)[..., None] if place.numbered else values
+            before = self._before(program, name, values) if carrying else place.silence(values)
+            program.set_rows(name, place.variable, values, before)
+            recent[name] = _last(place.history, before, values)
         self.recent = recent
-        for name, values in _by_population(target, self.plan.circuit.targets).items():
+        for name, values in _by_population(target, self._targets).items():
             self._compare(program, name, values)
 
     def _compare(self, program: Program, target: str, values: np.ndarray) -> None:
         """What a target population is compared with, and where."""
-        error, may_miss = self.plan.group_name(target, "error"), target in self.plan.missing
-        if target in self.plan.labelled:
-            symbols = _numbered(values)[..., None]
-            program.set_rows(self.plan.label(target), f"{self.plan.group_name(target, 'label')}_symbol", symbols)
-            given = np.broadcast_to(symbols >= 0, (*symbols.shape[:2], self.plan.rows[target].units))
+        place = self._targets[target]
+        if place.numbered:
+            values = _numbered(values)[..., None]
+            given = values >= 0
         else:
-            given = ~np.isnan(values) if may_miss else np.ones(0)
-            values = np.where(given, values, 0) if may_miss else values
-            program.set_rows(target, f"{error}_target", values)
-        if may_miss:
-            program.set_rows(target, f"{error}_given", given.astype(self.plan.precision))
+            given = ~np.isnan(values) if place.given else None
+            values = values if given is None else np.where(given, values, 0)
+        program.set_rows(*place.wanted, values)
+        if place.given and given is not None:
+            program.set_rows(*place.given, given.astype(self.plan.precision))
 
-    def _before(self, program: Program, population: str, stimulus: np.ndarray, carrying: bool) -> np.ndarray:
-        """The stimulus of the steps before the first one, (history, trial, unit)."""
-        history = self.plan.rows[population].history
-        if not carrying:
-            silence = -1 if self.plan.looked_up(population) else 0
-            return np.full((history, *stimulus.shape[1:]), silence, stimulus.dtype)
-        if self.recent is None:
-            rows = program.get_rows(population, self.plan.rate_name(population), with_history=True)
-            return rows[len(rows) - history :]
-        return self.recent[population]
+    def _before(self, program: Program, population: str, stimulus: np.ndarray) -> np.ndarray:
+        """What was shown in the steps before the first one, (history, trial, unit)."""
+        if self.recent is not None:
+            return self.recent[population]
+        place = self._stimuli[population]
+        rows = program.get_rows(population, place.variable, with_history=True)
+        return rows[len(rows) - place.history :]
 
 
 def _last(count: int, before: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -78,8 +113,8 @@ def _last(count: int, before: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.concatenate([before, values[max(0, len(values) - count) :]])[-count:] if count else before
 
 
-def _by_population(shown: Shown, names: Sequence[str]) -> Mapping[str, np.ndarray]:
-    return shown if isinstance(shown, Mapping) else {names[0]: shown}
+def _by_population(shown: Shown, names: Mapping[str, object]) -> Mapping[str, np.ndarray]:
+    return shown if isinstance(shown, Mapping) else {next(iter(names)): shown}
 
 
 def _numbered(symbols: np.ndarray) -> np.ndarray:

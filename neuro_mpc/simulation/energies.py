@@ -68,7 +68,8 @@ class EnergyReadings:
 
         def energies() -> list[Energies]:
             loss_start, loss, hidden, used, planned = (values.reshape(number, -1) for values in answer())
-            start, loss, hidden = of_predictions() + loss_start.mean(axis=1), loss.mean(axis=1), hidden.mean(axis=1)
+            start, loss, hidden = (each.sum(axis=1) / each.shape[1] for each in (loss_start, loss, hidden))
+            start += of_predictions()
             iterations = [
                 self._scheme.iterations(int(of[0]), each, self.plan.settles) for of, each in zip(planned, used)
             ]

@@ -180,5 +180,7 @@ class Stimuli(ABC):
 def one_hot(numbers: np.ndarray, width: int) -> np.ndarray:
     """float32 (…, width) with a one at each of the numbers (…); none where the number is −1."""
     encoded = np.zeros((*numbers.shape, width), np.float32)
-    np.put_along_axis(encoded, np.maximum(numbers, 0)[..., None], (numbers >= 0)[..., None], axis=-1)
+    flat = numbers.ravel()
+    (some,) = np.nonzero(flat >= 0)
+    encoded.reshape(-1, width)[some, flat[some]] = 1
     return encoded
