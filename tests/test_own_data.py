@@ -189,6 +189,45 @@ def test_trials_of_one_group_are_held_out_together():
         loaded(data.drop_vars("subject"), group="symbol")
 
 
+def test_sessions_of_a_recording_are_held_out_whole_and_no_window_crosses_them():
+    """Sessions of different length, one after the other along the steps."""
+    session = np.repeat(["a", "b", "c", "d"], [23, 17, 31, 29])
+    variables = {"x": ("time", np.arange(100.0)), "symbol": ("time", np.arange(100) % 3)}
+    data = xr.Dataset({**variables, "session": ("time", session)})
+    settings = {"window": 10, "stride": 3, "group": "session", "validation": 0.25, "test": 0.25}
+    source = loaded(data, **settings)
+    held = []
+    for split in SPLITS:
+        shown = session[source.given(split, np.arange(source.size(split)), "x")[..., 0].astype(int)]  # (step, trial)
+        assert (shown == shown[:1]).all()
+        assert len(shown) == 10
+        held.append(set(shown[0]))
+    assert [len(each) for each in held] == [2, 1, 1]
+    assert set.union(*held) == set("abcd")
+
+    data["split"] = ("time", np.repeat(["train", "validation", "test"], [40, 31, 29]))
+    assert loaded(data, window=10, group="session").size("train") == 3  # two windows of a, one of b
+    data["split"][10:23] = "test"
+    with pytest.raises(nm.DescriptionError, match=r"(?s)split: puts session 'a' into several.*found: 'train, test'"):
+        loaded(data, window=10, group="session")
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ({"validation": 0.1}, r"'validation' has.*3 values of 'session'.*validation = 0\.34"),
+        ({"validation": 0.34, "test": 0.1}, r"'test' has.*stimulus\.test = 0\.34"),
+        ({"validation": 0.5, "test": 0.49}, r"'train' has.*smaller ones"),
+    ],
+)
+def test_shares_of_too_few_sessions_are_told_with_one_that_holds_out_a_session(shares, told):
+    variables = {"x": ("time", np.arange(90.0)), "symbol": ("time", np.arange(90) % 3)}
+    data = xr.Dataset({**variables, "session": ("time", np.repeat([0, 1, 2], 30))})
+    with pytest.raises(nm.DescriptionError, match=f"(?s){told}"):
+        loaded(data, window=10, group="session", **shares)
+    loaded(data, window=10, group="session", validation=0.34, test=0.34)
+
+
 def test_other_values_have_another_content():
     def content(data):
         return [part.tobytes() for part in loaded(data).content("train")]

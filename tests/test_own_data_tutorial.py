@@ -1,4 +1,4 @@
-"""docs/own-data.md: its two examples, run in their order in an empty folder, by TOML and by Python."""
+"""docs/own-data.md: its three examples, run in their order in an empty folder, by TOML and by Python."""
 
 import re
 import shlex
@@ -76,6 +76,16 @@ def test_four_rhythms_are_told_apart(followed):
     folder, names, _ = followed
     assert float(names["rhythms"]["evaluation/accuracy"]) > 0.9
     assert ink(folder / "rhythms-learning.png") > 0.02
+
+
+def test_a_session_of_each_split_is_predicted_better_than_by_its_mean(followed):
+    _, names, _ = followed
+    task = stimuli.load_task(names["protocol"], names["leaky"], 0, names["sessions"])
+    windows = {length: (length - 50) // 10 + 1 for length in names["lengths"].values()}
+    assert sorted(task.size(split) for split in stimuli.SPLITS) == sorted(windows.values())
+    evaluation = names["bins"]["evaluation"]
+    assert float(evaluation["mean_squared_error"]) < 0.8 * float(evaluation["mean_squared_error_of_mean"])
+    assert np.isfinite(names["k"]).all()
 
 
 @pytest.mark.parametrize("name", ["reach", "rhythms"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import neuro_mpc as nm
 from neuro_mpc.stimuli import SPLITS
-from neuro_mpc.stimuli.splits import in_order, named, shuffled, stretches
+from neuro_mpc.stimuli.splits import in_order, named, of_recordings, of_steps, shuffled
 from neuro_mpc.stimuli.windows import streams, windows
 
 SHARES = st.tuples(st.floats(0, 0.5), st.floats(0, 0.4))
@@ -22,9 +22,9 @@ def steps_of(cuts: np.ndarray, length: int) -> list[tuple[int, int]]:
 @given(st.integers(1, 6), st.integers(1, 60), SHARES, st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
 def test_no_step_is_in_two_splits_and_windows_are_whole(recordings, steps, shares, length, stride, seed):
     if recordings > 1:
-        parts = stretches(shuffled(recordings, *shares, seed), steps)
+        parts = of_recordings(shuffled(recordings, *shares, seed), steps)
     else:
-        parts = stretches(in_order(steps, *shares)[None], steps)
+        parts = of_steps(in_order(steps, *shares), np.zeros(steps))
     seen: dict[tuple[int, int], str] = {}
     for split, rows in parts.items():
         cuts = windows(rows, length, stride)
@@ -34,6 +34,12 @@ def test_no_step_is_in_two_splits_and_windows_are_whole(recordings, steps, share
             assert 0 <= step[1] < steps
         within = [(r, s, end) for r, first, end in rows.tolist() for s in range(first, end - length + 1, stride)]
         assert list(map(tuple, cuts.tolist())) == within
+
+
+def test_a_stretch_ends_where_the_split_or_the_group_changes():
+    parts = of_steps(np.array([0, 0, 0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 1, 1, 1, 1, 2]))
+    stretches = {"train": [[0, 0, 2], [0, 2, 4]], "validation": [[0, 4, 6]], "test": [[0, 6, 7], [0, 7, 8]]}
+    assert {split: rows.tolist() for split, rows in parts.items()} == stretches
 
 
 @given(st.integers(0, 80), st.integers(1, 7), st.integers(1, 5), st.integers(0, 9))

@@ -70,6 +70,7 @@ BROKEN = {
     "an unknown variable of splits": (lambda d: d, {"split": "parts"}, "stimulus.split: the data have no such"),
     "a variable of other dimensions": (lambda d: d.assign(pi=3.14), {}, "pi: has a dimension neither of trials nor"),
     "no data set": (lambda d: d["x"].values, {}, "data: is no data set.*ndarray.*dict: name of the channel"),
+    "the name of a file": (lambda d: "data.nc", {}, "data: is no data set.*'str'.*stimulus.file"),
     "rows of different lengths": (lambda d: {"x": [[1.0], [1.0, 2.0]]}, {}, "data: x: is no array"),
     "no data": (lambda d: None, {}, r"stimulus.file: there are no data.*nm.simulate\(…, data=…\)"),
     "a file of another kind": (lambda d: None, {"file": "data.mat"}, "stimulus.file: is no file of data.*'data.mat'"),
@@ -186,7 +187,8 @@ def test_a_dimension_that_is_not_there_is_told_with_the_nearest_one(keys, rename
 
 
 @pytest.mark.parametrize(
-    ("lowest", "highest", "found"), [(-2, 1, -2), (-(2**40), 1, -2), (0, 2**40, 2**31 - 1), (0, 2**31, 2**31 - 1)]
+    ("lowest", "highest", "found"),
+    [(-2, 1, -2), (-3, 1, -3), (-(2**40), 1, -(2**31)), (0, 2**40, 2**31 - 1), (0, 2**31, 2**31 - 1)],
 )
 def test_classes_out_of_range_are_refused_and_none_becomes_another(lowest, highest, found):
     label = np.resize(np.array([lowest, highest], np.int64), (30, STEPS))

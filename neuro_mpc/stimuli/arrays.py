@@ -35,7 +35,8 @@ class Arrays(Cuts):
     step      the dimension of steps; "": "step" or "time"
     split     the variable that says which trials are held out, or which steps of a recording: names of splits, or
               numbers with flag_meanings
-    group     a variable, such as the subject of each trial: trials with the same value are held out together
+    group     a variable, such as the subject of each trial or the session of each step: trials, or steps of a
+              recording, with the same value are held out together, and no window crosses from one value to the next
 
     Examples
     --------

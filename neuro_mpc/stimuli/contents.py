@@ -53,11 +53,11 @@ class Contents:
         lowest, highest = int(block.min()), int(block.max())
         most = min(LARGEST, len(self._names) or LARGEST)
         if lowest < -1 or highest >= most:
-            number = str(len(self._names) or "K")
+            last = str(len(self._names) - 1) if self._names else "K - 1"
             raise DescriptionError(
                 "has classes out of range",
                 found=lowest if lowest < -1 else highest,
-                expected=f"0 to {number} - 1, and -1 where there is no class",
+                expected=f"0 to {last}, and -1 where there is no class",
                 hint="floats, if they are values: .astype('float32')",
                 **self._place,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ class Parting:
     seed     of the run
     source   of the data, for messages
     needed   the splits of which there must be trials
-    group    a variable of the data: trials with the same value stay in one split
+    group    a variable of the data: trials, or steps of a recording, with the same value stay in one split
     """
 
     shares: Shares
@@ -62,7 +63,7 @@ class Parting:
         for split in SPLITS:
             stated = bool(len(parts[split])) or bool(getattr(self.shares, split, 0))
             if not len(cuts[split]) and (stated or split in self.needed):
-                raise self._empty(split, parts[split])
+                raise self._empty(split, parts[split], self._held_together(dataset, axes))
         return cuts
 
     def _cut(self, stretches: np.ndarray, axes: Axes) -> np.ndarray:
@@ -73,33 +74,52 @@ class Parting:
 
     def _stretches(self, dataset: xr.Dataset, axes: Axes) -> dict[Split, np.ndarray]:
         """split → the recordings, or the parts of the only one, that it consists of."""
+        group = self._groups(dataset, axes)
         if self.split in dataset.variables:
-            return splits.stretches(self._own(dataset[self.split].variable, axes), axes.steps)
+            split_of = self._own(dataset[self.split].variable, axes)
+            if self.group:
+                self._refuse_parted(np.unique(dataset[self.group].values), group, split_of)
+        elif self.group or axes.trials > 1:
+            split_of = splits.shuffled(group.max() + 1, *self._held_out, self.seed)[group]
+        else:
+            split_of = splits.in_order(axes.steps, *self._held_out)
+        if axes.trial and (self.group or axes.trials > 1 or self.split in dataset.variables):
+            return splits.of_recordings(split_of, axes.steps)
+        return splits.of_steps(split_of, group)
+
+    @property
+    def _held_out(self) -> tuple[float, float]:
+        """The shares of validation and test."""
         validation, test = self.shares.validation, self.shares.test
-        validation = splits.VALIDATION if validation is None else validation
-        test = splits.TEST if test is None else test
-        if axes.trials > 1:
-            group = self._groups(dataset, axes)
-            return splits.stretches(splits.shuffled(group.max() + 1, validation, test, self.seed)[group], axes.steps)
-        return splits.stretches(splits.in_order(axes.steps, validation, test)[None], axes.steps)
+        return splits.VALIDATION if validation is None else validation, splits.TEST if test is None else test
 
     def _groups(self, dataset: xr.Dataset, axes: Axes) -> np.ndarray:
-        """The number of the group of each trial, (trial,)."""
+        """The number of the group of each trial (trial,), or of each step of the only recording (step,)."""
         if not self.group:
-            return np.arange(axes.trials)
-        variable = dataset[self.group].variable
-        if variable.dims != (axes.trial,):
+            return np.arange(axes.trials) if axes.trials > 1 else np.zeros(axes.steps, int)
+        variable, wanted = dataset[self.group].variable, (axes.trial or axes.step,)
+        if variable.dims != wanted:
             raise DescriptionError(
-                "has other dimensions",
-                source=self.source,
-                key=self.group,
-                found=variable.dims,
-                expected=str((axes.trial,)),
+                "has other dimensions", source=self.source, key=self.group, found=variable.dims, expected=str(wanted)
             )
         return np.unique(variable.values, return_inverse=True)[1]
 
+    def _refuse_parted(self, names: np.ndarray, group: np.ndarray, split_of: np.ndarray) -> None:
+        """DescriptionError where the data put one group into several splits."""
+        for number, name in enumerate(names.tolist()):
+            found = np.unique(split_of[group == number])
+            if len(found) > 1:
+                raise DescriptionError(
+                    f"puts {self.group} {name!r} into several splits",
+                    source=self.source,
+                    key=self.split,
+                    found=", ".join(SPLITS[each] for each in found),
+                    expected=f"one split for each {self.group}, as stimulus.group says",
+                    hint='stimulus.group = "", if what is held out may be of the same one',
+                )
+
     def _own(self, variable: xr.Variable, axes: Axes) -> np.ndarray:
-        """The number of the split of each recording (trial,), or of each step of the only one (1, step)."""
+        """The number of the split of each recording (trial,), or of each step of the only one (step,)."""
         place = {"source": self.source, "key": self.split}
         if self.shares.validation is not None or self.shares.test is not None:
             raise DescriptionError(
@@ -112,19 +132,28 @@ class Parting:
         wanted = (axes.trial or axes.step,)
         if variable.dims != wanted:
             raise DescriptionError("has other dimensions", found=variable.dims, expected=str(wanted), **place)
-        numbers = splits.named(variable.values, variable.attrs, place)
-        return numbers if axes.trial else numbers[None]
+        return splits.named(variable.values, variable.attrs, place)
 
-    def _empty(self, split: Split, stretches: np.ndarray) -> DescriptionError:
+    def _held_together(self, dataset: xr.Dataset, axes: Axes) -> int:
+        """How many trials, or groups, are held out as wholes; 0 where the data say the splits, or steps are parted."""
+        by_steps = not self.group and axes.trials == 1
+        return 0 if by_steps or self.split in dataset.variables else int(self._groups(dataset, axes).max()) + 1
+
+    def _empty(self, split: Split, stretches: np.ndarray, wholes: int) -> DescriptionError:
         steps = int((stretches[:, 2] - stretches[:, 1]).sum())
         if not (self.cutting.window and steps):
-            share = "validation" if split == "validation" else "test"
+            share = "test" if split == "test" else "validation"
+            enough = math.ceil(100 / max(wholes, 1)) / 100  # of a share this large, one is held out
+            shares = f"stimulus.{share} = {enough:g}" if wholes >= len(SPLITS) else ""
+            shares = "smaller ones for validation and test" if split == "train" else shares
+            what = f"values of {self.group!r}" if self.group else "trials"
             return DescriptionError(
                 f"the split {split!r} has no trials",
                 source=self.source,
                 key=self.split,
+                found=f"{wholes:,} {what}, parted by shares" if wholes else None,
                 expected="one trial or more",
-                hint=f"more data, or another share: stimulus.{share} = 0.2",
+                hint=f"more data, or other shares: {shares}" if shares else f"more data, of which some are for {split}",
             )
         needed = self.cutting.window * max(1, self.cutting.streams)
         streams = f" in {self.cutting.streams} streams" if self.cutting.streams else ""

@@ -31,7 +31,13 @@ def as_dataset(data: Any, *, trial: str, step: str, recording: bool, source: str
     if isinstance(data, xr.DataArray):
         data = {str(data.name or ALONE): data}
     if not isinstance(data, Mapping) or not data or not all(isinstance(name, str) for name in data):
-        raise DescriptionError("is no data set", key=source, found=type(data).__name__, expected=ACCEPTED)
+        raise DescriptionError(
+            "is no data set",
+            key=source,
+            found=type(data).__name__,
+            expected=ACCEPTED,
+            hint="files are named by the protocol, stimulus.file; arrays by a dict, data={'spikes': array}",
+        )
     leading = [step or STEP] if recording else [trial or TRIAL, step or STEP]
     variables = {name: _variable(name, values, leading, source) for name, values in data.items()}
     labelled = {name: values for name, values in data.items() if isinstance(values, xr.DataArray)}

@@ -176,4 +176,4 @@ def _converted(values: np.ndarray, symbolic: bool) -> np.ndarray:
             return np.asarray(values, np.float32)
         if values.dtype.kind == "f":
             values = np.where(np.isnan(values), -1, values)
-        return np.clip(values, -2, 2**31 - 1).astype(np.int32)
+        return np.clip(values, -(2**31), 2**31 - 1).astype(np.int32)

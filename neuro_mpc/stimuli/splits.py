@@ -43,17 +43,21 @@ def named(values: np.ndarray, attributes: Mapping[str, Any], place: Mapping[str,
     return np.array([SPLITS.index(name) for name in found.tolist()], int)[numbers.reshape(names.shape)]
 
 
-def stretches(split_of: np.ndarray, steps: int) -> dict[Split, np.ndarray]:
-    """split → its stretches (stretch, 3) of whole recordings, (recording,), or of the steps of one, (1, step)."""
-    if split_of.ndim == 1:
-        chosen: dict[Split, np.ndarray] = {
-            split: np.flatnonzero(split_of == number) for number, split in enumerate(SPLITS)
-        }
-        return {split: np.stack([rows, 0 * rows, 0 * rows + steps], axis=1) for split, rows in chosen.items()}
-    borders = np.flatnonzero(np.diff(split_of[0])) + 1
-    starts, ends = np.concatenate([[0], borders]), np.concatenate([borders, [steps]])
+def of_recordings(split_of: np.ndarray, steps: int) -> dict[Split, np.ndarray]:
+    """split → its stretches (stretch, 3), each a whole recording, from the splits of these (recording,)."""
+    chosen: dict[Split, np.ndarray] = {split: np.flatnonzero(split_of == number) for number, split in enumerate(SPLITS)}
+    return {split: np.stack([rows, 0 * rows, 0 * rows + steps], axis=1) for split, rows in chosen.items()}
+
+
+def of_steps(split_of: np.ndarray, group: np.ndarray) -> dict[Split, np.ndarray]:
+    """split → its stretches (stretch, 3) of one recording, from the splits and the groups of its steps (step,).
+
+    A stretch ends where either changes.
+    """
+    borders = np.flatnonzero((np.diff(split_of) != 0) | (np.diff(group) != 0)) + 1
+    starts, ends = np.concatenate([[0], borders]), np.concatenate([borders, [len(split_of)]])
     rows = np.stack([0 * starts, starts, ends], axis=1)
-    return {split: rows[split_of[0, starts] == number] for number, split in enumerate(SPLITS)}
+    return {split: rows[split_of[starts] == number] for number, split in enumerate(SPLITS)}
 
 
 def _flagged(values: np.ndarray, attributes: Mapping[str, Any], place: Mapping[str, str]) -> np.ndarray:
