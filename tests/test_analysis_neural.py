@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+import tomllib
+import tracemalloc
 
 import numpy as np
 import pytest
 import xarray as xr
 from analysed import neural_run
 
+import neuro_mpc as nm
 from neuro_mpc import analysis
+from neuro_mpc.descriptions.toml_text import to_toml
 from neuro_mpc.errors import RunFileError
 
 STEPS, TRIALS, CLASSES = 3, 4, 2
@@ -93,6 +97,77 @@ def test_energy_of_a_gaussian_read_out_at_the_last_step():
     np.testing.assert_allclose(energy.sel(population="output", step=STEPS - 1), 0.5)
     assert energy.sel(population="output", step=0).isnull().all()
     np.testing.assert_allclose(energy.sel(population="hidden"), 0.5)
+
+
+def test_energy_along_inference_is_the_free_energy_of_the_run():
+    """With precisions that are constant or learned, two targets, and targets that are missing."""
+    rng = np.random.default_rng(0)
+    learned = {"learned": "unit", "initial": 3.0, "high": 100.0}
+    circuit = nm.Circuit(
+        name="weighed",
+        population={
+            "x": nm.Population(role="stimulus"),
+            "hidden": nm.Population(size=4, precision=learned),
+            "upper": nm.Population(size=3, precision=5.0),
+            "y": nm.Population(role="target", readout="gaussian", precision=2.0),
+            "c": nm.Population(role="target", precision=0.5),
+        },
+        projection={
+            name: nm.Projection(source=source, target=target, synapse="gaussian")
+            for name, source, target in (
+                ("in", "x", "hidden"),
+                ("up", "hidden", "upper"),
+                ("out", "upper", "y"),
+                ("which", "upper", "c"),
+            )
+        },
+    )
+    values = rng.standard_normal((40, 3, 2))
+    values[::3, 1, 0] = np.nan
+    protocol = nm.Protocol(
+        name="weighed",
+        stimulus=nm.stimuli.Arrays(),
+        target={"read": "every"},
+        inference={"scheme": "relaxation", "iterations": 6, "rate": 0.05},
+        learning={"rate": 0.3, "batch": 8, "presentations": 4},
+        recording={"samples": [0, 3], "trials": 0, "trajectory": True},
+        test={"every": 0},
+    )
+    data = {"x": rng.standard_normal((40, 3, 2)), "y": values, "c": rng.integers(0, 3, (40, 3))}
+    with pytest.warns(UserWarning, match="does worse"):
+        run = nm.simulate(circuit, protocol, data=data, backend="numpy")
+    for sample, presentation in enumerate((0, 3)):
+        energy = analysis.inference_energy(run, sample).sum(("population", "step"))
+        for iteration, name in ((0, "free_energy_start"), (-1, "free_energy")):
+            expected = run["learning"][name][presentation]
+            np.testing.assert_allclose(energy[iteration], expected, rtol=1e-5, err_msg=f"{name}, {presentation}")
+
+
+def test_of_several_targets_the_first_with_classes_has_the_symbols():
+    run = neural_run({"hidden": {"rate": np.ones((STEPS, TRIALS, 1))}}, target(), readout="gaussian")
+    with pytest.raises(RunFileError, match=r"output, has no symbols: its read-out is gaussian"):
+        analysis.labels(run)
+    tables = tomllib.loads(run.attrs["circuit"])
+    tables["population"]["choice"] = {"role": "target", "readout": "softmax"}
+    run.attrs["circuit"] = to_toml(tables)
+    chosen = np.arange(TRIALS) % 3
+    dimensions = ("sample", "target_step_choice", "trial", "target_unit_choice")
+    shown = run["stimulus"].to_dataset()
+    run["stimulus"] = xr.DataTree(shown.assign(target_choice=(dimensions, one_hot(chosen, 3)[None, None])))
+    np.testing.assert_array_equal(analysis.labels(run), np.tile(chosen, (STEPS, 1)))
+
+
+def test_stimuli_of_many_dimensions_take_no_more_memory_than_they_have():
+    run = neural_run({"hidden": {"rate": np.ones((STEPS, TRIALS, 1))}}, target())
+    shown = np.ones((1, STEPS, TRIALS, 200), np.float32)
+    variables = {f"stimulus_{name}": (("sample", "step", "trial", f"unit_{name}"), shown) for name in "abc"}
+    run["stimulus"] = xr.DataTree(run["stimulus"].to_dataset().assign(variables))
+    tracemalloc.start()
+    found = analysis.labels(run)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.sizes["trial"] == TRIALS
+    assert peak < 3e6  # their product has a hundred million entries
 
 
 def test_components_of_a_plane_are_the_plane():

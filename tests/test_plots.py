@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
-from analysed import synapses_run
+from analysed import SEQUENCE, circuit, synapses_run
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from matplotlib.text import Text
 
+from neuro_mpc.descriptions.toml_text import to_toml
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import FIGURES, plot_run, style
 from neuro_mpc.plots.learning import chance_level
@@ -52,6 +53,7 @@ CHANGED = {
 
 def drawable(options):
     needed = {"sequences": options.get("generation", True), "inference": options.get("trajectory", 0)}
+    needed["selectivity"] = options.get("readout") != "gaussian"
     experiments = ("precision", "oddball", "omission", "mismatch", "lesion", "psychometric", "ensemble", "generation")
     needed |= dict.fromkeys(experiments, False)  # and learned precisions
     return [name for name in FIGURES if needed.get(name, True)]
@@ -140,6 +142,45 @@ def test_a_learning_curve_says_what_its_bands_are(example, presentations, note):
     (page,) = FIGURES["learning"](example(**{**SHORT, "presentations": presentations}))
     assert bool(page.axes[0].collections) == bool(note)
     assert page.get_suptitle() == (note and f"medians and 10th to 90th percentiles of {note}")
+
+
+@pytest.mark.parametrize("further", [1, 2, 3])
+def test_measures_of_several_targets_have_room(example, further):
+    run = example(**SHORT)
+    learning = run["learning"].to_dataset()
+    (measure,) = [name for name in ("accuracy", "correct_letter_ratio") if name in learning]
+    measures = {f"{measure}_choice_{number}": learning[measure] for number in range(further)}
+    run["learning"] = xr.DataTree(learning.assign(measures))
+    with style.applied():
+        (page,) = FIGURES["learning"](run)
+        assert len(page.axes) == 2 + further
+        _assert_clear(page, "learning")
+        inner = page.get_window_extent()
+        assert min(axes.get_window_extent().width for axes in page.axes) > 0.38 * inner.width
+
+
+def test_values_are_no_classes_of_which_units_could_tell(example):
+    run = example(**RUNS["gaussian read-out, trajectory"])
+    with pytest.raises(RunFileError, match="has no symbols: its read-out is gaussian"):
+        FIGURES["selectivity"](run)
+    shown = run["stimulus"].to_dataset()
+    run["stimulus"] = xr.DataTree(shown.assign(stimulus=shown["stimulus"] / 2))  # no symbols any more
+    (page,) = FIGURES["populations"](run)
+    assert "hidden: all states" in {text.get_text() for text in page.findobj(Text)}
+
+
+def test_variability_is_compared_among_weights_that_vary():
+    """The target's bias has point weights: nothing is to be read of it."""
+    random = np.random.default_rng(0)
+    vary = {"m": random.normal(size=(2, 4, 4)), "pi": np.full((2, 4, 4), 0.2), "Xi": np.full((2, 4, 4), 0.1)}
+    names = {"in": ("input", "hidden", SEQUENCE), "out": ("hidden", "output", SEQUENCE)}
+    tables = circuit({**names, "offset": ("hidden", "output", "point")})
+    run = synapses_run({"in": vary, "out": vary, "offset": {"m": vary["m"]}})
+    run.attrs["circuit"] = to_toml(tables)
+    (page,) = FIGURES["variability"](run)
+    labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in page.axes[3:5]]
+    assert labels == [["in", "out"], ["in"]]
+    assert page.axes[4].get_xlabel() == "out − other"
 
 
 def test_a_population_of_one_unit_has_no_pairs():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.precision import precision
 from neuro_mpc.analysis.traces import targets, traces, trajectory_setting
 from neuro_mpc.runfile import access
 
@@ -35,11 +37,13 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
 
     Notes
     -----
-    u is the prediction of the target population::
+    e = Π (r − h) is the recorded error, u the prediction of a target population, and Π the precision::
 
-        free populations    ½ Σ_units e²
-        target, softmax     −Σ_units target · ln softmax(u)
-        target, Gaussian    ½ Σ_units (target − output)²
+        free populations    ½ Σ_units e²/Π
+        target, softmax     −Π Σ_units target · ln softmax(u)
+        target, Gaussian    ½ Π Σ_units (target − output)²
+
+    Where Π is learned, −½ Σ_units ln Π is added, with the Π of the last snapshot before the presentation.
 
     The sum over populations and steps is the free energy of the model, which falls along inference, where all
     populations were recorded.
@@ -61,8 +65,8 @@ def inference_energy(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
         raise access.lacking(
             run, "trajectory of inference", f"protocol.recording.samples=[-1] --set {trajectory_setting(run)}"
         )
-    target = access.target_population(run)
-    energies = [_target(run, name, sample) if name == target else _free(run, name, sample) for name in names]
+    roles = {name: access.population(run, name).get("role") for name in names}
+    energies = [_target(run, name, sample) if roles[name] == "target" else _free(run, name, sample) for name in names]
     energy = xr.concat(energies, dim="population", join="outer").assign_coords(population=names)
     label = "energy, mean per trial"
     energy = energy.rename("energy").transpose("population", "iteration", "step")
@@ -78,12 +82,16 @@ def target_loss(run: xr.DataTree, traces: xr.Dataset, sample: int = -1) -> xr.Da
 
     −ln of the probability of the target for a softmax read-out; ½ Σ (target − output)² for a Gaussian one.
     """
+    return _loss(run, access.target_population(run), traces, sample).sum("unit")
+
+
+def _loss(run: xr.DataTree, name: str, traces: xr.Dataset, sample: int) -> xr.DataArray:
+    """The loss of each unit of a target population; nothing where there is no target."""
     # Labels of steps align the two: of a target that is read out once there is the last step only.
-    target = targets(run, sample).astype(float)
-    name = access.target_population(run)
+    target = targets(run, sample, name).astype(float)
     if access.population(run, name).get("readout", "softmax") == "gaussian":
-        return 0.5 * ((target - traces["output"].astype(float)) ** 2).sum("unit")
-    return -(target * _log_probability(traces)).sum("unit")
+        return 0.5 * (target - traces["output"].astype(float)) ** 2
+    return -(target * _log_probability(traces))
 
 
 def _log_probability(traces: xr.Dataset) -> xr.DataArray:
@@ -96,9 +104,29 @@ def _log_probability(traces: xr.Dataset) -> xr.DataArray:
 
 
 def _free(run: xr.DataTree, name: str, sample: int) -> xr.DataArray:
-    error = traces(run, name, sample)["error"].astype(float)
-    return (0.5 * (error**2).sum("unit")).mean("trial")
+    found = traces(run, name, sample)
+    error, weight = found["error"].astype(float), _precision(run, name, found)
+    return _with_precision(run, name, 0.5 * error**2 / weight, weight)
 
 
 def _target(run: xr.DataTree, name: str, sample: int) -> xr.DataArray:
-    return target_loss(run, traces(run, name, sample), sample).mean("trial")
+    found = traces(run, name, sample)
+    weight = _precision(run, name, found)
+    return _with_precision(run, name, weight * _loss(run, name, found, sample), weight)
+
+
+def _with_precision(run: xr.DataTree, name: str, energy: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
+    """The energy of all units, mean over trials; where a precision is learned, −½ ln Π of each error is part of it."""
+    cost = 0.5 * np.log(weight) if isinstance(access.population(run, name).get("precision"), Mapping) else 0.0
+    return (energy - cost).sum("unit").mean("trial")
+
+
+def _precision(run: xr.DataTree, name: str, traces: xr.Dataset) -> xr.DataArray:
+    """Π of a population in the presentation of its traces, one for all units or (unit,)."""
+    stated = access.population(run, name).get("precision", 1.0)
+    if not isinstance(stated, Mapping):
+        return xr.DataArray(float(stated))
+    found = precision(run, name)["precision"]
+    before = np.flatnonzero(found["presentation"].values <= int(traces["presentation"]))
+    weight = found.isel(snapshot=before[-1] if len(before) else 0).drop_vars("presentation")
+    return weight if weight.sizes["unit"] > 1 else weight.isel(unit=0)

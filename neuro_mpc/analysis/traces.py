@@ -155,7 +155,7 @@ def profile(
 
 
 def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataArray:
-    r"""The symbols of the stimulus or of the target, by their numbers.
+    r"""The symbols of the stimulus or of the target, by their numbers; of several targets, of the first with classes.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataAr
     Raises
     ------
     RunFileError
-        No sample was recorded, or the stimulus is not one unit at a time.
+        No sample was recorded, the stimulus is not one unit at a time, or the target is values, not classes.
 
     Examples
     --------
@@ -190,17 +190,25 @@ def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataAr
         if not (((stimulus == 0) | (stimulus == 1)).all() and (stimulus.sum("unit") == 1).all()):
             raise RunFileError("the stimulus of this run has no symbols", hint='of="target"')
         return _with_names(run, stimulus.argmax("unit"), stimulus.sizes["unit"])
-    target = presented["target"].fillna(0)
-    with_target = (target != 0).any("target_unit")  # beyond the end of a short sequence, no unit is the target
-    numbers = target.argmax("target_unit").where(with_target, -1).rename(target_step="step")
+    populations = access.describe(run, "circuit").get("population", {})
+    named = {name: table.get("readout") for name, table in populations.items() if table.get("role") == "target"}
+    classes = next((name for name, readout in named.items() if readout != "gaussian"), None)
+    if classes is None:
+        raise RunFileError(f"the target of this run, {', '.join(named)}, has no symbols: its read-out is gaussian")
+    target = targets(run, sample, classes).fillna(0)
+    with_target = (target != 0).any("unit")  # beyond the end of a short sequence, no unit is the target
+    numbers = target.argmax("unit").where(with_target, -1)
     if numbers.sizes["step"] == 1:
         numbers = numbers.isel(step=0, drop=True).expand_dims(step=presented["step"])
-    return _with_names(run, numbers, target.sizes["target_unit"])
+    return _with_names(run, numbers, target.sizes["unit"])
 
 
-def targets(run: xr.DataTree, sample: int = -1) -> xr.DataArray:
-    """The targets of a sample at the steps that are read out, (step, trial, unit)."""
-    return _presented(run, sample)["target"].rename(target_step="step", target_unit="unit")
+def targets(run: xr.DataTree, sample: int = -1, population: str = "") -> xr.DataArray:
+    """The targets of a sample at the steps that are read out, (step, trial, unit); by default of the first target."""
+    presented, of = _presented(run, sample), f"_{population}"
+    further = population and f"target{of}" in presented
+    target = presented[f"target{of}"] if further else presented["target"]
+    return target.rename({str(name): str(name).removesuffix(of).removeprefix("target_") for name in target.dims})
 
 
 def _presented(run: xr.DataTree, sample: int) -> xr.Dataset:
@@ -216,10 +224,10 @@ def _sample(group: xr.Dataset, sample: int) -> xr.Dataset:
     if not -count <= sample < count:
         raise RunFileError(f"there is no sample {sample}, this run has {count}", hint=f"0 to {count - 1}")
     dataset = group.isel(sample=sample).load()
-    floats = [name for name in dataset.data_vars if dataset[name].dtype.kind == "f"]
-    present = dataset[floats].notnull().to_array().any("variable") if floats else None
-    others = [] if present is None else [name for name in present.dims if name != "trial"]
-    return dataset if present is None else dataset.isel(trial=np.flatnonzero(present.any(others).values))
+    recorded = [each for each in dataset.data_vars.values() if each.dtype.kind == "f" and "trial" in each.dims]
+    # One by one: together they would be as large as the product of all their dimensions.
+    present = [each.notnull().any([name for name in each.dims if name != "trial"]).values for each in recorded]
+    return dataset.isel(trial=np.flatnonzero(np.any(present, axis=0))) if present else dataset
 
 
 def _timed(run: xr.DataTree, dataset: xr.Dataset) -> xr.Dataset:

@@ -39,14 +39,13 @@ def plot_learning(run: xr.DataTree) -> list[Figure]:
     if learning is None or not learning.sizes.get("presentation"):
         raise access.lacking(run, "presentation that was learned", "protocol.learning.presentations=100")
     measures = [str(name) for name in learning.data_vars if name not in NOT_MEASURES]
-    columns = 1 + len(measures)
-    width = style.DOUBLE if columns > 1 else style.SINGLE
-    figure = style.new_figure(width, 62 * style.MILLIMETRE)
-    panels = figure.subplots(1, columns, squeeze=False)[0]
+    width = style.DOUBLE if measures else style.SINGLE
+    figure = style.new_figure(width, 62 * -(-(1 + len(measures)) // 2) * style.MILLIMETRE)
+    panels = _panels(figure, 1 + len(measures))
     _energies(panels[0], learning)
     for axes, name in zip(panels[1:], measures):
         _measure(axes, learning, name, chance_level(run, name), _split(run))
-    if columns > 1:
+    if measures:
         for index, axes in enumerate(panels):
             style.letter(axes, index)
     presentations = learning.sizes["presentation"]
@@ -54,6 +53,15 @@ def plot_learning(run: xr.DataTree) -> list[Figure]:
         low, high = BAND
         style.note(figure, f"medians and {low}th to {high}th percentiles of {number} presentations each, one run")
     return [figure]
+
+
+def _panels(figure: Figure, number: int) -> list[Axes]:
+    """Two in a row, where the legend of the energies has room; of an odd number the first one has a row to itself."""
+    wide = number % 2
+    grid = figure.add_gridspec(-(-number // 2), 1 if number == 1 else 2)
+    places = [grid[0, :]] if wide else []
+    places += [grid[(place + wide) // 2, (place + wide) % 2] for place in range(wide, number)]
+    return [figure.add_subplot(place) for place in places]
 
 
 def chance_level(run: xr.DataTree, measure: str) -> float | None:

@@ -18,6 +18,7 @@ from neuro_mpc.runfile.attributes import attribute
 
 ROWS = 4  # populations on a page
 COMPONENTS = 20
+CLASS = "class"
 TRIALS = (("-", style.INK), ("--", style.INK), ("-", style.FAINT))
 
 
@@ -38,7 +39,8 @@ def plot_populations(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     their mean for each symbol, trajectories from step to step, and the variance that components hold.
 
     The symbols are those shown, or, where the stimulus has none, the classes of the trials; then the
-    trajectories are means over the trials of a class, else those of three trials.
+    trajectories are means over the trials of a class, else those of three trials. Where the target is values, too,
+    nothing is marked.
 
     Raises RunFileError where no traces were recorded.
     """
@@ -48,15 +50,15 @@ def plot_populations(run: xr.DataTree, sample: int = -1) -> list[Figure]:
 def _page(run: xr.DataTree, names: list[str], sample: int) -> Figure:
     figure = style.new_figure(style.DOUBLE, (10 + 58 * len(names)) * style.MILLIMETRE)
     grid = figure.subplots(len(names), 3, squeeze=False, width_ratios=(1.2, 1.2, 0.8))
-    symbols, of_stimulus = _symbols(run, sample)
-    word = _word(run)
+    symbols, word = _symbols(run, sample)
     for index, (row, name) in enumerate(zip(grid, names)):
         components = principal_components(settled(traces(run, name, sample))["belief"], COMPONENTS)
         _states(row[0], components, symbols)
-        _trajectories(row[1], components, symbols, word if of_stimulus else "")
+        _trajectories(row[1], components, symbols, word)
         _explained(row[2], components)
         style.letter(row[0], index)
-        style.heading(row[0], f"{lettering.shorten(name, 20)}: mean by {word if of_stimulus else 'class'}")
+        what = "all states" if symbols is None else f"mean by {word}"
+        style.heading(row[0], f"{lettering.shorten(name, 20)}: {what}")
     return figure
 
 
@@ -67,37 +69,45 @@ def _word(run: xr.DataTree) -> str:
     return words.get(stimulus.get("source"), "symbol")
 
 
-def _symbols(run: xr.DataTree, sample: int) -> tuple[xr.DataArray, bool]:
+def _symbols(run: xr.DataTree, sample: int) -> tuple[xr.DataArray | None, str]:
+    """The symbols by which states are told apart, if there are any, and what one is called."""
     try:
-        return labels(run, "stimulus", sample), True
+        return labels(run, "stimulus", sample), _word(run)
     except RunFileError:
-        return labels(run, "target", sample), False
+        pass
+    try:
+        return labels(run, "target", sample), CLASS
+    except RunFileError:
+        return None, ""
 
 
-def _states(axes: Axes, components: xr.Dataset, symbols: xr.DataArray) -> None:
+def _states(axes: Axes, components: xr.Dataset, symbols: xr.DataArray | None) -> None:
     score = _plane(components)
     axes.plot(*score.reshape(2, -1), ".", color=style.BEFORE, markersize=1.5, markeredgewidth=0, rasterized=True)
-    numbers = symbols.sel(step=components["step"]).values
-    for number in np.unique(numbers[numbers >= 0]):
-        _mark(axes, np.nanmean(score[:, numbers == number], axis=1), _name(symbols, number))
+    if symbols is not None:
+        numbers = symbols.sel(step=components["step"]).values
+        for number in np.unique(numbers[numbers >= 0]):
+            _mark(axes, np.nanmean(score[:, numbers == number], axis=1), _name(symbols, number))
     _planes(axes, components)
 
 
-def _trajectories(axes: Axes, components: xr.Dataset, symbols: xr.DataArray, word: str) -> None:
-    """Three trials, each state marked by the `word` it was shown; without one, class means, marked at their end."""
-    score, numbers = _plane(components), symbols.sel(step=components["step"]).values
-    if word:
-        for trial, (line, colour) in zip(range(score.shape[2]), TRIALS):
-            axes.plot(*score[:, :, trial], linestyle=line, color=colour, linewidth=0.7)
-            for state, number in zip(score[:, :, trial].T, numbers[:, trial]):
-                _mark(axes, state, _name(symbols, number), colour, ground=True)
-        style.heading(axes, f"three trials, marked by {word}")
-    else:
+def _trajectories(axes: Axes, components: xr.Dataset, symbols: xr.DataArray | None, word: str) -> None:
+    """Three trials, each state marked by the `word` it was shown; of classes the means, marked at their end."""
+    score = _plane(components)
+    numbers = None if symbols is None else symbols.sel(step=components["step"]).values
+    if word == CLASS and symbols is not None and numbers is not None:
         for number in np.unique(numbers[-1][numbers[-1] >= 0]):
             mean = np.nanmean(score[:, :, numbers[-1] == number], axis=2)
             axes.plot(*mean, color=style.FAINT, linewidth=0.7)
             _mark(axes, mean[:, -1], _name(symbols, number), ground=True)
         style.heading(axes, "mean of each class, step by step")
+    else:
+        for trial, (line, colour) in zip(range(score.shape[2]), TRIALS):
+            axes.plot(*score[:, :, trial], linestyle=line, color=colour, linewidth=0.7)
+            if symbols is not None and numbers is not None:
+                for state, number in zip(score[:, :, trial].T, numbers[:, trial]):
+                    _mark(axes, state, _name(symbols, number), colour, ground=True)
+        style.heading(axes, f"three trials, marked by {word}" if word else "three trials")
     _planes(axes, components)
 
 

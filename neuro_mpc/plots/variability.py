@@ -27,17 +27,18 @@ NAME = 18  # characters of a projection beside a panel
 
 @figure("variability", place=50, chapter="Synapses")
 def plot_variability(run: xr.DataTree) -> list[Figure]:
-    """Variability (a), deterministic synapses (b) and entropy (c) of every projection over learning; at its
-    end the mean over receiving units with a 95 % interval (d), the projection to the target minus the others
-    (e), and the variability of what each unit receives, in falling order (f).
+    """Variability (a), deterministic synapses (b) and entropy (c) of every projection whose weights have a variance
+    over learning; at its end the mean over receiving units with a 95 % interval (d), the projection to the target
+    minus the others (e), and the variability of what each unit receives, in falling order (f).
 
     Raises RunFileError where no snapshot of the synapses was recorded, and where every weight is a point.
     """
-    if not any(varies(run, name) for name in projections(run)):
+    names = [name for name in projections(run) if varies(run, name)]
+    if not names:
         problem = f"no weight of {access.source(run)} has a variance: all synapse types of its circuit are points"
         raise RunFileError(problem, hint="a circuit whose synapses vary, such as mpl")
-    found, compared = summary(run), compare_projections(run)
-    names = list(found["projection"].values)
+    found = summary(run).sel(projection=names)
+    compared = compare_projections(run).sel(projection=names, other=names)
     legend = 4 * -(-len(names) // NAMES)
     heights = (46, max(34, 12 + 4.5 * len(names)))
     figure = style.new_figure(style.DOUBLE, (sum(heights) + legend) * style.MILLIMETRE)
