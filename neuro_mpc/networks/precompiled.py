@@ -15,7 +15,7 @@ REAL = {"float32": "float", "float64": "double"}
 class Precompiled:
     """The compiled files in a folder, which are prepared while something else is done.
 
-    Of several processes that prepare the same folder at once, each compiles what is not there yet, and leaves whole files.
+    Of several processes that prepare the same folder at once, each compiles what is not there, and leaves whole files.
     """
 
     def __init__(self, folder: Path, command: list[str], precision: str):
