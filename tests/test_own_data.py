@@ -212,6 +212,17 @@ def test_sessions_of_a_recording_are_held_out_whole_and_no_window_crosses_them()
         loaded(data, window=10, group="session")
 
 
+def test_state_that_is_carried_from_session_to_session_is_told():
+    variables = {"x": ("time", np.arange(120.0)), "symbol": ("time", np.arange(120) % 3)}
+    data = xr.Dataset({**variables, "session": ("time", np.repeat([0, 1, 2, 3], 30))})
+    settings = {"window": 5, "group": "session", "validation": 0.25, "test": 0.25}
+    (told,) = loaded(data, batch=2, streams=True, **settings).cautions
+    assert "'train' consist of 2 stretches" in told
+    assert not loaded(data, batch=2, streams=True, carry=False, **settings).cautions
+    assert not loaded(data, **settings).cautions
+    assert not loaded(data.drop_vars("session"), batch=2, window=5, streams=True).cautions
+
+
 @pytest.mark.parametrize(
     ("shares", "told"),
     [

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from matplotlib.text import Text
 
+import neuro_mpc as nm
 from neuro_mpc.descriptions.toml_text import to_toml
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.plots import FIGURES, plot_run, style
@@ -157,6 +158,16 @@ def test_measures_of_several_targets_have_room(example, further):
         _assert_clear(page, "learning")
         inner = page.get_window_extent()
         assert min(axes.get_window_extent().width for axes in page.axes) > 0.38 * inner.width
+
+
+def test_measures_stand_side_by_side_in_a_place_that_is_not_high(example):
+    run = example(**SHORT)
+    learning = run["learning"].to_dataset()
+    run["learning"] = xr.DataTree(learning.assign(further=learning["correct_letter_ratio"]))
+    for height, rows in ((60, 1), (120, 2)):
+        with nm.plots.paper(height_mm=height) as figure:
+            drawn = nm.plots.draw(run, "learning", into=figure.subfigures())
+            assert len({axes.get_subplotspec().rowspan.start for axes in drawn.axes}) == rows
 
 
 def test_values_are_no_classes_of_which_units_could_tell(example):

@@ -24,6 +24,7 @@ MEASURES = {
 NOT_MEASURES = (*LABELS, "free_energy_start", "iterations", "test", "test_presentation", "test_loss")
 POINTS, SHARE = 150, 10  # a longer curve is drawn as at most POINTS medians, each over at least SHARE presentations
 LONG = 200
+LOW = 45  # mm, less than a row of panels needs
 BAND = (10, 90)  # percentiles
 
 
@@ -40,9 +41,12 @@ def plot_learning(run: xr.DataTree) -> list[Figure]:
         raise access.lacking(run, "presentation that was learned", "protocol.learning.presentations=100")
     measures = [str(name) for name in learning.data_vars if name not in NOT_MEASURES]
     width = style.DOUBLE if measures else style.SINGLE
-    figure = style.new_figure(width, 62 * -(-(1 + len(measures)) // 2) * style.MILLIMETRE)
-    panels = _panels(figure, 1 + len(measures))
-    _energies(panels[0], learning)
+    rows = -(-(1 + len(measures)) // 2)
+    figure = style.new_figure(width, 62 * rows * style.MILLIMETRE)
+    # Into a place of a figure, panels are drawn side by side where it is not high enough for rows.
+    low = rows > 1 and figure.bbox.height < LOW * rows * style.MILLIMETRE * figure.dpi
+    panels = list(figure.subplots(1, 1 + len(measures))) if low else _panels(figure, 1 + len(measures))
+    _energies(panels[0], learning, 1 if low else 2)
     for axes, name in zip(panels[1:], measures):
         _measure(axes, learning, name, chance_level(run, name), _split(run))
     if measures:
@@ -75,7 +79,7 @@ def chance_level(run: xr.DataTree, measure: str) -> float | None:
     return allowed / classes or None if measure == "correct_letter_ratio" else levels.get(measure)
 
 
-def _energies(axes: Axes, learning: xr.DataTree) -> None:
+def _energies(axes: Axes, learning: xr.DataTree, columns: int) -> None:
     presentation = access.variable(learning, "presentation").values
     for name, look in style.ENERGIES.items():
         _curve(axes, presentation, access.variable(learning, name).values, LABELS[name], look)
@@ -95,7 +99,7 @@ def _energies(axes: Axes, learning: xr.DataTree) -> None:
     style.decades(axes, np.concatenate([access.variable(learning, name).values for name in style.ENERGIES]))
     axes.set_ylabel("energy per trial (nats)")
     style.presentations_axis(axes)
-    style.legend_above(axes)
+    style.legend_above(axes, columns)
 
 
 def _curve(axes: Axes, x: np.ndarray, values: np.ndarray, label: str, look: dict) -> None:

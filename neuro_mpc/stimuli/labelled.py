@@ -66,8 +66,8 @@ class LabelledStimuli(Stimuli):
         self._series = {name: Series(name, variable, axes, source) for name, variable in variables.items()}
         _refuse_uncut(axes, cutting, self._series, protocol, source)
         self.steps, self.streams, self.carries = cutting.window or axes.steps, cutting.streams, cutting.carry
-        self.cautions = tuple(_without_steps(axes, self._series))
         self._cuts = parting.cuts(dataset, axes)
+        self.cautions = (*_without_steps(axes, self._series), *_carried_over(self._cuts, self.carries))
         held = _held(self._series)
         for name, series in self._series.items():
             series.examine(name in held, _names(dataset, name, series))
@@ -171,6 +171,16 @@ def _without_steps(axes: Axes, series: dict[str, Series]) -> Iterator[str]:
             yield (
                 f"no dimension is called step or time: each trial of {name} is one step of "
                 f"{each.width:,} units ({' × '.join(units)}); if one of them is meant, stimulus.step names it"
+            )
+
+
+def _carried_over(cuts: dict[Split, np.ndarray], carries: bool) -> Iterator[str]:
+    """For streams that go on with the state of another stretch of their recording."""
+    for split, rows in cuts.items():
+        if carries and (stretches := len(np.unique(rows[:, 2]))) > 1:
+            yield (
+                f"streams of the split {split!r} consist of {stretches:,} stretches, such as sessions: each begins with "
+                "the state in which the one before it ended; stimulus.carry = false begins every window with silence"
             )
 
 
