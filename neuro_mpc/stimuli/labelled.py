@@ -179,7 +179,7 @@ def _carried_over(cuts: dict[Split, np.ndarray], carries: bool) -> Iterator[str]
     for split, rows in cuts.items():
         if carries and (stretches := len(np.unique(rows[:, 2]))) > 1:
             yield (
-                f"streams of the split {split!r} consist of {stretches:,} stretches, such as sessions: each begins with "
+                f"streams of the split {split!r} consist of {stretches:,} stretches, such as sessions: each begins in "
                 "the state in which the one before it ended; stimulus.carry = false begins every window with silence"
             )
 
