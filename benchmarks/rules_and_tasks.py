@@ -31,6 +31,7 @@ import numpy as np
 import neuro_mpc as nm
 from neuro_mpc.descriptions.loading import parse_settings
 from neuro_mpc.descriptions.settings import written_value
+from neuro_mpc.runfile.paths import saved_path
 from neuro_mpc.runs.divergence import Diverged
 
 DIVERGES = 3  # exit status of a process whose run diverged: a result, too
@@ -110,6 +111,7 @@ def run_apart(cell: str, seed: int, folder: Path, words: list[str]) -> bool:
     path, started = path_of(cell, seed, folder), time()
     kept = path.with_suffix(".json")
     before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    untold = not before and saved_path(path).exists()  # what it took before both processes were killed
     if path.exists() or before.get("diverged"):
         return True
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +121,8 @@ def run_apart(cell: str, seed: int, folder: Path, words: list[str]) -> bool:
     seconds = used.ru_utime + used.ru_stime + before.get("computing", 0)  # of all its processes
     largest = max(used.ru_maxrss * 1024, before.get("memory", 0))  # the largest of them
     diverged = work.returncode == DIVERGES
-    taken = {"computing": seconds, "memory": largest, "diverged": diverged}
+    in_part = untold or before.get("in_part", False)
+    taken = {"computing": seconds, "memory": largest, "diverged": diverged, "in_part": in_part}
     kept.write_text(json.dumps(taken), encoding="utf-8")
     end = ", diverged" if diverged else f", ended with {work.returncode}" if work.returncode else ""
     print(f"{cell}, seed {seed}: {time() - started:.0f} s of wall time, {seconds:.0f} s of computing{end}", flush=True)
@@ -163,11 +166,13 @@ def _summary(values: list[float]) -> str:
 
 
 def _taken(found: list[dict[str, float]]) -> str:
-    """The computing time of a run, and the largest of its processes: the means of the seeds."""
+    """The computing time of a run, and the largest of its processes: the means of the seeds; more than that (>) where a
+    part of one is not known."""
     if not found:
         return " | "
     seconds, memory = (np.mean([each[what] for each in found]) for what in ("computing", "memory"))
-    return f"{seconds:.0f} s | {memory / 2**20:.0f} MiB"
+    more = "> " if any(each.get("in_part") for each in found) else ""
+    return f"{more}{seconds:.0f} s | {memory / 2**20:.0f} MiB"
 
 
 def main() -> None:

@@ -1,12 +1,15 @@
 """The table rule × task: all cells can be run, and what was run is in the table."""
 
+import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 import neuro_mpc as nm
+from neuro_mpc.simulation.presentation import Presenter
 
 RECIPE = Path(__file__).parents[1] / "benchmarks" / "rules_and_tasks.py"
 MADE = runpy.run_path(str(RECIPE))
@@ -63,6 +66,27 @@ def test_a_cell_that_was_run_is_in_the_table(tmp_path, monkeypatch, capsys):
         accuracy = float(run["evaluation"].dataset["accuracy"])
     assert f"| digits-rows | leaky | spike-and-slab | fixed-prediction | 1 | accuracy | {accuracy:.4g} |" in shown
     assert "ptb, published: 125.5, leaky spiking units, e-prop (NeuroSeqBench)" in shown
+
+
+def test_of_a_cell_that_was_killed_with_its_recipe_a_part_of_the_time_is_known(tmp_path, monkeypatch, capsys):
+    cell = "digits-rows/simple/point/local"
+    short = {"protocol.learning.presentations": 4, "protocol.recording.samples": []}
+    path = MADE["path_of"](cell, 0, tmp_path)
+
+    def stopping(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        return begun(*arguments)
+
+    begun = Presenter.begin_learning
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Presenter, "begin_learning", stopping)
+        nm.simulate(*MADE["described"](cell, short), seed=0, backend="numpy", out=path)
+    options = ["--out", str(tmp_path), "--backend", "numpy", *(f"--set={key}={value}" for key, value in short.items())]
+    for words in ([cell, *options], ["--out", str(tmp_path), "--table"]):
+        monkeypatch.setattr(sys, "argv", [str(RECIPE), *words])
+        MADE["main"]()
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| digits-rows")]
+    assert row.split(" | ")[-2].startswith("> ")
 
 
 def test_a_cell_that_diverges_is_in_the_table_and_not_run_again(tmp_path, monkeypatch, capfd):
