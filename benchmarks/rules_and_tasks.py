@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from time import time
+from typing import Any
 
 import numpy as np
 
@@ -105,25 +106,31 @@ def path_of(cell: str, seed: int, folder: Path) -> Path:
     return folder / f"{cell.replace('/', '+')}+{seed}.nc"
 
 
-def run_apart(cell: str, seed: int, folder: Path, words: list[str]) -> bool:
+def kept(path: Path) -> dict[str, Any]:
+    """What was written down of a run; nothing, if nothing was."""
+    told = path.with_suffix(".json")
+    return json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
+
+
+def run_apart(cell: str, seed: int, folder: Path, settings: list[str], words: list[str]) -> bool:
     """Runs a cell with a seed, or what is left of it, in a process of its own, and writes down what it takes; whether
     it came to its end, or diverged."""
     path, started = path_of(cell, seed, folder), time()
-    kept = path.with_suffix(".json")
-    before = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    before = kept(path)
     untold = not before and saved_path(path).exists()  # what it took before both processes were killed
     if path.exists() or before.get("diverged"):
         return True
     folder.mkdir(parents=True, exist_ok=True)
-    work = subprocess.Popen([sys.executable, __file__, cell, "--seeds", str(seed), "--here", *words])
+    words = ["--seeds", str(seed), "--out", str(folder), *(f"--set={each}" for each in settings), *words]
+    work = subprocess.Popen([sys.executable, __file__, cell, "--here", *words])
     _, status, used = os.wait4(work.pid, 0)
     work.returncode = os.waitstatus_to_exitcode(status)
     seconds = used.ru_utime + used.ru_stime + before.get("computing", 0)  # of all its processes
     largest = max(used.ru_maxrss * 1024, before.get("memory", 0))  # the largest of them
     diverged = work.returncode == DIVERGES
     in_part = untold or before.get("in_part", False)
-    taken = {"computing": seconds, "memory": largest, "diverged": diverged, "in_part": in_part}
-    kept.write_text(json.dumps(taken), encoding="utf-8")
+    taken = {"computing": seconds, "memory": largest, "diverged": diverged, "in_part": in_part, "set": settings}
+    path.with_suffix(".json").write_text(json.dumps(taken), encoding="utf-8")
     end = ", diverged" if diverged else f", ended with {work.returncode}" if work.returncode else ""
     print(f"{cell}, seed {seed}: {time() - started:.0f} s of wall time, {seconds:.0f} s of computing{end}", flush=True)
     return diverged or not work.returncode
@@ -136,8 +143,7 @@ def table(folder: Path) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for cell in cells():
         files = sorted(folder.glob(f"{'+'.join(cell)}+*.nc"))
-        kept = folder.glob(f"{'+'.join(cell)}+*.json")
-        told = {path.with_suffix(".nc"): json.loads(path.read_text(encoding="utf-8")) for path in kept}
+        told = {path.with_suffix(".nc"): kept(path) for path in folder.glob(f"{'+'.join(cell)}+*.json")}
         taken = [each for path, each in told.items() if path in files or each.get("diverged")]
         diverged = sum(each.get("diverged", False) for each in taken)
         if runs := len(files) + diverged:
@@ -195,9 +201,11 @@ def main() -> None:
         further = further_settings(given.set)
     except nm.DescriptionError as problem:
         words.error(str(problem))
-    all_ended = True
-    same = ["--out", str(given.out), "--backend", given.backend, *(f"--set={each}" for each in given.set)]
-    for cell, seed in [(cell, seed) for cell in asked for seed in given.seeds]:
+    all_ended, runs = True, [(cell, seed) for cell in asked for seed in given.seeds]
+    for path in () if given.estimate or given.here else (path_of(*each, given.out) for each in runs):
+        if sorted(before := kept(path).get("set", given.set)) != sorted(given.set):
+            words.error(f"{path} was run with other settings, {' '.join(before) or 'none'}; another folder: --out")
+    for cell, seed in runs:
         if given.estimate:
             taken = nm.check(*described(cell, further), seed=seed, backend=given.backend)
             print(f"{cell}, seed {seed}: {taken.seconds:.0f} s, {taken.memory / 2**20:.0f} MiB", flush=True)
@@ -209,7 +217,7 @@ def main() -> None:
                 print(f"{cell}, seed {seed}: {problem}", file=sys.stderr)
                 raise SystemExit(DIVERGES) from None
         else:
-            all_ended &= run_apart(cell, seed, given.out, same)
+            all_ended &= run_apart(cell, seed, given.out, given.set, ["--backend", given.backend])
     if not given.cells:
         print(*(table(given.out) if given.table else names), sep="\n")
     if not all_ended:

@@ -65,6 +65,10 @@ def test_a_cell_that_was_run_is_in_the_table(tmp_path, monkeypatch, capsys):
     with nm.open_run(tmp_path / f"{cell.replace('/', '+')}+0.nc") as run:
         accuracy = float(run["evaluation"].dataset["accuracy"])
     assert f"| digits-rows | leaky | spike-and-slab | fixed-prediction | 1 | accuracy | {accuracy:.4g} |" in shown
+    monkeypatch.setattr(sys, "argv", [str(RECIPE), cell, *options, "--set=protocol.learning.rate=1"])
+    with pytest.raises(SystemExit, match="2"):
+        MADE["main"]()
+    assert f"was run with other settings, {' '.join(short)}; another folder: --out" in capsys.readouterr().err
     assert "ptb, published: 125.5, leaky spiking units, e-prop (NeuroSeqBench)" in shown
 
 
