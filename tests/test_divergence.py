@@ -275,6 +275,16 @@ def test_an_activation_without_a_value_is_to_blame_not_the_rate():
     assert "rate" not in str(caught.value)
 
 
+def test_a_time_constant_of_zero_is_to_blame_not_the_rate():
+    prediction = "exp(-1/leak)*before + (1 - exp(-1/leak))*input"
+    settings = {"population.hidden.size": 4, "population.hidden.prediction": prediction}
+    circuit = nm.load_circuit("mpl-leaky", {**settings, "projection.leak.initial": {"k": 0}})
+    with pytest.raises(nm.RunError) as caught:
+        nm.simulate(circuit, nm.load_protocol("toy-language", TINY), backend="numpy")
+    assert f"the prediction of hidden, {prediction}, has no finite slope at leak = 0" in str(caught.value)
+    assert "rate" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuro_mpc.descriptions.arithmetic import evaluated
+from neuro_mpc.descriptions.circuit_tables import BEFORE
 from neuro_mpc.descriptions.formulas import formula
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.schemes.interface import scheme_of
+from neuro_mpc.rules.variables import current_name
 from neuro_mpc.simulation.energies import Energies
 from neuro_mpc.simulation.presentation import Presenter
 
@@ -27,7 +30,8 @@ LARGEST_GROWTH, LARGEST_GROWTH_WITH_BACKOFF = 1e6, 100.0
 PATIENCE = 10
 LEAST_FACTOR = 2.0**-20
 LARGEST_FINAL_GROWTH = 10.0  # of the energy over a training that stayed finite
-PROBED_BELIEFS = np.linspace(-3, 3, 13)  # beliefs at which an activation has to have a value
+# Beliefs at which an activation has to have a value, inputs of compartments at which a prediction has to have slopes.
+PROBED = np.linspace(-3, 3, 13)
 HINT = (
     "a smaller learning.rate, learning.clip or inference.rate, smaller initial values, or "
     "learning.backoff = 50, which halves the rate automatically; what was recorded before can be read"
@@ -88,6 +92,8 @@ class DivergenceMonitor:
         undefined = self._undefined_activation()
         if undefined:
             hint = "an activation that is finite for every belief, such as log(1 + relu(r))"
+        elif undefined := self._undefined_slope():
+            hint = "a prediction whose slopes are finite everywhere, such as sigmoid(leak) in place of exp(-1/leak)"
         else:
             hint = HINT if presentation else HINT_BEFORE_LEARNING
         # The populations of an earlier presentation are no longer known: what is wrong spreads in those after it.
@@ -115,9 +121,29 @@ class DivergenceMonitor:
             if activation is None or np.isfinite(error):
                 continue
             with np.errstate(all="ignore"):
-                values = formula(activation, ["r"]).evaluate({"r": PROBED_BELIEFS})
-            if not (finite := np.isfinite(np.broadcast_to(values, PROBED_BELIEFS.shape))).all():
-                return f"the activation of {name}, {activation}, is not finite at r = {PROBED_BELIEFS[~finite][-1]:g}"
+                values = formula(activation, ["r"]).evaluate({"r": PROBED})
+            if not (finite := np.isfinite(np.broadcast_to(values, PROBED.shape))).all():
+                return f"the activation of {name}, {activation}, is not finite at r = {PROBED[~finite][-1]:g}"
+        return ""
+
+    def _undefined_slope(self) -> str:
+        """The prediction that has no slope for some input, of a population whose errors are not finite."""
+        plan = self._presenter.plan
+        for name, error in self._presenter.neural_state.largest_errors().items():
+            text = plan.circuit.population[name].prediction if name in plan.circuit.population else None
+            if text is None or np.isfinite(error):
+                continue
+            parts = {**dict.fromkeys(plan.circuit.compartments(name)), BEFORE: None}
+            currents = {part: BEFORE if part == BEFORE else current_name(part) for part in parts}
+            for slope in plan.rules.populations[name].predicted.slopes:
+                for part in parts:
+                    with np.errstate(all="ignore"):
+                        inputs = {current: PROBED if part == each else 1.0 for each, current in currents.items()}
+                        values = np.broadcast_to(evaluated(slope.derivative.text, inputs), PROBED.shape)
+                    if not (finite := np.isfinite(values)).all():
+                        return (
+                            f"the prediction of {name}, {text}, has no finite slope at {part} = {PROBED[~finite][-1]:g}"
+                        )
         return ""
 
     def _where(self) -> str:
