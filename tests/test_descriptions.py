@@ -194,12 +194,15 @@ def test_what_is_wrong_with_a_setting_is_not_put_down_to_the_file():
         ("", "unknown circuit"),
         ("no/such/file.toml", "no/such/file.toml: cannot be read: No such file"),
         ("mpl.toml", "try: mpl, which comes with the package"),
+        ("my-cirquit.toml", "try: did you mean 'my-circuit.toml'?"),
         (Path("/"), "cannot be read"),
         (".", ".: is a folder, not a circuit"),
         ("a\0.toml", "cannot be read"),
     ],
 )
-def test_what_is_not_there_is_told(name, problem):
+def test_what_is_not_there_is_told(name, problem, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my-circuit.toml").touch()
     with pytest.raises(DescriptionError) as caught:
         load_circuit(name)
     assert problem in str(caught.value)

@@ -121,6 +121,8 @@ def test_a_run_holds_one_set_of_synapses_and_continues(tmp_path):
     assert (told["embedding"], told["output"]) == ("104", "those of embedding")
     plotted = plot_variability(run)[0].axes[4]  # the synapses that lead to the target minus the others
     assert [label.get_text() for label in plotted.get_yticklabels()] == ["recurrent"]  # input has point weights
+    with pytest.raises(nm.RunFileError, match="'output' has no synapses of its own: it is tied to 'embedding'"):
+        nm.analysis.weights(run, "output")
     trained = nm.load_trained(tmp_path / "run.nc")
     assert trained.circuit.projection["output"].tied == "embedding"
     assert set(trained.parameters) == {"embedding", "input", "recurrent"}

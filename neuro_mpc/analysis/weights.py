@@ -122,6 +122,11 @@ def weights(
     found = access.group(run, f"synapses/{projection}")
     if found is None or "/" in projection or not found.sizes.get("snapshot"):
         names = projections(run)
+        if tied := access.describe(run, "circuit").get("projection", {}).get(projection, {}).get("tied"):
+            raise RunFileError(
+                f"the projection {projection!r} has no synapses of its own: it is tied to {tied!r}",
+                hint=f"{tied}, the other way round: its post is the pre of {projection}",
+            )
         hint = did_you_mean(projection, names) or f"one of {', '.join(names)}"
         raise RunFileError(f"there is no projection {projection!r}", hint=hint)
     node = found.to_dataset()

@@ -286,8 +286,10 @@ def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
     try:
         tables = read_toml(path, source)
     except DescriptionError as problem:
-        if path.stem in shipped_files.files(kind) and not path.exists():
-            problem.hint = f"{path.stem}, which comes with the package"
+        if not path.exists():
+            shipped = path.stem in shipped_files.files(kind)
+            beside = sorted(each.name for each in path.parent.glob("*.toml"))
+            problem.hint = f"{path.stem}, which comes with the package" if shipped else did_you_mean(path.name, beside)
         raise
     _refuse_other_kind(kind, tables, source)
     return _beside(path, tables) if is_path or path.name == text else tables, source
