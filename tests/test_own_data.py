@@ -264,6 +264,15 @@ def test_trials_of_one_step_whose_units_have_several_dimensions_are_told():
     assert loaded(data, step="samples").cautions == ()
 
 
+def test_a_recording_whose_units_have_several_dimensions_is_told():
+    """A dimension of another name may have been meant as trials."""
+    values = np.random.default_rng(0).normal(size=(20, 60, 2))
+    data = xr.Dataset({"x": (("session", "time", "channel"), values)})
+    (told,) = loaded(data, window=5).cautions
+    assert "each step of x has 40 units (session × channel); if one of them is meant, stimulus.trial names it" in told
+    assert loaded(data, window=5, trial="session").cautions == ()
+
+
 def test_arrays_with_labels_keep_them_whichever_of_them_has_them():
     values = np.zeros((TRIALS, STEPS, 3), np.float32)
     dims = ("trial", "step", "sensor")

@@ -67,7 +67,7 @@ class LabelledStimuli(Stimuli):
         _refuse_uncut(axes, cutting, self._series, protocol, source)
         self.steps, self.streams, self.carries = cutting.window or axes.steps, cutting.streams, cutting.carry
         self._cuts = parting.cuts(dataset, axes)
-        self.cautions = (*_without_steps(axes, self._series), *_carried_over(self._cuts, self.carries))
+        self.cautions = (*_taken_for_units(axes, self._series), *_carried_over(self._cuts, self.carries))
         held = _held(self._series)
         for name, series in self._series.items():
             series.examine(name in held, _names(dataset, name, series))
@@ -163,15 +163,20 @@ def _refuse_uncut(axes: Axes, cutting: Cutting, series: dict[str, Series], proto
         )
 
 
-def _without_steps(axes: Axes, series: dict[str, Series]) -> Iterator[str]:
-    """For trials of a single step whose units have several dimensions, one of which may have been meant as steps."""
+def _taken_for_units(axes: Axes, series: dict[str, Series]) -> Iterator[str]:
+    """For trials of a single step, and for a single recording, whose units have several dimensions: one of them may
+    have been meant as steps, or as trials."""
     for name, each in series.items():
-        units = axes.units(tuple(map(str, each.variable.dims)))
-        if not axes.step and len(units) > 1:
-            yield (
-                f"no dimension is called step or time: each trial of {name} is one step of "
-                f"{each.width:,} units ({' × '.join(units)}); if one of them is meant, stimulus.step names it"
-            )
+        dimensions = axes.units(tuple(map(str, each.variable.dims)))
+        if len(dimensions) < 2 or (axes.step and axes.trial):
+            continue
+        units = f"{each.width:,} units ({' × '.join(dimensions)})"
+        taken, key = (
+            (f"trial: each step of {name} has {units}", "trial")
+            if axes.step
+            else (f"step or time: each trial of {name} is one step of {units}", "step")
+        )
+        yield f"no dimension is called {taken}; if one of them is meant, stimulus.{key} names it"
 
 
 def _carried_over(cuts: dict[Split, np.ndarray], carries: bool) -> Iterator[str]:
