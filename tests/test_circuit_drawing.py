@@ -9,7 +9,7 @@ from drawn import texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from pictures import ink
 from typer.testing import CliRunner
 
@@ -128,6 +128,17 @@ def test_texts_do_not_overlap_on_the_page(circuit):
         assert (np.minimum(high, other_high) - np.maximum(low, other_low)).min() < 1
     assert np.min([low for low, _ in boxes]) > 0
     assert (np.max([high for _, high in boxes], axis=0) < page.bbox.size).all()
+
+
+def test_no_arrow_is_seen_between_the_lines_of_a_label(circuit):
+    with style.applied():
+        page = figure_of(circuit)
+        (axes,) = page.axes
+        grounds = [each.get_window_extent() for each in axes.patches if isinstance(each, Rectangle)]
+        labels = [each.get_window_extent() for each in axes.texts if each.get_text() in ("input", "brake", "delay 2")]
+    for label in labels:
+        beside = [ground for ground in grounds if ground.x0 <= label.x0 and label.x1 <= ground.x1]
+        assert any(ground.y0 - 1 <= label.y0 and label.y1 <= ground.y1 + 1 for ground in beside)
 
 
 def test_it_is_drawn_into_axes_or_into_a_figure_of_its_own(circuit):

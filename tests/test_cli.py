@@ -331,12 +331,11 @@ def test_many_classes_are_counted_in_a_line():
 
 
 def test_check_refuses_what_memory_cannot_hold():
-    result = command(
-        "check", "mpl", "digits-rows", "--set", "circuit.population.hidden.size=1000000", "--backend", "numpy"
-    )
+    large = ["--set", "circuit.population.hidden.size=46000", "--set", "protocol.precision=float64"]
+    result = command("check", "mpl", "digits-rows", *large, "--backend", "numpy")
     assert result.exit_code == 2
-    assert "TB of memory" in result.stderr
-    assert "1,000,018,000,000 synapses" in result.stderr
+    assert "the run needs about 833 GB of memory" in result.stderr
+    assert "2,116,828,000 synapses" in result.stderr
 
 
 def test_version():

@@ -16,7 +16,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path as Curve
 from matplotlib.textpath import text_to_path
 
@@ -33,7 +33,7 @@ from neuro_mpc.runfile import access
 NAME_SIZE, TEXT_SIZE = 7.0, 6.0  # points
 LINE = 2.7  # millimetres from a line of text to the next one
 POINT = 25.4 / 72
-PADDING, MARGIN = 1.6, 2.0
+PADDING, MARGIN, GROUND = 1.6, 2.0, 0.3
 LOOP = 4.0  # how far the arrow of a recurrent projection reaches out
 BAR = 2.4
 LONGEST = 24  # characters of a name
@@ -152,7 +152,7 @@ class Drawing:
             self._box(axes, name)
             self._draw_loops(axes, name)
         for name, (x, y) in zip(self.arrows, self.layout.labels):
-            self._text(axes, x, y, self.labels[name], behind=True)
+            self._text(axes, x, y, self.labels[name], ground=True)
         self._legend(axes)
 
     # --- sizes
@@ -232,7 +232,12 @@ class Drawing:
         )
         self._text(axes, x, y, self.boxes[population])
 
-    def _text(self, axes: Axes, x: float, y: float, lines: Lines, behind: bool = False, align: str = "center") -> None:
+    def _text(self, axes: Axes, x: float, y: float, lines: Lines, ground: bool = False, align: str = "center") -> None:
+        if ground:  # arrows pass below all lines of a label, and between them
+            corner = x - lines.width / 2 - GROUND, y - lines.height / 2
+            axes.add_patch(
+                Rectangle(corner, lines.width + 2 * GROUND, lines.height, facecolor="white", linewidth=0, zorder=2.5)
+            )
         for number, text in enumerate(lines.texts):
             is_name = lines.has_name and not number
             axes.text(
@@ -244,7 +249,6 @@ class Drawing:
                 color=style.INK,
                 fontproperties=_font(is_name, self.scale),
                 zorder=5,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6 * self.scale} if behind else None,
             )
 
     def _arrow(self, axes: Axes, curve: Curve, each: Projection) -> None:
