@@ -234,10 +234,9 @@ class Drawing:
 
     def _text(self, axes: Axes, x: float, y: float, lines: Lines, ground: bool = False, align: str = "center") -> None:
         if ground:  # arrows pass below all lines of a label, and between them
-            corner = x - lines.width / 2 - GROUND, y - lines.height / 2
-            axes.add_patch(
-                Rectangle(corner, lines.width + 2 * GROUND, lines.height, facecolor="white", linewidth=0, zorder=2.5)
-            )
+            width, height = lines.width + 2 * GROUND, lines.height + 2 * GROUND
+            corner = x - width / 2, y - height / 2
+            axes.add_patch(Rectangle(corner, width, height, facecolor="white", linewidth=0, zorder=2.5))
         for number, text in enumerate(lines.texts):
             is_name = lines.has_name and not number
             axes.text(
