@@ -147,6 +147,17 @@ def test_a_prediction_that_cannot_be_is_refused_by_name(prediction, gate, said):
     assert "population.hidden.prediction" in str(error.value)
 
 
+def test_of_two_names_that_differ_either_may_be_misspelt():
+    tables = circuit("gate*input", gate=1).tables()
+    tables["projection"]["gating"]["compartment"] = "gaet"
+    for _ in range(2):
+        with pytest.raises(DescriptionError) as error:
+            nm.Circuit.from_tables(tables)
+        assert error.value.hint == (
+            "did you mean 'gaet'? compartment = … in a projection says where it ends; the default is input"
+        )
+
+
 @pytest.mark.parametrize("compartment", ["before", "stimulus", "tanh", "two words", ""])
 def test_a_name_that_means_something_else_is_no_compartment(compartment):
     tables = circuit("gate*input", gate=1).tables()

@@ -29,6 +29,7 @@ NO_COMPARTMENT = {BEFORE, "stimulus", "r", *FUNCTION_NAMES}
 GIVEN = "_stimulus"
 RESERVED = {"r", *SIZES, *FUNCTION_NAMES}
 MOST_POPULATIONS = 500
+ENDS = "compartment = … in a projection says where it ends; the default is input"
 
 
 def problems_of(circuit: Circuit) -> list[DescriptionError]:
@@ -152,6 +153,9 @@ def _predictions(circuit: Circuit) -> Iterator[DescriptionError]:
         ended_in = {projection.compartment for projection in circuit.incoming(name).values()}
         names = sorted({*ended_in, INPUT, BEFORE})
         problems = [*_formula_problems(text, names, key, names)]
+        for each in problems:
+            if each.problem.startswith("unknown name"):  # of the two, the projection's may be the one that is misspelt
+                each.hint = f"{each.hint} {ENDS}".strip()
         yield from problems
         unnamed = set() if problems else ended_in - formula(text, names).names
         if unnamed:
@@ -160,7 +164,7 @@ def _predictions(circuit: Circuit) -> Iterator[DescriptionError]:
                 key=key,
                 found=text,
                 expected=f"an expression in {', '.join(names)}",
-                hint="compartment = … in a projection says where it ends; the default is input",
+                hint=ENDS,
             )
 
 
