@@ -64,4 +64,4 @@ def only_existing(values: Labelled) -> Labelled:
 
 
 def _connect(run: xr.DataTree, projection: str) -> object:
-    return access.describe(run, "circuit").get("projection", {}).get(projection, {}).get("connect", "all")
+    return access.projection(run, projection).get("connect", "all")

@@ -122,7 +122,7 @@ def weights(
     found = access.group(run, f"synapses/{projection}")
     if found is None or "/" in projection or not found.sizes.get("snapshot"):
         names = projections(run)
-        if tied := access.describe(run, "circuit").get("projection", {}).get(projection, {}).get("tied"):
+        if tied := access.projection(run, projection).get("tied"):
             raise RunFileError(
                 f"the projection {projection!r} has no synapses of its own: it is tied to {tied!r}",
                 hint=f"{tied}, the other way round: its post is the pre of {projection}",

@@ -40,7 +40,7 @@ PIPE_BYTES = 2**20  # what pipes hold where the system allows that: the data of 
 LEAST_WAITING_BYTES = 4096
 """Answers that may wait to be read while more is sent: what any pipe holds. While a pipe is full, its program reads
 nothing."""
-READ_AT_ONCE = 2**16  # bytes of answers
+READ_AT_ONCE = 2**16  # bytes of answers that share their memory
 STEP, FLUSH = (np.array([CODES[code], 0], dtype=np.int32).tobytes() for code in ("STEP", "FLUSH"))
 
 

@@ -131,7 +131,7 @@ def _mean(run: xr.DataTree, axes: Axes, projections: dict[str, xr.DataTree], par
 
 def title(run: xr.DataTree, projection: str, length: int) -> str:
     """`recurrent: hidden → hidden, delay 1`, cut where it is longer than `length`."""
-    table = access.describe(run, "circuit").get("projection", {}).get(projection, {})
+    table = access.projection(run, projection)
     text = projection
     if "from" in table and "to" in table:
         text += f": {table['from']} → {table['to']}"

@@ -65,6 +65,10 @@ def population(run: xr.DataTree, name: str) -> dict[str, Any]:
     return describe(run, "circuit").get("population", {}).get(name, {})
 
 
+def projection(run: xr.DataTree, name: str) -> dict[str, Any]:
+    return describe(run, "circuit").get("projection", {}).get(name, {})
+
+
 def target_population(run: xr.DataTree) -> str:
     """The name of the population that is clamped to the target, "" where the circuit does not say."""
     populations = describe(run, "circuit").get("population", {})

@@ -17,7 +17,7 @@ Values (step, trial, unit), or the numbers of symbols (step, trial), −1 for no
 
 
 @dataclass(frozen=True)
-class Stimulus:
+class StimulusPlace:
     """Where a program keeps what a population shows, whether that are numbers of symbols, and of how many steps before
     the first one it is told."""
 
@@ -26,7 +26,7 @@ class Stimulus:
     history: int
 
     @classmethod
-    def of(cls, plan: Plan, population: str) -> Stimulus:
+    def of(cls, plan: Plan, population: str) -> StimulusPlace:
         return cls(plan.rate_name(population), plan.looked_up(population), plan.rows[population].history)
 
     def silence(self, values: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ class Stimulus:
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetPlace:
     """Where a program keeps what a population is compared with, (population of the rows, variable), and where
     something is missing, if that may be; whether it is told numbers of classes."""
 
@@ -44,7 +44,7 @@ class Target:
     numbered: bool
 
     @classmethod
-    def of(cls, plan: Plan, population: str) -> Target:
+    def of(cls, plan: Plan, population: str) -> TargetPlace:
         error, label = (plan.group_name(population, kind) for kind in ("error", "label"))
         numbered = population in plan.labelled
         wanted = (plan.label(population), f"{label}_symbol") if numbered else (population, f"{error}_target")
@@ -59,8 +59,8 @@ class Display:
 
     def __init__(self, plan: Plan):
         self.plan = plan
-        self._stimuli = {name: Stimulus.of(plan, name) for name in plan.circuit.stimuli}
-        self._targets = {name: Target.of(plan, name) for name in plan.circuit.targets}
+        self._stimuli = {name: StimulusPlace.of(plan, name) for name in plan.circuit.stimuli}
+        self._targets = {name: TargetPlace.of(plan, name) for name in plan.circuit.targets}
         self.recent: dict[str, np.ndarray] | None = None
 
     def constants(self, program: Program) -> None:
