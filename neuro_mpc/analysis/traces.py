@@ -205,10 +205,23 @@ def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataAr
 
 def targets(run: xr.DataTree, sample: int = -1, population: str = "") -> xr.DataArray:
     """The targets of a sample at the steps that are read out, (step, trial, unit); by default of the first target."""
-    presented, of = _presented(run, sample), f"_{population}"
-    further = population and f"target{of}" in presented
-    target = presented[f"target{of}"] if further else presented["target"]
-    return target.rename({str(name): str(name).removesuffix(of).removeprefix("target_") for name in target.dims})
+    given = clamped(run, "target", sample)
+    return given[population] if population in given else next(iter(given.values()))
+
+
+def clamped(run: xr.DataTree, role: Side, sample: int = -1) -> dict[str, xr.DataArray]:
+    """What populations were clamped to in a sample, (step, trial, unit), by name, in the order of the circuit."""
+    presented = _presented(run, sample)
+    populations = access.describe(run, "circuit").get("population", {})
+    names = [name for name, table in populations.items() if table.get("role") == role] or [""]
+    endings = {name: f"_{name}" if position else "" for position, name in enumerate(names)}
+    recorded = {name: of for name, of in endings.items() if f"{role}{of}" in presented}
+    return {name: _plain(presented[f"{role}{of}"], role, of) for name, of in recorded.items()}
+
+
+def _plain(values: xr.DataArray, role: Side, ending: str) -> xr.DataArray:
+    """Dimensions by their plain names, without those of the population and its role."""
+    return values.rename({str(name): str(name).removesuffix(ending).removeprefix(f"{role}_") for name in values.dims})
 
 
 def _presented(run: xr.DataTree, sample: int) -> xr.Dataset:

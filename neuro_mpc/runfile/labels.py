@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LEARNING = {
     "free_energy": "free energy after inference, mean per trial",
     "free_energy_hidden": "part of the free energy in the errors of the free populations, mean per trial",
@@ -50,6 +52,12 @@ OF_COMPARTMENTS = {"input": "input of the compartment {}", "noise": "standard no
 def of_compartment(variable: str, compartment: str) -> str:
     """The name of a variable of a compartment, `input` or `noise`; of the compartment `input`, that alone."""
     return variable if compartment == "input" else f"{variable}_{compartment}"
+
+
+def compartments_of(variables: Iterable[object]) -> list[str]:
+    """The compartments whose inputs are among the variables of a population."""
+    found = (str(name).partition("_") for name in variables)
+    return [compartment or variable for variable, _, compartment in found if variable == "input"]
 
 
 def neural_label(name: str) -> str:

@@ -1,0 +1,110 @@
+"""The figure of a trial: everything that was clamped, and the inputs of compartments."""
+
+import warnings
+
+import numpy as np
+import pytest
+from in_process import started
+
+import neuro_mpc as nm
+from neuro_mpc.networks import launch
+from neuro_mpc.plots import FIGURES, style
+
+STEPS, TRIALS = 5, 8
+
+
+def point(source, target, **more):
+    return {"from": source, "to": target, "synapse": "point", **more}
+
+
+CIRCUIT = nm.Circuit(
+    name="two-of-each",
+    population={
+        "seen": {"role": "stimulus"},
+        "heard": {"role": "stimulus"},
+        "hidden": {"size": 6, "prediction": "sigmoid(gate)*before + (1 - sigmoid(gate))*tanh(input)"},
+        "place": {"role": "target", "readout": "gaussian"},
+        "choice": {"role": "target"},
+    },
+    projection={
+        "seen": point("seen", "hidden"),
+        "heard": point("heard", "hidden", compartment="gate"),
+        "place": point("hidden", "place"),
+        "choice": point("hidden", "choice"),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def run():
+    rng = np.random.default_rng(0)
+    choice = np.tile(np.arange(STEPS) % 3, (TRIALS, 1))
+    choice[:, 2] = -1  # is not told
+    data = {
+        "seen": rng.standard_normal((TRIALS, STEPS, 4)),
+        "heard": rng.standard_normal((TRIALS, STEPS, 1)),
+        "place": rng.standard_normal((TRIALS, STEPS, 2)),
+        "choice": choice,
+    }
+    protocol = nm.Protocol(
+        name="both",
+        stimulus={"source": "arrays", "validation": 0.25, "test": 0.25},
+        target={"read": "every"},
+        learning={"rate": 0.01, "batch": TRIALS // 2, "presentations": 1},
+        recording={"samples": [-1]},
+    )
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one presentation teaches nothing
+        patch.setattr(launch, "start", started)
+        return nm.simulate(CIRCUIT, protocol, data=data, backend="numpy")
+
+
+@pytest.fixture(scope="module")
+def rows(run):
+    """The panels of the figure, row by row."""
+    with style.applied():
+        (page,) = FIGURES["traces"](run)
+        panels = [axes for axes in page.axes if axes.get_label() != "<colorbar>"]
+    return np.array(panels).reshape(-1, 4)
+
+
+def headings(panels):
+    return [text.get_text() for axes in panels for text in axes.texts if len(text.get_text()) > 1]
+
+
+def lines(axes):
+    return {line.get_label(): line.get_ydata() for line in axes.lines}
+
+
+def test_each_stimulus_and_target_has_a_row(run, rows):
+    assert headings(rows[0]) == ["stimulus", "place (a.u.)", "place error"]
+    assert headings(rows[1]) == ["stimulus", "choice probability", "choice error"]
+    assert rows[0, 0].get_ylabel() == "seen unit"
+    assert rows[1, 0].get_ylabel() == "heard (a.u.)"
+    shown = run["stimulus"].dataset.isel(sample=0, trial=0)
+    np.testing.assert_array_equal(rows[0, 0].images[0].get_array(), shown["stimulus"].values.T)
+    np.testing.assert_array_equal(rows[1, 0].lines[0].get_ydata(), shown["stimulus_heard"].values[:, 0])
+    outputs = {name: run[f"neural/{name}"].dataset["output"].isel(sample=0, trial=0) for name in ("place", "choice")}
+    for row, output in zip(rows, outputs.values()):
+        np.testing.assert_array_equal(row[1].images[0].get_array(), output.values.T)
+
+
+def test_a_class_that_is_not_told_is_not_shown(run, rows):
+    ringed = rows[1, 1].lines[0]
+    assert list(ringed.get_xdata()) == [0, 1, 3, 4]
+    assert list(ringed.get_ydata()) == [0, 1, 0, 1]
+    output = run["neural/choice"].dataset["output"].isel(sample=0, trial=0).values
+    of_target = lines(rows[1, 3])["of the target"]
+    assert np.isnan(of_target[2])
+    np.testing.assert_array_equal(of_target[[0, 1, 3, 4]], output[[0, 1, 3, 4], [0, 1, 0, 1]])
+
+
+def test_compartments_follow_their_population(run, rows):
+    assert headings(rows[2]) == ["belief (a.u.)", "prediction (a.u.)", "error (a.u.)"]
+    assert headings(rows[3]) == ["input (a.u.)", "gate (a.u.)"]
+    assert not rows[3, 2].axison
+    traces = run["neural/hidden"].dataset.isel(sample=0, trial=0)
+    unit = int(traces["belief"].std("step").argmax("unit"))
+    assert {rows[row, 3].get_ylabel() for row in (2, 3)} == {f"unit {unit} (a.u.)"}
+    for name, variable in {"input": "input", "gate": "input_gate"}.items():
+        np.testing.assert_array_equal(lines(rows[3, 3])[name], traces[variable].isel(unit=unit).values)
