@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
@@ -154,6 +155,42 @@ def test_a_split_in_which_nothing_is_asked_is_refused_before_anything_is_learned
     monkeypatch.setattr(ImageStimuli, "labels", unasked)
     with pytest.raises(nm.DescriptionError, match=rf"test.split: no trial of the split '{split}' has a target"):
         nm.check("mpl", protocol, backend="numpy")
+
+
+@pytest.mark.parametrize("asked", ["classes", "values", "the next values", "chosen steps"])
+def test_where_trials_are_alike_the_loss_of_a_test_is_that_of_learning(asked):
+    """A sum over what is asked in a trial, however little that is; a trial in which nothing is asked does not count."""
+    rng, steps, trials = np.random.default_rng(0), 6, 12
+    shown, values = rng.normal(size=(2, steps, 3))
+    values[[0, 3]], values[4, 1] = np.nan, np.nan
+    classes = np.array([-1, -1, 0, -1, 2, -1])
+    given = {"classes": classes, "chosen steps": np.arange(steps) % 3}.get(asked, values)
+    of_trials = np.tile(given, (trials, *[1] * given.ndim))
+    if asked in ("classes", "values"):
+        of_trials[-1] = -1 if asked == "classes" else np.nan
+    dims = ("trial", "step", "unit")
+    data = xr.Dataset(
+        {
+            "x": (dims, np.tile(shown, (trials, 1, 1))),
+            "y": (dims[: of_trials.ndim], of_trials, {"flag_meanings": "a b c"} if given.ndim == 1 else {}),
+            "split": ("trial", np.repeat(["train", "test"], [8, 4])),
+        }
+    )
+    read = [1, 4] if asked == "chosen steps" else "every"
+    settings = {
+        "stimulus": {"source": "arrays"},
+        "target": {"read": read, "kind": "next" if asked == "the next values" else "given"},
+        "learning": {"rate": 0.0, "batch": 4, "presentations": 2},
+        "test": {"split": "test", "every": 1},
+        "recording": {},
+    }
+    readout = "softmax" if given.ndim == 1 else "gaussian"
+    channels = {"population.input.channel": "x", "population.output.channel": "y", "population.output.readout": readout}
+    circuit = nm.load_circuit("pc", {"population.hidden.size": 4, **channels})
+    run = nm.simulate(circuit, nm.load_protocol("digits-rows", settings), data=data, backend="numpy")
+    (loss,) = set(run["learning/loss"].values.tolist())
+    assert loss > 0.1
+    np.testing.assert_allclose(run["learning/test_loss"], loss, rtol=1e-5)
 
 
 @pytest.mark.parametrize("weights", ["drawn", "mean"])

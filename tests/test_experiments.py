@@ -183,8 +183,10 @@ def test_the_last_batch_is_filled_up():
 
 def test_trials_without_a_target_enter_no_mean(shown, monkeypatch):
     here = shown("digits")
-    whole, labels = here.performance(), here.data.labels
-    monkeypatch.setattr(here.data, "labels", lambda split, trials: np.where(trials < 10, labels(split, trials), -1))
+    whole, wanted = here.performance(), here.data.wanted
+    monkeypatch.setattr(
+        here.data, "wanted", lambda split, trials, name: np.where(trials < 10, wanted(split, trials, name), -1)
+    )
     found = here.performance()
     assert found.values["performance"] == whole.right[:, :10].mean()
     assert found.values["loss"] == pytest.approx(whole.loss[:10].mean(), rel=1e-6)

@@ -81,15 +81,22 @@ def answering(output, labels, batch, ahead, together):
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
-@given(st.tuples(*(st.integers(1, most) for most in (5, 9, 4, 4, 3))), st.integers(2, 4), st.integers(0, 2**16))
-def test_a_measure_is_that_of_every_target_once(sizes, classes, seed):
+@given(
+    st.tuples(*(st.integers(1, most) for most in (5, 9, 4, 4, 3))),
+    st.integers(2, 4),
+    st.booleans(),
+    st.integers(0, 2**16),
+)
+def test_a_measure_is_that_of_every_target_once(sizes, classes, filled_up, seed):
     steps, trials, batch, ahead, at_once = sizes
     rng = np.random.default_rng(seed)
     labels = rng.integers(-1, classes, (steps, trials))
     labels[0, 0] = 0  # one target at least
     outputs = rng.dirichlet(np.ones(classes), (2, steps, trials))
     data = task_of(Labelled(labels, classes))
+    data.filled_up = filled_up
     targets = [(step, trial) for step in range(steps) for trial in range(trials) if labels[step, trial] >= 0]
+    asked_of = steps if filled_up else len(targets) / len({trial for _, trial in targets})
     for measure in ("accuracy", "perplexity"):
         test = Test(measure=measure)
         votes = {name: each.astype(float) for name, each in measures.no_votes(data, test, "test").items()}
@@ -100,7 +107,7 @@ def test_a_measure_is_that_of_every_target_once(sizes, classes, seed):
             right = [output[each].argmax() == labels[each] for each in targets]
             surprise = np.mean([-np.log(output[each][labels[each]]) for each in targets])
             assert found["accuracy"] == pytest.approx(np.mean(right))
-            assert found["test_loss"] == pytest.approx(steps * surprise)
+            assert found["test_loss"] == pytest.approx(asked_of * surprise)
             if measure == "perplexity":
                 assert found["perplexity"] == pytest.approx(np.exp(surprise))
         together = measures.of_votes(data, test, "test", votes, len(outputs))[measure]

@@ -121,6 +121,17 @@ def test_a_target_is_compared_at_the_steps_that_are_read():
     assert np.isnan(some[[0, 2]]).all()
 
 
+@pytest.mark.parametrize("symbolic", [True, False])
+def test_a_batch_has_a_one_for_each_class_whether_a_program_is_told_numbers_or_not(symbolic):
+    classes = Channel(3, "classes", symbolic=symbolic)
+    made = task(Offered(x=classes, y=classes), {"read": [1, 3]}, x=STIMULUS, y=SOFTMAX)
+    stimulus, target = made.batch("train", np.arange(TRIALS))
+    every = np.eye(3)[(np.arange(TRIALS) + np.arange(STEPS)[:, None]) % 3]
+    np.testing.assert_array_equal(stimulus, every)
+    np.testing.assert_array_equal(target[[1, 3]], every[[1, 3]])
+    assert np.isnan(target[[0, 2]]).all()
+
+
 def test_a_task_counts_the_steps_that_are_read_and_those_that_are_shown():
     made = {
         str(read): task(Offered(x=VALUES, y=VALUES), {"read": read}, x=STIMULUS, y=GAUSSIAN)

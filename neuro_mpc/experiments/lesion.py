@@ -81,7 +81,7 @@ class LesionExperiment(Experiment):
         are missing but for the first. `silenced` (fraction,) is the number of units or synapses.
 
         Attributes: `of`, what the performance has `counted`, its `chance`, and `chance_loss`, that of an output
-        which tells no class from another: ln K at every step that is read, ½ for a Gaussian read-out.
+        which tells no class from another: ln K at every step at which one is asked for, ½ for a Gaussian read-out.
         """
         table = self.settings
         trials = table.shown(data.size(table.split))
@@ -92,7 +92,9 @@ class LesionExperiment(Experiment):
         circuit = presenter.plan.circuit
         number = candidates(table, circuit, existing(presenter))
         softmax = circuit.population[circuit.target].readout == "softmax"
-        return _labelled(curves, table, number, data, np.log(data.classes) if softmax else 0.5)
+        asked = data.asked(table.split, trials).sum(axis=0)
+        chance_loss = asked.sum() / np.count_nonzero(asked) * (np.log(data.classes) if softmax else 0.5)
+        return _labelled(curves, table, number, data, chance_loss)
 
     def problems(self, circuit: Circuit, data: Task) -> Iterator[DescriptionError]:
         return unknown_places(self.settings, circuit)
@@ -243,7 +245,6 @@ def _labelled(
         ),
         "repeat": np.arange(table.repeats),
     }
-    steps = data.steps if data.read == "every" else 1
-    chance = {"chance": data.chance, "chance_loss": steps * chance_loss}
+    chance = {"chance": data.chance, "chance_loss": float(chance_loss)}
     attributes = {"of": table.of, "counted": data.counted, **chance}
     return xr.Dataset(values, coordinates, attributes)

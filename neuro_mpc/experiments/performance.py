@@ -37,7 +37,7 @@ class Performance:
         """The means over what has a target."""
         from neuro_mpc.simulation import measures
 
-        loss = measures.mean_loss(self.loss, int(self.asked.sum()), len(self.asked))
+        loss = measures.mean_loss(self.loss, self.asked.sum(axis=0))
         return {"performance": float(self.right[self.asked].mean()), "loss": loss}
 
 
@@ -45,7 +45,7 @@ def perform(presenter: Presenter, data: Task, split: Split, trials: np.ndarray) 
     """The answers to the numbered trials, every time with the same noise."""
     outputs, losses = [], []
     for count, (batch, new) in enumerate(batches(len(trials), presenter.plan.trials)):
-        output, loss = presenter.predict(*data.batch(split, trials[batch]), PURPOSE, count)
+        output, loss = presenter.predict(*data.presented(split, trials[batch]), PURPOSE, count)
         outputs.append(output[:, :new])
         losses.append(loss[:new])
     output = np.concatenate(outputs, axis=1)

@@ -69,11 +69,10 @@ def read_out(
         losses.append(loss)
         for score in scores.values():
             score.add(trials, outputs, loss)
-    loss, values = np.concatenate(losses), {name: score.values() for name, score in scores.items()}
-    if len(scores) > 1:
-        return TestResult({"test_loss": float(loss.mean()), **_named(task, values)})
-    (score,) = scores.values()
-    return TestResult({"test_loss": mean_loss(loss, score.compared, score.per_trial), **_named(task, values)})
+    compared = np.sum([score.compared for score in scores.values()], axis=0)
+    whole = sum(map(task.steps_read, scores)) if task.filled_up else 0
+    loss = mean_loss(np.concatenate(losses), compared, whole)
+    return TestResult({"test_loss": loss, **_named(task, {name: score.values() for name, score in scores.items()})})
 
 
 def _named(task: Task, values: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -84,10 +83,15 @@ def _named(task: Task, values: Mapping[str, Mapping[str, float]]) -> dict[str, f
     }
 
 
-def mean_loss(losses: np.ndarray, targets: int, per_trial: int) -> float:
-    """Mean of the losses (trial,) of trials of `per_trial` targets each; where some are missing, a trial counts by its
-    share of them, so that what a text is filled up with makes no loss smaller."""
-    return float(losses.mean()) * (losses.size * per_trial / targets)
+def mean_loss(losses: np.ndarray, compared: np.ndarray, whole: int = 0) -> float:
+    """Mean of the losses (trial,) of trials with so many comparisons each (trial,), as learning tells it: each is a sum
+    over what is asked in a trial. Trials in which nothing is asked do not count.
+
+    whole  comparisons of a trial that is not filled up; then each counts by its share of them, so that what a text is
+           filled up with makes no loss smaller
+    """
+    factor = losses.size * whole / compared.sum() if whole else losses.size / np.count_nonzero(compared)
+    return float(losses.mean()) * float(factor)
 
 
 def predictions(

@@ -44,13 +44,8 @@ class Score(ABC):
 
     @property
     @abstractmethod
-    def compared(self) -> int:
-        """Number of comparisons so far: of steps for classes, of units at steps for values."""
-
-    @property
-    @abstractmethod
-    def per_trial(self) -> int:
-        """Comparisons in a trial where nothing is missing."""
+    def compared(self) -> np.ndarray:
+        """Numbers of comparisons in each trial so far (trial,): of steps for classes, of units at steps for values."""
 
 
 class ClassScore(Score):
@@ -59,6 +54,7 @@ class ClassScore(Score):
     def __init__(self, task: Task, test: Test, split: Split, target: str, votes: np.ndarray | None = None):
         super().__init__(task, test, split, target, votes)
         self._hits: list[np.ndarray] = []
+        self._compared: list[np.ndarray] = []
         self._losses: list[np.ndarray] = []
 
     @staticmethod
@@ -82,6 +78,7 @@ class ClassScore(Score):
         output = state.output(self.target)[:, : len(trials)]
         labels = self.task.wanted(self.split, trials, self.target)
         self._hits.append(_hits(output, labels))
+        self._compared.append((labels >= 0).sum(axis=0))
         if not self.gives_perplexity:
             if self.votes is not None:
                 self.votes[:, trials] += output
@@ -102,7 +99,7 @@ class ClassScore(Score):
         if not self.gives_perplexity:
             return accuracy
         with np.errstate(over="ignore"):
-            mean = np.concatenate(self._losses).sum(dtype=np.float64) / self.compared
+            mean = np.concatenate(self._losses).sum(dtype=np.float64) / self.compared.sum()
             return {"perplexity": float(np.exp(mean)), **accuracy}
 
     def together(self, networks):
@@ -115,11 +112,7 @@ class ClassScore(Score):
 
     @property
     def compared(self):
-        return sum(len(each) for each in self._hits)
-
-    @property
-    def per_trial(self):
-        return self.task.steps_read(self.target)
+        return np.concatenate(self._compared)
 
 
 class ValueScore(Score):
@@ -128,6 +121,7 @@ class ValueScore(Score):
     def __init__(self, task: Task, test: Test, split: Split, target: str, votes: np.ndarray | None = None):
         super().__init__(task, test, split, target, votes)
         self._moments = Moments()
+        self._compared: list[np.ndarray] = []
 
     @staticmethod
     def no_votes(task: Task, test: Test, split: Split, target: str) -> np.ndarray:
@@ -135,8 +129,9 @@ class ValueScore(Score):
         return np.zeros((task.steps_shown(target), task.size(split), task.bound[target].width), np.float32)
 
     def add(self, trials, state, loss):
-        output = state.output(self.target)[:, : len(trials)]
-        self._moments.add(output, self.task.wanted(self.split, trials, self.target))
+        output, values = state.output(self.target)[:, : len(trials)], self.task.wanted(self.split, trials, self.target)
+        self._moments.add(output, values)
+        self._compared.append((~np.isnan(values)).sum(axis=(0, 2)))
         if self.votes is not None:
             self.votes[:, trials] += output
 
@@ -151,11 +146,7 @@ class ValueScore(Score):
 
     @property
     def compared(self):
-        return int(self._moments.count.sum())
-
-    @property
-    def per_trial(self):
-        return self.task.steps_read(self.target) * self.task.bound[self.target].width
+        return np.concatenate(self._compared)
 
 
 class Moments:

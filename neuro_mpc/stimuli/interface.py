@@ -67,6 +67,7 @@ class Stimuli(ABC):
     streams  trials shown side by side, each batch continuing where the last one ended; 0: trials are independent
     carries  a batch of streams begins with the state in which the one before it ended
     missing  some steps of the training trials may have no class
+    filled_up  the last trials of the other splits are filled up with steps that have none
     cautions  reasons to doubt that the data are read as they were meant
     gives_next  it knows the step after the last of a trial, too (see `following`)
     """
@@ -86,6 +87,7 @@ class Stimuli(ABC):
     streams: int = 0
     carries: bool = False
     missing: bool = True
+    filled_up: bool = False
     cautions: tuple[str, ...] = ()
     gives_next: bool = False
 

@@ -32,7 +32,7 @@ class Task(Stimuli):
         self._read_outs = {name: protocol.target.of(name) for name in circuit.targets}
         self.bound = {name: source.channels[channel] for name, channel in self._names.items()}
         self.steps, self.streams, self.carries = source.steps, source.streams, source.carries
-        self.cautions = source.cautions
+        self.cautions, self.filled_up = source.cautions, source.filled_up
         self.transitions, self.predicts_next = source.transitions, source.predicts_next or self._is_next()
         self.read = "last" if all(each.read == "last" for each in self._read_outs.values()) else "every"
         _refuse_steps(protocol, self._read_outs, self.steps)
@@ -99,9 +99,12 @@ class Task(Stimuli):
         return stimuli, targets
 
     def batch(self, split: Split, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        stimulus = self._stimulus(split, trials, self.circuit.stimulus)
-        labels = self.labels(split, trials)
-        return stimulus, labels if self.symbolic else one_hot(labels, self.classes)
+        """What the first stimulus and the first target population, of classes, are given, float32 (step, trial, unit),
+        also where a program is told numbers of symbols: a one for each, NaN where there is no target."""
+        name = self.circuit.stimulus
+        stimulus = self._stimulus(split, trials, name)
+        stimulus = one_hot(stimulus, self.widths[name]) if name in self.symbol_populations else stimulus
+        return stimulus, self._one_hot(self.circuit.target, self.labels(split, trials))
 
     def stimulus(self, split: Split, trials: np.ndarray) -> np.ndarray:
         return self._stimulus(split, trials, self.circuit.stimulus)
@@ -153,12 +156,14 @@ class Task(Stimuli):
     def _dense(self, target: str, values: np.ndarray) -> np.ndarray:
         """Classes as one unit each, where the population is not given their numbers."""
         channel = self.bound[target]
-        if channel.kind == "values" or channel.symbolic:
-            return values
-        dense = one_hot(values, channel.width)
+        return values if channel.kind == "values" or channel.symbolic else self._one_hot(target, values)
+
+    def _one_hot(self, target: str, classes: np.ndarray) -> np.ndarray:
+        """A one for each class, (step, trial, class); NaN where a target population lacks one."""
+        encoded = one_hot(classes, self.bound[target].width)
         if target in self.with_missing:
-            dense[values < 0] = np.nan
-        return dense
+            encoded[classes < 0] = np.nan
+        return encoded
 
     # --- what is measured ---
 

@@ -91,7 +91,8 @@ class TextStimuli(Stimuli):
 
     table = Text
     symbolic = predicts_next = True
-    missing = False  # but for the end of the other splits
+    missing = False  # but for what the end of the other splits is filled up with
+    filled_up = True
 
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         table = cast(Text, protocol.stimulus)
