@@ -143,7 +143,7 @@ def test_rates_are_judged_by_what_learning_lowers_where_errors_are_weighed(schem
     )
     run = SimpleNamespace(
         plan=Plan(circuit, 2, 2, scheme=scheme),
-        data=SimpleNamespace(batch=lambda *_: ((), ())),
+        data=SimpleNamespace(presented=lambda *_: ((), ())),
         course=SimpleNamespace(total=10, batch_of=int, goes_on=bool),
     )
     found = range_test.range_test(presenter, run)
@@ -155,6 +155,23 @@ def test_rates_are_judged_by_what_learning_lowers_where_errors_are_weighed(schem
         assert found.start == 1100
         with pytest.raises(nm.RunError, match="lowers the free energy of 1100"):
             found.rate  # noqa: B018
+
+
+def test_rates_are_tried_on_all_that_learning_shows(monkeypatch):
+    """At rate 0 the energies are those of a training that learns nothing, also of several stimuli, and of classes that
+    are asked for at some steps only."""
+    monkeypatch.setattr(launch, "start", started)
+    tried = []
+    monkeypatch.setattr(training, "range_test", lambda *given: tried.append(range_test.range_test(*given)) or tried[0])
+    circuit = nm.load_circuit("mpl-decision", {"population.hidden.size": 5})
+    few = {"stimulus.trials": 40, "stimulus.validation": 4, "stimulus.test": 4, "learning.batch": 4, "test.every": 0}
+    few |= {"learning.epochs": None, "learning.presentations": 10, "recording.synapses_every": 0}
+    unlearned, _ = (
+        nm.simulate(circuit, nm.load_protocol("decision", {**few, "learning.rate": rate}), backend="numpy")
+        for rate in (0.0, "auto")
+    )
+    last_third = unlearned["learning/free_energy"].values[-3:]
+    assert tried[0].start == pytest.approx(last_third.mean(dtype=float), rel=1e-5)
 
 
 def test_the_best_rate_goes_down_by_the_factor_of_safety():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from shown_circuits import circuits_shown
 
+import neuro_mpc as nm
 from neuro_mpc.experiments import generation, oddball, omission
 from neuro_mpc.randomness import generator
 
@@ -98,6 +99,36 @@ class TestOmission:
         assert found.attrs["onset"] == 3
         assert found["right"].sel(step=7).notnull().all()
         assert found["error"].sel(population="output", step=6).isnull().all()
+
+    @pytest.mark.parametrize("asked", ["classes of its own", "the next word"])
+    def test_what_is_given_as_numbers_is_missing_alike(self, tmp_path, asked):
+        """Nothing is learned from, or felt, at steps without a class; what is compared with nothing says all of its
+        error: of K units with the outputs y the mean of (1 − y_t)² + Σ y² − y_t² is that of Σ y² and (1 − 2 y_t)/K."""
+        rng = np.random.default_rng(0)
+        words = rng.integers(0, 4, (40, 6))
+        answers = np.where(np.arange(6) < 3, -1, words[:, ::-1] % 3)
+        words[:4], answers[:3, 4] = np.arange(4)[:, None], range(3)
+        own, data = asked == "classes of its own", {"word": words, "answer": answers}
+        channels = {"population.input.channel": "word", "population.output.channel": "answer" if own else "word"}
+        settings = {"stimulus": {"source": "arrays"}, "target": {"read": "every", "kind": "given" if own else "next"}}
+        settings |= {"learning": {"rate": 0.01, "batch": 5, "presentations": 3}, "test": {"every": 0}, "recording": {}}
+        protocol = nm.load_protocol("digits-rows", settings)
+        circuit = nm.load_circuit("mpl", {"population.hidden.size": 6, **channels})
+        path, common = tmp_path / "run.nc", {"backend": "numpy", "data": data}
+        nm.simulate(circuit, protocol, out=path, **common).close()
+        omit = nm.load_protocol("omission", {"experiment.position": 4, "experiment.trials": 0})
+        found = nm.simulate(None, omit, start=path, **common)["experiment"].dataset
+        error, surprise = found["error"].isel(population=-1).values, found["surprise"].values
+        asked_at = np.arange(6) >= 3 if own else np.arange(6) < 5
+        assert (error[:, ~asked_at] == 0).all()
+        assert (error[:, asked_at] > 0).all()
+        if own:  # what is asked for does not depend on what is shown
+            np.testing.assert_array_equal(np.isnan(surprise), np.broadcast_to(~asked_at[:, None], surprise.shape))
+            return
+        assert np.isnan(surprise[1, 3]).all()
+        np.testing.assert_allclose(
+            error[0, 3] ** 2 - error[1, 3] ** 2, (1 - 2 * np.exp(-surprise[0, 3])) / 4, rtol=1e-4, atol=1e-6
+        )
 
 
 class TestGeneration:

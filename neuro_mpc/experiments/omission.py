@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.experiments import EXPERIMENTS, OnTrials
 from neuro_mpc.descriptions.tables import AtLeastOne, Count
@@ -54,7 +56,9 @@ class OmissionExperiment(Experiment):
         without[omitted] = 0
         without_target = target.copy()
         if data.predicts_next:
-            without_target[table.position - 1 : omitted.stop - 1] = 0
+            first = 1 + data.steps - len(target)  # a target that is read out once has the last step alone
+            expected = without_target[max(table.position - first, 0) : max(omitted.stop - first, 0)]
+            expected[~np.isnan(expected)] = 0
         conditions = {"standard": (stimulus, target), "omitted": (without, without_target)}
         onset = table.position - data.predicts_next
         return responses(presenter, data, conditions, trials).assign_attrs(

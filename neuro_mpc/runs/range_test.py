@@ -81,7 +81,7 @@ def range_test(presenter: Presenter, run: Preparation, done: int = 0) -> RangeTe
     def energies(rate: float) -> Iterator[float]:
         presenter.restore(state)
         for number in numbers:
-            batch = run.data.batch("train", run.course.batch_of(number))
+            batch = run.data.presented("train", run.course.batch_of(number))
             yield presenter.learn(number, *batch, rate, run.course.goes_on(number)).of(judged)
 
     try:

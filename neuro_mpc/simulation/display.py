@@ -90,8 +90,9 @@ class Display:
         """What a target population is compared with, and where."""
         place = self._targets[target]
         if place.numbered:
-            values = _numbered(values)[..., None]
-            given = values >= 0
+            # A row of zeros is compared with no class; of numbers, -1 is none to compare with.
+            given = np.asarray(values >= 0 if values.ndim == 2 else ~np.isnan(values).any(axis=2))
+            values, given = np.where(given, _numbered(values), -1)[..., None], given[..., None]
         else:
             given = ~np.isnan(values) if place.given else None
             values = values if given is None else np.where(given, values, 0)
