@@ -141,6 +141,10 @@ def test_energy_along_inference_is_the_free_energy_of_the_run():
         for iteration, name in ((0, "free_energy_start"), (-1, "free_energy")):
             expected = run["learning"][name][presentation]
             np.testing.assert_allclose(energy[iteration], expected, rtol=1e-5, err_msg=f"{name}, {presentation}")
+    # What learning ends with, where that is an earlier state, is no precision of the presentations after it.
+    precisions = run["precision/hidden"].to_dataset()
+    run["precision/hidden"] = xr.DataTree(xr.concat([precisions, precisions.isel(snapshot=[0])], "snapshot"))
+    xr.testing.assert_equal(analysis.inference_energy(run, 1).sum(("population", "step")), energy)
 
 
 def test_of_several_targets_the_first_with_classes_has_the_symbols():

@@ -250,10 +250,13 @@ class TestPsychometric:
 def test_an_ensemble_in_numbers(kept):
     found = analysis.ensembles(kept(ensemble())).isel(run=0)
     expected = np.linspace(0.8, 0.9, 8)
-    assert found["spread"] == pytest.approx(expected.std())
+    assert found["spread"] == pytest.approx(np.sqrt(np.square(expected - 0.85).sum() / 7))  # as the ± of reports
     assert found["single"] == pytest.approx(0.85)
     assert found["agreement"] == pytest.approx(0.75)  # of pairs: that of a network with itself does not count
     assert (float(found["vote"]), float(found["mean_weights"])) == pytest.approx((0.95, 0.93))
+    alone = analysis.ensembles(kept(ensemble().isel(network=[0], other=[0], size=[0])))
+    assert np.isnan(alone["spread"]).all()
+    assert np.isnan(alone["agreement"]).all()
 
 
 class TestErrors:

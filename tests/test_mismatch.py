@@ -219,6 +219,33 @@ def test_deviance_and_adaptation_are_what_was_put_into_the_results(known):
         assert before["lag"].values.tolist() == [-600, -450, -300, -150, 0, 150, 300, 450]
 
 
+def test_the_number_is_that_of_the_trials_that_are_compared():
+    """The fewest behind a mean; blocks that are not compared do not count."""
+    shown = {
+        ("standard", "orientation_0"): 9,
+        ("standard", "halt"): 40,
+        ("control-1", "orientation_0"): 35,
+        ("control-1", "halt"): 31,
+        ("control-2", "orientation_22.5"): 2,
+    }
+    block, stimulus = (np.repeat([cell[place] for cell in shown], list(shown.values())) for place in (0, 1))
+    values = np.random.default_rng(0).normal(size=(len(block), 3))
+    responses = xr.DataArray(
+        values, {"block": ("trial", block), "stimulus": ("trial", stimulus)}, ("trial", "unit"), name="responses"
+    )
+    usual = analysis.adaptation_and_deviance(responses, draws=20)
+    assert {name: usual.attrs[name] for name in ("number", "over", "interval")} == {
+        "number": 9,
+        "over": "trial",
+        "interval": "t",
+    }
+    rare = analysis.mismatch(responses.isel(trial=(stimulus == "halt") | (block == "control-2")), draws=20)
+    assert (rare.attrs["number"], rare.attrs["interval"]) == (31, "bootstrap")
+    means = analysis.mismatch_means(responses, draws=20)
+    assert (means.attrs["number"], means.attrs["over"]) == (2, "trial")
+    assert analysis.mismatch_means([responses, responses], draws=20).attrs["number"] == 2
+
+
 def test_the_recipe_prints_numbers_and_draws_every_context(known, tmp_path, monkeypatch, capsys):
     recipes = Path(__file__).parents[1] / "analysis"
     monkeypatch.syspath_prepend(recipes)

@@ -159,6 +159,23 @@ def test_blocks_of_files_change_nothing(spiking, imaged, monkeypatch):
         np.testing.assert_allclose(analysis.recorded(path), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("missing", [np.nan, np.inf])
+def test_frames_that_are_missing_are_left_out_of_windows_of_any_length(imaged, tmp_path, monkeypatch, missing):
+    place = "processing/VISp_0/dff_timeseries/dff_timeseries/data"
+
+    def with_gaps(file):
+        values = file[place][()]
+        values[::5] = missing
+        file[place][...] = values
+
+    gaps = changed(imaged, tmp_path / "session.nwb", with_gaps)
+    options = {"population": "VISp_0", "quantity": "dff", "window": (0, 1500)}
+    short = analysis.recorded(gaps, **options)
+    assert np.isfinite(short).all()
+    monkeypatch.setattr(series, "BLOCK_NUMBERS", 6)
+    np.testing.assert_allclose(analysis.recorded(gaps, **options), short, rtol=1e-6)
+
+
 def test_texts_of_fixed_length_and_rows_of_nothing_are_read(spiking, tmp_path):
     """As Neuropixels sessions write them: bytes, and a blank between blocks."""
 

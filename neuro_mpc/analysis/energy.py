@@ -126,7 +126,7 @@ def _precision(run: xr.DataTree, name: str, traces: xr.Dataset) -> xr.DataArray:
     stated = access.population(run, name).get("precision", 1.0)
     if not isinstance(stated, Mapping):
         return xr.DataArray(float(stated))
-    found = precision(run, name)["precision"]
+    found = access.while_learning(precision(run, name)["precision"])
     before = np.flatnonzero(found["presentation"].values <= int(traces["presentation"]))
     weight = found.isel(snapshot=before[-1] if len(before) else 0).drop_vars("presentation")
     return weight if weight.sizes["unit"] > 1 else weight.isel(unit=0)

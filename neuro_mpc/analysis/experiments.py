@@ -290,8 +290,9 @@ def ensembles(runs: Runs) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        (run), all performances being fractions: `single`, `spread`, `worst` and `best`, mean, standard deviation and
-        range of the networks' performance; `agreement`, mean over pairs of networks of the fraction of equal answers;
+        (run), all performances being fractions: `single`, `spread`, `worst` and `best`, mean, standard deviation (of a
+        sample: n − 1) and range of the networks' performance; `agreement`, mean over pairs of networks of the fraction
+        of equal answers; of a single network spread and agreement are missing;
         `vote` and `mean_output`, performance of the most frequent answer, and of the mean output, of all networks;
         `noise` and `mean_weights`, performance of the circuit with noise, and with every weight at its mean.
 
@@ -315,7 +316,7 @@ def _ensemble(result: xr.Dataset) -> xr.Dataset:
     others = ~np.eye(len(agreement), dtype=bool)
     values = {
         "single": performance.mean(),
-        "spread": performance.std(),
+        "spread": performance.std(ddof=1) if len(performance) > 1 else np.nan,
         "worst": performance.min(),
         "best": performance.max(),
         "agreement": agreement[others].mean() if others.any() else np.nan,

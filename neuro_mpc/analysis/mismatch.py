@@ -191,7 +191,8 @@ def adaptation_and_deviance(
         else _over_runs(values, draws, seed)
     )
     parts = zip(("mean", "low", "high"), (values.mean(axis=0), *ends), strict=True)
-    number, over = (len(every), "run") if len(every) > 1 else (min(len(each) for each in every[0].values()), "trial")
+    compared = [cell for each in pairs.values() for pair in each for cell in pair]
+    number, over = (len(every), "run") if len(every) > 1 else (min(len(every[0][cell]) for cell in compared), "trial")
     return xr.Dataset(
         {name: ("part", part) for name, part in parts},
         {"part": list(pairs)},

@@ -218,9 +218,9 @@ def mismatch_means(
     trials = [min(len(cells[cell]) for cells in every) for cell in every[0]]
     variables = {"mean": mean, "low": low, "high": high, "trials": np.array(trials)}
     names = np.array(list(every[0])).T
-    over = "trial" if len(every) == 1 else "run"
+    number, over = (min(trials), "trial") if len(every) == 1 else (len(every), "run")
     return xr.Dataset(
         {name: ("cell", values) for name, values in variables.items()},
         {"block": ("cell", names[0]), "stimulus": ("cell", names[1])},
-        {"over": over, "number": len(every), "level": LEVEL},
+        {"over": over, "number": number, "level": LEVEL},
     )

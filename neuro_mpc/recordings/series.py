@@ -116,9 +116,9 @@ class Series:
     def _long_mean(self, begin: int, end: int, size: bool) -> np.ndarray:
         total, number = np.zeros(self.units), np.zeros(self.units, int)
         for start in range(begin, end, self._block_rows):
-            values = self._read(start, min(start + self._block_rows, end), size)
-            total, number = total + np.nansum(values, axis=0), number + np.isfinite(values).sum(axis=0)
-        return np.where(number, total / np.maximum(number, 1), np.nan)
+            of_block, there = _sums(self._read(start, min(start + self._block_rows, end), size))
+            total, number = total + of_block, number + there
+        return _quotient(total, number)
 
     def _timestamps(self) -> h5py.Dataset | None:
         if not self._file.has(f"{self.path}/timestamps"):
@@ -145,6 +145,14 @@ class Series:
 
 def _mean(values: np.ndarray) -> np.ndarray:
     """Over frames, without those that are missing; NaN where all are."""
+    return _quotient(*_sums(values))
+
+
+def _sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each unit the sum over frames that are not missing, and their number."""
     present = np.isfinite(values)
-    number = present.sum(axis=0)
-    return np.where(number, np.where(present, values, 0).sum(axis=0) / np.maximum(number, 1), np.nan)
+    return np.where(present, values, 0).sum(axis=0, dtype=float), present.sum(axis=0)
+
+
+def _quotient(total: np.ndarray, number: np.ndarray) -> np.ndarray:
+    return np.where(number, total / np.maximum(number, 1), np.nan)
