@@ -232,7 +232,16 @@ class TestPsychometric:
         level = np.array([-2.0, -1, 1, 2])
         bias, sensitivity = logistic(level, (level > 0).astype(float), np.full(4, 10.0))
         assert abs(bias) < 1e-3
-        assert 5 < sensitivity <= 50
+        assert 40 < np.sqrt(2.5) * sensitivity <= 50
+
+    @pytest.mark.parametrize("right", [0.6, 0.99, 0.9999, 1 - 1e-9])
+    def test_a_curve_through_two_points_has_their_log_odds_however_steep(self, right):
+        bias, sensitivity = logistic(np.array([-3.0, 3.0]), np.array([1 - right, right]), np.array([5.0, 50.0]))
+        odds = np.log(right) - np.log1p(-right)
+        assert sensitivity == pytest.approx(odds / 3, rel=1e-6)
+        assert bias == pytest.approx(0, abs=1e-6)
+        bias, sensitivity = logistic(np.array([0.0, 2.0]), np.array([0.25, right]), np.array([5.0, 50.0]))
+        assert (bias, sensitivity) == pytest.approx((-np.log(3), (odds + np.log(3)) / 2), rel=1e-6)
 
     def test_intervals_of_one_run_are_over_random_orders_and_of_several_over_runs(self, kept):
         runs = [kept(psychometric(0)), kept(psychometric(1))]

@@ -10,7 +10,9 @@ from neuro_mpc.analysis.bootstrap import DRAWS, SEED
 from neuro_mpc.analysis.experiments import Runs, curves_of, experiment, listed, refuse_different
 
 STEEPEST = 50.0
-"""Bound of both coefficients, of evidence in units of its standard deviation: a step from 0 to 1 has no slope."""
+"""Bound of both coefficients, of evidence in units of its root mean square: a step from 0 to 1 has no slope."""
+FLATTEST = 1e-30
+"""Slope of the likelihood that counts as none; that of a step is exp(−`STEEPEST`) at the bound."""
 
 
 def psychometric_curves(runs: Runs, draws: int = DRAWS, seed: int = SEED) -> xr.Dataset:
@@ -102,10 +104,15 @@ def logistic(evidence: np.ndarray, choices: np.ndarray, trials: np.ndarray) -> n
 
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
         odds = coefficients[0] + coefficients[1] * scaled
-        error = weights * (expit(odds) - choices)
-        return weights @ (np.logaddexp(0, odds) - choices * odds), np.array([error.sum(), error @ scaled])
+        # Both answers by themselves: of steep curves nothing would be left of the difference of one and nearly one.
+        lost = (1 - choices) * np.logaddexp(0, odds) + choices * np.logaddexp(0, -odds)
+        error = weights * ((1 - choices) * expit(odds) - choices * expit(-odds))
+        return weights @ lost, np.array([error.sum(), error @ scaled])
 
-    found = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-STEEPEST, STEEPEST)] * 2)
+    bounds = [(-STEEPEST, STEEPEST)] * 2
+    found = minimize(
+        loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=bounds, options={"gtol": FLATTEST, "ftol": 0}
+    )
     return found.x / [1, spread]
 
 
