@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +27,11 @@ from neuro_mpc.rules.weighting import OWNER, is_precision
 from neuro_mpc.runfile import closing, file_format, netcdf
 from neuro_mpc.runfile.attributes import FOUND_RATE, attribute_of
 from neuro_mpc.runfile.finished import Finished
-from neuro_mpc.runfile.labels import LEARNING, TESTS, evaluation_label, neural_label
+from neuro_mpc.runfile.labels import LEARNING, TESTS, evaluation_label
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.runfile.root_attributes import root_attributes
+from neuro_mpc.runfile.samples import Samples, Traces
 from neuro_mpc.runfile.write_errors import writes
 from neuro_mpc.system import files
 
@@ -42,7 +43,6 @@ __all__ = ["RunFile", "open_run"]
 # Syncing costs more than a row: rows are written in blocks of this size, or after this time.
 BLOCK_ROWS, BLOCK_SECONDS = 2048, 2.0
 
-INTEGERS = ("sequence", "trial_number")
 NUMBERS = ("seed", "threads", "workers")  # attributes of the root
 TESTED = ("test", "test_presentation")  # the coordinates of a test
 
@@ -194,7 +194,7 @@ class RunFile:
         presentation: int,
         stimulus: np.ndarray | Mapping[str, np.ndarray],
         target: np.ndarray | Mapping[str, np.ndarray],
-        neural: Mapping[str, Mapping[str, np.ndarray]],
+        neural: Traces,
         trials: np.ndarray,
     ) -> None:
         """Writes the neural traces of one presentation.
@@ -207,20 +207,8 @@ class RunFile:
         """
         stimuli, targets = (each if isinstance(each, Mapping) else {"": each} for each in (stimulus, target))
         require_room(self.path, _bytes({"stimuli": stimuli, "targets": targets, **neural}))
-        steps = max(len(values) for values in (*stimuli.values(), *targets.values()))
-        group = self._file.createGroup("stimulus")
-        netcdf.create_steps(group, "step", steps, steps)
-        row = netcdf.next_row(group, "sample", ("presentation",), presentation)
-        for suffix, values in _suffixed(stimuli):
-            dimensions = ("sample", "step", "trial", f"unit{suffix}")
-            self._put(group, f"stimulus{suffix}", row, values, dimensions, f"stimulus {suffix[1:]}".strip())
-        for suffix, values in _suffixed(targets):
-            netcdf.create_steps(group, f"target_step{suffix}", len(values), steps)
-            dimensions = ("sample", f"target_step{suffix}", "trial", f"target_unit{suffix}")
-            self._put(group, f"target{suffix}", row, values, dimensions, f"target {suffix[1:]}".strip())
-        self._put(group, "trial_number", row, trials, ("sample", "trial"), "number of the trial")
-        for population, arrays in neural.items():
-            self._sample_population(population, presentation, arrays, steps)
+        samples = Samples(self._file, self._float, self._step_duration)
+        samples.write(presentation, stimuli, targets, neural, np.asarray(trials))
         self.flush()
 
     @writes
@@ -251,7 +239,8 @@ class RunFile:
         if len(transitions):
             group.transitions = np.asarray(transitions, "i4")
         row = netcdf.next_row(group, "test", TESTED, presentation)
-        self._put(group, "sequence", row, sequences, ("test", "trial", "position"), "generated symbol")
+        dimensions = ("test", "trial", "position")
+        netcdf.put(group, "sequence", row, np.asarray(sequences), dimensions, "i8", "generated symbol")
         self.flush()
 
     @writes
@@ -372,32 +361,9 @@ class RunFile:
             kind = "i4" if name == "iterations" else self._float
             netcdf.create_column(group, name, kind, "presentation", label)
 
-    def _sample_population(
-        self, population: str, presentation: int, arrays: Mapping[str, np.ndarray], steps: int
-    ) -> None:
-        group = self._file.createGroup(f"neural/{population}")
-        row = netcdf.next_row(group, "sample", ("presentation",), presentation)
-        for name, array in arrays.items():
-            netcdf.create_steps(group, "step", array.shape[-3], steps)
-            if self._step_duration:
-                netcdf.create_times(group, self._step_duration)
-            trajectory = ("iteration",) if array.ndim == 4 else ()
-            dimensions = ("sample", *trajectory, "step", "trial", "unit")
-            self._put(group, name, row, array, dimensions, neural_label(name))
-            if self._step_duration:
-                group[name].coordinates = "time"
-
     def _put(self, group, name: str, row: int, array, dimensions: tuple[str, ...], label: str) -> None:
-        array = np.asarray(array)
-        kind = "i8" if name in INTEGERS else self._float
-        netcdf.put(group, name, row, array, dimensions, kind, label)
+        netcdf.put(group, name, row, np.asarray(array), dimensions, self._float, label)
 
 
 def _bytes(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> int:
     return sum(array.nbytes for group in arrays.values() for array in group.values())
-
-
-def _suffixed(given: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays of populations with what the names of their variables end in: nothing for the first one."""
-    for position, (name, values) in enumerate(given.items()):
-        yield f"_{name}" if position else "", values
