@@ -257,10 +257,11 @@ def test_the_class_of_a_trial_holds_at_every_step():
         analysis.labels(run, "stimulus")
 
 
-def test_a_step_without_a_target_has_no_symbol_and_no_surprise():
-    """Beyond the end of a short sequence, no unit is the target."""
+@pytest.mark.parametrize("missing", [0, np.nan])
+def test_a_step_without_a_target_has_no_symbol_and_no_surprise(missing):
+    """Beyond the end of a short sequence, or where none is asked for, no unit is the target."""
     shown = target().astype(float)
-    shown[-1, 0] = 0
+    shown[-1, 0] = missing
     output = np.full(shown.shape, 1 / shown.shape[-1])
     error = np.random.default_rng(0).normal(size=shown.shape)
     run = neural_run({"hidden": {"rate": shown, "error": error}, "output": {"output": output}}, shown)
@@ -273,6 +274,20 @@ def test_a_step_without_a_target_has_no_symbol_and_no_surprise():
     found = analysis.error_by_surprise(run, "hidden")
     assert found["count"].sum() == STEPS * TRIALS - 1
     assert np.isfinite(found["mean_surprise"]).all()
+
+
+def test_values_that_are_missing_surprise_nobody_and_values_of_zero_do():
+    shown = np.ones((STEPS, TRIALS, 2))
+    shown[0], shown[1, :, 0], shown[2] = np.nan, np.nan, 0
+    output = np.full(shown.shape, 3.0)
+    error = np.where(np.isnan(shown), 0, shown - output)
+    run = neural_run({"output": {"output": output, "error": error}}, shown, readout="gaussian")
+    surprise = analysis.surprise(run).values
+    assert np.isnan(surprise[0]).all()
+    np.testing.assert_allclose(surprise[1:], np.repeat([[2.0], [9.0], *[[4.0]] * (STEPS - 3)], TRIALS, axis=1))
+    found = analysis.error_by_surprise(run, "output", bins=1)
+    assert found["count"].values == (STEPS - 1) * TRIALS
+    np.testing.assert_allclose(found["error"][1:] ** 2 / 2, surprise[1:])
 
 
 def test_surprise_is_that_of_the_prediction_before_inference():

@@ -10,7 +10,7 @@ import xarray as xr
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED
 from neuro_mpc.analysis.energy import target_loss
 from neuro_mpc.analysis.intervals import widened
-from neuro_mpc.analysis.traces import settled, targets, traces, trajectory_setting
+from neuro_mpc.analysis.traces import asked, settled, targets, traces, trajectory_setting
 from neuro_mpc.runfile import access
 
 FEWEST = 5  # observations in a bin
@@ -59,9 +59,7 @@ def surprise(run: xr.DataTree, sample: int = -1, after_inference: bool = False) 
         raise access.lacking(run, "output before inference", trajectory_setting(run))
     gaussian = access.population(run, target).get("readout", "softmax") == "gaussian"
     label = "surprise at the target, minus a constant" if gaussian else "surprise at the target, −ln of its probability"
-    loss = target_loss(run, output, sample).rename("surprise")
-    if not gaussian:  # whose target may be zero in every unit
-        loss = loss.where((targets(run, sample) != 0).any("unit"))
+    loss = target_loss(run, output, sample).rename("surprise").where(asked(run, targets(run, sample), target))
     return loss.transpose("step", "trial").assign_attrs(long_name=label, units="nat")
 
 

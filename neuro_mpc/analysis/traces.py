@@ -195,9 +195,8 @@ def labels(run: xr.DataTree, of: Side = "target", sample: int = -1) -> xr.DataAr
     classes = next((name for name, readout in named.items() if readout != "gaussian"), None)
     if classes is None:
         raise RunFileError(f"the target of this run, {', '.join(named)}, has no symbols: its read-out is gaussian")
-    target = targets(run, sample, classes).fillna(0)
-    with_target = (target != 0).any("unit")  # beyond the end of a short sequence, no unit is the target
-    numbers = target.argmax("unit").where(with_target, -1)
+    target = targets(run, sample, classes)
+    numbers = target.fillna(0).argmax("unit").where(asked(run, target, classes), -1)
     if numbers.sizes["step"] == 1:
         numbers = numbers.isel(step=0, drop=True).expand_dims(step=presented["step"])
     return _with_names(run, numbers, target.sizes["unit"])
@@ -207,6 +206,13 @@ def targets(run: xr.DataTree, sample: int = -1, population: str = "") -> xr.Data
     """The targets of a sample at the steps that are read out, (step, trial, unit); by default of the first target."""
     given = clamped(run, "target", sample)
     return given[population] if population in given else next(iter(given.values()))
+
+
+def asked(run: xr.DataTree, target: xr.DataArray, population: str) -> xr.DataArray:
+    """Where a population is compared with its `targets`, bool (step, trial): with values that are not missing, or, as
+    what is compared with classes, with a unit that is the target. Beyond the end of a short sequence no unit is."""
+    gaussian = access.population(run, population).get("readout", "softmax") == "gaussian"
+    return (target.notnull() if gaussian else target.fillna(0) != 0).any("unit")
 
 
 def clamped(run: xr.DataTree, role: Side, sample: int = -1) -> dict[str, xr.DataArray]:
