@@ -123,6 +123,32 @@ def test_what_a_killed_build_left_is_removed(compiled):
     assert not left.exists()
 
 
+def test_what_nobody_used_for_long_goes_when_something_is_built(compiled):
+    cache = program_cache.cache_directory()
+    kinds = ("", "precompiled-", "cython-", "derived-", "usable-")
+    old, recent = ([f"{kind}{digit * 24}" for kind in kinds] for digit in "ab")
+    others = ["mnist", "notes", f"{'c' * 23}", f"mine-{'d' * 24}"]
+    for name in (*old, *recent, *others):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "content").write_text("")
+    (cache / ("e" * 24)).symlink_to(cache / "mnist", target_is_directory=True)
+    (cache / f"unused-{'f' * 24}").mkdir()  # by a process that was killed
+    days = 24 * 3600
+    for name in (*old, *recent, *others, "e" * 24):
+        age = 80 if name in recent else 100
+        os.utime(cache / name, (time.time() - age * days,) * 2, follow_symlinks=False)
+    built()
+    assert {path.name for path in cache.iterdir()} == {"key", *recent, *others}
+    assert (cache / "mnist" / "content").is_file()
+
+
+def test_a_program_that_is_used_is_kept(compiled):
+    program = built()
+    os.utime(program, (0, 0))
+    built()
+    assert time.time() - program.stat().st_mtime < 60
+
+
 def test_a_cache_that_cannot_be_written_is_told(compiled, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NEURO_MPC_CACHE", str(tmp_path / "file" / "cache"))

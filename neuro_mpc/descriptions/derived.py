@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from neuro_mpc.system import sources
+from neuro_mpc.system.cache_contents import mark_used
 from neuro_mpc.system.cache_folder import cache_directory
 
 PACKAGE = Path(__file__).parents[1]
@@ -82,7 +83,9 @@ class _File:
 
 @cache
 def _file(folder: Path) -> _File:
-    return _File(folder / f"derived-{_versions()}")
+    path = folder / f"derived-{_versions()}"
+    mark_used(path)
+    return _File(path)
 
 
 @cache

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from neuro_mpc.system import files
+from neuro_mpc.system.cache_contents import mark_used
 
 SOURCES = Path(__file__).with_name("templates") / "cpp"
 HEADERS, KERNELS = "headers.h.gch", "common.o"
@@ -31,6 +32,7 @@ class Precompiled:
     def prepare(self, scratch: Path) -> None:
         """Begin to compile what is missing, into a folder on the same disk that is removed in the end."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        mark_used(self.folder)
         for name in ("headers.h", "unoptimised.h"):
             if not (self.folder / name).is_file():
                 files.write(self.folder / name, (SOURCES / name).read_bytes())

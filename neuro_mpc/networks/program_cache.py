@@ -23,6 +23,7 @@ from neuro_mpc.networks.layout import groups
 from neuro_mpc.networks.phases import all_phases
 from neuro_mpc.networks.plan import Plan
 from neuro_mpc.system import files, locks, processes, sources
+from neuro_mpc.system.cache_contents import mark_used, remove_unused
 from neuro_mpc.system.cache_folder import cache_directory
 
 PACKAGE = Path(__file__).parents[1]
@@ -51,6 +52,7 @@ def environment(threads: int, scratch: Path) -> dict[str, str]:
 def built(plan: Plan, stage: Callable[[str], None]) -> Path:
     """The folder of the compiled program, built if it is not in the cache, or not as it was built."""
     program = cache_directory() / key_of(plan)
+    mark_used(program)
     if is_whole(program):
         return program
     try:
@@ -65,6 +67,7 @@ def built(plan: Plan, stage: Callable[[str], None]) -> Path:
                 if alone:
                     _remove_abandoned(program)
                 _build(plan, program)
+                remove_unused(program.parent)
     except processes.StartError as error:
         raise RunError(f"the program cannot be compiled: {error.strerror}", hint=error.hint) from error
     except OSError as error:
@@ -198,9 +201,12 @@ def cython_options(plan: Plan) -> tuple[list[str], dict[str, str]]:
 
 
 def cython_cache(flags: list[str]) -> Path:
-    """Where Brian2 keeps compiled Cython; it tells generated code and libraries apart, but not what is named here."""
+    """Where Brian2 keeps compiled Cython, from now on; it tells generated code and libraries apart, not what is named
+    here."""
     parts = [*sources.digests(PACKAGE), *flags, platform.machine(), processor()]
-    return cache_directory() / f"cython-{_digest(parts)}"
+    folder = cache_directory() / f"cython-{_digest(parts)}"
+    mark_used(folder)
+    return folder
 
 
 def _toolchain() -> list[str]:

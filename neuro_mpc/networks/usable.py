@@ -18,6 +18,7 @@ from pathlib import Path
 from neuro_mpc.errors import RunError
 from neuro_mpc.networks.compiler import compiler, refuse_broken
 from neuro_mpc.system import files, processes, sources
+from neuro_mpc.system.cache_contents import mark_used
 from neuro_mpc.system.cache_folder import cache_directory
 
 PACKAGE = Path(__file__).parents[1]
@@ -33,6 +34,7 @@ def require_usable(backend: str) -> None:
         refuse_broken(compiler())
     mark = cache_directory() / f"usable-{_installation()}"
     if mark.is_file():
+        mark_used(mark)
         return
     try_to_import()
     with suppress(OSError):  # nothing is remembered, then
