@@ -34,12 +34,33 @@ def in_batches(x, y, size=7):
     return lambda: map(batch, parts)
 
 
-def test_least_squares_are_those_of_numpy_over_batches():
-    x, y = RNG.standard_normal((50, 4)), RNG.standard_normal((50, 2))
-    fit = LeastSquares(4, 2)
+@pytest.mark.parametrize(("unit", "mean"), [(1, 0), (1e-6, 0), (1e9, 0), (1, 3e3), (1e-20, 1e-18)])
+def test_least_squares_are_those_of_numpy_over_batches_in_any_unit(unit, mean):
+    """As of volts of a recording, or of kelvin; what does not vary changes nothing."""
+    x = np.concatenate([mean + unit * RNG.standard_normal((50, 3)), np.full((50, 1), 0.1), np.ones((50, 1))], axis=1)
+    y = 5 + RNG.standard_normal((50, 2))
+    fit = LeastSquares(5, 2)
     for start in range(0, 50, 9):
         fit.add(x[start : start + 9], y[start : start + 9])
-    np.testing.assert_allclose(fit.weights(), np.linalg.lstsq(x, y, rcond=None)[0], rtol=1e-4, atol=1e-6)
+    centred = (x[:, :3] - x[:, :3].mean(axis=0)) / unit
+    best = np.linalg.lstsq(np.concatenate([centred, np.ones((50, 1))], axis=1), y, rcond=None)[0]
+    np.testing.assert_allclose(x @ fit.weights(), centred @ best[:3] + best[3], rtol=1e-4, atol=1e-6)
+    assert fit.rows == 50
+
+
+def test_a_unit_without_values_takes_nothing_from_the_regression_of_others():
+    def without(x, y):
+        return x, np.concatenate([y, np.full_like(y[..., :1], np.nan)], axis=2)
+
+    train, test = system(200), system(50)
+    found = of_values(in_batches(*without(*train)), in_batches(*without(*test)), units=3)
+    of_others = of_values(in_batches(*train), in_batches(*test), units=2)
+    assert found == pytest.approx(of_others)
+    alternating = train[1].copy()
+    alternating[..., 0][:, ::2] = alternating[..., 1][:, 1::2] = np.nan
+    found = of_values(in_batches(train[0], alternating), in_batches(*test), units=2)
+    assert "mean_squared_error_of_regression" not in found
+    assert found["mean_squared_error_of_mean"] == pytest.approx(of_others["mean_squared_error_of_mean"], rel=0.1)
 
 
 def test_lagged_inputs_are_the_last_steps_and_silence_before_the_first():

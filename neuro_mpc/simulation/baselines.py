@@ -66,7 +66,8 @@ def baselines(task: Task, split: Split = "test", perplexity: bool = False) -> di
 
 def of_values(train: Batches, test: Batches, units: int) -> dict[str, float]:
     """The mean squared error and the explained variance of each predictor."""
-    mean, regression = _mean(train(), units), _regression(train(), units, lambda batch: batch.wanted)
+    mean, there = _mean(train(), units)
+    regression = _regression(train(), units, lambda batch: np.where(there, batch.wanted, 0))
     moments: dict[str, Moments] = {}
     for batch in test():
         earlier = batch.earlier()
@@ -115,17 +116,17 @@ def _perplexity(seen: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.exp(-(wanted @ np.log(probability)) / wanted.sum()))
 
 
-def _mean(batches: Iterable[Batch], units: int) -> np.ndarray:
-    """Of each unit; 0 where there is none."""
+def _mean(batches: Iterable[Batch], units: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each unit, 0 where it has no value; and whether it has any."""
     total, count = np.zeros(units), np.zeros(units)
     for batch in batches:
         total += np.nansum(batch.wanted, axis=(0, 1), dtype=float)
         count += (~np.isnan(batch.wanted)).sum(axis=(0, 1))
-    return total / np.maximum(count, 1)
+    return total / np.maximum(count, 1), count > 0
 
 
 def _regression(batches: Iterable[Batch], outputs: int, values: Callable[[Batch], np.ndarray]) -> np.ndarray | None:
-    """Weights (input, output); None where there are no inputs."""
+    """Weights (input, output), from where all outputs are there; None where there are no inputs, or that is nowhere."""
     fit: LeastSquares | None = None
     for batch in batches:
         inputs = batch.inputs()
@@ -135,7 +136,7 @@ def _regression(batches: Iterable[Batch], outputs: int, values: Callable[[Batch]
         present = ~np.isnan(wanted).any(axis=2)
         fit = fit or LeastSquares(inputs.shape[2], outputs)
         fit.add(inputs[present], wanted[present])
-    return None if fit is None else fit.weights()
+    return fit.weights() if fit and fit.rows else None
 
 
 def _encoded(classes: np.ndarray, number: int) -> np.ndarray:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 RIDGE = 1e-6
-"""Share of the mean square of the inputs that is added to each: it decides only where inputs depend on each other."""
+"""Share of the variance of each input that is added to it: it decides only where inputs depend on each other."""
+
+ROUNDING = 1e-13
+"""Share of a sum of squares that is lost when a mean is taken from it."""
 
 
 def lagged(shown: np.ndarray, steps: int) -> np.ndarray:
@@ -17,7 +20,10 @@ def lagged(shown: np.ndarray, steps: int) -> np.ndarray:
 
 
 class LeastSquares:
-    """y ≈ x W, with W = (Σ xᵀx + ridge)⁻¹ Σ xᵀy over all rows that were added."""
+    """y ≈ x W by least squares over all rows that were added; the last input of each row is a one.
+
+    Each of the other inputs counts in units of its own deviation, so that neither its unit nor its mean matters.
+    """
 
     def __init__(self, inputs: int, outputs: int):
         self._squares = np.zeros((inputs, inputs))
@@ -28,7 +34,20 @@ class LeastSquares:
         self._squares += x.T @ x
         self._products += x.T @ y
 
+    @property
+    def rows(self) -> int:
+        """How many were added."""
+        return round(self._squares[-1, -1])
+
     def weights(self) -> np.ndarray:
         """W (inputs, outputs)."""
-        ridge = RIDGE * max(np.trace(self._squares) / len(self._squares), 1e-300)
-        return np.linalg.solve(self._squares + ridge * np.eye(len(self._squares)), self._products)
+        number = max(self.rows, 1)
+        mean, mean_output = self._squares[-1, :-1] / number, self._products[-1] / number
+        squares = self._squares[:-1, :-1] - number * np.outer(mean, mean)
+        products = self._products[:-1] - number * np.outer(mean, mean_output)
+        # What rounding leaves of a constant is no deviation.
+        varies = squares.diagonal() > ROUNDING * self._squares.diagonal()[:-1]
+        scale = np.where(varies, np.sqrt(np.where(varies, squares.diagonal(), 1)), np.inf)
+        scaled = squares / scale[:, None] / scale
+        weights = np.linalg.solve(scaled + RIDGE * np.eye(len(scaled)), products / scale[:, None]) / scale[:, None]
+        return np.concatenate([weights, [mean_output - mean @ weights]])
