@@ -153,6 +153,21 @@ def test_steps_of_a_recording_are_split_by_a_variable_and_windows_stay_within():
     np.testing.assert_array_equal(starts, [0, 10, 20, 57, 67, 77, 87])
 
 
+def test_steps_of_several_recordings_are_split_by_a_variable():
+    split = np.full((3, 40), "train")
+    split[:, 30:], split[1, :7] = "test", "test"
+    data = xr.Dataset({"x": (("trial", "time"), np.arange(120.0).reshape(3, 40)), "split": (("trial", "time"), split)})
+    source = loaded(data, window=5)
+    assert {name: source.size(name) for name in SPLITS} == {"train": 6 + 4 + 6, "validation": 0, "test": 2 + 3 + 2}
+    first = source.given("test", np.arange(7), "x")[0, :, 0]
+    assert sorted(first) == [30, 35, 40, 70, 75, 110, 115]
+    with pytest.raises(nm.DescriptionError, match=r"(?s)split: has other dimensions.*expected: \('trial',\)"):
+        loaded(data)
+    data["subject"] = "trial", ["a", "b", "a"]
+    with pytest.raises(nm.DescriptionError, match="split: puts subject 'a' into several splits"):
+        loaded(data, window=5, group="subject")
+
+
 def test_splits_by_chance_are_those_of_the_seed():
     data = dataset().drop_vars("split")
     sizes = [loaded(data, validation=0.2, test=0.3).size(split) for split in SPLITS]

@@ -24,7 +24,7 @@ def test_no_step_is_in_two_splits_and_windows_are_whole(recordings, steps, share
     if recordings > 1:
         parts = of_recordings(shuffled(recordings, *shares, seed), steps)
     else:
-        parts = of_steps(in_order(steps, *shares), np.zeros(steps))
+        parts = of_steps(in_order(steps, *shares)[None], np.zeros((1, steps)))
     seen: dict[tuple[int, int], str] = {}
     for split, rows in parts.items():
         cuts = windows(rows, length, stride)
@@ -37,8 +37,14 @@ def test_no_step_is_in_two_splits_and_windows_are_whole(recordings, steps, share
 
 
 def test_a_stretch_ends_where_the_split_or_the_group_changes():
-    parts = of_steps(np.array([0, 0, 0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 1, 1, 1, 1, 2]))
+    parts = of_steps(np.array([[0, 0, 0, 0, 1, 1, 2, 2]]), np.array([[0, 0, 1, 1, 1, 1, 1, 2]]))
     stretches = {"train": [[0, 0, 2], [0, 2, 4]], "validation": [[0, 4, 6]], "test": [[0, 6, 7], [0, 7, 8]]}
+    assert {split: rows.tolist() for split, rows in parts.items()} == stretches
+
+
+def test_each_recording_has_stretches_of_its_own():
+    parts = of_steps(np.array([[0, 0, 0, 2], [2, 2, 2, 2], [2, 1, 0, 0]]), np.zeros((3, 4)))
+    stretches = {"train": [[0, 0, 3], [2, 2, 4]], "validation": [[2, 1, 2]], "test": [[0, 3, 4], [1, 0, 4], [2, 0, 1]]}
     assert {split: rows.tolist() for split, rows in parts.items()} == stretches
 
 

@@ -83,9 +83,11 @@ class Parting:
             split_of = splits.shuffled(group.max() + 1, *self._held_out, self.seed)[group]
         else:
             split_of = splits.in_order(axes.steps, *self._held_out)
+        if split_of.ndim == 2:
+            return splits.of_steps(split_of, np.broadcast_to(group[:, None], split_of.shape))
         if axes.trial and (self.group or axes.trials > 1 or self.split in dataset.variables):
             return splits.of_recordings(split_of, axes.steps)
-        return splits.of_steps(split_of, group)
+        return splits.of_steps(split_of[None], group[None])
 
     @property
     def _held_out(self) -> tuple[float, float]:
@@ -119,7 +121,8 @@ class Parting:
                 )
 
     def _own(self, variable: xr.Variable, axes: Axes) -> np.ndarray:
-        """The number of the split of each recording (trial,), or of each step of the only one (step,)."""
+        """The number of the split of each recording (trial,), of each step of the only one (step,), or of each step of
+        recordings that are cut (trial, step)."""
         place = {"source": self.source, "key": self.split}
         if self.shares.validation is not None or self.shares.test is not None:
             raise DescriptionError(
@@ -129,9 +132,12 @@ class Parting:
                 hint="the protocol without stimulus.validation and stimulus.test",
                 **place,
             )
-        wanted = (axes.trial or axes.step,)
-        if variable.dims != wanted:
-            raise DescriptionError("has other dimensions", found=variable.dims, expected=str(wanted), **place)
+        wanted = [(axes.trial or axes.step,)]
+        if axes.trial and axes.step and self.cutting.window:
+            wanted.append((axes.trial, axes.step))
+        if variable.dims not in wanted:
+            expected = " or ".join(map(str, wanted))
+            raise DescriptionError("has other dimensions", found=variable.dims, expected=expected, **place)
         return splits.named(variable.values, variable.attrs, place)
 
     def _held_together(self, dataset: xr.Dataset, axes: Axes) -> int:

@@ -50,14 +50,17 @@ def of_recordings(split_of: np.ndarray, steps: int) -> dict[Split, np.ndarray]:
 
 
 def of_steps(split_of: np.ndarray, group: np.ndarray) -> dict[Split, np.ndarray]:
-    """split → its stretches (stretch, 3) of one recording, from the splits and the groups of its steps (step,).
+    """split → its stretches (stretch, 3), from the splits and the groups of the steps of recordings (recording, step).
 
     A stretch ends where either changes.
     """
-    borders = np.flatnonzero((np.diff(split_of) != 0) | (np.diff(group) != 0)) + 1
-    starts, ends = np.concatenate([[0], borders]), np.concatenate([borders, [len(split_of)]])
-    rows = np.stack([0 * starts, starts, ends], axis=1)
-    return {split: rows[split_of[starts] == number] for number, split in enumerate(SPLITS)}
+    begins = np.ones(split_of.shape, bool)
+    begins[:, 1:] = (np.diff(split_of) != 0) | (np.diff(group) != 0)
+    recordings, starts = np.nonzero(begins)
+    following = np.append(starts[1:], 0)
+    ends = np.where(following > 0, following, split_of.shape[1])  # of the last one of a recording, the recording's
+    rows = np.stack([recordings, starts, ends], axis=1)
+    return {split: rows[split_of[recordings, starts] == number] for number, split in enumerate(SPLITS)}
 
 
 def _flagged(values: np.ndarray, attributes: Mapping[str, Any], place: Mapping[str, str]) -> np.ndarray:
