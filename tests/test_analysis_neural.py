@@ -201,6 +201,18 @@ def test_components_leave_missing_states_out():
     assert found["explained"][0] == 1
 
 
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_what_rounding_leaves_of_a_constant_has_no_component(precision):
+    values = observed(np.full((7, 3), 0.1)).astype(precision)
+    found = analysis.principal_components(values)
+    np.testing.assert_array_equal(found["explained"], 0)
+    np.testing.assert_array_equal(found["score"], 0)
+    values[:, 1] = np.arange(7)
+    found = analysis.principal_components(values)
+    assert found["explained"][0] == 1
+    np.testing.assert_array_equal(found["loading"][0], [0, 1, 0])
+
+
 def test_a_one_hot_unit_is_selective_and_a_constant_one_is_not():
     numbers = np.repeat(np.arange(4), 5)
     values = np.column_stack([numbers == 2, np.ones(20), np.zeros(20), -3.0 * (numbers == 1)])

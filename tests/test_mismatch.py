@@ -219,6 +219,22 @@ def test_deviance_and_adaptation_are_what_was_put_into_the_results(known):
         assert before["lag"].values.tolist() == [-600, -450, -300, -150, 0, 150, 300, 450]
 
 
+def test_responses_that_are_all_the_same_in_the_control_have_no_slope():
+    """By rounding, the mean of seven times 0.1 is not 0.1; over two stimuli with other controls there is a slope."""
+    block, stimulus = np.repeat(["standard", "control-1"], 4), np.tile(["halt", "halt", "omission", "omission"], 2)
+    values = np.random.default_rng(0).normal(size=(8, 7))
+    values[block == "control-1"] = 0.1
+    shown = {"block": ("trial", block), "stimulus": ("trial", stimulus)}
+    found = analysis.mismatch(xr.DataArray(values, shown, ("trial", "unit")), draws=20)
+    assert np.isnan(at(found, "slope")).all()
+    assert np.isfinite(at(found, "index")).all()
+    values[6:] = 0.3
+    found = analysis.mismatch(xr.DataArray(values, shown, ("trial", "unit")), draws=20)
+    assert np.isnan(at(found, "slope", "halt")).all()
+    rise = values[2:4].mean() - values[:2].mean()
+    assert at(found, "slope")[0] == pytest.approx(rise / 0.2)
+
+
 def test_the_number_is_that_of_the_trials_that_are_compared():
     """The fewest behind a mean; blocks that are not compared do not count."""
     shown = {

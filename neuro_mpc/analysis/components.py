@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.rounding import varies
 from neuro_mpc.analysis.traces import of_rates
 
 
@@ -49,7 +50,9 @@ def principal_components(values: xr.DataArray, count: int = 3) -> xr.Dataset:
     table = states.values.reshape(-1, values.sizes["unit"]).astype(float)
     complete = np.isfinite(table).all(1)
     mean = table[complete].mean(0)
-    score, loading, explained = _decomposed(table[complete] - mean, count)
+    apart = table[complete] - mean
+    apart[:, ~varies(apart, table[complete])] = 0
+    score, loading, explained = _decomposed(apart, count)
     scores = np.full((len(table), len(loading)), np.nan)
     scores[complete] = score
     shape = (len(loading), *(states.sizes[name] for name in others))

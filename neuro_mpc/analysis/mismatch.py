@@ -10,6 +10,7 @@ import xarray as xr
 from neuro_mpc.analysis import intervals
 from neuro_mpc.analysis.bootstrap import DRAWS, LEVEL, SEED, percentiles
 from neuro_mpc.analysis.mismatch_responses import Cells, Source, all_cells
+from neuro_mpc.analysis.rounding import varies
 from neuro_mpc.errors import RunFileError
 
 CONTEXTS = {
@@ -224,7 +225,7 @@ def _measures(cells: Cells, pairs: Pairs) -> np.ndarray:
     total, difference, spread = high + low, high - low, control - low[..., None]
     power = (spread**2).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(power > 0, (spread * deviant).sum(axis=-1) / power, np.nan)
+        slope = np.where(varies(spread, control, -1), (spread * deviant).sum(axis=-1) / power, np.nan)
         index = np.where(total != 0, difference / total, np.nan)
     return np.stack([high, low, difference, index, slope, high - slope * low], axis=-1)
 

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 import xarray as xr
 
+from neuro_mpc.analysis.rounding import varies
 from neuro_mpc.analysis.traces import Side, labels, settled, traces
 from neuro_mpc.runfile.attributes import attribute
 
@@ -144,14 +145,14 @@ def _sums(table: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
 
 def _explained(table: np.ndarray, numbers: np.ndarray, response: np.ndarray) -> np.ndarray:
     observations, symbols = len(table), len(response)
-    total = ((table - table.mean(0)) ** 2).sum(0)
+    apart = table - table.mean(0)
+    total = (apart**2).sum(0)
     within = ((table - response[numbers]) ** 2).sum(0)
     if observations <= symbols:
         return np.full(table.shape[1], np.nan)
-    # What rounding leaves of a constant is no variance.
-    varies = total > 1e-12 * (table**2).sum(0)
-    ratio = np.divide(within, total, out=np.ones_like(total), where=varies)
-    share = np.where(varies, 1 - ratio * (observations - 1) / (observations - symbols), 0.0)
+    varying = varies(apart, table)
+    ratio = np.divide(within, total, out=np.ones_like(total), where=varying)
+    share = np.where(varying, 1 - ratio * (observations - 1) / (observations - symbols), 0.0)
     return np.where(np.isfinite(total), share, np.nan)
 
 
