@@ -29,8 +29,9 @@ def responses(presenter: Presenter, data: Task, conditions: Mapping[str, Shown],
     conditions  name → stimulus (step, trial, unit) and target (step or 1, trial, class) of the same trials
     trials      (trial,) their numbers in the data set
 
-    Missing are the errors of the target population, surprise and right at steps without a target, and the
-    surprise where the read-out gives no probabilities.
+    Missing are the errors of the target population, surprise and right at steps without a target, where the target is
+    NaN or the population is not read out, and the surprise where the read-out gives no probabilities. A target of zeros
+    is that no class is right: the error is the negative of the output, and nothing else is judged.
     """
     import xarray as xr
 
@@ -59,10 +60,14 @@ def _condition(presenter: Presenter, data: Task, stimulus: np.ndarray, target: n
     """Errors (population, step, trial), surprise and right (step, trial) of all trials, batch by batch."""
     parts = []
     for count, (trials, new) in enumerate(batches(stimulus.shape[1], presenter.plan.trials)):
-        output, log_output, traces = presenter.respond(stimulus[:, trials], target[:, trials], PURPOSE, count)
-        sizes = [padded(_size(values["error"]), data.steps) for values in traces.values()]
-        surprise, right = (padded(values, data.steps) for values in _judged(output, log_output, target[:, trials]))
-        parts.append([np.stack(sizes)[..., :new], surprise[..., :new], right[..., :new]])
+        wanted = target[:, trials]
+        output, log_output, traces = presenter.respond(stimulus[:, trials], wanted, PURPOSE, count)
+        sizes = {name: _size(values["error"]) for name, values in traces.items()}
+        compared = presenter.plan.circuit.target
+        sizes[compared] = np.where(np.isnan(wanted).all(axis=-1), np.nan, sizes[compared])
+        errors = np.stack([padded(size, data.steps) for size in sizes.values()])
+        surprise, right = (padded(values, data.steps) for values in _judged(output, log_output, wanted))
+        parts.append([each[..., :new] for each in (errors, surprise, right)])
     return tuple(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
 
 
