@@ -4,11 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
+import xarray as xr
 from in_process import started
+from matplotlib.colors import to_hex
 
 import neuro_mpc as nm
 from neuro_mpc.networks import launch
-from neuro_mpc.plots import FIGURES, style
+from neuro_mpc.plots import FIGURES, clamped, style
 
 STEPS, TRIALS = 5, 8
 
@@ -97,6 +99,25 @@ def test_a_class_that_is_not_told_is_not_shown(run, rows):
     of_target = lines(rows[1, 3])["of the target"]
     assert np.isnan(of_target[2])
     np.testing.assert_array_equal(of_target[[0, 1, 3, 4]], output[[0, 1, 3, 4], [0, 1, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "softmax", "dark"),
+    [([0, 1, 0], True, [1]), ([0, 0, 0], True, []), ([np.nan] * 3, True, []), ([0.5, -1, np.nan], False, [])],
+)
+def test_of_what_is_read_once_the_class_is_dark_and_values_are_marked(wanted, softmax, dark):
+    output = xr.DataArray([[0.2, 0.5, 0.3]], {"step": [4]}, ("step", "unit"))
+    with style.applied():
+        figure = style.new_figure(4, 2)
+        panels = figure.subplots(1, 3)
+        clamped.plot_target(panels, output.copy(data=[wanted]), xr.Dataset({"output": output}), "", softmax)
+    bars = panels[0].patches
+    np.testing.assert_array_equal([bar.get_height() for bar in bars], output[0])
+    assert [place for place, bar in enumerate(bars) if to_hex(bar.get_facecolor()) == style.OUTPUT.lower()] == dark
+    marks = [line.get_ydata() for line in panels[0].lines if line.get_marker() == "_"]
+    np.testing.assert_array_equal(marks, [] if softmax else [wanted])
+    told = ["unit of the target", "other units"] if softmax else ["output", "target"]
+    assert [text.get_text() for text in panels[2].get_legend().get_texts()] == told
 
 
 def test_compartments_follow_their_population(run, rows):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from neuro_mpc.plots import lettering, style, unit_maps
 
 LONGEST_NAME = 16
+TARGET: dict[str, Any] = {"color": style.OUTPUT, "linestyle": "", "marker": "_", "markersize": 5}
+"""Values of a target on the bars of an output."""
 
 
 def plot_stimulus(axes: Axes, stimulus: xr.DataArray, name: str) -> None:
@@ -77,24 +83,30 @@ def _output_line(
 
 
 def _last_output(row: np.ndarray, target: xr.DataArray, traces: xr.Dataset, whose: str, softmax: bool) -> None:
-    """Bars of the output and of its error at the one step that is read, the target's in a darker colour."""
-    wanted = target.isel(step=0).fillna(0).values
+    """Bars of the output and of its error at the one step that is read: that of the target's class in a darker colour,
+    or the values of the target beside them."""
+    wanted = target.isel(step=0).values
+    of_target = softmax & (np.nan_to_num(wanted) > 0)
     panels = {"output": (row[0], _quantity(whose, softmax)), "error": (row[1], f"{whose} error")}
     for name, (axes, label) in panels.items():
         if name not in traces:
             axes.set_axis_off()
             continue
         values = traces[name].isel(step=-1).values
-        colours = np.where(wanted == wanted.max(), style.OUTPUT, style.BEFORE)
-        axes.bar(np.arange(len(values)), values, color=colours, width=0.8)
+        axes.bar(np.arange(len(values)), values, color=np.where(of_target, style.OUTPUT, style.BEFORE), width=0.8)
+        if name == "output" and not softmax:
+            axes.plot(np.arange(len(values)), wanted, **TARGET)
         axes.axhline(0, color=style.INK, linewidth=0.5)
         axes.set_xlabel(f"{whose} unit")
         axes.set_ylabel(label)
         style.ticks(axes.xaxis, 5, integer=True)
     row[2].set_axis_off()
+    bars = (
+        [(style.OUTPUT, "unit of the target"), (style.BEFORE, "other units")] if softmax else [(style.BEFORE, "output")]
+    )
+    handles: list[Artist] = [Patch(color=colour, label=label) for colour, label in bars]
     row[2].legend(
-        handles=[Patch(color=style.OUTPUT, label="unit of the target"), Patch(color=style.BEFORE, label="other units")],
-        loc="upper left",
+        handles=handles if softmax else [*handles, Line2D([], [], label="target", **TARGET)], loc="upper left"
     )
 
 
