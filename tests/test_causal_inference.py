@@ -217,6 +217,11 @@ def test_traces_have_an_axis_of_time(recorded):
     traces = nm.analysis.traces(recorded[0, True], "hidden")
     np.testing.assert_allclose(traces["time"].isel(step=2), [120, 140, 160, 180])
     assert traces["time"].attrs["units"] == "ms"
+    # Beliefs of step 0 settle once step 2 is known, those of the last three when the last one is.
+    late = nm.analysis.traces(recorded[2, True], "hidden")
+    last = late.sizes["step"] - 1
+    np.testing.assert_allclose(late["time"].isel(step=0), [120, 140, 160, 180])
+    np.testing.assert_allclose(late["time"].isel(iteration=0), 60 * np.minimum(np.arange(last + 1) + 2, last))
     np.testing.assert_allclose(nm.analysis.traces(recorded[0, False], "output")["time"][:3], [0, 60, 120])
 
 

@@ -43,7 +43,8 @@ def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
         (step, trial, unit): `belief`, `prediction`, `error` and `rate` of a free population, `prediction`, `output` and
         `error` of the target; both have `noise` where their synapses have a variance. With the trajectory of inference
         `iteration` comes first, 0 being the state before inference. A protocol with `inference.step_duration` gives the
-        coordinate `time` (ms): when a step begins or, of inference in a window, when each iteration ends.
+        coordinate `time` (ms): when a step begins or, of inference in a window, when each iteration ends, within the step at which
+        all of the window is known.
 
     Raises
     ------
@@ -250,12 +251,15 @@ def _sample(group: xr.Dataset, sample: int) -> xr.Dataset:
 
 
 def _timed(run: xr.DataTree, dataset: xr.Dataset) -> xr.Dataset:
-    """With the times of iterations, where those of a step come one after the other within it."""
+    """With the times of iterations, where inference is in a window: one after the other within the step at which the
+    last one of the window is known, for the last steps that of the sequence."""
     inference = access.describe(run, "protocol")["inference"]
-    if "iteration" not in dataset.sizes or inference.get("window", "sequence") == "sequence":
+    window = inference.get("window", "sequence")
+    if "iteration" not in dataset.sizes or window == "sequence":
         return dataset
     share = dataset["iteration"] / max(1, dataset.sizes["iteration"] - 1)
-    time = dataset["time"] + inference["step_duration"] * share
+    known = np.minimum(dataset["step"] + int(window), dataset["step"].max())
+    time = inference["step_duration"] * (known + share)
     return dataset.assign_coords(time=time.transpose("iteration", "step").assign_attrs(dataset["time"].attrs))
 
 

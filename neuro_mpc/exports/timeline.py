@@ -17,7 +17,7 @@ SAMPLES = "protocol.recording.samples=[-1]"
 DIMENSIONS = {"sample", "iteration", "step", "trial", "unit"}
 PARTS = {"positive_error": 1, "negative_error": -1}
 """Part of an error → its sign."""
-ITERATIONS, SEQUENCE = "_iterations", "sequence"
+ITERATIONS = "_iterations"
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,9 @@ def _parts(whole: list[Trace]) -> Iterator[Trace]:
 
 
 def _trajectories(run: xr.DataTree, whole: list[Trace]) -> Iterator[Trajectory]:
-    """The iterations of every variable of which they were recorded, in a window that moves on with the steps."""
-    if access.describe(run, "protocol").get("inference", {}).get("window", SEQUENCE) == SEQUENCE:
+    """The iterations of every variable of which they were recorded, where those of a step come one after the other
+    within it: in a window that ends with it. In others the last steps of a trial settle at the same time."""
+    if access.describe(run, "protocol").get("inference", {}).get("window") != 0:
         return
     for trace in whole:
         number = trace.values.sizes.get("iteration", 1) - 1
