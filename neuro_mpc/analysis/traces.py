@@ -43,8 +43,8 @@ def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
         (step, trial, unit): `belief`, `prediction`, `error` and `rate` of a free population, `prediction`, `output` and
         `error` of the target; both have `noise` where their synapses have a variance. With the trajectory of inference
         `iteration` comes first, 0 being the state before inference. A protocol with `inference.step_duration` gives the
-        coordinate `time` (ms): when a step begins or, of inference in a window, when each iteration ends, within the step at which
-        all of the window is known.
+        coordinate `time` (ms): when a step begins or, of inference in a window, when each iteration ends, within the
+        step at which all of the window is known.
 
     Raises
     ------
