@@ -80,8 +80,8 @@ def test_keys_of_descriptions_differ_one_by_one_and_what_is_no_toml_is_told_as_s
     found = differences({"circuit": before}, {"circuit": now})
     assert found == [
         "circuit.t.b was 'x', is 'y'",
-        "circuit.t.c was 2, is 'missing'",
-        "circuit.t.d was 'missing', is 3",
+        "circuit.t.c was 2, is nothing",
+        "circuit.t.d was nothing, is 3",
     ]
     assert differences({"protocol": "= no"}, {"protocol": now}) == ["protocol cannot be read"]
     assert not differing({"circuit": before}, {"circuit": before})

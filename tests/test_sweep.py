@@ -150,6 +150,23 @@ def test_what_is_complete_is_not_run_again_unless_asked(simulated, tmp_path):
     assert len(simulated) == 12
 
 
+def test_members_of_a_circuit_with_a_mask_are_known_again(tmp_path, monkeypatch):
+    """A run file has the checksum of a mask in place of the mask."""
+    circuit, protocol = described()
+    ring = np.roll(np.eye(12, dtype=int), 1, axis=1)
+    masked = nm.changed(circuit, {"projection.recurrent.connect": ring})
+    protocol = nm.changed(protocol, {"learning.presentations": 1, "test.every": 0})
+    options = {"out": tmp_path, "backend": "numpy", "workers": 1}
+    nm.sweep(masked, protocol, {LOAD: [1.0]}, **options)
+    monkeypatch.setattr(members, "simulate", lambda *_, **__: pytest.fail("ran again"))
+    nm.sweep(masked, protocol, {LOAD: [1.0]}, **options)
+    other = nm.changed(circuit, {"projection.recurrent.connect": ring.T})
+    with pytest.raises(
+        nm.RunError, match=r"(?s)is of another run\n +circuit\.projection\.recurrent\.connect\.sha256 was"
+    ):
+        nm.sweep(other, protocol, {LOAD: [1.0]}, **options)
+
+
 @pytest.mark.parametrize("size", [0, 2000], ids=["empty", "cut short"])
 def test_a_member_whose_file_is_damaged_is_told_and_the_others_run(simulated, tmp_path, size):
     swept(tmp_path, seeds=(0,))

@@ -12,6 +12,7 @@ from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError
 
 SHOWN_LINES = 8
+ABSENT = "nothing"
 
 
 class Difference(NamedTuple):
@@ -32,7 +33,7 @@ def differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[Differe
     return [
         difference
         for name in dict.fromkeys([*before, *now])
-        for difference in _differing(name, before.get(name, "nothing"), now.get(name, "nothing"))
+        for difference in _differing(name, before.get(name, ABSENT), now.get(name, ABSENT))
     ]
 
 
@@ -62,7 +63,7 @@ def _differing(name: str, before: str, now: str) -> Iterator[Difference]:
         return
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key):
-            yield Difference(key, repr(old.get(key, "missing")), repr(new.get(key, "missing")))
+            yield Difference(key, *(repr(side[key]) if key in side else ABSENT for side in (old, new)))
 
 
 def _tables(name: str, text: str) -> dict[str, object]:

@@ -15,6 +15,7 @@ import xarray as xr
 from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.loading import changed
 from neuro_mpc.descriptions.protocol import ExperimentProtocol, Protocol
+from neuro_mpc.descriptions.recorded import without_masks
 from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunError, RunFileError
 from neuro_mpc.runfile.access import final_measure
 from neuro_mpc.runfile.differences import as_lines, differences
@@ -172,7 +173,8 @@ def unreadable(jobs: list[Job]) -> dict[str, str]:
 def _refuse_other(job: Job, before: dict[str, str]) -> None:
     if before.get("complete") != "1":
         raise RunFileError(f"{job.path} is not the file of a complete run", hint="remove it to run this member again")
-    now = {"circuit": job.circuit, "protocol": job.protocol, "seed": str(job.seed)}
+    circuit = without_masks(Circuit.from_toml(job.circuit)).to_toml()  # as the file describes it
+    now = {"circuit": circuit, "protocol": job.protocol, "seed": str(job.seed)}
     if job.data_sha256 and "data_sha256" in before:  # of 0.1 there is none
         now["data_sha256"] = job.data_sha256
     if changes := differences({name: before.get(name, "") for name in now}, now):
