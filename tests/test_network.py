@@ -1,6 +1,8 @@
 """A network in this process: the numbers of a run, phase by phase, and every variable by its name."""
 
 import inspect
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -242,3 +244,14 @@ def test_the_public_name_is_a_function_whatever_is_imported():
     assert local.LocalProgram.__module__ == "neuro_mpc.networks.local"
     assert inspect.isfunction(nm.network)
     assert nm.network.__module__ == "neuro_mpc.runs.in_process"
+
+
+@pytest.mark.slow
+def test_errors_of_a_session_with_a_network_are_told_as_python_tells_them():
+    """Brian2 would report each as its own, and say nothing where it is interrupted."""
+    circuit = "nm.load_circuit('pc', {'population.hidden.size': 4})"
+    made = f"import neuro_mpc as nm; nm.network({circuit}, 'digits-rows'); raise "
+    for raised, told in {"ValueError('mine')": "ValueError: mine", "KeyboardInterrupt": "KeyboardInterrupt"}.items():
+        done = subprocess.run([sys.executable, "-c", made + raised], capture_output=True, text=True, check=False)
+        assert done.stderr.splitlines()[-1] == told
+        assert "Brian 2 encountered" not in done.stderr

@@ -90,6 +90,28 @@ def test_other_data_are_noticed_on_resuming_and_by_a_run_that_starts_from_anothe
         nm.simulate(None, "own.toml", start="run.nc", backend="numpy")
 
 
+def test_a_trained_circuit_is_shown_data_of_which_none_are_to_be_learned():
+    nm.simulate("small.toml", "own.toml", backend="numpy", out="run.nc").close()
+    new = written(1).assign(split=("trial", np.array(["test"] * 20, object)))
+    options = {"start": "run.nc", "data": new, "backend": "numpy"}
+    inference = nm.load_protocol("inference", {"experiment.trials": 0})
+    tested = nm.load_protocol("own.toml", {"learning.epochs": None, "learning.presentations": 0})
+    with pytest.warns(UserWarning, match="the data are not those that run.nc learned from"):
+        shown = nm.simulate(None, inference, **options)
+    with pytest.warns(UserWarning, match="the data are not those that run.nc learned from"):
+        score = nm.simulate(None, tested, **options)
+    assert shown.attrs["data"].startswith("0 + 0 + 20 trials ")
+    y = new["y"].transpose("step", "trial", "out").values
+    error = shown["experiment/y_error"].values
+    np.testing.assert_allclose(error, np.nan_to_num(y - shown["experiment/y_output"].values), atol=1e-6)
+    assert score["learning"].sizes["presentation"] == 0
+    assert 0 < float(score["evaluation/mean_squared_error"]) < 10
+    with pytest.raises(
+        nm.DescriptionError, match=r"(?s)'train' has no trials.*try: more data, of which some are for train"
+    ):
+        nm.simulate(None, "own.toml", **options)
+
+
 def test_a_file_that_changes_ends_the_run_that_reads_it(monkeypatch):
     monkeypatch.setattr(labelled, "HELD_BYTES", 0)
     given = labelled.LabelledStimuli.given

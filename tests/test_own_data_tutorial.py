@@ -1,4 +1,4 @@
-"""docs/own-data.md: its three examples, run in their order in an empty folder, by TOML and by Python."""
+"""docs/own-data.md: its examples, run in their order in an empty folder, by TOML and by Python."""
 
 import re
 import shlex
@@ -86,6 +86,21 @@ def test_a_session_of_each_split_is_predicted_better_than_by_its_mean(followed):
     evaluation = names["bins"]["evaluation"]
     assert float(evaluation["mean_squared_error"]) < 0.8 * float(evaluation["mean_squared_error_of_mean"])
     assert np.isfinite(names["k"]).all()
+
+
+def test_what_was_learned_predicts_a_session_that_none_was_learned_from(followed):
+    _, names, _ = followed
+    before, later = (names[run]["evaluation"] for run in ("bins", "score"))
+    assert names["score"].attrs["data"].startswith("0 + 0 + 10 trials")
+    assert float(later["explained_variance"]) == pytest.approx(float(before["explained_variance"]), abs=0.15)
+    wanted = names["later"].reshape(10, 50, 40)[
+        :, 1:
+    ]  # the next bin; of the last one of a window that of the next window
+    shown = names["inferred"]["experiment"]
+    error = shown["next_error"].transpose("trial", "step", ...).values[:, :-1]
+    predicted = shown["next_output"].transpose("trial", "step", ...).values[:, :-1]
+    np.testing.assert_allclose(error, wanted - predicted, atol=1e-4)
+    assert names["further"]["learning"].sizes["presentation"] > 0
 
 
 @pytest.mark.parametrize("name", ["reach", "rhythms"])

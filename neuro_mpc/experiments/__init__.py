@@ -7,6 +7,7 @@ from neuro_mpc.descriptions.experiments import EXPERIMENTS, ExperimentTable, OnT
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.experiments.interface import Experiment
 from neuro_mpc.stimuli import Task
+from neuro_mpc.stimuli.interface import SPLITS
 
 __all__ = ["Experiment", "ExperimentTable", "OnTrials", "experiment_of", "refuse_unsuitable", "register"]
 
@@ -30,7 +31,8 @@ def refuse_unsuitable(table: ExperimentTable, circuit: Circuit, data: Task, sour
         )
     if isinstance(table, OnTrials) and not data.size(table.split):
         problem = f"there are no trials in the split {table.split!r}"
-        raise DescriptionError(problem, source=source, key="experiment.split", found=table.split, hint="train")
+        there = " or ".join(split for split in SPLITS if data.size(split))
+        raise DescriptionError(problem, source=source, key="experiment.split", found=table.split, hint=there)
     experiment = experiment_of(table)
     classic = len(circuit.stimuli) == len(circuit.targets) == 1 and data.has_classes(circuit.target)
     if not (classic or experiment.suits_any_task):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +29,17 @@ if TYPE_CHECKING:
 
 MOMENTS = ("mu", "v")
 MOST_TRIALS = 1_000_000
+
+
+@contextmanager
+def _hook_kept() -> Iterator[None]:
+    """Brian2 reports every error of a session that imports it as one of its own, and not at all that it was
+    interrupted."""
+    hook = sys.excepthook
+    try:
+        yield
+    finally:
+        sys.excepthook = hook
 
 
 def network(
@@ -130,7 +143,8 @@ class Network:
     """
 
     def __init__(self, prepared: Preparation):
-        from neuro_mpc.networks.local import LocalProgram  # Brian2 takes seconds to import
+        with _hook_kept():
+            from neuro_mpc.networks.local import LocalProgram  # Brian2 takes seconds to import
 
         self._run, self.presentations = prepared, 0
         self.circuit, self.protocol = prepared.circuit, prepared.protocol

@@ -47,12 +47,13 @@ def provenance_of(
 
 
 def _fingerprint(data: Task) -> str:
-    """The sizes of a data set, and a digest of some of its trials."""
-    sizes = [data.size(split) for split in SPLITS]
-    trials = np.arange(0, sizes[0], max(1, sizes[0] // TRIALS_COMPARED))
-    given = [values for each in data.presented("train", trials) for values in each.values()]
+    """The sizes of a data set, and a digest of some of its trials, of the training where there are such."""
+    sizes = {split: data.size(split) for split in SPLITS}
+    compared = next((split for split, size in sizes.items() if size), "train")
+    trials = np.arange(0, sizes[compared], max(1, sizes[compared] // TRIALS_COMPARED))
+    given = [values for each in data.presented(compared, trials) for values in each.values()]
     content = _digest(*map(np.ascontiguousarray, given))
-    return f"{' + '.join(map(str, sizes))} trials {content}"
+    return f"{' + '.join(map(str, sizes.values()))} trials {content}"
 
 
 def _data_digest(data: Task) -> str:

@@ -23,7 +23,7 @@ class Course:
 
     def __init__(self, learning: Learning, trials: int, seed: int, streams: bool = False, carries: bool = False):
         self.learning, self.trials, self.seed, self.streams, self.carries = learning, trials, seed, streams, carries
-        self.batch = min(learning.batch, trials)
+        self.batch = min(learning.batch, trials or learning.batch)  # without training trials nothing is learned
         self.per_epoch = trials // self.batch
         self.total = (learning.epochs or 0) * self.per_epoch + (learning.presentations or 0)  # one of both is given
         self.base_rate = None if learning.rate == AUTO else float(learning.rate)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuro_mpc.descriptions.experiments import OnTrials
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.errors import DescriptionError, did_you_mean
 from neuro_mpc.stimuli.axes import Axes, axes_of
@@ -113,8 +114,11 @@ def _held(series: dict[str, Series]) -> set[str]:
 
 
 def _needed(protocol: Protocol) -> tuple[Split, ...]:
-    """The splits that a run goes through; an experiment neither learns nor tests."""
-    return ("train", "test", protocol.test.split) if protocol.experiment is None else ("train",)
+    """The splits that a run goes through: an experiment one, and nothing is learned in no presentations."""
+    if protocol.experiment is not None:
+        return (protocol.experiment.split if isinstance(protocol.experiment, OnTrials) else "train",)
+    tested: tuple[Split, ...] = ("test", protocol.test.split)
+    return tested if protocol.learning.presentations == 0 else ("train", *tested)
 
 
 def _variables(dataset: xr.Dataset, selected: tuple[str, ...], others: set[str], source: str) -> dict[str, xr.Variable]:

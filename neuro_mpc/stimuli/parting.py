@@ -151,7 +151,7 @@ class Parting:
             share = "test" if split == "test" else "validation"
             enough = math.ceil(100 / max(wholes, 1)) / 100  # of a share this large, one is held out
             shares = f"stimulus.{share} = {enough:g}" if wholes >= len(SPLITS) else ""
-            shares = "smaller ones for validation and test" if split == "train" else shares
+            shares = "smaller ones for validation and test" if wholes and split == "train" else shares
             what = f"values of {self.group!r}" if self.group else "trials"
             return DescriptionError(
                 f"the split {split!r} has no trials",
