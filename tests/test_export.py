@@ -145,6 +145,17 @@ def test_of_a_trajectory_its_end_is_exported(example_run):
     np.testing.assert_array_equal(whole, Trace("hidden", "belief", "", belief, axis).rows(0, axis.rows))
 
 
+def test_of_a_trajectory_its_end_is_exported_where_a_unit_or_a_step_has_no_value():
+    """Of the first presentation two iterations of three; no error of the first unit, nor at the last step."""
+    values = np.arange(2.0 * 3 * 4 * 2 * 5).reshape(2, 3, 4, 2, 5)  # sample, iteration, step, trial, unit
+    values[0, 2] = values[..., 0] = values[:, :, -1] = np.nan
+    error = xr.DataArray(values, dims=("sample", "iteration", "step", "trial", "unit"))
+    axis = Axis(2, 2, 4, 10.0)
+    whole = Trace("hidden", "error", "", error, axis).rows(0, axis.rows)
+    ends = np.stack([values[0, 1], values[1, 2]]).swapaxes(1, 2)  # sample, trial, step, unit
+    np.testing.assert_array_equal(whole, ends.reshape(-1, 5))
+
+
 def test_iterations_of_causal_inference_follow_each_other_in_time(tmp_path):
     settings = {
         "inference.scheme": "relaxation", "inference.window": 0, "inference.iterations": 4, "stimulus.length": 7,

@@ -266,9 +266,18 @@ def _timed(run: xr.DataTree, dataset: xr.Dataset) -> xr.Dataset:
 def _reached(trajectory: xr.Dataset) -> xr.Dataset:
     """The iterations that inference came to; another presentation of the file may have had more."""
     recorded = [name for name in trajectory.data_vars if "iteration" in trajectory[name].dims]
-    others = [name for name in trajectory.dims if name != "iteration"]
-    reached = int(trajectory[recorded].notnull().to_array().any(["variable", *others]).sum())
+    reached = _iterations(trajectory[recorded].to_array())
     return trajectory.isel(iteration=slice(reached)).assign_coords(iteration=np.arange(reached))
+
+
+def last_iteration(values: xr.DataArray) -> xr.DataArray:
+    """What inference ended with, of values of one presentation with or without the trajectory."""
+    return values.isel(iteration=max(_iterations(values) - 1, 0), drop=True) if "iteration" in values.dims else values
+
+
+def _iterations(values: xr.DataArray) -> int:
+    """How many iterations there are of values, which are missing after the last one."""
+    return int(values.notnull().any([name for name in values.dims if name != "iteration"]).sum())
 
 
 def _with_names(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataArray:

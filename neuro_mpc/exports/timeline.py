@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from neuro_mpc.analysis.experiments import experiment
+from neuro_mpc.analysis.traces import last_iteration
 from neuro_mpc.errors import RunFileError
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import attribute
@@ -83,8 +84,9 @@ class Trace:
         """All of these trials at these steps, one after the other."""
         first = self.axis.steps - self.values.sizes["step"]
         recorded = slice(max(steps.start - first, 0), max(steps.stop - first, 0))
-        chosen = _settled(self.values.isel(sample=sample) if "sample" in self.values.dims else self.values)
-        read = chosen.isel(step=recorded, trial=trials).transpose("trial", "step", "unit").values
+        chosen = self.values.isel(sample=sample) if "sample" in self.values.dims else self.values
+        settled = last_iteration(chosen.isel(step=recorded, trial=trials).load())
+        read = settled.transpose("trial", "step", "unit").values
         block = np.full((trials.stop - trials.start, steps.stop - steps.start, self.units), np.nan, read.dtype)
         block[:, block.shape[1] - read.shape[1] :] = read
         return block.reshape(-1, self.units)
@@ -182,14 +184,6 @@ def _of_samples(run: xr.DataTree) -> Iterator[tuple[str, str, xr.DataArray]]:
         for key, values in group.data_vars.items():
             if {"step", "trial", "unit"} <= set(values.dims) <= DIMENSIONS:
                 yield population, str(key), values
-
-
-def _settled(values: xr.DataArray) -> xr.DataArray:
-    """What inference ended with; a sample may have had fewer iterations than others."""
-    if "iteration" not in values.dims:
-        return values
-    reached = int(values.isel(step=-1, trial=0, unit=0).notnull().sum())
-    return values.isel(iteration=max(reached, 1) - 1)
 
 
 def _step_ms(run: xr.DataTree) -> float:

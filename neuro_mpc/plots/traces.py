@@ -11,7 +11,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.analysis.traces import clamped
+from neuro_mpc.analysis.traces import clamped, settled
+from neuro_mpc.analysis.traces import traces as traces_of
 from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.clamped import LONGEST_NAME, plot_stimulus, plot_target
 from neuro_mpc.plots.figures import figure
@@ -44,7 +45,7 @@ def plot_traces(run: xr.DataTree, sample: int = -1, trial: int = 0) -> list[Figu
     neural, stimulus = access.group(run, "neural"), access.group(run, "stimulus")
     if neural is None or stimulus is None or not stimulus.sizes.get("sample"):
         raise access.lacking(run, "neural traces", "protocol.recording.samples=[-1]")
-    traces = {name: _values(node, sample, trial) for name, node in neural.children.items()}
+    traces = {name: settled(traces_of(run, name, sample)).isel(trial=trial).load() for name in neural.children}
     rows = [*_clamped_rows(run, traces, sample, trial)]
     for name, values in traces.items():
         if set(RECORDED) <= set(values.data_vars):
@@ -71,19 +72,6 @@ def _page(rows: list[Row], title: str, duration: float | None) -> Figure:
             style.steps_axis(axes, duration)
     figure.suptitle(title, x=0.995, ha="right")
     return figure
-
-
-def _values(population: xr.DataTree, sample: int, trial: int) -> xr.Dataset:
-    """The traces of a population in one trial, (step, unit), as inference left them."""
-    return population.to_dataset().isel(sample=sample, trial=trial).load().map(_settled)
-
-
-def _settled(trace: xr.DataArray) -> xr.DataArray:
-    """The last iteration of a trajectory; shorter ones are filled up with missing values."""
-    if "iteration" not in trace.dims:
-        return trace
-    done = int(trace.notnull().any([name for name in trace.dims if name != "iteration"]).sum())
-    return trace.isel(iteration=max(done - 1, 0))
 
 
 def _clamped_rows(run: xr.DataTree, traces: dict[str, xr.Dataset], sample: int, trial: int) -> list[Row]:
