@@ -69,7 +69,7 @@ def psychometric(seed=0):
     choices[0] = 1 / (1 + np.exp(-odds[0, :, None] - 0.1 * np.array([-1, 0, 1])[:, None] - 0.1 * seed))
     values = {
         "choices": (("order", "fraction", "repeat", "level"), choices),
-        "trials": ("level", np.full(9, 50)),
+        "trials": ("level", np.full(9, 10**9)),
     }
     attributes = {"kind": "psychometric", "of": "synapses", "against": "coherence", "counted": "right"}
     coordinates = {"order": orders, "fraction": fractions, "repeat": np.arange(3), "level": level}
@@ -228,20 +228,33 @@ class TestPsychometric:
         np.testing.assert_allclose(found.sel(parameter="sensitivity"), [0.1, 0.05, 0], atol=1e-3)
         np.testing.assert_allclose(found.sel(parameter="bias"), 1, atol=1e-3)
 
-    def test_a_step_has_a_slope_at_its_bound(self):
-        level = np.array([-2.0, -1, 1, 2])
-        bias, sensitivity = logistic(level, (level > 0).astype(float), np.full(4, 10.0))
-        assert abs(bias) < 1e-3
-        assert 40 < np.sqrt(2.5) * sensitivity <= 50
+    @pytest.mark.parametrize("first", [0.0, 0.2, 1.0])
+    @pytest.mark.parametrize("second", [0.0, 0.6, 1.0])
+    def test_two_points_have_the_log_odds_of_half_a_choice_more_of_each_kind(self, first, second):
+        """The penalty of a function that passes through all of its points (Firth 1993), however steep."""
+        bias, sensitivity = logistic(np.array([-3.0, 1.0]), np.array([first, second]), np.array([5.0, 50.0]))
+        odds = [np.log((n * share + 0.5) / (n - n * share + 0.5)) for n, share in ((5, first), (50, second))]
+        assert sensitivity == pytest.approx((odds[1] - odds[0]) / 4, abs=1e-6)
+        assert bias == pytest.approx(odds[1] - sensitivity, abs=1e-6)
 
-    @pytest.mark.parametrize("right", [0.6, 0.99, 0.9999, 1 - 1e-9])
-    def test_a_curve_through_two_points_has_their_log_odds_however_steep(self, right):
-        bias, sensitivity = logistic(np.array([-3.0, 3.0]), np.array([1 - right, right]), np.array([5.0, 50.0]))
-        odds = np.log(right) - np.log1p(-right)
-        assert sensitivity == pytest.approx(odds / 3, rel=1e-6)
-        assert bias == pytest.approx(0, abs=1e-6)
-        bias, sensitivity = logistic(np.array([0.0, 2.0]), np.array([0.25, right]), np.array([5.0, 50.0]))
-        assert (bias, sensitivity) == pytest.approx((-np.log(3), (odds + np.log(3)) / 2), rel=1e-6)
+    def test_who_chooses_one_side_whatever_is_shown_has_no_sensitivity(self):
+        """And a bias of log(n + 1): n q + 2 q − 1 = 0, as both parameters share a leverage of 2."""
+        for choices, sign in ((np.ones(3), 1), (np.zeros(3), -1)):
+            bias, sensitivity = logistic(np.array([-2.0, 0, 2]), choices, np.full(3, 20.0))
+            assert bias == pytest.approx(sign * np.log(61), rel=1e-6)
+            assert sensitivity == pytest.approx(0, abs=1e-6)
+
+    @pytest.mark.parametrize("levels", [[-2.0, -1, 1, 2], [-40.0, -1, 1, 40]])
+    def test_who_never_errs_has_a_finite_sensitivity_that_trials_raise(self, levels):
+        level = np.array(levels)
+        few, many = (logistic(level, (level > 0).astype(float), np.full(4, each)) for each in (10.0, 1000.0))
+        assert abs(few[0]) < 1e-6
+        assert 0.1 < few[1] < many[1] < 100
+
+    def test_of_one_strength_alone_the_sensitivity_is_missing(self):
+        bias, sensitivity = logistic(np.zeros(2), np.array([0.5, 1.0]), np.array([4.0, 2.0]))
+        assert bias == pytest.approx(np.log(4.5 / 2.5))
+        assert np.isnan(sensitivity)
 
     def test_intervals_of_one_run_are_over_random_orders_and_of_several_over_runs(self, kept):
         runs = [kept(psychometric(0)), kept(psychometric(1))]

@@ -9,10 +9,7 @@ from scipy.special import expit
 from neuro_mpc.analysis.bootstrap import DRAWS, SEED
 from neuro_mpc.analysis.experiments import Runs, curves_of, experiment, listed, refuse_different
 
-STEEPEST = 50.0
-"""Bound of both coefficients, of evidence in units of its root mean square: a step from 0 to 1 has no slope."""
-FLATTEST = 1e-30
-"""Slope of the likelihood that counts as none; that of a step is exp(−`STEEPEST`) at the bound."""
+MOST_STEPS, NEAR = 200, 1e-9  # of the fit; steps of the coefficients that count as none
 
 
 def psychometric_curves(runs: Runs, draws: int = DRAWS, seed: int = SEED) -> xr.Dataset:
@@ -76,9 +73,14 @@ def psychometric_fit(runs: Runs, draws: int = DRAWS, seed: int = SEED) -> xr.Dat
     by their numbers of trials; then the parameters are averaged. Half of the remaining distance to certainty is gained
     by ln 2 / sensitivity of evidence.
 
+    The likelihood is penalised by √det of its information (Firth 1993). Without that, a circuit that chooses one side
+    whatever it is shown, or never errs, has no largest likelihood, and its parameters would be infinite (Heinze &
+    Schemper 2002). Of other curves, the penalty changes the parameters by the order of 1/trials.
+
     References
     ----------
     Wichmann & Hill 2001, Perception & Psychophysics 63:1293, whose functions have lapses, too.
+    Firth 1993, Biometrika 80:27. Heinze & Schemper 2002, Statistics in Medicine 21:2409.
 
     Examples
     --------
@@ -93,27 +95,44 @@ def psychometric_fit(runs: Runs, draws: int = DRAWS, seed: int = SEED) -> xr.Dat
 
 
 def logistic(evidence: np.ndarray, choices: np.ndarray, trials: np.ndarray) -> np.ndarray:
-    """Bias and sensitivity of the logistic function of largest likelihood.
+    """Bias and sensitivity of the logistic function of largest likelihood, penalised as Firth (1993) does.
 
-    evidence (level,); choices (level,) their fraction in the numbers of `trials` (level,).
+    evidence (level,); choices (level,) their fraction in the numbers of `trials` (level,). Where all evidence is the
+    same, the sensitivity is missing.
     """
-    from scipy.optimize import minimize  # takes half a second to import
-
     spread = float(np.sqrt(np.average(np.square(evidence), weights=trials))) or 1.0
-    scaled, weights = evidence / spread, trials / trials.sum()
+    if np.ptp(evidence) == 0:
+        chosen = trials @ choices
+        return np.array([np.log((chosen + 0.5) / (trials.sum() - chosen + 0.5)), np.nan])
+    design = np.stack([np.ones_like(evidence), evidence / spread], axis=1)
+    coefficients, (found, step) = np.zeros(2), _ascent(design, np.zeros(2), choices, trials)
+    for _ in range(MOST_STEPS):
+        if np.abs(step).max() < NEAR:
+            break
+        likelihood, following = _ascent(design, coefficients + step, choices, trials)
+        if likelihood < found - NEAR:
+            step = step / 2
+        else:
+            coefficients, found, step = coefficients + step, likelihood, following
+    return coefficients / [1, spread]
 
-    def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
-        odds = coefficients[0] + coefficients[1] * scaled
-        # Both answers by themselves: of steep curves nothing would be left of the difference of one and nearly one.
-        lost = (1 - choices) * np.logaddexp(0, odds) + choices * np.logaddexp(0, -odds)
-        error = weights * ((1 - choices) * expit(odds) - choices * expit(-odds))
-        return weights @ lost, np.array([error.sum(), error @ scaled])
 
-    bounds = [(-STEEPEST, STEEPEST)] * 2
-    found = minimize(
-        loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=bounds, options={"gtol": FLATTEST, "ftol": 0}
-    )
-    return found.x / [1, spread]
+def _ascent(
+    design: np.ndarray, coefficients: np.ndarray, choices: np.ndarray, trials: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """The penalised logarithm of the likelihood, −∞ where there is no information, and a step of Fisher scoring."""
+    odds = design @ coefficients
+    one, other = expit(odds), expit(-odds)  # both by themselves: of steep curves, 1 − p would leave nothing
+    weights = trials * one * other
+    information = design.T @ (weights[:, None] * design)
+    sign, volume = np.linalg.slogdet(information)
+    if sign <= 0 or not np.isfinite(volume):
+        return -np.inf, np.zeros(2)
+    inverse = np.linalg.inv(information)
+    leverage = weights * np.einsum("ij,jk,ik->i", design, inverse, design)
+    errors = trials * (choices * other - (1 - choices) * one) + leverage * (other - one) / 2
+    likelihood = -trials @ ((1 - choices) * np.logaddexp(0, odds) + choices * np.logaddexp(0, -odds))
+    return float(likelihood + volume / 2), inverse @ (design.T @ errors)
 
 
 def _fitted(result: xr.Dataset) -> xr.Dataset:
