@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 from neuro_mpc.spelling import fields_of_python, spelled, words_of_python
 
 SHOWN_IN_FULL = 3
 LONGEST_VALUE = 100
+MOST_NAMES = 1000
+"""Files of a folder that are looked at for one with a similar name."""
 
 
 class NeuroMPCError(Exception):
@@ -181,6 +184,15 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     folded = {candidate.lower(): candidate for candidate in known}
     near = get_close_matches(str(name).lower(), folded, n=1, cutoff=0.55)
     return f"did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def file_beside(path: Path, suffix: str = "") -> str:
+    """ "did you mean 'mask.npy'?" with the file of this folder whose name is nearest, or "".
+
+    suffix   of the files; by default that of the path
+    """
+    names = islice(path.parent.glob(f"*{suffix or path.suffix}"), MOST_NAMES)
+    return did_you_mean(path.name, sorted(each.name for each in names))
 
 
 def without_memory(problem: MemoryError) -> str:

@@ -364,9 +364,10 @@ def test_a_run_without_samples_is_told_the_option(example, measure, setting):
         measure(example(presentations=3, snapshots=2, units=5, samples=False))
 
 
-def test_the_setting_of_a_trajectory_turns_off_what_excludes_it():
+@pytest.mark.parametrize("scheme", ["relaxation", "momentum", "fixed-prediction"])
+def test_the_setting_of_a_trajectory_turns_off_what_excludes_it(scheme):
     shown = target()
-    run = neural_run({"hidden": {"error": np.ones((STEPS, TRIALS, 5))}}, shown, scheme="relaxation")
+    run = neural_run({"hidden": {"error": np.ones((STEPS, TRIALS, 5))}}, shown, scheme=scheme)
     run.attrs["protocol"] += "energy_limit = 10.0\nredraw_noise = true\ntolerance = 0.0\n"
     with pytest.raises(RunFileError) as caught:
         analysis.inference_energy(run)
@@ -374,7 +375,7 @@ def test_the_setting_of_a_trajectory_turns_off_what_excludes_it():
     assert settings == [
         "protocol.recording.samples=[-1]",
         "protocol.recording.trajectory=true",
-        "protocol.inference.scheme=relaxation",
+        *([] if scheme == "relaxation" else ["protocol.inference.scheme=relaxation"]),
         "protocol.inference.energy_limit=0",
         "protocol.inference.redraw_noise=false",
     ]
@@ -399,6 +400,8 @@ def test_what_else_was_not_recorded_is_told_with_its_option():
         analysis.traces(run, "hidden")
     with pytest.raises(RunFileError, match="did you mean 'output'"):
         analysis.traces(run, "outptu")
+    with pytest.raises(RunFileError, match="'input' is a stimulus, which has no traces\n  try: run"):
+        analysis.traces(run, "input")
     with pytest.raises(RunFileError, match="there is no sample 1"):
         analysis.traces(run, "output", sample=1)
 

@@ -52,6 +52,12 @@ def test_a_connection_is_refused_by_name(connect, key, problem, expected):
     assert any(part in caught.value.expected for part in expected.split("|"))
 
 
+def test_a_mask_that_is_not_there_is_told_with_one_of_a_similar_name(tmp_path):
+    np.save(tmp_path / "sparse.npy", MASK)
+    with pytest.raises(DescriptionError, match="No such file(.*\n)*.*did you mean 'sparse.npy'"):
+        circuit({"mask": str(tmp_path / "spars.npy")})
+
+
 def test_a_transposed_mask_is_told_where_the_data_give_one_of_the_sizes():
     tables = circuit().tables()
     tables["projection"]["in"]["connect"] = {"mask": ["111111"] * 3}

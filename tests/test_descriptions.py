@@ -167,6 +167,8 @@ def test_a_key_has_one_value():
         loaded("protocol.learning.rate=0.1", "protocol.learning.rate=0.2")
     with pytest.raises(DescriptionError, match="found: 'tanh and relu'"):
         loaded("circuit.population.hidden.activation=tanh", "circuit.population.hidden.activation=relu")
+    with pytest.raises(DescriptionError, match="protocol.learning.rate: is not finite\n  found: nan"):
+        loaded("protocol.learning.rate=nan")  # which is unequal to itself
 
 
 def test_a_value_can_be_set_in_a_table_that_was_set_before_and_not_lost_to_one_set_after_it():
@@ -213,7 +215,9 @@ def test_what_is_not_there_is_told(name, problem, tmp_path, monkeypatch):
     [
         (b"name = ", "not valid TOML"),
         (b"activation = relu(r)", "texts and expressions are quoted"),
-        (b"name = 'a'\nname = 'b'", "not valid TOML"),
+        (b"name = 'a'\nname = 'b'", "one table of each name, with all of its keys"),
+        (b"[population.a]\n[population.a]", "one table of each name, with all of its keys"),
+        (b"t = {a = 1, a = 2}", "one table of each name, with all of its keys"),
         (b"\xff\xfe", "not a text file in UTF-8"),
         (b"x = " + b"[" * 5000, "not valid TOML"),
         (b"#" * 2_000_000, "too large"),

@@ -14,6 +14,7 @@ from test_plots import _assert_clear
 import neuro_mpc as nm
 from neuro_mpc import analysis
 from neuro_mpc.analysis.psychometric import logistic
+from neuro_mpc.descriptions.experiments import EXPERIMENTS
 from neuro_mpc.plots import FIGURES, plot_run, style
 from neuro_mpc.runfile.record import RunFile
 
@@ -285,6 +286,13 @@ class TestErrors:
     def test_no_experiment(self, example_run):
         with pytest.raises(nm.RunFileError, match="no experiment of the kind lesion[\\s\\S]*run lesion --from run.nc"):
             plot_run(example_run, "lesion")
+
+    @pytest.mark.parametrize("kind", [name for name in EXPERIMENTS.names() if name != "inference"])
+    def test_the_protocol_that_is_advised_is_of_this_kind(self, example_run, kind):
+        with pytest.raises(nm.RunFileError) as caught:
+            analysis.experiment(example_run, kind)
+        protocol = nm.load_protocol(caught.value.hint.split()[2])
+        assert protocol.experiment.kind == kind
 
     def test_another_experiment(self, kept):
         with pytest.raises(nm.RunFileError, match="no experiment of the kind oddball or omission"):

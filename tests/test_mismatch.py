@@ -188,7 +188,8 @@ def test_intervals_hold_the_truth_over_trials_and_over_recordings():
 
 
 def test_contexts_without_their_control_are_not_compared():
-    with pytest.raises(nm.RunFileError, match="control"):
+    told = "there are the blocks standard\n  try: experiment.blocks .* standard and control-1, sequence and control-2"
+    with pytest.raises(nm.RunFileError, match=told):
         one = recorded()
         analysis.mismatch(one.isel(trial=one["block"].values == "standard"))
 

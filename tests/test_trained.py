@@ -78,6 +78,8 @@ def test_parameters_of_ones_own_are_used_and_told(path):
         ({"recurrent": {"m": np.zeros((2, 2))}}, r"found: \(2, 2\)\n  expected: \(12, 12\), or a number"),
         ({"recurrent": {"pi": 2.0}}, "parameters.recurrent.pi: is out of bounds"),
         ({"recurrent": {"m": float("nan")}}, "parameters.recurrent.m: has values that are not finite"),
+        ({"recurrent": {"m": "large"}}, "parameters.recurrent.m: is no array of numbers\n  found: 'large'"),
+        ({"recurrent": {"m": [[1.0], [1.0, 2.0]]}}, "parameters.recurrent.m: is no array of numbers"),
     ],
 )
 def test_parameters_that_no_synapse_can_have_are_refused(path, parameters, problem):

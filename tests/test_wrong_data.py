@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from own_data import KINDS, STEPS, TRIALS, dataset, loaded, written
@@ -75,6 +76,10 @@ BROKEN = {
     "no data": (lambda d: None, {}, r"stimulus.file: there are no data.*nm.simulate\(…, data=…\)"),
     "a file of another kind": (lambda d: None, {"file": "data.mat"}, "stimulus.file: is no file of data.*'data.mat'"),
     "a missing file": (lambda d: None, {"file": "data.nc"}, "data files are missing"),
+    "a file of one array": (lambda d: None, {"file": "x.npy"}, r"is no file of data.*np.savez\(.*np.load\("),
+    "an empty dict": (lambda d: {}, {}, "data: is no data set.*a dict of nothing"),
+    "a number for a name": (lambda d: {0: d["x"]}, {}, "data: is no data set.*a dict with the key 0"),
+    "a table": (lambda d: pd.DataFrame({"x": [1.0]}), {}, r"data: is no data set.*'DataFrame'.*table.to_numpy\(\)"),
     "a missing store": (lambda d: None, {"file": "data.zarr"}, "data files are missing"),
 }
 
@@ -83,6 +88,14 @@ BROKEN = {
 def test_wrong_data_are_refused_by_name(data, keys, problem):
     with pytest.raises(nm.DescriptionError, match=f"(?s){problem}"):
         loaded(data(dataset()), **keys)
+
+
+def test_a_file_that_is_not_there_is_told_with_one_of_a_similar_name():
+    dataset().to_netcdf("rhythms.nc")
+    with pytest.raises(
+        nm.DescriptionError, match="data files are missing(.*\n)*.*did you mean 'rhythms.nc'[?] Else put"
+    ):
+        loaded(file="rythms.nc")
 
 
 def test_a_short_recording_says_how_long_it_has_to_be():

@@ -15,6 +15,8 @@ from neuro_mpc.runfile.attributes import attribute, checked
 
 Runs = xr.DataTree | Sequence[xr.DataTree]
 RESPONSES = ("oddball", "omission")
+PROTOCOLS = {"mismatch": "mismatch-responses"}
+"""Kind of an experiment → the shipped protocol of another name."""
 WINDOWS = ("before", "at", "after")
 
 
@@ -47,9 +49,10 @@ def experiment(run: xr.DataTree, *kinds: str) -> xr.Dataset:
     group = access.group(run, "experiment")
     if group is None or (kinds and attribute(group, "kind") not in kinds):
         kind = kinds[0] if kinds else "oddball"
+        protocol = PROTOCOLS.get(kind, kind)
         raise RunFileError(
             f"{access.source(run)} holds no experiment of the kind {' or '.join(kinds) or 'any'}",
-            hint=f"neuro-mpc run {kind} --from run.nc --out {kind}.nc",
+            hint=f"neuro-mpc run {protocol} --from run.nc --out {protocol}.nc",
         )
     results = group.to_dataset(inherit=False)
     results.encoding["source"] = access.source(run)

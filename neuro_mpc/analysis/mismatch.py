@@ -99,7 +99,12 @@ def mismatch(
     every = all_cells(source, population, quantity, window)
     compared = comparisons(every[0])
     if not compared:
-        raise RunFileError("no context was shown together with its control", hint="experiment.blocks")
+        blocks = ", ".join(dict.fromkeys(block for block, _ in every[0]))
+        pairs = ", ".join(f"{context} and {control}" for context, (control, _) in CONTEXTS.items())
+        raise RunFileError(
+            f"no stimulus was shown in a context and in its control: there are the blocks {blocks}",
+            hint=f"experiment.blocks of a context and its control; events of your own have these names, too: {pairs}",
+        )
     values = np.stack([[_measures(cells, pairs) for pairs in compared.values()] for cells in every])
     ends = _over_trials(every[0], compared, draws, seed) if len(every) == 1 else _over_runs(values, draws, seed)
     contexts, stimuli = np.array(list(compared)).T

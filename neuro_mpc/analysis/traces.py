@@ -13,7 +13,8 @@ from neuro_mpc.errors import RunFileError, did_you_mean
 from neuro_mpc.runfile import access
 
 SAMPLES = "protocol.recording.samples=[-1]"
-TRAJECTORY = "protocol.recording.trajectory=true --set protocol.inference.scheme=relaxation"
+TRAJECTORY, SETTLES = "protocol.recording.trajectory=true", "protocol.inference.scheme=relaxation"
+WITHOUT_TRACES = {"stimulus": 'run["stimulus"] is what recorded samples were shown', "constant": ""}
 NO_TRAJECTORY_WITH = {"tolerance": "0", "energy_limit": "0", "redraw_noise": "false"}
 Side = Literal["target", "stimulus"]
 
@@ -21,8 +22,9 @@ Side = Literal["target", "stimulus"]
 def trajectory_setting(run: xr.DataTree) -> str:
     """The settings with which a run like this one keeps the trajectory of inference."""
     inference = access.describe(run, "protocol").get("inference", {})
+    settles = [] if inference.get("scheme") == "relaxation" else [SETTLES]
     off = [f"protocol.inference.{name}={value}" for name, value in NO_TRAJECTORY_WITH.items() if inference.get(name)]
-    return " --set ".join([TRAJECTORY, *off])
+    return " --set ".join([TRAJECTORY, *settles, *off])
 
 
 def traces(run: xr.DataTree, population: str, sample: int = -1) -> xr.Dataset:
@@ -145,7 +147,9 @@ def profile(
     """
     dimensions = {by} if isinstance(by, str) else set(by)
     if "iteration" in dimensions and "iteration" not in traces.sizes:
-        raise RunFileError("these traces hold no iterations of inference", hint=f"run again with --set {TRAJECTORY}")
+        raise RunFileError(
+            "these traces hold no iterations of inference", hint=f"run again with --set {TRAJECTORY} --set {SETTLES}"
+        )
     traces = traces[[name for name in traces.data_vars if dimensions <= set(traces[name].dims)]]
     others = [name for name in traces.dims if name not in dimensions]
     result = np.sqrt((traces**2).mean(others)) if statistic == "rms" else traces.mean(others)
@@ -291,7 +295,12 @@ def _with_names(run: xr.DataTree, numbers: xr.DataArray, count: int) -> xr.DataA
 
 
 def _not_recorded(run: xr.DataTree, population: str, recorded: list[str]) -> RunFileError:
-    if access.population(run, population):
+    table = access.population(run, population)
+    if (role := table.get("role")) in WITHOUT_TRACES:
+        return RunFileError(
+            f"the population {population!r} is a {role}, which has no traces", hint=WITHOUT_TRACES[role]
+        )
+    if table:
         setting = f"protocol.recording.populations='{json.dumps([*recorded, population])}'"
         return access.lacking(run, f"traces of the population {population!r}", setting)
     hint = did_you_mean(population, recorded) or f"one of {', '.join(recorded)}"

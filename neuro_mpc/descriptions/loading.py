@@ -16,7 +16,7 @@ from neuro_mpc.descriptions.settings import takes_text, written_value
 from neuro_mpc.descriptions.structure import fields
 from neuro_mpc.descriptions.tables import Table
 from neuro_mpc.descriptions.toml_text import read_toml
-from neuro_mpc.errors import DescriptionError, did_you_mean, path_argument
+from neuro_mpc.errors import DescriptionError, did_you_mean, file_beside, path_argument
 from neuro_mpc.system import files
 
 if TYPE_CHECKING:
@@ -228,7 +228,8 @@ def parse_settings(settings: Iterable[str]) -> tuple[dict[str, object], dict[str
         path, text = form[2].removeprefix("."), value.strip()
         is_text = takes_text(Circuit if form[1] == "circuit" else _protocols()[0], path.split("."))
         new = text if is_text and not text.startswith(QUOTES) else written_value(text)
-        if (before := overrides[form[1]].setdefault(path, new)) != new:
+        before = overrides[form[1]].setdefault(path, new)
+        if before is not new and before != new:  # nan is unequal to itself
             raise DescriptionError(
                 "is set twice",
                 source="--set",
@@ -288,8 +289,7 @@ def _read(kind: str, name_or_path: str | Path) -> tuple[dict[str, Any], str]:
     except DescriptionError as problem:
         if not path.exists():
             shipped = path.stem in shipped_files.files(kind)
-            beside = sorted(each.name for each in path.parent.glob("*.toml"))
-            problem.hint = f"{path.stem}, which comes with the package" if shipped else did_you_mean(path.name, beside)
+            problem.hint = f"{path.stem}, which comes with the package" if shipped else file_beside(path)
         raise
     _refuse_other_kind(kind, tables, source)
     return _beside(path, tables) if is_path or path.name == text else tables, source

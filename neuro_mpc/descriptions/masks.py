@@ -19,6 +19,7 @@ from numpy.lib import format as npy
 from pydantic_core import PydanticCustomError
 
 from neuro_mpc.descriptions.tables import problem
+from neuro_mpc.errors import file_beside
 
 Rows = tuple[str, ...]
 LARGEST_MASK = 100_000_000
@@ -76,7 +77,8 @@ def read_mask(path: Path) -> np.ndarray:
         raise
     except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, tokenize.TokenError) as error:
         reason = getattr(error, "strerror", None) or f"it is no {path.suffix.lower()} file of numbers"
-        raise problem(f"{path} cannot be read: {reason}", expected=f"an array of {EXPECTED}") from None
+        hint = file_beside(path) if isinstance(error, FileNotFoundError) else ""
+        raise problem(f"{path} cannot be read: {reason}", expected=f"an array of {EXPECTED}", hint=hint) from None
 
 
 def _npy(path: Path) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,9 @@ import tomli_w
 from neuro_mpc.errors import DescriptionError
 
 LARGEST_FILE, DEEPEST, LARGEST_BITS = 1_000_000, 12, 4096
+QUOTED = 'texts and expressions are quoted, such as activation = "relu(r)"'
+TWICE = "one table of each name, with all of its keys"
+TOLD_TWICE = re.compile("twice|overwrite|duplicate", re.IGNORECASE)
 LONG_INTEGER = "an integer with more digits than any number here can have"
 
 
@@ -44,7 +48,7 @@ def parse_toml(text: str, source: str = "") -> dict[str, Any]:
         raise DescriptionError(
             f"not valid TOML: {problem}",
             source=source,
-            hint='texts and expressions are quoted, such as activation = "relu(r)"',
+            hint=TWICE if TOLD_TWICE.search(problem) else QUOTED,
         ) from None
 
 

@@ -81,8 +81,11 @@ def of_tables(file: Inside, every: bool = False) -> Events:
     found = [each for table, block in tables for each in _of_table(table, block, every)]
     if not found:
         names = [name for name in file.names(FOLDER) if name.endswith(SUFFIX)]
-        hint = f"there is {', '.join(names[:20])}" if names else f"no stimulus table in {FOLDER}"
-        raise RunFileError("there is no block of a mismatch session", hint=hint)
+        problem = "there is no block of a mismatch session"
+        if names:
+            raise RunFileError(problem, hint=f"there is {', '.join(names[:20])}")
+        hint = 'the file of a mismatch session, or a run of the experiment "mismatch" that was exported'
+        raise RunFileError(f"{problem}: no stimulus table in {FOLDER}", hint=hint)
     return joined(found)
 
 

@@ -7,14 +7,13 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import netCDF4
 
 from neuro_mpc.descriptions import shipped
-from neuro_mpc.errors import RunFileError, did_you_mean
+from neuro_mpc.errors import RunFileError, file_beside
 from neuro_mpc.examination import isolation, opening
 from neuro_mpc.examination.netcdf_lock import NETCDF
 from neuro_mpc.examination.opening import refuse_strange
@@ -29,7 +28,6 @@ DAMAGED = "a copy of the file; an unfinished run can be continued: --resume"
 SWEEP = "sweep.nc"
 OF_SWEEPS = (b"seed", b"complete", b"error", b"file")  # variables at the root of its combined file
 FILES_IN_HINT = 3
-MOST_NAMES = 1000  # of files among which the nearest name is sought
 NO_RUN = "a file that neuro-mpc run or nm.simulate has written"
 
 
@@ -206,8 +204,7 @@ def _in_its_place(path: Path) -> str:
     for kind in ("circuit", "protocol"):
         if path.name in shipped.files(kind):
             return f"a run file: {path.name} is a {kind} that comes with the package"
-    names = islice(path.parent.glob("*.nc"), MOST_NAMES)
-    return did_you_mean(path.name, [each.name for each in names])
+    return file_beside(path, ".nc")
 
 
 def _readable(path: Path, carefully: bool) -> Path:

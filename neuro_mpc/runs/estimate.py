@@ -147,6 +147,7 @@ def as_text(estimated: Estimate) -> str:
     available = f" of {in_bytes(free)} that are free" if free is not None else ""
     disk = in_bytes(free_disk(Path("run.nc")))
     time = rough_duration(estimated.seconds)
+    number = f"{estimated.presentations:,} presentation{'' if estimated.presentations == 1 else 's'}"
     compiling = ", and compiling once" if estimated.compiles else ""
     return "\n".join(
         [
@@ -155,7 +156,7 @@ def as_text(estimated: Estimate) -> str:
             f"memory   about {in_bytes(estimated.memory)}{available}",
             f"disk     at most {in_bytes(estimated.disk)} of {disk} that are free here, half of it for the checkpoint "
             "while the run lasts",
-            f"time     about {time} for {estimated.presentations:,} presentations{compiling}",
+            f"time     about {time} for {number}{compiling}",
             *(f"warning  {text}" for text in estimated.warnings),
         ]
     )

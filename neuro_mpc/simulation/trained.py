@@ -87,6 +87,10 @@ class Trained:
     changed: str = ""
     data_sha256: str = ""
 
+    def __repr__(self) -> str:
+        changed = f", changed: {self.changed}" if self.changed else ""
+        return f"<{self.circuit.name} as {self.name} had learned it after {self.presentation} presentations{changed}>"
+
     @cached_property
     def sha256(self) -> str:
         """The SHA-256 of the circuit's description and of all parameters, in the order of their names."""
@@ -153,7 +157,10 @@ class Trained:
 
     def _checked(self, projection: str, name: str, values: ArrayLike) -> np.ndarray:
         place = {"key": f"parameters.{projection}.{name}"}
-        array, shape = np.asarray(values, dtype=float), shape_of(self.circuit, projection)
+        try:
+            array, shape = np.asarray(values, dtype=float), shape_of(self.circuit, projection)
+        except (TypeError, ValueError):  # texts, rows of different lengths
+            raise DescriptionError("is no array of numbers", found=values, **place) from None
         if array.ndim and array.shape != shape:
             raise DescriptionError(
                 "has another shape than its synapses", found=array.shape, expected=f"{shape}, or a number", **place

@@ -60,8 +60,11 @@ def _only_one(
 
 
 def _hint(circuit: Circuit, population: str, possible: list[str], channels: Mapping[str, Channel]) -> str:
-    if possible or circuit.population[population].readout != "softmax":
-        return f'channel = "{(possible or list(channels))[0]}"' if channels else ""
+    if possible:
+        return f'channel = "{possible[0]}"'
+    if circuit.population[population].readout != "softmax":
+        another = f"data with a channel {population!r}"
+        return another + (f'; channel = "{next(iter(channels))}" gives one to several populations' if channels else "")
     return 'classes are whole numbers: labels.astype("int32"); or readout = "gaussian", for values'
 
 

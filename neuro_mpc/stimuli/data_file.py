@@ -25,7 +25,9 @@ def found(name: str, data_dir: str | None) -> Path:
             key="stimulus.file",
             found=name,
             expected="netCDF (.nc), Zarr (.zarr) or NPZ (.npz)",
-            hint='stimulus.source = "csv" or "image-folder" for those',
+            hint='np.savez("data.npz", name=np.load("name.npy")), an array for each channel'
+            if name.lower().endswith(".npy")
+            else 'stimulus.source = "csv" or "image-folder" for those',
         )
     if name.lower().endswith(ZARR):
         return find_folder(name, data_dir, FOLDER)

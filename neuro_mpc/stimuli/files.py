@@ -13,7 +13,7 @@ from io import BufferedIOBase
 from pathlib import Path
 
 from neuro_mpc.descriptions.tables import problem
-from neuro_mpc.errors import DescriptionError
+from neuro_mpc.errors import DescriptionError, did_you_mean
 
 MOST_ENTRIES, MOST_SHOWN = 10_000, 8
 TORCHVISION = Path("MNIST", "raw")  # where that package keeps the files below the folder it is given
@@ -164,10 +164,14 @@ def _missing(
     if contents:
         listing = ", ".join(contents[:MOST_SHOWN]) + (", …" if len(contents) > MOST_SHOWN else "")
         lines.append(f"{folders[0]} holds {listing}")
+    near = did_you_mean(missing[0], dict.fromkeys(path.name for folder in folders for path in _files(folder)))
+    elsewhere = (
+        "put them there, or name their folder: --set protocol.data_dir=FOLDER or the environment variable "
+        "NEURO_MPC_DATA" + (f"; for {own_files[0]} of your own add {own_files[1]}" if own_files else "")
+    )
     return DescriptionError(
         f"data files are missing{failure}:\n    " + "\n    ".join(lines),
         key="stimulus",
         expected=f"in {' or '.join(map(str, folders))}",
-        hint="put them there, or name their folder: --set protocol.data_dir=FOLDER or the environment variable "
-        "NEURO_MPC_DATA" + (f"; for {own_files[0]} of your own add {own_files[1]}" if own_files else ""),
+        hint=f"{near} Else {elsewhere}" if near else elsewhere,
     )

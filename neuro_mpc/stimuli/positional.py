@@ -34,9 +34,9 @@ def as_dataset(data: Any, *, trial: str, step: str, recording: bool, source: str
         raise DescriptionError(
             "is no data set",
             key=source,
-            found=type(data).__name__,
+            found=_told(data),
             expected=ACCEPTED,
-            hint="files are named by the protocol, stimulus.file; arrays by a dict, data={'spikes': array}",
+            hint=_instead(data),
         )
     leading = [step or STEP] if recording else [trial or TRIAL, step or STEP]
     variables = {name: _variable(name, values, leading, source) for name, values in data.items()}
@@ -47,6 +47,20 @@ def as_dataset(data: Any, *, trial: str, step: str, recording: bool, source: str
     coordinates = {key: each.variable for values in labelled.values() for key, each in values.coords.items()}
     others = {key: each for key, each in coordinates.items() if key not in variables}
     return xr.Dataset(variables, coords=others)
+
+
+def _told(data: Any) -> str:
+    """What is no data set, by its type and, of a dict, by what is wrong with it."""
+    if not isinstance(data, Mapping):
+        return type(data).__name__
+    others = [name for name in data if not isinstance(name, str)]
+    return f"a dict with the key {others[0]!r}" if others else "a dict of nothing"
+
+
+def _instead(data: Any) -> str:
+    if hasattr(data, "to_numpy"):  # a table of pandas, polars …
+        return "data={'spikes': table.to_numpy()}, reshaped to trial, step, unit"
+    return "files are named by the protocol, stimulus.file; arrays by a dict, data={'spikes': array}"
 
 
 def _variable(name: str, values: Any, leading: list[str], source: str) -> xr.Variable:

@@ -62,7 +62,7 @@ class Grid:
 
     def __str__(self) -> str:
         axes = [*map(str, self.axes), f"seed = {', '.join(map(str, self.seeds))}"]
-        return "\n".join([f"{len(self)} members:", *(f"  {axis}" for axis in axes)])
+        return "\n".join([f"{len(self)} member{'' if len(self) == 1 else 's'}:", *(f"  {axis}" for axis in axes)])
 
     def members(self) -> Iterator[Member]:
         """All of them, seeds last."""
