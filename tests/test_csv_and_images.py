@@ -192,6 +192,17 @@ def test_classes_by_name_are_numbered_by_the_alphabet_and_an_empty_field_is_none
     assert source.given("train", np.array([0]), "state")[:3, 0].tolist() == [1, -1, 0]
 
 
+def test_a_name_with_a_blank_of_any_kind_is_the_name_of_one_class(here):
+    names = ["a\u00a0b", "c\td", "e"]
+    write(here / "blanks.csv", table(state=[names[row % 3] for row in range(ROWS)]))
+    channel = loaded("csv", file="blanks.csv", time="time", classes=["state"], window=10).channels["state"]
+    assert (channel.names, channel.width) == (("a_b", "c_d", "e"), 3)
+    images(here / "blanks")
+    (here / "blanks/cat").rename(here / "blanks/a\u3000b")
+    label = loaded("image-folder", folder="blanks").channels["label"]
+    assert (label.names, label.width) == (("a_b", "dog"), 2)
+
+
 def test_an_image_is_as_large_as_it_says(here, monkeypatch):
     images(here / "pets")
     monkeypatch.setattr("matplotlib.image.imread", lambda path, format: np.zeros((4, 5)))

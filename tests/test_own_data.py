@@ -300,6 +300,15 @@ def test_arrays_with_labels_keep_them_whichever_of_them_has_them():
     assert set(source.channels) == {"bare", "named", "plain"}
 
 
+def test_names_of_classes_are_those_of_their_flag_values():
+    named = dataset()
+    named["label"].attrs.update(flag_meanings="left both rest right", flag_values=np.array([1, 3, 0, 2]))
+    assert loaded(named).channels["label"].names == ("rest", "left", "right", "both")
+    named["label"].attrs["flag_values"] = np.array([1, 2, 3, 4])
+    with pytest.raises(nm.DescriptionError, match="label: has flag_values that do not number"):
+        loaded(named)
+
+
 def test_what_a_mask_hides_is_missing():
     values = np.ma.masked_equal(np.arange(1.0, TRIALS * STEPS + 1).reshape(TRIALS, STEPS, 1), 7.0)
     classes = np.ma.masked_equal(np.arange(TRIALS * STEPS).reshape(TRIALS, STEPS) % 4, 3)
@@ -310,6 +319,18 @@ def test_what_a_mask_hides_is_missing():
     number = np.nan_to_num(x[..., 0], nan=7.0) - 1
     np.testing.assert_array_equal(c, np.where(number % 4 == 3, -1, number % 4))
     assert np.isnan(x).sum() == (number == 6).sum()
+
+
+def test_what_a_mask_hides_is_missing_in_arrays_that_can_hold_no_mark_of_it():
+    hidden = np.arange(TRIALS * STEPS).reshape(TRIALS, STEPS) % 3 == 0
+    moves = np.ma.masked_array(~hidden, mask=hidden)  # true or false, and true where they are not hidden
+    classes = np.ma.masked_array(np.where(hidden, 0, 200).astype(np.uint8) // 200, mask=hidden)
+    source = loaded({"moves": moves, "c": np.ma.where(hidden, classes, np.uint8(0)).astype(np.uint8)})
+    trials = np.arange(source.size("train"))
+    moves, c = (source.given("train", trials, name) for name in ("moves", "c"))
+    np.testing.assert_array_equal(np.isnan(moves[..., 0]), c == -1)
+    assert 0 < (c == -1).mean() < 1
+    assert set(moves[~np.isnan(moves)]) == {1.0}
 
 
 def test_arrays_have_as_many_axes_as_numpy_can_name():

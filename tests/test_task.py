@@ -9,7 +9,7 @@ from in_process import started
 import neuro_mpc as nm
 from neuro_mpc.errors import DescriptionError
 from neuro_mpc.networks import launch
-from neuro_mpc.stimuli import Channel, Stimuli, Task
+from neuro_mpc.stimuli import Channel, Stimuli, Task, load_task
 
 STEPS, TRIALS = 4, 6
 
@@ -214,6 +214,31 @@ def test_a_target_is_compared_where_any_unit_of_a_mask_is_there_and_not_zero():
     compared = np.argwhere(~np.isnan(wanted).all(axis=-1)).tolist()
     assert compared == [[0, 1], [1, 2]]
     np.testing.assert_array_equal(wanted[0, 1], given("train", np.arange(TRIALS), "y")[0, 1])
+
+
+def test_a_target_is_not_compared_where_a_mask_of_whole_numbers_is_missing():
+    mask = np.array([[0, 1, -1, 2, -1, 0]] * STEPS)
+    source = Offered(x=VALUES, y=VALUES, mask=CLASSES)
+    made = task(source, {"read": "every", "where": "mask"}, x={**STIMULUS, "channel": "x"}, y=GAUSSIAN)
+    given = source.given
+    with patch.object(
+        Offered, "given", lambda _, split, trials, name: mask if name == "mask" else given(split, trials, name)
+    ):
+        wanted = made.wanted("train", np.arange(TRIALS), "y")
+    np.testing.assert_array_equal(~np.isnan(wanted[..., 0]), [[False, True, False, True, False, False]] * STEPS)
+
+
+def test_a_mask_counts_at_the_last_step_where_a_source_gives_that_step_of_a_target_alone():
+    """The digits are asked for where their last pixels are not black, whatever those of other trials are."""
+    keys = {"target.where": "stimulus", "target.read": "last", "stimulus.pixels_per_step": 2}
+    circuit = nm.load_circuit("mpl", {"population.hidden.size": 2, "population.input.channel": "stimulus"})
+    data = load_task(nm.load_protocol("digits-rows", keys), circuit, 0)
+    trials = np.arange(1000)
+    last = data.source.given("train", trials, "stimulus")[-1]
+    black = (last == 0).all(axis=1)
+    assert 0 < black.sum() < 1000
+    labels = data.source.given("train", trials, "target")
+    np.testing.assert_array_equal(data.wanted("train", trials, "output"), np.where(black, -1, labels))
 
 
 def test_missing_classes_are_missing_targets_of_any_read_out():

@@ -38,7 +38,7 @@ class ReadOut(Table):
 
     read   the steps that are compared: "every", the "last", or a list of their numbers, the first of which is 0
     kind   "given": what the channel gives; "next": what it gives one step later; "same": what it also shows
-    where  a channel: only the steps at which it is not 0 are compared
+    where  a channel: only the steps at which it has a value, or a class, other than 0 are compared
 
     Examples
     --------

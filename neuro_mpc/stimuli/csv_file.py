@@ -20,7 +20,7 @@ from neuro_mpc.stimuli import text_file
 from neuro_mpc.stimuli.axes import STEP
 from neuro_mpc.stimuli.cuts import Cuts
 from neuro_mpc.stimuli.files import find, refuse_paths
-from neuro_mpc.stimuli.labelled import LabelledStimuli
+from neuro_mpc.stimuli.labelled import LabelledStimuli, meanings
 from neuro_mpc.stimuli.parting import OWN_SPLIT
 
 if TYPE_CHECKING:
@@ -181,10 +181,9 @@ def _classes(texts: list[str], source: str, name: str) -> xr.Variable:
             return xr.Variable(STEP, np.array(numbers, np.int64))
         except (OverflowError, ValueError):
             raise DescriptionError("has classes out of range", source=source, key=name, found=present[-1]) from None
-    names = " ".join(text.replace(" ", "_") for text in present)
     number = {text: index for index, text in enumerate(present)}
     numbers = np.array([number.get(text, -1) for text in texts])
-    return xr.Variable(STEP, numbers, {"flag_meanings": names})
+    return xr.Variable(STEP, numbers, {"flag_meanings": meanings(present)})
 
 
 def _refuse_uneven(times: np.ndarray, source: str, name: str) -> None:

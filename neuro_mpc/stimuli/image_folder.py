@@ -89,10 +89,9 @@ def _dataset(folder: Path, table: ImageFolder) -> xr.Dataset:
     for image, (*_, path) in zip(images, listed):
         image[...] = _image(path, depth, (height, width)).reshape(image.shape)
     labels = np.array([classes.index(label) for _, label, _ in listed])
-    names = " ".join(label.replace(" ", "_") for label in classes)
     variables = {
         IMAGE: xr.Variable((TRIAL, STEP, "pixel"), images),
-        LABEL: xr.Variable(TRIAL, labels, {"flag_meanings": names}),
+        LABEL: xr.Variable(TRIAL, labels, {"flag_meanings": labelled.meanings(classes)}),
     }
     if listed[0][0]:
         variables[OWN_SPLIT] = xr.Variable(TRIAL, np.array([split for split, *_ in listed]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -106,6 +107,11 @@ class LabelledStimuli(Stimuli):
             yield np.frombuffer(name.encode() + series.digest, np.uint8)
 
 
+def meanings(names: Iterable[str]) -> str:
+    """The names of classes as the attribute flag_meanings has them: blanks, of whatever kind, part them."""
+    return " ".join(re.sub(r"\s", "_", name) for name in names)
+
+
 def _held(series: dict[str, Series]) -> set[str]:
     """The channels that are held in memory."""
     smallest_first = sorted(series, key=lambda name: series[name].bytes)
@@ -198,8 +204,25 @@ def _names(dataset: xr.Dataset, name: str, series: Series) -> tuple[str, ...]:
     variable = dataset[name].variable
     if series.symbolic:
         meanings = variable.attrs.get("flag_meanings", "")
-        return tuple(meanings.split()) if isinstance(meanings, str) else tuple(map(str, meanings))
+        names = tuple(meanings.split()) if isinstance(meanings, str) else tuple(map(str, meanings))
+        return _by_number(names, variable.attrs.get("flag_values"), {"source": series.source, "key": name})
     units = series.axes.units(tuple(map(str, variable.dims)))
     if len(units) != 1 or units[0] not in dataset.coords or dataset[units[0]].ndim != 1:
         return ()
     return tuple(map(str, dataset[units[0]].values.tolist()))
+
+
+def _by_number(names: tuple[str, ...], flags: Any, place: Mapping[str, str]) -> tuple[str, ...]:
+    """The names in the order of the classes that they mean (CF's flag_values); DescriptionError for other numbers."""
+    if flags is None:
+        return names
+    numbers = np.ravel(flags).tolist()
+    if sorted(numbers) != list(range(len(names))):
+        raise DescriptionError(
+            "has flag_values that do not number the names of its classes from 0 on",
+            found=numbers,
+            expected=f"0 to {len(names) - 1}, one for each of {', '.join(names)}",
+            hint="classes from 0 on, and flag_meanings in their order",
+            **place,
+        )
+    return tuple(names[numbers.index(number)] for number in range(len(names)))

@@ -81,7 +81,10 @@ def _variable(name: str, values: Any, leading: list[str], source: str) -> xr.Var
 def _plain(name: str, values: Any, source: str) -> np.ndarray:
     """A NumPy array; what a mask hides is missing."""
     if isinstance(values, np.ma.MaskedArray):
-        return values.filled(-1 if values.dtype.kind in "iu" else np.nan)
+        # Neither booleans nor numbers without a sign can hold a mark of what is missing.
+        if values.dtype.kind in "iu":
+            return np.ma.filled(values.astype(np.int64), -1)
+        return np.ma.filled(values.astype(np.result_type(values, np.float32)), np.nan)
     try:
         return np.asarray(values)
     except ValueError:  # lists of different lengths

@@ -127,8 +127,9 @@ class Task(Stimuli):
         if read_out.kind == "next":
             values = np.concatenate([values[1:], self.source.following(split, trials, channel)])
         if read_out.where is not None:
-            asked = self.source.given(split, trials, read_out.where).reshape(len(values), len(trials), -1)
-            values = _without(values, ~np.any((asked != 0) & ~np.isnan(asked), axis=-1))
+            asked = _is_asked(self.source.given(split, trials, read_out.where))
+            steps = min(len(values), len(asked))  # a source may give the last step alone
+            values = _without(values[-steps:], ~asked[-steps:])
         if _is_list(read_out.read):
             is_read = np.isin(np.arange(len(values)), read_out.read)
             values = _without(values, np.broadcast_to(~is_read[:, None], values.shape[:2]))
@@ -193,6 +194,12 @@ class Task(Stimuli):
 
 def _is_list(read: str | tuple[int, ...]) -> TypeGuard[tuple[int, ...]]:
     return isinstance(read, tuple)
+
+
+def _is_asked(mask: np.ndarray) -> np.ndarray:
+    """At which steps of which trials a mask (step, trial, …) is there and not 0, (step, trial)."""
+    there = mask > 0 if mask.dtype.kind == "i" else (mask != 0) & ~np.isnan(mask)  # -1: there is no class
+    return np.asarray(there.reshape(*mask.shape[:2], -1).any(axis=-1))
 
 
 def _without(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
