@@ -20,6 +20,7 @@ from neuro_mpc.runfile.finished import Finished
 from neuro_mpc.runs import run as runs
 from neuro_mpc.runs import task
 from neuro_mpc.runs.quantities import duration
+from neuro_mpc.stimuli import load_task
 
 RUN = ["run", "mpl", "toy-language"]
 
@@ -313,6 +314,24 @@ def test_check_counts_the_trials_of_each_class():
     counts = re.search(r"test: (.*)", result.stdout)[1].split(", ")
     assert [each.partition(": ")[0] for each in counts] == [str(number) for number in range(10)]
     assert sum(int(each.partition(": ")[2]) for each in counts) == 300
+
+
+def test_classes_are_counted_where_they_are_asked_for():
+    """Of five steps the second is read: half of the labels of a trial are those of its last step."""
+    labels = np.array([[0, 1, 2, 2, 2]] * 6 + [[1, 0, 2, 2, 2]] * 3 + [[0, -1, 1, 1, 1]])
+    data = {"x": np.zeros((10, 5, 2), np.float32), "label": labels}
+    protocol = nm.Protocol(
+        name="own",
+        stimulus={"source": "arrays", "test": 0.5, "validation": 0},
+        target={"read": [1]},
+        learning={"rate": 0.1, "batch": 1, "epochs": 1},
+    )
+    found = task.as_text(load_task(protocol, nm.load_circuit("mpl"), 0, data))
+    counts = {
+        split: [int(count) for count in re.findall(r": (\d+)", line)]
+        for split, line in re.findall(r"(train|test): (.*\d: .*)", found)
+    }
+    assert np.add(counts["train"], counts["test"]).tolist() == [3, 6, 0]
 
 
 def test_many_classes_are_counted_in_a_line():

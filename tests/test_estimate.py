@@ -8,6 +8,7 @@ import neuro_mpc as nm
 from neuro_mpc import machine
 from neuro_mpc.runs import estimate
 from neuro_mpc.runs.checks import refuse_too_long
+from neuro_mpc.runs.quantities import in_bytes
 from neuro_mpc.simulation.plans import plan_of
 from neuro_mpc.simulation.schedule import Course
 
@@ -101,6 +102,44 @@ def test_learning_at_every_step_changes_all_parameters_as_often():
     local = {"inference.window": 0}
     once, often = (seconds(400, ROWS, 1, **local, **{"learning.every": each}) for each in ("presentation", "step"))
     assert often > 5 * once
+
+
+def test_what_is_only_evaluated_takes_the_time_of_its_tests():
+    """Trials of the split that is tested once each test, those of the test in each evaluation; forward alone."""
+    sizes = {"train": 100, "validation": 250, "test": 900}
+    data = SimpleNamespace(**{**vars(ROWS), "size": sizes.get})
+    units, batch = 400, 100
+    keys = {"learning.presentations": 0, "test.split": "validation", "test.ensemble": 3, "recording.answers": True}
+    told = seconds(units, data, batch, **keys)
+    batches = 3 + 9 * (2 + 3 + 1)  # with noise, at mean weights, three networks, the answers
+    products = 2 * batch * (28 * 28 * units + 27 * units * units + units * 10)  # of means and of variances
+    work = 1.1 * products + 450 * batch * (28 * units + 10) + 2e7
+    assert told == pytest.approx(batches * work / PRODUCTS_PER_SECOND, rel=0.05)
+
+
+@pytest.mark.parametrize(("total", "every", "tests"), [(10, 5, 3), (10, 4, 4), (10, 20, 2), (10, 0, 2), (0, 5, 1)])
+def test_tests_are_before_after_and_at_every_interval_between(total, every, tests):
+    data = SimpleNamespace(**{**vars(ROWS), "size": {"train": 100, "validation": 1, "test": 0}.get})
+    keys = {"test.split": "validation", "test.every_epochs": 0, "learning.presentations": total}
+    learned = seconds(400, ROWS, 100, **{**keys, "test.every": every})
+    told = seconds(400, data, 100, **{**keys, "test.every": every}) - learned
+    alone = seconds(400, data, 100, **{**keys, "learning.presentations": 0})
+    assert told / alone == pytest.approx(tests)
+
+
+def test_a_range_test_lengthens_learning_not_the_tests():
+    data = SimpleNamespace(**{**vars(ROWS), "size": {"train": 100, "validation": 100, "test": 1000}.get})
+    of_tests = [
+        seconds(400, data, 100, **{"learning.rate": rate}) - seconds(400, ROWS, 100, **{"learning.rate": rate})
+        for rate in (0.1, "auto")
+    ]
+    assert of_tests[0] > 0
+    assert of_tests[1] == pytest.approx(of_tests[0])
+
+
+def test_sizes_have_three_digits():
+    told = [in_bytes(size) for size in (3, 999.4, 999.6, 999_600, 1.234e6, 999.9e9, 12_345e12)]
+    assert told == ["3 bytes", "999 bytes", "1 kB", "1 MB", "1.23 MB", "1 TB", "12,345 TB"]
 
 
 def plan_of_rows(units, batch):

@@ -227,21 +227,24 @@ def _work(plan: Plan, protocol: Protocol, course: Course, data: Task, cost: Cost
         for name, rows in plan.rows.items()
         if name not in plan.circuit.given
     )
-    return cost.products * _products(plan, protocol, course, batches) * learned / max(1, course.total) + (
-        learned + batches
-    ) * (cost.unit * units + cost.presentation)
+    forward, backward = _products(plan)
+    learning = _inferred(plan, protocol, course, forward, backward) * learned / max(1, course.total)
+    products = cost.products * (learning + forward * batches)
+    return products + (learned + batches) * (cost.unit * units + cost.presentation)
 
 
 def _test_batches(plan: Plan, protocol: Protocol, course: Course, data: Task) -> int:
-    """Batches that are presented in tests and in the evaluation after learning."""
+    """Batches that are presented in tests, and in the evaluation after learning, which is on the split "test"."""
     test = protocol.test
     interval = course.presentations(test.every, test.every_epochs)
-    tests = 2 + (course.total // interval if interval else 0)
-    return -(-data.size(test.split) // plan.trials) * (tests + 2 + test.ensemble)
+    tests = 1 + (-(-course.total // interval) if interval else min(course.total, 1))
+    evaluations = 2 + test.ensemble + protocol.recording.answers
+    batches_of = {split: -(-data.size(split) // plan.trials) for split in (test.split, "test")}
+    return batches_of[test.split] * tests + batches_of["test"] * evaluations
 
 
-def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int) -> float:
-    """Multiplications of the matrix products of all presentations and tests."""
+def _products(plan: Plan) -> tuple[float, float]:
+    """Multiplications of the matrix products of a presentation, forward and backward."""
     forward = backward = 0.0
     for name, rules in plan.rules.synapses.items():
         if not plan.looked_up(plan.circuit.projection[name].source):
@@ -249,6 +252,11 @@ def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int)
             span = plan.span(name)
             forward += of_step * (span.stop - span.first)
             backward += of_step * (span.stop - span.first_learned)
+    return forward, backward
+
+
+def _inferred(plan: Plan, protocol: Protocol, course: Course, forward: float, backward: float) -> float:
+    """Multiplications of the matrix products of all presentations that are learned, from those of one pass."""
     inference = protocol.inference
     starts = [start for start, _ in inference.iterations] if isinstance(inference.iterations, tuple) else [0]
     bounds = [*(min(start, course.total) for start in starts), course.total]
@@ -257,4 +265,4 @@ def _products(plan: Plan, protocol: Protocol, course: Course, test_batches: int)
     known = plan.known or plan.steps
     inferring *= known * (plan.steps - known + 1) / plan.steps  # each window is inferred by itself
     crediting = plan.trials * plan.steps * numbers_passed_on(plan) * course.total
-    return forward * (course.total + test_batches) + backward * (course.total + inferring) + crediting
+    return forward * course.total + backward * (course.total + inferring) + crediting

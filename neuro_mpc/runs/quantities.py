@@ -22,7 +22,7 @@ def rough_duration(seconds: float) -> str:
 def in_bytes(number: float) -> str:
     """Such as `1.2 GB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1000:
+        if number < 999.5:  # of three digits
             return f"{number:.3g} {unit}"
         number /= 1000
-    return f"{number:,.3g} TB" if number < 1000 else f"{number:,.0f} TB"
+    return f"{number:.3g} TB" if number < 999.5 else f"{number:,.0f} TB"

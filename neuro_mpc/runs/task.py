@@ -58,8 +58,10 @@ def _named(populations: tuple[str, ...], population: str) -> str:
 
 
 def _classes(data: Task, split: Split, target: str) -> str:
-    """How often each class is the target of a split's trials."""
-    labels = data.wanted(split, np.arange(data.size(split)), target)[-1]
+    """How often each class is the target of a split's trials: the last one that is asked for in each."""
+    wanted = data.wanted(split, np.arange(data.size(split)), target)
+    last = len(wanted) - 1 - (wanted[::-1] >= 0).argmax(axis=0)
+    labels = np.take_along_axis(wanted, last[None], axis=0)[0]
     names = data.bound[target].names or tuple(map(str, range(data.widths[target])))
     counts = np.bincount(labels[labels >= 0], minlength=len(names))
     start = f"         {split}: " + _named(data.circuit.targets, target)

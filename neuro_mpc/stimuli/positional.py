@@ -84,7 +84,7 @@ def _plain(name: str, values: Any, source: str) -> np.ndarray:
         # Neither booleans nor numbers without a sign can hold a mark of what is missing.
         if values.dtype.kind in "iu":
             return np.ma.filled(values.astype(np.int64), -1)
-        return np.ma.filled(values.astype(np.result_type(values, np.float32)), np.nan)
+        return np.ma.filled(values.astype(np.float32) if values.dtype.kind == "b" else values, np.nan)
     try:
         return np.asarray(values)
     except ValueError:  # lists of different lengths
