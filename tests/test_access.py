@@ -137,10 +137,40 @@ def test_a_final_measure_that_is_missing_is_no_number_and_not_masked():
             "loss of the prediction on the tested trials, mean per trial, every weight at its mean",
         ),
         ("unheard_of", "unheard_of, with noise"),
+        (
+            "explained_variance_left_eye_network",
+            "share of the variance of the values that the output explains, of the population left_eye, by a network "
+            "whose weights are drawn",
+        ),
     ],
 )
 def test_a_measure_of_the_evaluation_says_what_was_measured(name, label):
     assert labels.evaluation_label(name) == label
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "words"),
+    [
+        ("accuracy", ("accuracy", "", ""), "accuracy"),
+        ("accuracy_side_network", ("accuracy", "side", "_network"), "accuracy of side"),
+        ("mean_squared_error_of_mean", ("mean_squared_error", "", "_of_mean"), "mean squared error"),
+        ("mean_squared_error_of_mean_eye", ("mean_squared_error", "eye", "_of_mean"), "mean squared error of eye"),
+        (
+            "mean_squared_error_eye_mean_weights",
+            ("mean_squared_error", "eye", "_mean_weights"),
+            "mean squared error of eye",
+        ),
+        (
+            "perplexity_of_regression_next-word",
+            ("perplexity", "next-word", "_of_regression"),
+            "perplexity of next-word",
+        ),
+        ("spike_contradicted", ("spike_contradicted", "", ""), "spike contradicted"),
+    ],
+)
+def test_measures_of_further_targets_are_told_by_their_population(name, parts, words):
+    assert labels.measured(name) == parts
+    assert labels.measured(name).words == words
 
 
 @pytest.mark.parametrize(

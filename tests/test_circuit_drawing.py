@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import neuro_mpc as nm
 from neuro_mpc.cli import app
 from neuro_mpc.plots import style
-from neuro_mpc.plots.circuit import Drawing, connected, figure_of, plot_circuit
+from neuro_mpc.plots.circuit import Drawing, _words, connected, figure_of, plot_circuit
 from neuro_mpc.plots.layers import Edge, Node, layers_of, layout, spread
 
 NAMES = "abcdefghij"
@@ -186,6 +186,28 @@ def test_shipped_circuits_fit_into_a_column(name):
 def test_connections_are_told_in_words(connect, words):
     projection = nm.Projection(source="a", target="b", synapse="point", connect=connect)
     assert connected(projection.connect) == words
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ({"prediction": "0.5*before + 0.5*input"}, ["h = 0.5*before + 0.5*input"]),
+        (
+            {"prediction": "sigmoid(gate)*before + (1 - sigmoid(gate))*tanh(input + sigmoid(reset)*recurrent)"},
+            ["h = sigmoid(gate)*before", "+ (1 - sigmoid(gate))*", "tanh(input", "+ sigmoid(reset)*recurrent)"],
+        ),
+        ({"prediction": "relu(0.1234567*before**2 + input)"}, ["h = relu(0.1234567*before**2", "+ input)"]),
+        ({"activation": "r" * 40}, [f"{'r' * 27}…"]),
+        ({"errors": "split"}, ["split errors"]),
+        ({"errors": {"negative": 0.5}}, ["split errors +1, −0.5"]),
+        ({"precision": {"learned": "unit", "high": 2}}, ["learned precision"]),
+    ],
+)
+def test_a_box_says_what_its_units_do(key, words):
+    """Lines of an expression are joined by nothing but blanks to what was written."""
+    assert list(_words("hidden", nm.Population(size=3, **key)))[2:] == words
+    written = key.get("prediction", "").replace(" ", "")
+    assert not written or "".join(words).replace(" ", "") == f"h={written}"
 
 
 def test_a_run_shows_its_circuit(example_path):

@@ -1,6 +1,7 @@
 """The figure of a trial: everything that was clamped, and the inputs of compartments."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,8 +38,7 @@ CIRCUIT = nm.Circuit(
 )
 
 
-@pytest.fixture(scope="module")
-def run():
+def simulated(**tables):
     rng = np.random.default_rng(0)
     choice = np.tile(np.arange(STEPS) % 3, (TRIALS, 1))
     choice[:, 2] = -1  # is not told
@@ -53,12 +53,26 @@ def run():
         stimulus={"source": "arrays", "validation": 0.25, "test": 0.25},
         target={"read": "every"},
         learning={"rate": 0.01, "batch": TRIALS // 2, "presentations": 1},
-        recording={"samples": [-1]},
+        **{"recording": {"samples": [-1]}, **tables},
     )
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one presentation teaches nothing
         patch.setattr(launch, "start", started)
         return nm.simulate(CIRCUIT, protocol, data=data, backend="numpy")
+
+
+@pytest.fixture(scope="module")
+def run():
+    return simulated()
+
+
+@pytest.fixture(scope="module")
+def trajectory():
+    """The run in time, with every iteration."""
+    return simulated(
+        inference={"scheme": "relaxation", "iterations": 3, "step_duration": 50},
+        recording={"samples": [-1], "trajectory": True},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +143,38 @@ def test_compartments_follow_their_population(run, rows):
     assert {rows[row, 3].get_ylabel() for row in (2, 3)} == {f"unit {unit} (a.u.)"}
     for name, variable in {"input": "input", "gate": "input_gate"}.items():
         np.testing.assert_array_equal(lines(rows[3, 3])[name], traces[variable].isel(unit=unit).values)
+
+
+def test_energies_of_all_targets_have_their_colour_and_each_its_own_line(trajectory):
+    with style.applied():
+        (page,) = FIGURES["inference"](trajectory)
+    looks = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in page.axes[0].lines}
+    assert {name: looks[name][0] for name in ("hidden", "place", "choice")} == {
+        "hidden": style.ERROR,
+        "place": style.OUTPUT,
+        "choice": style.OUTPUT,
+    }
+    assert looks["place"][1] != looks["choice"][1]
+
+
+def test_times_of_steps_stand_apart(trajectory):
+    with style.applied():
+        pages = FIGURES["traces"](trajectory)
+        for page in pages:
+            page.draw_without_rendering()
+            for axes in (each for each in page.axes if each.get_xlabel() == "time (ms)"):
+                first, last = axes.get_xlim()
+                labels = [label for label in axes.get_xticklabels() if first <= label.get_position()[0] <= last]
+                assert [label.get_text() for label in labels] == ["0", "100", "200"]
+                boxes = [label.get_window_extent() for label in labels]
+                assert all(left.x1 + left.height < right.x0 for left, right in pairwise(boxes))
+    assert pages
+
+
+def test_of_many_projections_markers_leave_room_for_dashes():
+    for index in range(24):
+        look = style.projection_style(index, 800)
+        assert look["markevery"] == 100
+        assert style.projection_style(index, 5)["markevery"] == 1
+    names = {tuple(look.items()) for look in map(style.projection_style, range(24))}
+    assert len(names) == 24

@@ -16,6 +16,7 @@ from neuro_mpc.runfile import access
 
 COLUMNS = 3  # panels beside each other
 LINES = (":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+TARGET_LINES = (style.ENERGIES["loss"]["linestyle"], "-", "-.", ":")
 
 
 @figure("inference", place=80, chapter="Neural traces", title="Energy along inference")
@@ -31,7 +32,8 @@ def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     rows = -(-(1 + len(names)) // COLUMNS)
     figure = style.new_figure(style.DOUBLE, (10 + 46 * rows) * style.MILLIMETRE)
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    _totals(panels[0], change, access.target_population(run), whole=not energy.attrs["unrecorded"])
+    targets = [name for name in names if access.population(run, name).get("role") == "target"]
+    _totals(panels[0], change, targets, whole=not energy.attrs["unrecorded"])
     for axes, name in zip(panels[1:], names):
         _map(figure, axes, change.sel(population=name), name)
     for index, axes in enumerate(panels):
@@ -42,16 +44,15 @@ def plot_inference(run: xr.DataTree, sample: int = -1) -> list[Figure]:
     return [figure]
 
 
-def _totals(axes: Axes, change: xr.DataArray, target: str, whole: bool) -> None:
+def _totals(axes: Axes, change: xr.DataArray, targets: list[str], whole: bool) -> None:
     iteration, summed = change["iteration"], change.sum("step")
     if whole:
         axes.plot(iteration, summed.sum("population"), label="total", **style.ENERGIES["free_energy"])
-    free = 0
-    for name in change["population"].values:
-        look: dict[str, Any] = style.ENERGIES["loss"]
-        if name != target:
-            look = {"color": style.ERROR, "linestyle": LINES[free % len(LINES)]}
-            free += 1
+    names = change["population"].values.tolist()
+    for name in names:
+        alike = [each for each in names if (each in targets) == (name in targets)]
+        color, lines = (style.OUTPUT, TARGET_LINES) if name in targets else (style.ERROR, LINES)
+        look: dict[str, Any] = {"color": color, "linestyle": lines[alike.index(name) % len(lines)]}
         axes.plot(iteration, summed.sel(population=name), label=lettering.shorten(str(name), 12), **look)
     axes.axhline(0, color=style.FAINT, linewidth=0.5, zorder=0)
     axes.set_ylabel("change in energy since\nthe start (nats per trial)")

@@ -7,23 +7,20 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neuro_mpc.plots import style
+from neuro_mpc.plots import lettering, style
 from neuro_mpc.plots.figures import figure
-from neuro_mpc.runfile import access
+from neuro_mpc.runfile import access, labels
 
 LABELS = {
     "free_energy": "free energy $F$",
     "free_energy_hidden": "errors of free populations",
     "loss": "loss of the output",
 }
-MEASURES = {
-    "accuracy": "accuracy (fraction correct)",
-    "correct_letter_ratio": "correct letter ratio",
-    "perplexity": "perplexity",
-}
+UNITS = {"accuracy": " (fraction correct)"}
 NOT_MEASURES = (*LABELS, "free_energy_start", "iterations", "test", "test_presentation", "test_loss")
 POINTS, SHARE = 150, 10  # a longer curve is drawn as at most POINTS medians, each over at least SHARE presentations
 LONG = 200
+LONGEST_LABEL = 36  # characters beside a panel
 LOW = 45  # mm, less than a row of panels needs
 BAND = (10, 90)  # percentiles
 
@@ -70,13 +67,14 @@ def _panels(figure: Figure, number: int) -> list[Axes]:
 
 def chance_level(run: xr.DataTree, measure: str) -> float | None:
     """What guessing scores: for n classes 1/n correct, perplexity n; for k allowed of n next letters k/n."""
-    classes = access.population(run, access.target_population(run)).get("size")
+    what = labels.measured(measure)
+    classes = access.population(run, what.population or access.target_population(run)).get("size")
     if not classes:
         return None
     stimulus = access.describe(run, "protocol").get("stimulus", {})
     allowed = len(stimulus.get("transitions", ()))
     levels = {"accuracy": 1 / classes, "perplexity": classes}
-    return allowed / classes or None if measure == "correct_letter_ratio" else levels.get(measure)
+    return allowed / classes or None if measure == "correct_letter_ratio" else levels.get(what.measure)
 
 
 def _energies(axes: Axes, learning: xr.DataTree, columns: int) -> None:
@@ -129,10 +127,11 @@ def _measure(axes: Axes, learning: xr.DataTree, name: str, chance: float | None,
     axes.plot(tested, values, "-o", color=style.INK, clip_on=False, label=split)
     if chance is not None:
         axes.axhline(chance, color=style.FAINT, linestyle=(0, (1, 2)), label="chance", zorder=0)
-    if name in ("accuracy", "correct_letter_ratio"):
+    what = labels.measured(name)
+    if what.measure in ("accuracy", "correct_letter_ratio"):
         axes.set_ylim(0, 1)
     else:
         style.decades(axes, values)
-    axes.set_ylabel(MEASURES.get(name, name.replace("_", " ")))
+    axes.set_ylabel(lettering.shorten(what.words, LONGEST_LABEL) + UNITS.get(what.measure, ""))
     style.presentations_axis(axes)
     style.legend_above(axes)

@@ -26,6 +26,7 @@ from neuro_mpc.plots.showing import ShownFigure
 
 MILLIMETRE = 1 / 25.4
 SINGLE, DOUBLE = 89 * MILLIMETRE, 183 * MILLIMETRE  # widths of one and two columns
+MARKERS = 8  # on the curve of a projection
 FEW_DECADES = 300  # ratio below which powers of ten are too few ticks
 
 INK, FAINT = "#222222", "#8A8F94"
@@ -196,13 +197,16 @@ def steps_axis(axes: Axes, duration: float | None = None) -> None:
     """An axis of sequence steps; in ms, where a step has a duration."""
     axes.set_xlabel("time (ms)" if duration else "step")
     ticks(axes.xaxis, 5, integer=True)
-    if duration:
+    if duration:  # more digits
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=(1, 2, 4, 5, 10), min_n_ticks=1))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step * duration:g}"))
 
 
-def projection_style(index: int) -> dict[str, Any]:
-    """Line and marker of the projection of this number: 24 can be distinguished."""
+def projection_style(index: int, points: int = 0) -> dict[str, Any]:
+    """Line and marker of the projection of this number, on a curve of so many points: 24 can be distinguished, by
+    markers that leave room for the dashes between them."""
     return {
+        "markevery": max(1, points // MARKERS),
         "color": (INK, FAINT)[index // 12 % 2],
         "linestyle": ("-", "--", ":", "-.")[index % 4],
         "marker": (None, "o", "^")[index // 4 % 3],

@@ -121,7 +121,7 @@ def _mean(run: xr.DataTree, axes: Axes, projections: dict[str, xr.DataTree], par
             values = access.while_learning(access.variable(node, parameter).load())
             mean = (abs(values) if signed else values).mean(("post", "pre")).values
             means.append(mean)
-            look = style.projection_style(index)
+            look = style.projection_style(index, len(mean))
             axes.plot(values["presentation"].values, mean, label=lettering.shorten(name, 36), **look)
     symbol = lettering.parameter(run, next(iter(with_it)), parameter)
     axes.set_ylabel(f"mean of |{symbol}|" if signed else f"mean of {symbol}")

@@ -19,7 +19,6 @@ CURVES = {
     "deterministic": "fraction deterministic",
     "entropy": "entropy of $w/\\bar{w}$ (nats)",
 }
-MARKERS = 8  # on the curve of a projection over units
 ALONE = ("o", "s", "^", "D", "v", "P")  # of projections with a single snapshot
 NAMES = 3  # in a line of the legend
 NAME = 18  # characters of a projection beside a panel
@@ -58,8 +57,8 @@ def plot_variability(run: xr.DataTree) -> list[Figure]:
 
 def _over_learning(axes: Axes, measures: xr.Dataset, curve: str) -> None:
     for index in range(measures.sizes["projection"]):
-        look = style.projection_style(index)
         one = access.while_learning(measures.isel(projection=index))
+        look = style.projection_style(index, one.sizes["snapshot"])
         marker = ALONE[index % len(ALONE)] if one.sizes["snapshot"] == 1 else look["marker"]
         axes.plot(one["presentation"], one[curve], **{**look, "marker": marker})
     axes.set_ylabel(CURVES[curve])
@@ -103,7 +102,7 @@ def _intervals(axes: Axes, names, middle: xr.DataArray, low: xr.DataArray, high:
 def _units(axes: Axes, run: xr.DataTree, names: list[str]) -> None:
     for index, name in enumerate(names):
         values = unit_variability(weights(run, name, snapshots=[-1]))["incoming"][0].dropna("post").values
-        look = {**style.projection_style(index), "markevery": max(1, len(values) // MARKERS)}
+        look = style.projection_style(index, len(values))
         axes.plot(np.arange(1, len(values) + 1), np.sort(values)[::-1], **look)
     axes.set_ylim(0, 1)
     axes.set_ylabel("variability\nreceived")

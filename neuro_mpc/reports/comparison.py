@@ -10,7 +10,7 @@ import xarray as xr
 
 from neuro_mpc.examination.isolation import blocks
 from neuro_mpc.reports.columns import columns, printable
-from neuro_mpc.runfile import access
+from neuro_mpc.runfile import access, labels
 from neuro_mpc.runfile.differences import Difference, differing
 
 # They tell when, under which name and in which format a file was written.
@@ -86,7 +86,8 @@ def _texts(run: xr.DataTree) -> dict[str, str]:
 def _measured(*runs: xr.DataTree) -> dict[str, tuple[float | None, float | None]]:
     first, second = map(access.final_measure, runs)
     return {
-        name.replace("_", " "): (first.get(name), second.get(name)) for name in sorted(first.keys() | second.keys())
+        labels.measured(name).words: (first.get(name), second.get(name))
+        for name in sorted(first.keys() | second.keys())
     }
 
 

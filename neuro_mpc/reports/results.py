@@ -9,7 +9,7 @@ from neuro_mpc.analysis import projections, summary
 from neuro_mpc.analysis.weights import varies
 from neuro_mpc.errors import NeuroMPCError
 from neuro_mpc.runfile import access
-from neuro_mpc.runfile.labels import MEASURES
+from neuro_mpc.runfile.labels import MEASURES, measured
 
 ENERGIES = {
     "free_energy": "free energy",
@@ -43,14 +43,14 @@ def results(run: xr.DataTree) -> list[tuple[str, str]]:
         rows.append((f"{_words(str(name))}, after learning", _value(values.values)))
     if learning is None or not learning.sizes.get("presentation"):
         return rows
-    measured = learning.dataset
-    tests = [name for name in MEASURES if name in measured and measured[name].size]
-    rows += [(f"{name.replace('_', ' ')}, first and last test", _ends(measured[name].values, 1)) for name in tests]
+    tested = learning.dataset
+    tests = [name for name in MEASURES if name in tested and tested[name].size]
+    rows += [(f"{name.replace('_', ' ')}, first and last test", _ends(tested[name].values, 1)) for name in tests]
     part = max(1, round(PART * learning.sizes["presentation"]))
     rows += [
-        (f"{label} (nats per trial), first and last tenth", _ends(measured[name].values, part))
+        (f"{label} (nats per trial), first and last tenth", _ends(tested[name].values, part))
         for name, label in ENERGIES.items()
-        if name in measured
+        if name in tested
     ]
     return [*rows, ("presentations learned", f"{learning.sizes['presentation']:,}")]
 
@@ -73,10 +73,8 @@ def variability(run: xr.DataTree) -> tuple[list[str], list[list[str]]]:
 
 def _words(name: str) -> str:
     """Such as `accuracy (mean weights)`."""
-    for ending, words in ENDINGS.items():
-        if name.endswith(ending):
-            return f"{name.removesuffix(ending).replace('_', ' ')} ({words})"
-    return name.replace("_", " ")
+    what = measured(name)
+    return f"{what.words} ({ENDINGS[what.of]})" if what.of else what.words
 
 
 def _ends(values: np.ndarray, part: int) -> str:

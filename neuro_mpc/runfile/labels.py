@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 LEARNING = {
     "free_energy": "free energy after inference, mean per trial",
@@ -33,6 +34,7 @@ CIRCUITS = {
     "_of_last": ", by the value one step earlier in place of the circuit",
     "_of_regression": ", by a linear regression from the last steps in place of the circuit",
 }
+BASELINE = "_of_"
 SPIKE_CONTRADICTED = "spike_contradicted"
 NEURAL = {
     "positive_error": "rate of the errors of what is more than predicted",
@@ -68,9 +70,50 @@ def neural_label(name: str) -> str:
     return NEURAL.get(name, name.replace("_", " "))
 
 
+class Measured(NamedTuple):
+    """What a variable of tests and evaluations measures.
+
+    measure     such as "mean_squared_error"; any other name as it is
+    population  the target population, where it is not the first one
+    of          what was measured, a key of CIRCUITS: "" the circuit with noise
+    """
+
+    measure: str
+    population: str = ""
+    of: str = ""
+
+    @property
+    def words(self) -> str:
+        """Such as `mean squared error of velocity`."""
+        words = self.measure.replace("_", " ")
+        return f"{words} of {self.population}" if self.population else words
+
+
+def measured(name: str) -> Measured:
+    """The parts of the name of a measure: a population stands before what was measured, and after a baseline."""
+    known = [test for test in TESTS if name == test or name.startswith(f"{test}_")]
+    if not known:
+        return Measured(name)
+    measure = max(known, key=len)
+    rest = name.removeprefix(measure)
+    for of in filter(None, CIRCUITS):
+        if rest.endswith(of):
+            return Measured(measure, rest.removesuffix(of)[1:], of)
+        if of.startswith(BASELINE) and rest.startswith(f"{of}_"):
+            return Measured(measure, rest.removeprefix(f"{of}_"), of)
+    return Measured(measure, rest[1:])
+
+
+def test_label(name: str) -> str:
+    """The long name of what a test measures."""
+    what = measured(name)
+    label = TESTS.get(what.measure, what.words)
+    return f"{label}, of the population {what.population}" if what.population else label
+
+
 def evaluation_label(name: str) -> str:
     """The long name of a variable of the evaluation: of its measure, and of the circuit that was measured."""
     if name == SPIKE_CONTRADICTED:
         return "fraction of the synapses whose spike alone varies more than their variance says"
-    measure = max((test for test in TESTS if name.startswith(test)), key=len, default=name)
-    return f"{TESTS.get(measure, measure)}{CIRCUITS.get(name.removeprefix(measure), '')}"
+    what = measured(name)
+    return f"{test_label(name) if what.measure in TESTS else name}{CIRCUITS[what.of]}"

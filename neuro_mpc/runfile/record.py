@@ -27,7 +27,7 @@ from neuro_mpc.rules.weighting import OWNER, is_precision
 from neuro_mpc.runfile import closing, file_format, netcdf
 from neuro_mpc.runfile.attributes import FOUND_RATE, attribute_of
 from neuro_mpc.runfile.finished import Finished
-from neuro_mpc.runfile.labels import LEARNING, TESTS, evaluation_label
+from neuro_mpc.runfile.labels import LEARNING, evaluation_label, test_label
 from neuro_mpc.runfile.paths import check_folder, partial_path, refuse_existing, require_room
 from neuro_mpc.runfile.reading import open_run
 from neuro_mpc.runfile.root_attributes import root_attributes
@@ -149,8 +149,7 @@ class RunFile:
         row = netcdf.next_row(group, "test", TESTED, presentation)
         for name, value in values.items():
             if name not in group.variables:
-                label = TESTS.get(name, name.replace("_", " "))
-                netcdf.create_column(group, name, self._float, "test", label)
+                netcdf.create_column(group, name, self._float, "test", test_label(name))
             group[name][row] = value
         self.flush()
 

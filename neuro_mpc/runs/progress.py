@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TextIO
 
+from neuro_mpc.runfile import labels
 from neuro_mpc.runs.terminal import ByProduct, mention
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def written_on(console: "Console | None") -> Iterator[Callable[[int, int], None]
 
 def measured(values: Mapping[str, float]) -> str:
     """The values of a test as one phrase: `test loss 7.213, correct letter ratio 0.981`."""
-    return ", ".join(f"{name.replace('_', ' ')} {_number(name, value)}" for name, value in values.items())
+    return ", ".join(f"{labels.measured(name).words} {_number(name, value)}" for name, value in values.items())
 
 
 def _number(name: str, value: float) -> str:
