@@ -261,6 +261,16 @@ def test_deviants_may_be_as_many_as_the_numbers_of_a_context():
     assert kinds["standard"] == 400 * 3  # of each sequence the first, the second and the fourth element
 
 
+@pytest.mark.parametrize(("deviants", "fitting"), [(35, 140), (400, None)])
+def test_coupled_deviants_are_of_each_kind_where_fewer_fit_than_are_asked_for(deviants, fitting):
+    """26 minutes have 780 places two seconds apart, of which places by chance leave about three quarters."""
+    rows = mismatch(contexts=["sensorimotor"], controls=[], scale=1.0, deviants=deviants).presentations("train")
+    kinds = Counter(name for name in rows["TrialType"].values if name.startswith("motor_"))
+    assert set(kinds) == {f"motor_{name}" for name in FOUR}
+    assert max(kinds.values()) - min(kinds.values()) <= 1
+    assert kinds.total() == fitting if fitting else 500 < kinds.total() < 700
+
+
 def test_a_mouse_never_runs_faster_than_it_can_nor_backwards():
     class Extreme:
         """Shocks that are far larger than any that are drawn."""

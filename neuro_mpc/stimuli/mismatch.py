@@ -51,7 +51,8 @@ class Mismatch(StimulusTable):
                 in any order; the same without grey between; delays in any order; a grating that another wheel moves.
                 "many-standards": directions only, none twice in a row; "repetition": trains of one direction
     scale       factor on all numbers of presentations; 1: as recorded
-    deviants    of each kind in a context, at scale 1; 35 of 2274 presentations as recorded, more make them less rare
+    deviants    of each kind in a context, at scale 1; 35 of 2274 presentations as recorded, more make them less rare;
+                those of "sensorimotor" are two seconds apart, as many as fit
     step_ms     duration of a step (ms); durations and delays are rounded to steps
     steps       of a trial, which begins with any presentation, or sequence, and shows those that follow in its block
     directions  preferred directions of the visual population

@@ -120,17 +120,19 @@ def sequence(numbers: Numbers, random: np.random.Generator) -> list[Presentation
 
 
 def coupled(minutes: float, deviants: int | None, trial_type: str) -> Callable[..., list[Presentation]]:
-    """A grating that a wheel moves, for a time; rarely, and for 343 ms, it does not.
+    """A grating that a wheel moves, for a time; rarely, and for 343 ms, it does not: as often as fits, 2 s apart.
 
     deviants  of each kind at scale 1, whatever the contexts have; None: as many as those
     """
 
     def made(numbers: Numbers, random: np.random.Generator) -> list[Presentation]:
         number = numbers.of_deviants if deviants is None else numbers.of(deviants)
-        each = [deviant for deviant in changes("motor_") for _ in range(number)]
+        kinds = changes("motor_")
         frames = int(minutes * 60_000 * numbers.scale / numbers.step_ms)
         apart = max(int(APART / numbers.step_ms), 1)
-        places = _apart(frames, apart, len(each), random)
+        places = _apart(frames, apart, number * len(kinds), random)
+        # Where fewer fit than are asked for, there are as many of each kind but for one.
+        each = [kind for place, kind in enumerate(kinds) for _ in range(place, len(places), len(kinds))]
         order = dict(zip(places, random.permutation(len(places)), strict=True))
         frame = Presentation(trial_type, duration=numbers.step_ms, delay=0, frequency=0, coupled=True)
         shown, step = [], 0
