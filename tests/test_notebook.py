@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 import neuro_mpc as nm
+from neuro_mpc.descriptions.recorded import without_masks
+from neuro_mpc.reports.described import circuit_tables
 from neuro_mpc.runs.notebook_progress import NotebookProgress
 from neuro_mpc.runs.reporting import progress_of
 from neuro_mpc.sweeps.members import Outcome
@@ -53,6 +55,29 @@ def test_a_circuit_shows_its_populations_projections_and_synapse_types():
     assert shown[0] == "Circuit mpl"
     assert shown[1].startswith(" Meta predictive learning")
     assert {"hidden", "7", "relu(r)", "recurrent", "49", "spike-and-slab", "m/n"} <= set(shown)
+
+
+ROWS = ["110", "010", "001"]
+
+
+@pytest.mark.parametrize(
+    ("connect", "keys", "synapses"),
+    [
+        ("all", {}, "9"),
+        ("one-to-one", {}, "3"),
+        ({"mask": ROWS}, {}, "4"),
+        ({"random": 0.5}, {}, "about 4"),
+        ({"local": 1.0}, {}, "7"),  # of a line of three all but the two ends from each other
+        ({"local": 1.0}, {"size": 4, "shape": [2, 2]}, "12"),  # of a square all but those across
+    ],
+)
+def test_a_circuit_tells_how_many_synapses_there_are(connect, keys, synapses):
+    tables = nm.load_circuit("mpl").sized(2, 2).tables()
+    tables["population"]["hidden"] |= {"size": 3, **keys}
+    tables["projection"]["recurrent"]["connect"] = connect
+    for described_as in (tables, without_masks(nm.Circuit.from_tables(tables, "some")).tables()):
+        ((_, _, rows),) = [table for table in circuit_tables(described_as) if table[0] == "Projections"]
+        assert {row[0]: row[4] for row in rows}["recurrent"] == synapses
 
 
 def test_a_circuit_shows_its_drawing_with_the_names_of_what_is_connected():

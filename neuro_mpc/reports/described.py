@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import xarray as xr
 
+from neuro_mpc.descriptions.connections import near
 from neuro_mpc.runfile import access
 from neuro_mpc.runfile.attributes import FOUND_RATE
 
@@ -28,6 +30,8 @@ PROVENANCE = {
     FOUND_RATE: "learning rate that was found",
     "changes": "changes during the run",
 }
+MOST_PAIRS = 2**26
+"""Pairs of units of which it is looked at whether they are neighbours."""
 OTHERS = ("name", "description", "projection", "population", "synapse")
 
 
@@ -109,10 +113,36 @@ def _read(population: Mapping) -> str:
 
 
 def _count(projection: Mapping, populations: Mapping) -> str:
+    """How many synapses a projection has, or is expected to have; "" where the file does not say it."""
     if "tied" in projection:
         return f"those of {_text(projection['tied'])}"
-    sizes = [populations.get(str(projection.get(end)), {}).get("size") for end in ("to", "from")]
-    return f"{sizes[0] * sizes[1]:,}" if all(isinstance(size, int) for size in sizes) else ""
+    ends = [populations.get(str(projection.get(end)), {}) for end in ("to", "from")]
+    if not all(type(end.get("size")) is int for end in ends):
+        return ""
+    connect = projection.get("connect", "all")
+    try:
+        return _of_pairs(connect, *ends) if isinstance(connect, Mapping) else _of_all(connect, *ends)
+    except (TypeError, ValueError, KeyError, AttributeError):  # a file that no run has written
+        return ""
+
+
+def _of_all(connect: object, post: Mapping, pre: Mapping) -> str:
+    return f"{post['size'] if connect == 'one-to-one' else post['size'] * pre['size']:,}"
+
+
+def _of_pairs(connect: Mapping, post: Mapping, pre: Mapping) -> str:
+    """Of a table that says which pairs are connected."""
+    pairs = post["size"] * pre["size"]
+    if "random" in connect:
+        return f"about {round(connect['random'] * pairs):,}"
+    if "mask" in connect:
+        return f"{sum(row.count('1') for row in connect['mask']):,}"
+    if "share" in connect:
+        return f"{round(connect['share'] * pairs):,}"
+    if pairs > MOST_PAIRS:
+        return ""
+    grid, other = (tuple(end.get("shape") or (end["size"],)) for end in (post, pre))
+    return f"{np.count_nonzero(near(grid, other, connect['local'])):,}"
 
 
 def _flat(table: Mapping, path: str = "") -> Iterator[tuple[str, str]]:
