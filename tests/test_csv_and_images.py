@@ -111,6 +111,12 @@ def test_wrong_tables_are_refused_by_place(here, columns, keys, problem):
         loaded("csv", file=name, **{"window": 10, "classes": ["state"], **keys})
 
 
+def test_an_empty_table_is_told_what_it_should_hold(here):
+    (here / "recording.csv").write_text("\n")
+    with pytest.raises(nm.DescriptionError, match="contains no text\n  expected: a line of the names of columns"):
+        loaded("csv", file="recording.csv", window=10)
+
+
 def images(folder, number=5, size=(4, 6), parts=("",), seed=0):
     """PNG files of two classes, grey ones and ones with colours; their pixels by name."""
     rng, pixels = np.random.default_rng(seed), {}

@@ -227,6 +227,18 @@ def test_sessions_of_a_recording_are_held_out_whole_and_no_window_crosses_them()
         loaded(data, window=10, group="session")
 
 
+def test_units_without_any_value_are_told():
+    whole = dataset()
+    assert loaded(whole).cautions == ()  # NaN here and there
+    some = whole["x"].where(whole["trial"] != 4)
+    assert loaded(whole.assign(x=some)).cautions == ()
+    lost = whole["x"].where(xr.DataArray([True, False, True], dims="unit"))
+    assert loaded(whole.assign(x=lost)).cautions == ("1 of 3 units of x never has a value (1): no input, no error",)
+    named = lost.assign_coords(unit=["u7", "u9", "u12"]).where(lambda x: x["unit"] != "u12")
+    (told,) = loaded(whole.assign(x=named)).cautions
+    assert told == "2 of 3 units of x never have a value (u9, u12): no input, no error"
+
+
 def test_state_that_is_carried_from_session_to_session_is_told():
     variables = {"x": ("time", np.arange(120.0)), "symbol": ("time", np.arange(120) % 3)}
     data = xr.Dataset({**variables, "session": ("time", np.repeat([0, 1, 2, 3], 30))})

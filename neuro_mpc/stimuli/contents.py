@@ -20,7 +20,7 @@ class Contents:
 
     def __init__(self, symbolic: bool, width: int, names: tuple[str, ...], place: Mapping[str, str]):
         self._symbolic, self._width, self._names, self._place = symbolic, width, names, place
-        self._missing, self._any = False, False
+        self._missing, self._there = False, np.zeros(width, bool)
         self._found = np.zeros(0, bool)
 
     def add(self, block: np.ndarray) -> None:
@@ -30,7 +30,7 @@ class Contents:
             return
         absent = np.isnan(block)
         self._missing |= bool(absent.any())
-        self._any |= not absent.all()
+        self._there |= ~absent.reshape(-1, self._width).all(axis=0)
         if np.isinf(block).any():
             raise DescriptionError(
                 "has an infinite value, or one that is too large for single precision",
@@ -40,7 +40,7 @@ class Contents:
 
     def channel(self) -> Channel:
         """DescriptionError where nothing is there, or classes are left out."""
-        if not (self._any or self._found.any()):
+        if not (self._there.any() or self._found.any()):
             found = "nothing but -1" if self._symbolic else "nothing but NaN"
             raise DescriptionError("has no values", found=found, **self._place)
         if not self._symbolic:
@@ -48,6 +48,11 @@ class Contents:
         self._refuse_gaps()
         classes = len(self._names) or len(self._found)
         return Channel(classes, "classes", True, self._missing, self._names)
+
+    def without_values(self) -> list[str]:
+        """The names, or numbers, of the units of values that never have one."""
+        silent = [] if self._symbolic else np.flatnonzero(~self._there).tolist()
+        return [self._names[unit] if self._names else str(unit) for unit in silent]
 
     def _add_classes(self, block: np.ndarray) -> None:
         lowest, highest = int(block.min()), int(block.max())

@@ -90,7 +90,7 @@ class Columns:
 
     def __init__(self, path: Path):
         self.source = str(path)
-        lines = text_file.lines(path, None)
+        lines = text_file.lines(path, None, expected="a line of the names of columns, then one for each sample")
         delimiter = max(DELIMITERS, key=lines[0].count)
         head, *rows = csv.reader(lines, delimiter=delimiter)
         self.names = [name.strip() for name in head]

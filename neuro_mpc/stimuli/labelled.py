@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 WHOLE_TRIALS = Cutting()
+MOST_NAMED = 5
 HELD_BYTES = 2**28
 """Data up to this size are held in memory, the smallest channels first; batches of larger ones are read from a file."""
 
@@ -69,10 +70,14 @@ class LabelledStimuli(Stimuli):
         _refuse_uncut(axes, cutting, self._series, protocol, source)
         self.steps, self.streams, self.carries = cutting.window or axes.steps, cutting.streams, cutting.carry
         self._cuts = parting.cuts(dataset, axes)
-        self.cautions = (*_taken_for_units(axes, self._series), *_carried_over(self._cuts, self.carries))
         held = _held(self._series)
         for name, series in self._series.items():
             series.examine(name in held, _names(dataset, name, series))
+        self.cautions = (
+            *_taken_for_units(axes, self._series),
+            *_carried_over(self._cuts, self.carries),
+            *_without_values(self._series),
+        )
         unchanged()
         self._unchanged: Callable[[], None] = (lambda: None) if len(held) == len(self._series) else unchanged
 
@@ -197,6 +202,15 @@ def _carried_over(cuts: dict[Split, np.ndarray], carries: bool) -> Iterator[str]
                 f"streams of the split {split!r} consist of {stretches:,} stretches, such as sessions: each begins in "
                 "the state in which the one before it ended; stimulus.carry = false begins every window with silence"
             )
+
+
+def _without_values(series: dict[str, Series]) -> Iterator[str]:
+    """For units that are missing throughout: a neuron that was lost, or a column that was read as none."""
+    for name, each in series.items():
+        if number := len(each.without_values):
+            which = ", ".join(each.without_values[:MOST_NAMED]) + (", …" if number > MOST_NAMED else "")
+            units = f"{number:,} of {each.width:,} units of {name}"
+            yield f"{units} never {'has' if number == 1 else 'have'} a value ({which}): no input, no error"
 
 
 def _names(dataset: xr.Dataset, name: str, series: Series) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ class Series:
     source    of the data, for messages
     channel   what it offers, known once `examine` has seen all of it
     digest    of all its values
+    without_values  units that never have one
     """
 
     name: str
@@ -43,6 +44,7 @@ class Series:
     source: str
     channel: Channel = field(init=False)
     digest: bytes = field(init=False, default=b"")
+    without_values: list[str] = field(init=False, default_factory=list)
     _held: np.ndarray | None = field(init=False, default=None, repr=False)
     _stored: StoredArray | None = field(init=False, default=None, repr=False)
 
@@ -80,6 +82,7 @@ class Series:
             if copy is not None:
                 copy.add(block)
         self.channel, self.digest = contents.channel(), digest.digest()
+        self.without_values = contents.without_values()
         self._held, self._stored = held, copy.stored() if copy else stored
 
     @property

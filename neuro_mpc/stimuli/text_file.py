@@ -35,8 +35,9 @@ BEFORE_BAD, AFTER_BAD = 20, 20
 C1_OF_WINDOWS = range(0x80, 0xA0)
 
 
-def lines(path: Path, checksum: str | None, blank: bool = False) -> list[str]:
-    """The lines of a text in UTF-8, `blank` ones only if asked for; DescriptionError for anything else.
+def lines(path: Path, checksum: str | None, blank: bool = False, expected: str = "one sentence per line") -> list[str]:
+    """The lines of a text in UTF-8, `blank` ones only if asked for; DescriptionError for anything else, where there are
+    none with what is expected.
 
     A line ends at a line feed, a carriage return, or both: other characters that Unicode calls separators end none.
     """
@@ -52,7 +53,7 @@ def lines(path: Path, checksum: str | None, blank: bool = False) -> list[str]:
     _refuse_misplaced_characters(text, path)
     sentences = [line for line in text.removesuffix("\n").split("\n") if blank or line.strip()]
     if not any(line.strip() for line in sentences):
-        raise DescriptionError("contains no text", source=str(path), expected="one sentence per line")
+        raise DescriptionError("contains no text", source=str(path), expected=expected)
     return sentences
 
 
