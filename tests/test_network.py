@@ -255,3 +255,33 @@ def test_errors_of_a_session_with_a_network_are_told_as_python_tells_them():
         done = subprocess.run([sys.executable, "-c", made + raised], capture_output=True, text=True, check=False)
         assert done.stderr.splitlines()[-1] == told
         assert "Brian 2 encountered" not in done.stderr
+
+
+def test_every_variable_of_every_group_is_read_by_name():
+    circuit = nm.changed(
+        nm.load_circuit("pc", {"population.hidden.size": UNITS}),
+        {
+            "population.hidden.errors": {"positive": 1.0, "negative": 0.5},
+            "population.bias": nm.Population(role="constant"),
+            "projection.bias": nm.Projection(source="bias", target="hidden", synapse="point"),
+        },
+    )
+    protocol = nm.load_protocol("toy-language", LANGUAGE)
+    with nm.network(circuit, protocol, trials=2) as net:
+        net.show([0, 1])
+        net.predict()
+        net.infer(iterations=3)
+        stored = net._program.manifest.variables
+        read = {
+            (group, name): net[group, name]
+            for group, each in net.groups.items()
+            for name in each.variables
+            if (name if group == "control" else f"{group}_{name}") in stored
+        }
+        assert len(read) == len(stored)
+        positive, negative = (net[f"hidden_{sign}_error", sign] for sign in ("positive", "negative"))
+        assert positive.dims == ("step", "trial", "unit")
+        assert float(positive.max()) > 0
+        assert float(negative.max()) > 0
+        np.testing.assert_allclose(positive - 0.5 * negative, net["hidden_error", "err"], atol=1e-7)
+        assert (net["bias_constant", "x"] == 1).all()

@@ -15,7 +15,7 @@ from neuro_mpc.networks.plan import Plan
 from neuro_mpc.networks.program import Program
 
 NEURAL, SYNAPTIC, PER_TRIAL = ("step", "trial", "unit"), ("post", "pre"), ("trial",)
-KINDS = ("stimulus", "belief", "prediction", "error", "label")
+KINDS = ("stimulus", "constant", "belief", "prediction", "error", "positive_error", "negative_error", "label")
 
 
 @dataclass(frozen=True)
