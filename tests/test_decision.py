@@ -189,6 +189,22 @@ class TestNeuroGym:
             np.isnan(given[..., 0]), task.given("test", np.arange(5), "trial_period")[..., 0] == 0
         )
 
+    def test_an_action_of_a_box_without_axes_is_a_value_too(self, neurogym, monkeypatch):
+        """A pull of a third or of two thirds is no class 0."""
+
+        def new_trial(self):
+            found = drawn(self)
+            self.gt = self.gt[:, 0] / 3
+            return found
+
+        monkeypatch.setattr(Environment, "new_trial", new_trial)
+        task = gym(options={"truth": "values", "named": False})
+        assert (task.channels["ground_truth"].kind, task.channels["ground_truth"].width) == ("values", 1)
+        given = task.given("test", np.arange(5), "ground_truth")
+        right = task.given("test", np.arange(5), "coh") / 10 + 1
+        deciding = task.given("test", np.arange(5), "decision_period") == 1
+        np.testing.assert_allclose(given[deciding], right[deciding] / 3, rtol=1e-6)
+
     def test_trials_follow_from_the_seed_and_the_split(self, neurogym):
         def all_of(task, split):
             return np.concatenate([part.ravel() for part in task.content(split)])

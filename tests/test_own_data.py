@@ -312,6 +312,25 @@ def test_arrays_with_labels_keep_them_whichever_of_them_has_them():
     assert set(source.channels) == {"bare", "named", "plain"}
 
 
+def test_values_that_took_the_place_of_whole_numbers_are_told():
+    named = dataset()
+    named["x"] = named["label"].astype(float) / 2
+    named["x"].encoding["dtype"] = np.dtype("i2")  # as `copy(data=…)` leaves it
+    with pytest.raises(nm.DescriptionError, match="x: has values between whole numbers") as caught:
+        loaded(named)
+    assert caught.value.hint == 'if they are values: data["x"].drop_encoding()'
+    assert loaded(named.drop_encoding()).channels["x"].kind == "values"
+
+
+def test_arrays_whose_trials_have_other_splits_are_told():
+    data, (one, other) = dataset(), ("train validation test".split(), "test train validation".split())
+    x, label = (data[name].drop_vars("split", errors="ignore") for name in ("x", "label"))
+    thirds = [("trial", np.resize(names, TRIALS)) for names in (one, other)]
+    assert loaded({"x": x.assign_coords(split=thirds[0]), "label": label}).size("test") == TRIALS // 3
+    with pytest.raises(nm.DescriptionError, match="label: has other values of the coordinate 'split' than 'x'"):
+        loaded({"x": x.assign_coords(split=thirds[0]), "label": label.assign_coords(split=thirds[1])})
+
+
 def test_names_of_classes_are_those_of_their_flag_values():
     named = dataset()
     named["label"].attrs.update(flag_meanings="left both rest right", flag_values=np.array([1, 3, 0, 2]))

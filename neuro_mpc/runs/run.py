@@ -61,7 +61,8 @@ def simulate(
         A protocol, its name, or the path of its TOML file.
     start : str, path, xarray.DataTree or Trained, optional
         The run to start from: its learned parameters, with a fresh optimiser, in place of initial ones. Without
-        presentations to learn they are evaluated only.
+        presentations to learn they are evaluated only. Order of trials and noise begin anew: with the same seed they
+        are those that the other run began with.
     data : xarray.Dataset, xarray.DataArray or dict of str to array, optional
         Data of the source "arrays", in place of its file: channel → labelled array, or NumPy array with the axes
         trial, step, unit …; step, unit … where the protocol cuts windows of a recording. Whole numbers are classes

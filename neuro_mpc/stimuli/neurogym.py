@@ -21,6 +21,8 @@ from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, STIMULUS, TARGET, Channel, Split, Stimuli
 
 OBSERVATION, TRUTH, WHOLE = "observation", "ground_truth", "trial"
+DISCRETE = "Discrete"
+"""The kind of actions that are classes."""
 INSTALL = 'pip install "neuro-mpc[neurogym]"'
 
 
@@ -184,7 +186,7 @@ def _made(table: NeuroGym, source: str) -> Any:
         raise DescriptionError(
             "this environment has no ground truth", expected='a task that NeuroGym tags "supervised"', **place
         )
-    if kind not in ("Discrete", "Box"):
+    if kind not in (DISCRETE, "Box"):
         raise DescriptionError(f"its actions are of the kind {kind}", expected="Discrete or Box", **place)
     return environment
 
@@ -204,7 +206,8 @@ def _drawn(environment: Any, number: int, seed: int, split: Split) -> list[Trial
 def _trial(environment: Any, description: Any) -> Trial:
     """The trial that an environment has drawn, copied."""
     truth = np.array(environment.gt)
-    truth = truth.astype(np.int64) if truth.ndim == 1 else truth.reshape(len(truth), -1).astype(np.float32)
+    is_class = truth.ndim == 1 and type(environment.action_space).__name__ == DISCRETE
+    truth = truth.astype(np.int64) if is_class else truth.reshape(len(truth), -1).astype(np.float32)
     starts, ends = environment.start_ind, environment.end_ind
     scalars = description.items() if isinstance(description, Mapping) else ()
     return Trial(

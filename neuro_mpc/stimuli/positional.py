@@ -44,6 +44,7 @@ def as_dataset(data: Any, *, trial: str, step: str, recording: bool, source: str
     axes = f"an array without names has the axes {', '.join(leading)}, unit: a value for each {leading[0]} is a vector"
     _refuse_other_lengths(variables, {name: "" if name in labelled else axes for name in variables}, source)
     _refuse_other_labels(labelled, source)
+    _refuse_other_coordinates(labelled, source)
     coordinates = {key: each.variable for values in labelled.values() for key, each in values.coords.items()}
     others = {key: each for key, each in coordinates.items() if key not in variables}
     return xr.Dataset(variables, coords=others)
@@ -121,4 +122,19 @@ def _refuse_other_labels(arrays: Mapping[str, xr.DataArray], source: str) -> Non
                     source=source,
                     key=name,
                     hint='xarray.align(…, join="inner"), or the arrays without labels: drop_vars',
+                )
+
+
+def _refuse_other_coordinates(arrays: Mapping[str, xr.DataArray], source: str) -> None:
+    """Of the same name and several entries, such as the split of each trial: one array would decide for all."""
+    first: dict[object, tuple[str, xr.Variable]] = {}
+    for name, array in arrays.items():
+        for key, each in array.coords.items():
+            other, values = first.setdefault(key, (name, each.variable))
+            if each.ndim and not each.variable.equals(values):
+                raise DescriptionError(
+                    f"has other values of the coordinate {key!r} than {other!r}",
+                    source=source,
+                    key=name,
+                    hint=f"the same for all arrays, or none: drop_vars({key!r})",
                 )

@@ -128,7 +128,10 @@ class Series:
         part = self.variable.isel({name: index[name] for name in self._dims if name in index})
         ordered = part.transpose(*(name for name in index if name in self._dims), *self._units)
         lengths = [ordered.sizes.get(name, 1) for name in (self.axes.trial, self.axes.step)]
-        return _converted(ordered.values, self.symbolic).reshape(*lengths, *self._shape[2:])
+        values = ordered.values
+        if self.symbolic:
+            self._refuse_fractions(values)
+        return _converted(values, self.symbolic).reshape(*lengths, *self._shape[2:])
 
     def _blocks(self) -> Iterator[tuple[slice, slice]]:
         """Trials and steps of parts of it in their order, of so many numbers as a block holds."""
@@ -138,6 +141,18 @@ class Series:
         for first in range(0, trials, rows):
             for start in range(0, steps, some):
                 yield slice(first, first + rows), slice(start, start + some)
+
+    def _refuse_fractions(self, classes: np.ndarray) -> None:
+        """Floats are classes where the numbers of their file were whole; others may have taken their place since."""
+        if classes.dtype.kind == "f" and (between := classes[np.floor(classes) != classes]).size:
+            missing = np.isnan(between)
+            if not missing.all():
+                raise DescriptionError(
+                    "has values between whole numbers, and the encoding of whole numbers, which are classes",
+                    found=float(between[~missing][0]),
+                    hint=f'if they are values: data["{self.name}"].drop_encoding()',
+                    **self._place,
+                )
 
     def _refuse_kind(self) -> None:
         place, kind = self._place, self.variable.dtype.kind
