@@ -127,6 +127,14 @@ def test_tests_are_before_after_and_at_every_interval_between(total, every, test
     assert told / alone == pytest.approx(tests)
 
 
+@pytest.mark.parametrize(("measure", "numbers"), [("accuracy", 4 * 10_000), ("perplexity", 8)])
+def test_the_memory_of_what_drawn_networks_say_is_told(measure, numbers):
+    data = SimpleNamespace(**{**vars(WORDS), "size": {"train": 128, "validation": 128, "test": 2400}.get})
+    keys = {"circuit": "mpl-language", "protocol": "ptb", "test.measure": measure}
+    without, drawn = (estimated_of(64, data, 128, **keys, **{"test.ensemble": each}) for each in (0, 10))
+    assert drawn.memory - without.memory == 2400 * 35 * numbers
+
+
 def test_a_range_test_lengthens_learning_not_the_tests():
     data = SimpleNamespace(**{**vars(ROWS), "size": {"train": 100, "validation": 100, "test": 1000}.get})
     of_tests = [

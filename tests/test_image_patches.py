@@ -40,6 +40,19 @@ def test_windows_in_rows_share_their_pixels_with_those_beside_and_below():
         nm.load_protocol("rao-ballard-surround", {"stimulus.rows": 2})
 
 
+def test_windows_as_large_as_the_part_of_a_split_fit_and_larger_ones_are_refused():
+    """Photographs have 427 × 640 pixels, of whose width the test has a fifth."""
+    circuit = nm.load_circuit("rao-ballard")
+    keys = {"stimulus.number": 5, "stimulus.windows": 3, "stimulus.side": 50, "stimulus.shift": 39}
+    fitting = stimuli.load(nm.load_protocol("rao-ballard", keys), circuit, 0)
+    *_, places = fitting.content("test")
+    assert set(places[:, 2]) == {512}
+    for changed, found in [({"shift": 40}, "50 × 130"), ({"windows": 25, "rows": 25}, "986 × 50")]:
+        protocol = nm.load_protocol("rao-ballard", keys | {f"stimulus.{key}": each for key, each in changed.items()})
+        with pytest.raises(nm.DescriptionError, match=rf"do not fit[\s\S]*{found}[\s\S]*up to 427 × 128"):
+            stimuli.load(protocol, circuit, 0)
+
+
 def test_photographs_are_grey_filtered_by_a_difference_of_gaussians_and_scaled():
     image = load_sample_images().images[1].astype(float).mean(axis=-1)
     filtered = gaussian_filter(image, 2.0) - gaussian_filter(image, 3.2)

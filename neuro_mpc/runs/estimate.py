@@ -93,7 +93,7 @@ def estimate(
     transient = 3 * 8 * parameters + arrays + 3 * 4 * _batch_elements(plan) + 2 * sample
     neural = sum(stored_bytes(plan, group) for group in neural_groups(plan))
     of_programs = workers * arrays + neural + (workers - 1) * FURTHER_BYTES[backend]  # each has all synapses
-    memory = BASE_BYTES[backend] + transient + (arrays if elsewhere else of_programs)
+    memory = BASE_BYTES[backend] + transient + _votes(plan, protocol, data) + (arrays if elsewhere else of_programs)
     records = (
         course.total * LEARNING_COLUMNS * 8
         + _snapshots(protocol, course) * parameters * item
@@ -202,6 +202,20 @@ def _compartments(plan: Plan, population: str) -> int:
     """None of a population whose prediction is its input."""
     rules = plan.rules.populations.get(population)
     return 0 if rules is None or rules.predicted.is_input else len(rules.predicted.compartments)
+
+
+def _votes(plan: Plan, protocol: Protocol, data: Task) -> int:
+    """Bytes of the mean output of drawn networks for every trial of the test; of its logarithm, of one class alone."""
+    if not protocol.test.ensemble or protocol.test.measure == "correct-letter-ratio":
+        return 0
+    perplexity = protocol.test.measure == "perplexity"
+    numbers = [
+        8 * plan.rows[name].steps
+        if perplexity and plan.circuit.population[name].readout == "softmax"
+        else 4 * plan.rows[name].steps * plan.rows[name].units
+        for name in plan.circuit.targets
+    ]
+    return data.size("test") * sum(numbers)
 
 
 def _snapshots(protocol: Protocol, course: Course) -> int:

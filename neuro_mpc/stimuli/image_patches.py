@@ -12,6 +12,7 @@ from neuro_mpc.descriptions.circuit import Circuit
 from neuro_mpc.descriptions.protocol import Protocol
 from neuro_mpc.descriptions.sources import SOURCES, StimulusTable
 from neuro_mpc.descriptions.tables import Positive, problem
+from neuro_mpc.errors import DescriptionError
 from neuro_mpc.randomness import generator
 from neuro_mpc.stimuli.interface import SPLITS, Channel, Split, Stimuli
 
@@ -80,19 +81,39 @@ class ImagePatchesStimuli(Stimuli):
     def __init__(self, protocol: Protocol, circuit: Circuit, seed: int):
         self._table = cast(ImagePatches, protocol.stimulus)
         self._images = photographs(self._table.centre)
+        self._refuse_too_large(protocol.name)
         self._places = {split: self._drawn(split, generator(seed, "image-patches", split)) for split in SPLITS}
         self._aperture = aperture(self._table.side, self._table.aperture)
 
     def _drawn(self, split: Split, rng: np.random.Generator) -> np.ndarray:
         """(trial, 3): photograph, first row and first column of its patches."""
-        number, (images, rows, columns) = self._table.number, self._images.shape
-        first, last = (int(share * columns) for share in PARTS[split])
+        number, (images, rows, _) = self._table.number, self._images.shape
+        first, last = self._columns(split)
         corners = (
             rng.integers(images, size=number),
             rng.integers(rows - self._table.height + 1, size=number),
             rng.integers(first, last - self._table.width + 1, size=number),
         )
         return np.stack(corners, axis=1)
+
+    def _columns(self, split: Split) -> tuple[int, int]:
+        """The first column of the part of a split, and the one after its last."""
+        first, last = (int(share * self._images.shape[2]) for share in PARTS[split])
+        return first, last
+
+    def _refuse_too_large(self, source: str) -> None:
+        """DescriptionError for windows that do not fit side by side into the part of every split."""
+        narrowest = min(last - first for first, last in map(self._columns, SPLITS))
+        (height, width), rows = (self._table.height, self._table.width), self._images.shape[1]
+        if height > rows or width > narrowest:
+            raise DescriptionError(
+                "do not fit into the part of a photograph that a split has",
+                source=source,
+                key="stimulus.windows",
+                found=f"{height} × {width} pixels in all",
+                expected=f"up to {rows} × {narrowest}",
+                hint="fewer windows, other rows, a smaller side or shift",
+            )
 
     @property
     def channels(self) -> dict[str, Channel]:
