@@ -56,6 +56,13 @@ def test_events_have_the_names_that_they_have_in_runs(spiking):
     assert {name for _, name in found} <= {*sessions.NAMES, "coupled"}
 
 
+def test_after_the_last_presentation_of_a_block_no_grating_comes_in_time(spiking):
+    """The last of two usual delays of the block ends it; three quarters of a second pass without a grating before."""
+    found = cells(analysis.recorded(spiking, apart=0))
+    assert found["duration", "delay_343"] == 3 * sessions.EACH * 2 - 1
+    assert found["control-3", "delay_750"] == 4 * sessions.EACH
+
+
 def test_the_grey_that_ends_a_sequence_is_no_omission(spiking):
     responses = analysis.recorded(spiking)
     omitted = responses.isel(trial=(responses["block"].values == "sequence") & (responses["stimulus"] == "omission"))

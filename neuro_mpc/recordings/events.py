@@ -251,14 +251,16 @@ class Presentations:
 
     def _onsets(self, names: np.ndarray, compared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """When each is seen or missed, and which are left: of delays the time at which the next grating comes, or has
-        failed to come; what is missing at that time is an omission, no delay."""
+        failed to come; what is missing at that time is an omission, no delay, and after the last one nothing comes."""
         if self.block not in TIMED:
             return self.start, compared
         delayed = np.array([str(name).startswith("delay_") for name in names])
         following = np.append(self.start[1:], np.inf)
         due = self.stop + DELAY
         is_missing = np.append(names[1:] == "omission", False) & (following <= due + TOLERANCE)
-        return np.where(delayed, np.minimum(following, due), self.start), compared & ~(delayed & is_missing)
+        in_time = self.columns.get("Delay", np.zeros(len(due))) <= DELAY + TOLERANCE
+        nothing_comes = is_missing | (np.isinf(following) & in_time)
+        return np.where(delayed, np.minimum(following, due), self.start), compared & ~(delayed & nothing_comes)
 
     def _needed(self, name: str, which: np.ndarray) -> np.ndarray:
         """A column; RunFileError where it is not there, or has no value in one of these rows."""
