@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import neuro_mpc as nm
@@ -96,6 +97,37 @@ def test_the_disk_holds_all_that_a_sample_records(name):
     plan = plan_of(circuit.with_sizes({"input": 8, "output": 10}), protocol, 20, data)
     recorded = sum(each.size for node in run["neural"].subtree for each in node.data_vars.values())
     assert recorded <= estimate._sample_elements(plan, protocol)
+
+
+@pytest.mark.parametrize("readout", ["softmax", "gaussian"])
+def test_the_disk_holds_the_answers(readout):
+    """Two thousand trials of seven steps: with classes three numbers at each step, with values two of each unit."""
+    x = np.random.default_rng(0).standard_normal((4000, 7, 5)).astype("f4")
+    data = {"x": x, "y": (x[..., 0] > 0).astype(int) if readout == "softmax" else x[..., :3]}
+    ends = {"x": {"role": "stimulus", "channel": "x"}, "y": {"role": "target", "readout": readout, "channel": "y"}}
+    circuit = nm.Circuit(
+        name="any",
+        population={"hidden": {"size": 2}, **ends},
+        projection={
+            "in": {"from": "x", "to": "hidden", "synapse": "point"},
+            "out": {"from": "hidden", "to": "y", "synapse": "point"},
+        },
+    )
+    with_answers, without = (
+        nm.Protocol(
+            name="own",
+            stimulus={"source": "arrays", "test": 0.5},
+            target={"read": "every"},
+            learning={"rate": 0.1, "batch": 500, "presentations": 1},
+            recording={"answers": answers},
+        )
+        for answers in (True, False)
+    )
+    run = nm.simulate(circuit, with_answers, data=data, backend="numpy")
+    told = (nm.check(circuit, each, data=data, backend="numpy").disk / 2 for each in (with_answers, without))
+    assert run["answers"].sizes["trial"] == 2000
+    found = sum(each.size for each in run["answers"].data_vars.values()) - 2000  # their numbers in the split
+    assert next(told) - next(told) == 8 * found
 
 
 def test_learning_at_every_step_changes_all_parameters_as_often():

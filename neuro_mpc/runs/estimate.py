@@ -98,6 +98,7 @@ def estimate(
         course.total * LEARNING_COLUMNS * 8
         + _snapshots(protocol, course) * parameters * item
         + len(protocol.recording.samples) * sample
+        + _answers(plan, protocol, data)
         + 1e5
     )
     cost = COSTS[backend]
@@ -216,6 +217,18 @@ def _votes(plan: Plan, protocol: Protocol, data: Task) -> int:
         for name in plan.circuit.targets
     ]
     return data.size("test") * sum(numbers)
+
+
+def _answers(plan: Plan, protocol: Protocol, data: Task) -> int:
+    """Bytes of the answers to all test trials: of classes the answer, its probability and the target, of values both of
+    each unit."""
+    if not protocol.recording.answers:
+        return 0
+    numbers = [
+        plan.rows[name].steps * (3 if plan.circuit.population[name].readout == "softmax" else 2 * plan.rows[name].units)
+        for name in plan.circuit.targets
+    ]
+    return 8 * data.size("test") * sum(numbers)
 
 
 def _snapshots(protocol: Protocol, course: Course) -> int:
