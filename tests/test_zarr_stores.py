@@ -7,6 +7,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from own_data import STEPS, TRIALS, dataset, loaded, written
@@ -14,6 +15,7 @@ from own_data import STEPS, TRIALS, dataset, loaded, written
 import neuro_mpc as nm
 from neuro_mpc.stimuli import zarr_store
 
+zarr = pytest.importorskip("zarr")
 pytestmark = pytest.mark.usefixtures("data_folder")
 
 
@@ -178,3 +180,28 @@ def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(nm.DescriptionError, match=r"need a package that is not installed(.|\n)*neuro-mpc\[zarr\]"):
         loaded(file=name)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_zeros_of_a_store_that_zarr_wrote_are_numbers(version):
+    values = (np.arange(TRIALS * STEPS * 2).reshape(TRIALS, STEPS, 2) % 4).astype("f4")
+    classes = (np.arange(TRIALS * STEPS).reshape(TRIALS, STEPS) % 3).astype("i4")
+    store = zarr.open_group("own.zarr", mode="w", zarr_format=version)
+    for name, each, dims in (("x", values, ["trial", "step", "unit"]), ("c", classes, ["trial", "step"])):
+        named = {"dimension_names": dims} if version == 3 else {"attributes": {"_ARRAY_DIMENSIONS": dims}}
+        store.create_array(name, shape=each.shape, dtype=each.dtype, fill_value=0, **named)[...] = each
+    found, expected = loaded(file="own.zarr"), loaded({"x": values, "c": classes})
+    trials = np.arange(found.size("train"))
+    for name in ("x", "c"):
+        assert not found.channels[name].missing
+        np.testing.assert_array_equal(found.given("train", trials, name), expected.given("train", trials, name))
+
+
+def test_marks_of_what_is_missing_that_xarray_wrote_are_kept():
+    data = dataset()
+    data["symbol"].encoding["_FillValue"] = -1
+    data.to_zarr("marked.zarr", zarr_format=2, consolidated=False)
+    found, expected = loaded(file="marked.zarr"), loaded(data)
+    trials = np.arange(found.size("train"))
+    for name in expected.channels:
+        np.testing.assert_array_equal(found.given("train", trials, name), expected.given("train", trials, name))

@@ -14,6 +14,7 @@ from neuro_mpc.errors import DescriptionError
 if TYPE_CHECKING:
     import xarray as xr
 
+DECODED: dict[str, Any] = {"chunks": None, "decode_times": False, "decode_timedelta": False}
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zmetadata", ".zattrs")
 LARGEST_METADATA, MOST_ARRAYS, LARGEST_CHUNK = 2**22, 10_000, 2**30
 MOST_COMPRESSION, SMALL_BYTES = 1032, 64_000_000
@@ -36,7 +37,7 @@ def opened(path: Path) -> xr.Dataset:
         ) from None
     _examine(path)
     try:
-        return xr.open_zarr(path, chunks=None, decode_times=False, decode_timedelta=False)
+        return _with_zeros(xr.open_zarr(path, **DECODED), path)
     except Exception as problem:  # of a store that is damaged, or not made by xarray
         reason = str(problem).partition("\n")[0]
         raise DescriptionError(
@@ -45,6 +46,21 @@ def opened(path: Path) -> xr.Dataset:
             expected="a Zarr store with names of dimensions",
             hint='xarray\'s dataset.to_zarr("data.zarr")',
         ) from None
+
+
+def _with_zeros(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """The same, where zeros are numbers that xarray has taken for the mark of missing ones: in stores of the second
+    format, zarr itself lets 0 stand for what was never written; xarray writes it only where it is asked for."""
+    import xarray as xr
+
+    names = [name for name, each in dataset.variables.items() if each.encoding.get("_FillValue") == 0]
+    if not names or Path(path, METADATA[0]).exists():
+        return dataset
+    stored = xr.open_zarr(path, mask_and_scale=False, **DECODED)[names]
+    for name in names:
+        stored[name].attrs.pop("_FillValue", None)
+    unmasked = xr.decode_cf(stored, decode_times=False, decode_timedelta=False).variables
+    return dataset.assign({name: unmasked[name] for name in names})
 
 
 def _examine(path: Path) -> None:
