@@ -201,7 +201,7 @@ def test_classes_are_as_many_as_a_population_may_have_units_or_as_have_names(nam
 
 def test_values_may_be_absent_but_for_some():
     def channel(*blocks):
-        examined = Contents(False, 3, (), {"source": "data", "key": "x"})
+        examined = Contents(False, 1, (), {"source": "data", "key": "x"})
         for block in blocks:
             examined.add(np.array(block))
         return examined.channel()
