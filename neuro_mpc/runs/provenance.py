@@ -15,7 +15,7 @@ from neuro_mpc.descriptions.recorded import without_masks
 from neuro_mpc.networks import program_cache
 from neuro_mpc.networks.compiler import compiler_version
 from neuro_mpc.stimuli import Task
-from neuro_mpc.stimuli.interface import SPLITS
+from neuro_mpc.stimuli.interface import SPLITS, Split
 
 # Attributes that every run file has by itself.
 OWN_ATTRIBUTES = {"circuit", "protocol", "seed", "backend", "threads", "workers", "neuro_mpc_version", "brian2_version"}
@@ -48,8 +48,8 @@ def provenance_of(
 
 def _fingerprint(data: Task) -> str:
     """The sizes of a data set, and a digest of some of its trials, of the training where there are such."""
-    sizes = {split: data.size(split) for split in SPLITS}
-    compared = next((split for split, size in sizes.items() if size), "train")
+    sizes: dict[Split, int] = {split: data.size(split) for split in SPLITS}
+    compared = next((split for split, size in sizes.items() if size), SPLITS[0])
     trials = np.arange(0, sizes[compared], max(1, sizes[compared] // TRIALS_COMPARED))
     given = [values for each in data.presented(compared, trials) for values in each.values()]
     content = _digest(*map(np.ascontiguousarray, given))

@@ -132,7 +132,7 @@ class Parting:
                 hint="the protocol without stimulus.validation and stimulus.test",
                 **place,
             )
-        wanted = [(axes.trial or axes.step,)]
+        wanted: list[tuple[str, ...]] = [(axes.trial or axes.step,)]
         if axes.trial and axes.step and self.cutting.window:
             wanted.append((axes.trial, axes.step))
         if variable.dims not in wanted:
