@@ -49,7 +49,8 @@ def provenance_of(
 def _fingerprint(data: Task) -> str:
     """The sizes of a data set, and a digest of some of its trials, of the training where there are such."""
     sizes: dict[Split, int] = {split: data.size(split) for split in SPLITS}
-    compared = next((split for split, size in sizes.items() if size), SPLITS[0])
+    filled: list[Split] = [split for split in SPLITS if sizes[split]]
+    compared = filled[0] if filled else SPLITS[0]
     trials = np.arange(0, sizes[compared], max(1, sizes[compared] // TRIALS_COMPARED))
     given = [values for each in data.presented(compared, trials) for values in each.values()]
     content = _digest(*map(np.ascontiguousarray, given))
