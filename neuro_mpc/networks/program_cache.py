@@ -67,7 +67,7 @@ def built(plan: Plan, stage: Callable[[str], None]) -> Path:
                 if alone:
                     _remove_abandoned(program)
                 _build(plan, program)
-                remove_unused(program.parent)
+                remove_unused(program)
     except processes.StartError as error:
         raise RunError(f"the program cannot be compiled: {error.strerror}", hint=error.hint) from error
     except OSError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,11 +19,14 @@ def mark_used(path: Path) -> None:
         os.utime(path, follow_symlinks=False)
 
 
-def remove_unused(folder: Path) -> None:
-    """Removes what the cache in `folder` keeps and nobody has used for 90 days."""
-    oldest = time.time() - UNUSED_DAYS * 24 * 3600
+def remove_unused(made: Path) -> None:
+    """Removes what the cache keeps beside what was `made` just now, and nobody has used in the 90 days before.
+
+    Dates are compared with each other, as the disk has them, and with no clock of this machine.
+    """
     with suppress(OSError):
-        for entry in os.scandir(folder):
+        oldest = made.stat().st_mtime - UNUSED_DAYS * 24 * 3600
+        for entry in os.scandir(made.parent):
             if LEAVING.fullmatch(entry.name):  # left by a process that was killed, or about to be gone
                 _remove(Path(entry.path))
             elif KEPT.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
