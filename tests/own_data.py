@@ -6,6 +6,7 @@ import xarray as xr
 
 import neuro_mpc as nm
 from neuro_mpc import stimuli
+from neuro_mpc.stimuli.interface import SPLITS
 
 TRIALS, STEPS, UNITS = 30, 5, 3
 KINDS = ("netcdf", "zarr", "npz", "packed npz")
@@ -46,3 +47,15 @@ def loaded(data=None, seed=0, batch=4, circuit="mpl", **keys):
         learning={"rate": 0.1, "batch": batch, "epochs": 1},
     )
     return stimuli.load(protocol, nm.load_circuit(circuit), seed, data)
+
+
+def assert_equal(one, other):
+    """Channels, sizes, values and content are those of another source."""
+    assert one.channels == other.channels
+    for split in SPLITS:
+        assert one.size(split) == other.size(split)
+        trials = np.random.default_rng(1).permutation(one.size(split))
+        for name in one.channels:
+            np.testing.assert_array_equal(one.given(split, trials, name), other.given(split, trials, name))
+        for part, other_part in zip(one.content(split), other.content(split), strict=True):
+            np.testing.assert_array_equal(part, other_part)

@@ -25,7 +25,7 @@ from neuro_mpc.descriptions.circuit_tables import INPUT, Population, Projection,
 from neuro_mpc.descriptions.connections import Connect
 from neuro_mpc.descriptions.recorded import circuit_of_run
 from neuro_mpc.errors import DescriptionError, NeuroMPCError, RunFileError
-from neuro_mpc.plots import layers, lettering, style
+from neuro_mpc.plots import layers, lettering, style, wrapping
 from neuro_mpc.plots.figures import figure
 from neuro_mpc.plots.saving import refuse_missing_folder, refuse_other_formats, written
 from neuro_mpc.runfile import access
@@ -37,7 +37,6 @@ PADDING, MARGIN, GROUND = 1.6, 2.0, 0.3
 LOOP = 4.0  # how far the arrow of a recurrent projection reaches out
 BAR = 2.4
 LONGEST = 24  # characters of a name
-LONGEST_LINE, MOST_LINES = 28, 6  # characters, and lines, of an expression
 MOST = 100  # populations or projections
 FILLS = {"stimulus": "#EDEEF0", "free": "#E3EAF6", "target": "#EEE8F5", "constant": "#FFFFFF"}
 EDGES = {"stimulus": style.INK, "free": style.BELIEF, "target": style.OUTPUT, "constant": style.FAINT}
@@ -320,45 +319,24 @@ def _words(name: str, population: Population) -> tuple[str, ...]:
     units = f"{' × '.join(f'{length:,}' for length in shape)} unit{'' if shape == (1,) else 's'}" if shape else ""
     role = "" if population.role == "free" else population.role
     does = population.activation if population.activation not in (None, "r") else population.readout
-    about = [units, *_wrapped(", ".join(part for part in (role, does) if part))]
-    about += _wrapped(f"h = {population.prediction}") if population.prediction not in (None, INPUT) else []
+    about = [units, *wrapping.wrapped(", ".join(part for part in (role, does) if part))]
+    about += wrapping.wrapped(f"h = {population.prediction}") if population.prediction not in (None, INPUT) else []
     about += [f"channel {population.channel}"] if population.channel else []
     if population.learned_precision:
         about.append("learned precision")
     elif population.precision not in (None, 1):
         about.append(f"precision {population.precision:g}")
     about += [_split(population.split)] if population.split else []
-    return (lettering.shorten(name, LONGEST), *(lettering.shorten(part, LONGEST_LINE) for part in about if part))
+    return (
+        lettering.shorten(name, LONGEST),
+        *(lettering.shorten(part, wrapping.LONGEST_LINE) for part in about if part),
+    )
 
 
 def _split(errors: SplitErrors) -> str:
     """ "split errors", with their gains where these differ"""
     gains = f" +{errors.positive:g}, −{errors.negative:g}" if errors.positive != errors.negative else ""
     return f"split errors{gains}"
-
-
-def _wrapped(expression: str) -> list[str]:
-    """An expression in lines."""
-    lines = []
-    while len(expression) > LONGEST_LINE and len(lines) < MOST_LINES - 1 and (place := _break(expression)):
-        lines.append(expression[:place].rstrip())
-        expression = expression[place:]
-    return [*lines, expression]
-
-
-def _break(expression: str) -> int:
-    """Where a line of an expression may end, 0 where it may not: as far outside of parentheses as can be; there before
-    a + or −, else after a * or /, else after a parenthesis that opens; the last of such places."""
-    depth, best, found = 0, (len(expression), 0), 0
-    for place, character in enumerate(expression[: LONGEST_LINE + 2]):
-        ends = {place: (depth, 0)} if place and expression[place - 1 : place + 2] in (" + ", " - ") else {}
-        depth += (character == "(") - (character == ")")
-        if character in "*/(" and "**" not in expression[place - 1 : place + 2]:
-            ends[place + 1] = (depth, 2 if character == "(" else 1)
-        for end, rank in ends.items():
-            if rank <= best and len(expression[:end].rstrip()) <= LONGEST_LINE:
-                best, found = rank, end
-    return found
 
 
 def _conditions(projection: Projection) -> tuple[str, ...]:
